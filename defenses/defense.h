@@ -1,0 +1,60 @@
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/query.h"
+#include "src/base/random.h"
+#include "src/base/tensor.h"
+
+namespace hijack {
+
+/// What a deployed system receives: an image as uploaded, and the user's query.
+struct Submission {
+  Tensor image;  ///< [1,3,H,W] in [0,1]; undefined = no image
+  Query query;
+};
+
+/// What one defense saw and did to one submission, outermost first.
+struct StageTrace {
+  std::string stage;
+  bool rejected = false;
+  double score = 0;      ///< a detector's score; larger = more suspicious
+  double threshold = 0;
+  std::string note;      ///< e.g. the paraphrased prompt
+};
+
+struct Reply {
+  std::string text;
+  bool rejected = false;  ///< a defense refused to pass the submission on
+  std::vector<StageTrace> trace;
+};
+
+/// Answers a batch of submissions: the bare model, or a model behind defenses.
+using Responder = std::function<std::vector<Reply>(const std::vector<Submission>&)>;
+
+/// A defense stands between the user and the next responder. Image and text transforms change submissions,
+/// detectors reject some, reply-level wrappers look at (several) replies: all are one `answer`.
+class Defense {
+ public:
+  virtual ~Defense() = default;
+  virtual std::string name() const = 0;  ///< as the user would write it: "jpeg:quality=75"
+  virtual std::vector<Reply> answer(const std::vector<Submission>& submissions, const Responder& next) const = 0;
+
+  /// Differentiable stand-in of an image transform for adaptive attacks: [1,3,H,W] -> [1,3,H,W]. Defenses that
+  /// leave the image alone return it as it is.
+  virtual Tensor surrogate(const Tensor& image, Random& random) const {
+    (void)random;
+    return image;
+  }
+};
+
+/// "jpeg:quality=75" -> name and parameters.
+struct DefenseSpec {
+  std::string name;
+  std::map<std::string, std::string> parameters;
+};
+
+}  // namespace hijack

@@ -1,0 +1,27 @@
+#pragma once
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/query.h"
+#include "models/tokenizer.h"
+#include "src/base/tensor.h"
+
+namespace hijack {
+
+/// A text-only causal language model: what the perplexity filter and the paraphrase defense need.
+class LanguageModel {
+ public:
+  virtual ~LanguageModel() = default;
+  virtual const Tokenizer& tokenizer() const = 0;
+
+  /// Negative log-likelihood in nats of each token of `text` but the first, given those before it, float32 CPU
+  /// [L-1]. `text` is scored where the model meets user prompts: inside its chat template, without image.
+  /// Empty for texts of fewer than two tokens.
+  virtual Tensor prompt_nll(const std::string& text) const = 0;
+
+  virtual std::vector<std::string> generate(std::span<const Query> queries,
+                                            const GenerateOptions& options) const = 0;
+};
+
+}  // namespace hijack

@@ -1,0 +1,27 @@
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/vision_language_model.h"
+
+namespace hijack {
+
+struct LoadOptions {
+  std::string device = "cpu";      ///< cpu, cuda, cuda:1
+  std::string dtype = "auto";      ///< auto, float32, bfloat16, float16; auto is float32 on a CPU
+};
+
+/// Loads a Hugging Face folder. Throws Error that names what is missing or not supported.
+std::shared_ptr<const VisionLanguageModel> load_model(const std::filesystem::path& folder,
+                                                      const LoadOptions& options = {});
+
+/// A text-only decoder folder, or the decoder of a vision-language folder.
+std::shared_ptr<const LanguageModel> load_language_model(const std::filesystem::path& folder,
+                                                         const LoadOptions& options = {});
+
+/// Names of the families that load_model accepts (`model_type` of config.json), for messages and --list.
+std::vector<std::string> supported_families();
+
+}  // namespace hijack

@@ -1,0 +1,45 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hijack {
+
+using TokenId = int64_t;
+using TokenIds = std::vector<TokenId>;
+
+/// One encoded text with, per token, the byte range of the input it came from (special tokens added by the
+/// post-processor have an empty range).
+struct Encoding {
+  TokenIds ids;
+  std::vector<std::pair<size_t, size_t>> offsets;
+};
+
+/// A Hugging Face tokenizer.json, read exactly: same ids as the `tokenizers` package. Every component it does
+/// not know is refused by name when the file is read.
+class Tokenizer {
+ public:
+  static std::shared_ptr<const Tokenizer> from_file(const std::filesystem::path& tokenizer_json);
+  static std::shared_ptr<const Tokenizer> from_json(std::string_view json, const std::string& where);
+  virtual ~Tokenizer() = default;
+
+  /// text: any bytes; ill-formed UTF-8 is replaced by U+FFFD as Python's decoder would.
+  virtual TokenIds encode(std::string_view text, bool add_special_tokens) const = 0;
+  virtual Encoding encode_with_offsets(std::string_view text, bool add_special_tokens) const = 0;
+  /// BPE-dropout (Provilkov et al. 2020): each merge is skipped with probability `dropout`. seed chooses the draw.
+  virtual TokenIds encode_with_dropout(std::string_view text, double dropout, uint64_t seed) const = 0;
+  /// Any id sequence, ill-formed ones included. Unknown ids are an Error.
+  virtual std::string decode(std::span<const TokenId> ids, bool skip_special_tokens) const = 0;
+
+  virtual int64_t vocabulary_size() const = 0;  ///< highest id + 1, added tokens included
+  virtual std::optional<TokenId> token_to_id(std::string_view token) const = 0;
+  virtual std::string id_to_token(TokenId id) const = 0;
+  virtual bool is_special(TokenId id) const = 0;
+};
+
+}  // namespace hijack

@@ -1,0 +1,70 @@
+#pragma once
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/language_model.h"
+#include "models/query.h"
+#include "models/tokenizer.h"
+#include "src/base/tensor.h"
+
+// Shapes: N images, H W image size, V vocabulary, T target length, T_img image tokens, D decoder width.
+
+namespace hijack {
+
+/// The size at which an attack works on this model: after the model's own resize and crop.
+struct ImageSpec {
+  int64_t height = 0;
+  int64_t width = 0;
+};
+
+/// What the vision tower sees, with the layout that families with several views need.
+struct Pixels {
+  Tensor values;              ///< [views,3,h,w] float32, normalized; differentiable when the image was
+  int64_t image_height = 0;   ///< of the image before preprocessing
+  int64_t image_width = 0;
+};
+
+/// A white-box vision-language model with frozen weights. Everything is deterministic for a fixed thread count.
+class VisionLanguageModel {
+ public:
+  virtual ~VisionLanguageModel() = default;
+
+  virtual std::string family() const = 0;
+  virtual ImageSpec image_spec() const = 0;
+  virtual const Tokenizer& tokenizer() const = 0;
+  virtual at::Device device() const = 0;
+
+  /// Any photo [1,3,H,W] on the lattice -> model-input space [1,3,h,w] on the lattice: the resize and crop of
+  /// the model's own PIL pipeline, bit for bit. The identity for an image that has image_spec()'s size.
+  virtual Tensor to_input_space(const Tensor& image) const = 0;
+
+  /// image [1,3,H,W] in [0,1] -> pixels as deployed (resize, crop, normalize). Differentiable: exact forward,
+  /// float backward through the resampler.
+  virtual Pixels preprocess(const Tensor& image) const = 0;
+
+  /// [1, T_img, D], differentiable.
+  virtual Tensor image_features(const Pixels& pixels) const = 0;
+
+  /// One image, many contexts: the vision tower and the common prefix run once. targets[i] is teacher-forced
+  /// after queries[i]. Returns for each query float32 logits [T_i, V] that predict its target's tokens,
+  /// differentiable to pixels.values. Throws Error when prompt + target exceed the context window.
+  virtual std::vector<Tensor> target_logits(const Pixels& pixels, std::span<const Query> queries,
+                                            std::span<const TokenIds> targets) const = 0;
+
+  /// One reply for each query, decoded together over the shared prefix. Special tokens are not in the text.
+  virtual std::vector<std::string> generate(const Pixels& pixels, std::span<const Query> queries,
+                                            const GenerateOptions& options) const = 0;
+
+  /// The token ids of a query as the decoder sees them (image tokens expanded), for `hijack trace`.
+  virtual TokenIds input_ids(const Query& query) const = 0;
+
+  /// The decoder alone, for perplexity and paraphrase. Shares the weights.
+  virtual std::shared_ptr<const LanguageModel> language_model() const = 0;
+
+  /// Tokens of a target as it continues the prompt: no begin token, no prefix space, no end token.
+  TokenIds target_ids(std::string_view target) const { return tokenizer().encode(target, false); }
+};
+
+}  // namespace hijack

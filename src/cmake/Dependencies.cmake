@@ -1,0 +1,20 @@
+# Every library the project uses, found in one place. See README, "Libraries".
+include(Libtorch)
+
+find_package(nlohmann_json 3.10 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+find_path(STB_INCLUDE_DIR stb_image.h PATH_SUFFIXES stb REQUIRED)
+find_path(CLI11_INCLUDE_DIR CLI/CLI.hpp REQUIRED)
+find_path(TOMLPLUSPLUS_INCLUDE_DIR toml++/toml.h REQUIRED)
+find_package(spdlog REQUIRED)
+
+# OpenCV decodes photos and encodes JPEG. Machines without it (bare GPU servers) fall back to stb: they can
+# train and attack, but have no JPEG defense.
+find_package(OpenCV QUIET COMPONENTS core imgproc imgcodecs)
+if(OpenCV_FOUND)
+  message(STATUS "OpenCV ${OpenCV_VERSION}")
+else()
+  message(STATUS "OpenCV not found: photos are decoded by stb_image, and the JPEG defense is left out")
+endif()
