@@ -1,0 +1,98 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "attacks/constraint.h"
+#include "defenses/defense.h"
+#include "models/query.h"
+
+// The rows of a run folder:
+//   manifest.json   resolved config, seeds, library versions, SHA-256 of weights and inputs, machine
+//   trials.jsonl    one TrialRow per line, flushed
+//   replies.jsonl   one ReplyRow per line, flushed
+//   images/         ID.png (adversarial), ID.origin.png, ID.noise.png
+
+namespace hijack {
+
+/// Successes out of n replies, with both success tests.
+struct Tally {
+  int64_t n = 0;
+  int64_t exact = 0;
+  int64_t contained = 0;
+};
+
+/// One (image, behavior, constraint, optimizer, model, seed). Everything is measured on the reloaded file.
+struct TrialRow {
+  std::string id;
+  std::string model;
+  std::string source_image;
+  std::string behavior;
+  std::string target;
+  std::string constraint;     ///< describe(): "linf 8/255 (model input space)"
+  std::string constraint_name;
+  double epsilon_255 = 0;     ///< 0 where the constraint has no epsilon
+  int64_t patch_size = 0;
+  std::string optimizer;
+  uint64_t seed = 0;
+  int64_t steps = 0;
+  int64_t best_step = -1;
+  double seconds = 0;         ///< optimization only
+  double seconds_per_step = 0;
+  Budget budget;
+  double loss_clean = 0;      ///< on test contexts, of the origin
+  double loss_saved = 0;      ///< on test contexts, of the reloaded file
+  std::vector<double> losses; ///< training loss per step
+  std::map<std::string, Tally> success;  ///< split ("train", "validation", "test") of the adversarial image
+  std::map<std::string, Tally> controls; ///< "clean", "noise": on the test contexts
+  std::string image_file;     ///< relative to the run folder
+  std::string origin_file;
+  std::string noise_file;
+};
+
+/// One reply of the model, with or without defenses.
+struct ReplyRow {
+  std::string trial;
+  std::string condition;  ///< "attack", "clean", "noise", "text_suffix", "benign"
+  std::string split;      ///< "train", "validation", "test"
+  Query context;
+  std::string defense = "none";  ///< stack, outermost first, joined by " + "
+  std::string reply;
+  bool rejected = false;
+  bool exact = false;
+  bool contained = false;
+  std::string expected;   ///< benign utility questions: the right answer
+  bool correct = false;   ///< benign: the reply equals it
+  double seconds = 0;
+  std::vector<StageTrace> trace;
+};
+
+nlohmann::json to_json(const TrialRow& row);
+nlohmann::json to_json(const ReplyRow& row);
+/// Throw Error naming `where` (file:line) and the field that is missing or of the wrong type.
+TrialRow trial_from_json(const nlohmann::json& json, const std::string& where);
+ReplyRow reply_from_json(const nlohmann::json& json, const std::string& where);
+
+/// A run folder as a program reads it. A half-written last line (a killed run) is ignored.
+struct RunRecord {
+  std::filesystem::path folder;
+  nlohmann::json manifest;
+  std::vector<TrialRow> trials;
+  std::vector<ReplyRow> replies;
+};
+RunRecord read_run(const std::filesystem::path& folder);
+
+/// Appends rows, one flushed line each.
+class RowWriter {
+ public:
+  explicit RowWriter(const std::filesystem::path& file);
+  void write(const nlohmann::json& row);
+
+ private:
+  std::filesystem::path file_;
+};
+
+}  // namespace hijack
