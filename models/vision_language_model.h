@@ -65,6 +65,10 @@ class VisionLanguageModel {
 
   /// Tokens of a target as it continues the prompt: no begin token, no prefix space, no end token.
   TokenIds target_ids(std::string_view target) const { return tokenizer().encode(target, false); }
+
+  /// The tokens that end a reply ("</s>"), appended to targets after which the model has to stop. Empty when the
+  /// family has none.
+  virtual TokenIds end_of_reply() const { return {}; }
 };
 
 }  // namespace hijack
