@@ -8,8 +8,8 @@
 
 namespace hijack {
 
-/// Seeded random numbers, equal on every platform for the integer and double draws (splitmix64 / xoshiro256**),
-/// and a torch generator seeded from the same stream for tensors. No global state.
+/// Seeded random numbers (xoshiro256** seeded by splitmix64), equal on every platform for the integer and
+/// xoshiro256**), and a torch generator seeded from the same stream for tensors. No global state.
 class Random {
  public:
   explicit Random(uint64_t seed);
@@ -18,9 +18,9 @@ class Random {
   Random fork(std::string_view purpose, uint64_t index = 0) const;
 
   uint64_t bits();
-  int64_t below(int64_t n);                       ///< uniform in [0, n), n > 0
-  int64_t between(int64_t first, int64_t last);   ///< uniform in [first, last]
-  double uniform();                               ///< [0, 1)
+  int64_t below(int64_t n);                      ///< uniform in [0, n), n > 0
+  int64_t between(int64_t first, int64_t last);  ///< uniform in [first, last]
+  double uniform();                              ///< [0, 1)
   double uniform(double low, double high);
   double normal();
   bool chance(double probability);
