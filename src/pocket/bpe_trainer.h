@@ -1,0 +1,20 @@
+#pragma once
+#include <cstdint>
+#include <string>
+
+namespace hijack {
+
+/// Ids of the special tokens, which come first; then the 256 bytes in the order of their byte-level
+/// characters, then the merged tokens in the order of their merges.
+inline constexpr int64_t kPadToken = 0;    ///< <pad>
+inline constexpr int64_t kBosToken = 1;    ///< <s>
+inline constexpr int64_t kEosToken = 2;    ///< </s>
+inline constexpr int64_t kImageToken = 3;  ///< <image>
+inline constexpr int64_t kPocketVocabulary = 1536;
+
+/// Trains byte-level BPE on text drawn from the grammar (equal seeds give equal bytes) and returns a Hugging
+/// Face tokenizer.json: digits split, <s> put first by the post-processor, every word of pocket_vocabulary()
+/// after a space a single token. Exactly kPocketVocabulary entries.
+std::string train_pocket_tokenizer(uint64_t seed);
+
+}  // namespace hijack
