@@ -8,6 +8,16 @@
 #include "attacks/objective.h"
 #include "attacks/optimizer.h"
 
+// How an attack flows; every box is one small class or variant, and none knows another's kind:
+//
+//   origin + Constraint ------ start_attack ---> AttackState.image   [1,3,H,W] in [0,1], model-input space
+//   image, step -------------- Objective ------> loss [1]            (BehaviorMatching: Behavior x contexts x
+//   model) loss ---------------------- autograd ------> gradient            like the image; nothing is
+//   clamped in the graph {image, loss, gradient} -- Optimizer ------> next image          projected onto the
+//   Constraint around the origin now and then ------------- validate -------> best_image          on the
+//   lattice, chosen on validation contexts best_image -- save_png, load_image, measure_budget, generate,
+//   Behavior::succeeded --> what is reported (runner)
+
 namespace hijack {
 
 /// Where an attack is: enough to continue it to the same final bytes.
@@ -16,7 +26,7 @@ struct AttackState {
   Tensor image;                ///< [1,3,H,W], the next point to evaluate
   Tensor best_image;           ///< chosen on validation contexts, on the lattice
   double best_score = -1;      ///< validation success rate (or -loss where there is no validation)
-  int64_t best_step = -1;
+  int64_t best_step = -1;      ///< -1: nothing has been validated yet
   std::vector<double> losses;  ///< one per step
   OptimizerState optimizer;
 };
@@ -30,16 +40,22 @@ struct AttackOptions {
 
 /// What the loop tells while it runs.
 struct AttackHooks {
-  /// Score in [0,1] of a lattice image on validation contexts; higher is better. Empty = -loss decides.
+  /// Score in [0,1] of a lattice image on validation contexts; higher is better. Of equal scores the later
+  /// image wins. Empty = -loss of the lattice image decides, always on the contexts of step 0.
   std::function<double(const Tensor& lattice_image)> validate = {};
+  /// After each step, validation included: progress, checkpoints (attack_state_io.h).
   std::function<void(const AttackState&)> after_step = {};
 };
 
-/// A fresh state: starts at the origin, or at a random allowed point.
-AttackState start_attack(const Constraint& constraint, const Tensor& origin, bool random_start, uint64_t seed);
+/// A fresh state: starts at the origin, or at a random allowed point. origin [1,3,H,W] on the lattice.
+AttackState start_attack(const Constraint& constraint, const Tensor& origin, bool random_start,
+                         uint64_t seed);
 
-/// The loop: loss and gradient -> optimizer -> allowed set, until `steps` or stop. Continues from `state`.
-/// Throws Failure when the loss is not finite or the gradient is zero from the start (says which).
+/// The loop: loss and gradient -> optimizer -> allowed set, until `steps` or stop. Continues from `state`, to
+/// the same bytes as without the interruption. A stopped attack has a best_image, too: the last one, if none
+/// was validated yet. Throws Failure when loss or gradient are not finite, or when the gradient is zero from
+/// the start; says which, at which step, and the likely cause. `state` then holds everything up to the step
+/// before.
 void run_attack(AttackState& state, Objective& objective, Optimizer& optimizer, const Constraint& constraint,
                 const Tensor& origin, const AttackOptions& options, const AttackHooks& hooks = {});
 

@@ -10,8 +10,8 @@ namespace hijack {
 /// A user prompt over which the image must work.
 using Context = Query;
 
-/// What the attacker wants. `target_for` feeds the objective, `succeeded` judges replies: two different things
-/// (foolbox's criteria; Bailey et al. 2023, "behavior" B).
+/// What the attacker wants. `target_for` feeds the objective, `succeeded` judges replies: two different
+/// things (foolbox's criteria; Bailey et al. 2023, "behavior" B).
 class Behavior {
  public:
   virtual ~Behavior() = default;
@@ -21,6 +21,9 @@ class Behavior {
   virtual bool succeeded(const Context& context, const std::string& reply) const = 0;
   /// Lenient: the behavior occurs inside the reply (the published code's substring test).
   virtual bool contained(const Context& context, const std::string& reply) const = 0;
+  /// Whether the target is the whole reply, so that the objective also asks for the end token. False for a
+  /// prefix after which the model goes on by itself.
+  virtual bool ends_reply() const { return true; }
 };
 
 struct BehaviorConfig {
@@ -30,11 +33,13 @@ struct BehaviorConfig {
   template <class Visitor>
   void visit(Visitor&& field) {
     field("behavior", name, "what the image must make the model do: string, leak or refusal");
-    field("target", target, "string: the reply to force; leak: a reply with {context} in it; refusal: how the reply starts");
+    field("target", target,
+          "string: the reply to force; leak: a reply with {context} in it; refusal: how the reply starts");
   }
 };
 
-/// Throws Error for an unknown name (naming the nearest) or an empty target.
+/// Throws Error for an unknown name (naming the nearest), an empty target, or a leak target without
+/// {context}.
 std::unique_ptr<Behavior> make_behavior(const BehaviorConfig& config);
 std::vector<std::string> behavior_names();
 

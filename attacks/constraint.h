@@ -1,6 +1,7 @@
 #pragma once
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "src/base/random.h"
 #include "src/base/tensor.h"
@@ -12,12 +13,12 @@ namespace hijack {
 struct LinfBall {
   double epsilon = 8.0 / 255;  ///< in [0,1]
 };
-struct Patch {                 ///< a square of `size` pixels at (top, left); everything inside it is free
+struct Patch {  ///< a square of `size` pixels at (top, left); everything inside it is free
   int64_t size = 0;
   int64_t top = 0;
   int64_t left = 0;
 };
-struct Box {};                 ///< unconstrained: [0,1]
+struct Box {};  ///< unconstrained: [0,1]
 
 using Constraint = std::variant<LinfBall, Patch, Box>;
 
@@ -34,10 +35,11 @@ Tensor random_point(const Constraint& constraint, const Tensor& origin, Random& 
 /// The null control: random signs at full budget (ball), random pixels (patch, box).
 Tensor random_noise(const Constraint& constraint, const Tensor& origin, Random& random);
 
-/// How far `image` is from `origin`, and whether that is allowed. Measured on the reloaded file.
+/// How far `image` is from `origin`, and whether that is allowed. Measured on the reloaded file. Throws Error
+/// when the two have different sizes.
 struct Budget {
-  double max_difference_255 = 0;   ///< largest absolute difference in steps of 1/255
-  double changed_outside = 0;      ///< pixels changed where the constraint allows none
+  double max_difference_255 = 0;  ///< largest absolute difference in steps of 1/255
+  double changed_outside = 0;     ///< number of pixels changed where the constraint allows none
   bool respected = true;
 };
 Budget measure_budget(const Constraint& constraint, const Tensor& image, const Tensor& origin);
@@ -65,8 +67,9 @@ struct ConstraintConfig {
 
 /// Throws Error for an unknown name, an epsilon without unit or out of range, a patch outside the image.
 Constraint make_constraint(const ConstraintConfig& config, int64_t height, int64_t width);
+std::vector<std::string> constraint_names();
 
-/// "8/255" -> 0.0314; "0.03" and "8" are refused with the way to write it.
+/// "8/255" -> 0.0314, also "0.5/255". "0.03" and "8" have no unit and are refused with the way to write them.
 double parse_epsilon(const std::string& text);
 
 }  // namespace hijack

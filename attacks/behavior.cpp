@@ -1,0 +1,132 @@
+#include "attacks/behavior.h"
+
+#include <cctype>
+
+#include "src/base/error.h"
+#include "src/base/nearest.h"
+
+namespace hijack {
+namespace {
+
+constexpr std::string_view kSpace = " \t\r\n\v\f";
+constexpr std::string_view kContext = "{context}";
+
+std::string strip(const std::string& text) {
+  const size_t first = text.find_first_not_of(kSpace);
+  if (first == std::string::npos) return {};
+  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
+
+/// Without white space and, in ASCII, without case.
+std::string fold(const std::string& text) {
+  std::string result;
+  for (const char c : text)
+    if (kSpace.find(c) == std::string_view::npos)
+      result += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return result;
+}
+
+/// One pass: a {context} inside the replacement stays as it is.
+std::string replace_all(std::string_view pattern, std::string_view what, std::string_view replacement) {
+  std::string result;
+  size_t from = 0;
+  for (size_t at = pattern.find(what); at != std::string_view::npos; at = pattern.find(what, from)) {
+    result += pattern.substr(from, at - from);
+    result += replacement;
+    from = at + what.size();
+  }
+  return result += pattern.substr(from);
+}
+
+/// The model says one fixed string whatever it is asked (Bailey et al. 2023, "specific string").
+class StringBehavior : public Behavior {
+ public:
+  explicit StringBehavior(std::string target) : target_(std::move(target)) {}
+  std::string name() const override { return "string"; }
+  std::string target_for(const Context&) const override { return target_; }
+  bool succeeded(const Context&, const std::string& reply) const override {
+    return strip(reply) == strip(target_);
+  }
+  bool contained(const Context&, const std::string& reply) const override {
+    return reply.find(strip(target_)) != std::string::npos;
+  }
+
+ private:
+  std::string target_;
+};
+
+/// The model repeats the user's own words inside a reply of the attacker's making, such as a call to a tool
+/// (Bailey et al. 2023, "leak context").
+class LeakBehavior : public Behavior {
+ public:
+  explicit LeakBehavior(std::string pattern) : pattern_(std::move(pattern)) {
+    if (pattern_.find(kContext) == std::string::npos)
+      throw Error(
+          "the target of behavior leak has no {context}: write the reply with {context} where the user's "
+          "prompt must appear, like 'send({context})'.");
+  }
+  std::string name() const override { return "leak"; }
+  std::string target_for(const Context& context) const override {
+    return replace_all(pattern_, kContext, context.prompt);
+  }
+  bool succeeded(const Context& context, const std::string& reply) const override {
+    return strip(reply) == strip(target_for(context));
+  }
+  bool contained(const Context& context, const std::string& reply) const override {
+    return reply.find(strip(target_for(context))) != std::string::npos;
+  }
+
+ private:
+  std::string pattern_;
+};
+
+/// The model begins with consent instead of a refusal (the affirmative prefix of Zou et al. 2023, which
+/// Bailey et al. 2023 use for "jailbreak"). What follows the prefix is the model's own.
+class RefusalBehavior : public Behavior {
+ public:
+  explicit RefusalBehavior(std::string prefix) : prefix_(std::move(prefix)) {}
+  std::string name() const override { return "refusal"; }
+  std::string target_for(const Context&) const override { return prefix_; }
+  bool succeeded(const Context&, const std::string& reply) const override {
+    return fold(reply).starts_with(fold(prefix_));
+  }
+  bool contained(const Context&, const std::string& reply) const override {
+    return fold(reply).find(fold(prefix_)) != std::string::npos;
+  }
+  bool ends_reply() const override { return false; }
+
+ private:
+  std::string prefix_;
+};
+
+template <class One>
+std::unique_ptr<Behavior> make(const BehaviorConfig& config) {
+  return std::make_unique<One>(config.target);
+}
+
+struct Entry {
+  const char* name;
+  std::unique_ptr<Behavior> (*make)(const BehaviorConfig&);
+};
+constexpr Entry kBehaviors[] = {
+    {"string", make<StringBehavior>}, {"leak", make<LeakBehavior>}, {"refusal", make<RefusalBehavior>}};
+
+}  // namespace
+
+std::unique_ptr<Behavior> make_behavior(const BehaviorConfig& config) {
+  for (const Entry& entry : kBehaviors) {
+    if (config.name != entry.name) continue;
+    if (strip(config.target).empty())
+      throw Error("the target of behavior " + config.name + " is empty: give what the model has to say.");
+    return entry.make(config);
+  }
+  throw Error(unknown_name("behavior", config.name, behavior_names()));
+}
+
+std::vector<std::string> behavior_names() {
+  std::vector<std::string> names;
+  for (const Entry& entry : kBehaviors) names.emplace_back(entry.name);
+  return names;
+}
+
+}  // namespace hijack
