@@ -1,5 +1,8 @@
 # Every library the project uses, found in one place. See README, "Libraries".
 include(Libtorch)
+if(hijack_torch_error)
+  message(FATAL_ERROR "${hijack_torch_error}")
+endif()
 
 find_package(nlohmann_json 3.10 REQUIRED)
 find_package(PkgConfig REQUIRED)

@@ -1,0 +1,29 @@
+# cmake --install: the program, the libraries with their headers, find_package(hijack), and the shipped data.
+include(CMakePackageConfigHelpers)
+set(hijack_libraries hijack_base hijack_models hijack_attacks hijack_defenses hijack_pocket hijack_experiment)
+foreach(library ${hijack_libraries})
+  string(REPLACE hijack_ "" short ${library})
+  set_target_properties(${library} PROPERTIES EXPORT_NAME ${short})
+endforeach()
+set_target_properties(hijack_options PROPERTIES EXPORT_NAME options)
+
+install(TARGETS ${hijack_libraries} EXPORT hijackTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+set_target_properties(hijack PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+install(TARGETS hijack RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(DIRECTORY attacks defenses models DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hijack
+        FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY src/base src/pocket src/experiment DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hijack/src
+        FILES_MATCHING PATTERN "*.h" PATTERN pch.h EXCLUDE)
+foreach(data pocket contexts images configs)
+  if(EXISTS ${PROJECT_SOURCE_DIR}/samples/${data})
+    install(DIRECTORY samples/${data} DESTINATION ${CMAKE_INSTALL_DATADIR}/hijack)
+  endif()
+endforeach()
+
+set(hijack_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/hijack)
+install(EXPORT hijackTargets NAMESPACE hijack:: DESTINATION ${hijack_package_dir})
+configure_package_config_file(src/cmake/hijackConfig.cmake.in ${PROJECT_BINARY_DIR}/hijackConfig.cmake
+                              INSTALL_DESTINATION ${hijack_package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/hijackConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/hijackConfig.cmake ${PROJECT_BINARY_DIR}/hijackConfigVersion.cmake
+        src/cmake/Libtorch.cmake DESTINATION ${hijack_package_dir})
