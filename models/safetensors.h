@@ -12,15 +12,17 @@ namespace hijack {
 using TensorMap = std::map<std::string, Tensor>;
 
 /// Reads one safetensors file by mapping it (copy-on-write, no copies except of misaligned tensors). The file
-/// is taken as hostile: header size, offsets, shapes, overflow, overlap, gaps, duplicates, dtypes are checked.
+/// is taken as hostile: header size, offsets, shapes, overflow, overlap, gaps, duplicates, dtypes are
+/// checked.
 TensorMap load_safetensors(const std::filesystem::path& file);
 
-/// Writes through a temporary name. Tensors are made contiguous; order is by name.
+/// Writes through a temporary name. Tensors are made contiguous; the order is by element size (largest first,
+/// so that all are aligned), then by name: the same tensors give the same bytes.
 void save_safetensors(const TensorMap& tensors, const std::filesystem::path& file,
                       const std::map<std::string, std::string>& metadata = {});
 
-/// The tensors of a checkpoint folder (single file or sharded by index), taken out one by one; what nobody took
-/// is an error, as is what is missing.
+/// The tensors of a checkpoint folder (single file or sharded by index), taken out one by one; what nobody
+/// took is an error, as is what is missing.
 class Weights {
  public:
   /// Throws Error for folders without safetensors (says how to convert .bin), missing shards, wrong index.
@@ -31,7 +33,8 @@ class Weights {
   void rename(const std::function<std::string(const std::string&)>& canonical);
   bool has(const std::string& name) const { return tensors_.contains(name); }
   at::IntArrayRef shape(const std::string& name) const;
-  /// Throws Error naming the tensor and both shapes when missing or different. Marks it as used. As stored on disk.
+  /// Throws Error naming the tensor and both shapes when missing or different. Marks it as used. As stored on
+  /// disk.
   Tensor take(const std::string& name, at::IntArrayRef shape);
   /// Throws Error naming up to three tensors that nobody took.
   void finish() const;

@@ -9,7 +9,7 @@
 namespace hijack {
 
 /// Seeded random numbers (xoshiro256** seeded by splitmix64), equal on every platform for the integer and
-/// xoshiro256**), and a torch generator seeded from the same stream for tensors. No global state.
+/// uniform draws; tensors are filled from the same stream. No global state.
 class Random {
  public:
   explicit Random(uint64_t seed);
