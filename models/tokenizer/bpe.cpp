@@ -1,0 +1,167 @@
+#include "models/tokenizer/bpe.h"
+
+#include <cstdio>
+#include <queue>
+
+#include "models/tokenizer/unicode.h"
+#include "src/base/error.h"
+#include "src/base/random.h"
+
+namespace hijack {
+namespace {
+
+constexpr size_t kLongestCachedWord = 256;
+constexpr size_t kCachedWordsPerShard = 4096;
+
+// A candidate merge of the symbol at `position` with the next one.
+struct Candidate {
+  uint32_t rank, position, id;
+};
+struct Later {  // the queue's top is the lowest rank, and the leftmost of these
+  bool operator()(const Candidate& a, const Candidate& b) const {
+    return a.rank != b.rank ? a.rank > b.rank : a.position > b.position;
+  }
+};
+
+constexpr int32_t kNone = -1;
+struct Links {
+  int32_t previous, next;
+  bool gone = false;
+};
+
+}  // namespace
+
+std::optional<uint32_t> Bpe::id_of(std::string_view token) const {
+  const auto found = vocabulary_.find(token);
+  return found == vocabulary_.end() ? std::nullopt : std::optional(found->second);
+}
+
+const std::string* Bpe::token_of(uint32_t id) const {
+  const auto found = tokens_.find(id);
+  return found == tokens_.end() ? nullptr : found->second;
+}
+
+const Bpe::Merge* Bpe::merge_of(uint32_t left, uint32_t right) const {
+  const auto found = merges_.find(uint64_t{left} << 32 | right);
+  return found == merges_.end() ? nullptr : &found->second;
+}
+
+void Bpe::encode(std::string_view word, std::vector<WordToken>& tokens) const {
+  if (ignore_merges_) {
+    if (const auto id = id_of(word)) {
+      tokens.push_back({*id, 0, static_cast<uint32_t>(word.size())});
+      return;
+    }
+  }
+  if (word.size() > kLongestCachedWord) {
+    const auto found = merged(characters(word), nullptr);
+    tokens.insert(tokens.end(), found.begin(), found.end());
+    return;
+  }
+  Shard& shard = cache_[StringHash{}(word) % kShards];
+  {
+    const std::lock_guard lock(shard.mutex);
+    if (const auto known = shard.words.find(word); known != shard.words.end()) {
+      tokens.insert(tokens.end(), known->second.begin(), known->second.end());
+      return;
+    }
+  }
+  auto found = merged(characters(word), nullptr);
+  tokens.insert(tokens.end(), found.begin(), found.end());
+  const std::lock_guard lock(shard.mutex);
+  if (shard.words.size() >= kCachedWordsPerShard) shard.words.clear();
+  shard.words.emplace(word, std::move(found));
+}
+
+void Bpe::encode_with_dropout(std::string_view word, double dropout, Random& random,
+                              std::vector<WordToken>& tokens) const {
+  Skip skip{dropout, random};
+  const auto found = merged(characters(word), &skip);
+  tokens.insert(tokens.end(), found.begin(), found.end());
+}
+
+bool Bpe::add_fallback_bytes(std::string_view character, uint32_t begin,
+                             std::vector<WordToken>& tokens) const {
+  for (const char c : character)
+    if (!fallback_bytes_[static_cast<unsigned char>(c)]) return false;
+  for (uint32_t i = 0; i < character.size(); ++i)
+    tokens.push_back({*fallback_bytes_[static_cast<unsigned char>(character[i])], begin + i, begin + i + 1});
+  return true;
+}
+
+std::vector<WordToken> Bpe::characters(std::string_view word) const {
+  std::vector<WordToken> tokens;
+  tokens.reserve(word.size());
+  std::optional<WordToken> pending;  // unknown characters not yet written: they may be fused with the next
+  for (size_t at = 0; at < word.size();) {
+    const size_t length = unicode::decode(word, at).length;
+    const std::string_view character = word.substr(at, length);
+    const auto begin = static_cast<uint32_t>(at), end = static_cast<uint32_t>(at + length);
+    at += length;
+    if (const auto id = id_of(character)) {
+      if (pending) tokens.push_back(*pending);
+      pending.reset();
+      tokens.push_back({*id, begin, end});
+      continue;
+    }
+    // Bytes go before a pending unknown, as in the original: it matters only where some byte tokens are
+    // missing.
+    if (byte_fallback_ && add_fallback_bytes(character, begin, tokens)) continue;
+    if (unknown_token_.empty()) continue;
+    if (!unknown_) throw Error("the tokenizer's unk_token '" + unknown_token_ + "' is not in its vocabulary");
+    if (pending && fuse_unknown_) {
+      pending->end = end;
+    } else {
+      if (pending) tokens.push_back(*pending);
+      pending = WordToken{*unknown_, begin, end};
+    }
+  }
+  if (pending) tokens.push_back(*pending);
+  return tokens;
+}
+
+std::vector<WordToken> Bpe::merged(std::vector<WordToken> tokens, Skip* skip) const {
+  const auto n = static_cast<int32_t>(tokens.size());
+  if (n < 2) return tokens;
+  std::vector<Links> links(tokens.size());
+  std::priority_queue<Candidate, std::vector<Candidate>, Later> queue;
+  std::vector<Candidate> skipped;
+  const auto offer = [&](int32_t left, int32_t right) {
+    if (left == kNone || right == kNone) return;
+    if (const Merge* merge =
+            merge_of(tokens[static_cast<size_t>(left)].id, tokens[static_cast<size_t>(right)].id))
+      queue.push({merge->rank, static_cast<uint32_t>(left), merge->id});
+  };
+  for (int32_t i = 0; i < n; ++i) {
+    links[static_cast<size_t>(i)] = {i - 1, i + 1 < n ? i + 1 : kNone};
+    if (i > 0) offer(i - 1, i);
+  }
+  while (!queue.empty()) {
+    const Candidate top = queue.top();
+    queue.pop();
+    if (skip != nullptr && skip->random.chance(skip->dropout)) {
+      skipped.push_back(top);
+      continue;
+    }
+    for (const Candidate& candidate : skipped) queue.push(candidate);
+    skipped.clear();
+    Links& here = links[top.position];
+    if (here.gone || here.next == kNone) continue;
+    const auto right = static_cast<size_t>(here.next);
+    const Merge* merge = merge_of(tokens[top.position].id, tokens[right].id);
+    if (merge == nullptr || merge->id != top.id) continue;  // one side changed since it was offered
+    tokens[top.position] = {top.id, tokens[top.position].begin, tokens[right].end};
+    links[right].gone = true;
+    here.next = links[right].next;
+    if (here.next != kNone)
+      links[static_cast<size_t>(here.next)].previous = static_cast<int32_t>(top.position);
+    offer(here.previous, static_cast<int32_t>(top.position));
+    offer(static_cast<int32_t>(top.position), here.next);
+  }
+  std::vector<WordToken> kept;
+  for (size_t i = 0; i < tokens.size(); ++i)
+    if (!links[i].gone) kept.push_back(tokens[i]);
+  return kept;
+}
+
+}  // namespace hijack

@@ -1,0 +1,101 @@
+#include <cstdio>
+
+#include "models/tokenizer/bpe.h"
+#include "src/base/error.h"
+
+namespace hijack {
+namespace {
+
+using json_reader::Json;
+
+void refuse_affix(const Json& model, const char* key, const std::string& where) {
+  const auto found = model.find(key);
+  if (found == model.end() || found->is_null()) return;
+  if (!found->is_string() || !found->get_ref<const std::string&>().empty())
+    json_reader::unsupported("BPE with '" + std::string(key) + "'", where);
+}
+
+void check_dropout(const Json& model, const std::string& where) {
+  const auto found = model.find("dropout");
+  if (found == model.end() || found->is_null()) return;
+  if (!found->is_number() || !(found->get<double>() >= 0 && found->get<double>() <= 1))
+    throw Error(where + ": 'dropout' must be a number in [0, 1]");
+}
+
+std::pair<std::string, std::string> merge_parts(const Json& merge, const std::string& where) {
+  if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string())
+    return {merge[0].get<std::string>(), merge[1].get<std::string>()};
+  if (!merge.is_string()) throw Error(where + ": must be \"a b\" or [\"a\", \"b\"]");
+  const auto& line = merge.get_ref<const std::string&>();
+  const size_t space = line.find(' ');
+  if (space == line.npos || line.find(' ', space + 1) != line.npos)
+    throw Error(where + ": '" + line.substr(0, 100) + "' must be two tokens with one space between");
+  return {line.substr(0, space), line.substr(space + 1)};
+}
+
+}  // namespace
+
+Bpe::Bpe(const Json& model, const std::string& where) {
+  refuse_affix(model, "continuing_subword_prefix", where);
+  refuse_affix(model, "end_of_word_suffix", where);
+  check_dropout(model, where);
+  fuse_unknown_ = json_reader::flag(model, "fuse_unk", false, where);
+  byte_fallback_ = json_reader::flag(model, "byte_fallback", false, where);
+  ignore_merges_ = json_reader::flag(model, "ignore_merges", false, where);
+  read_vocabulary(model, where);
+  read_merges(model, where);
+  if (model.contains("unk_token") && !model["unk_token"].is_null()) {
+    unknown_token_ = json_reader::text(model, "unk_token", where);
+    unknown_ = id_of(unknown_token_);
+  }
+  if (byte_fallback_) find_fallback_bytes();
+}
+
+void Bpe::read_vocabulary(const Json& model, const std::string& where) {
+  const Json& vocabulary = json_reader::member(model, "vocab", where);
+  if (!vocabulary.is_object()) throw Error(where + ": 'vocab' must be an object");
+  vocabulary_.reserve(vocabulary.size());
+  tokens_.reserve(vocabulary.size());
+  for (const auto& [token, id] : vocabulary.items()) {
+    const uint32_t value = json_reader::token_id(id, where + ".vocab['" + token.substr(0, 60) + "']");
+    const auto added = vocabulary_.emplace(token, value).first;
+    if (const auto [other, fresh] = tokens_.emplace(value, &added->first); !fresh)
+      throw Error(where + ".vocab: '" + token.substr(0, 60) + "' and '" + other->second->substr(0, 60) +
+                  "' have the same id " + std::to_string(value));
+  }
+}
+
+void Bpe::read_merges(const Json& model, const std::string& where) {
+  const Json& merges = json_reader::array(model, "merges", where);
+  merges_.reserve(merges.size());
+  const bool strings = !merges.empty() && merges[0].is_string();
+  uint32_t rank = 0;
+  for (size_t i = 0; i < merges.size(); ++i) {
+    const std::string place = where + ".merges[" + std::to_string(i) + "]";
+    if (merges[i].is_string() != strings) throw Error(place + ": strings and pairs are mixed");
+    if (strings && merges[i].get_ref<const std::string&>().starts_with("#version")) continue;
+    const auto [left, right] = merge_parts(merges[i], place);
+    add_merge(left, right, rank++, place);
+  }
+}
+
+void Bpe::add_merge(const std::string& left, const std::string& right, uint32_t rank,
+                    const std::string& where) {
+  const auto known = [&](const std::string& token) {
+    const auto id = id_of(token);
+    if (!id) throw Error(where + ": '" + token.substr(0, 100) + "' is not in the vocabulary");
+    return *id;
+  };
+  const uint64_t pair = uint64_t{known(left)} << 32 | known(right);
+  merges_.insert_or_assign(pair, Merge{rank, known(left + right)});
+}
+
+void Bpe::find_fallback_bytes() {
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    char name[8];
+    std::snprintf(name, sizeof name, "<0x%02X>", byte);
+    fallback_bytes_[byte] = id_of(name);
+  }
+}
+
+}  // namespace hijack

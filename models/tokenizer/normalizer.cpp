@@ -1,0 +1,54 @@
+#include "models/tokenizer/normalizer.h"
+
+namespace hijack {
+namespace {
+
+using json_reader::Json;
+
+struct NormalizerSequence : Normalizer {
+  std::vector<std::shared_ptr<const Normalizer>> parts;
+  void normalize(AlignedText& text) const override {
+    for (const auto& part : parts) part->normalize(text);
+  }
+};
+
+struct Prepend : Normalizer {
+  explicit Prepend(std::string prefix) : prefix_(std::move(prefix)) {}
+  void normalize(AlignedText& text) const override { text.prepend(prefix_); }
+
+ private:
+  std::string prefix_;
+};
+
+struct Replace : Normalizer {
+  Replace(Pattern pattern, std::string content)
+      : pattern_(std::move(pattern)), content_(std::move(content)) {}
+  void normalize(AlignedText& text) const override { text.replace(pattern_, content_); }
+
+ private:
+  Pattern pattern_;
+  std::string content_;
+};
+
+struct Nfc : Normalizer {
+  void normalize(AlignedText& text) const override { text.normalize_nfc(); }
+};
+
+}  // namespace
+
+std::shared_ptr<const Normalizer> make_normalizer(const Json& component, const std::string& where) {
+  if (component.is_null()) return std::make_shared<NormalizerSequence>();
+  const std::string type = json_reader::type_of(component, where);
+  if (type == "Prepend") return std::make_shared<Prepend>(json_reader::text(component, "prepend", where));
+  if (type == "NFC") return std::make_shared<Nfc>();
+  if (type == "Replace")
+    return std::make_shared<Replace>(json_reader::pattern(component, "pattern", where),
+                                     json_reader::text(component, "content", where));
+  if (type != "Sequence") json_reader::unsupported(type, where);
+  auto sequence = std::make_shared<NormalizerSequence>();
+  for (const Json& part : json_reader::array(component, "normalizers", where))
+    sequence->parts.push_back(make_normalizer(part, where));
+  return sequence;
+}
+
+}  // namespace hijack

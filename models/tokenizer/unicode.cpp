@@ -1,0 +1,165 @@
+#include "models/tokenizer/unicode.h"
+
+#include <utf8proc.h>
+
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+namespace hijack::unicode {
+namespace {
+
+struct Lead {
+  size_t length;            // of the whole sequence, 0 for a byte that starts none
+  unsigned char low, high;  // what the second byte may be
+};
+
+Lead lead(unsigned char byte) {
+  if (byte < 0x80) return {1, 0, 0};
+  if (byte >= 0xC2 && byte <= 0xDF) return {2, 0x80, 0xBF};
+  if (byte == 0xE0) return {3, 0xA0, 0xBF};
+  if (byte == 0xED) return {3, 0x80, 0x9F};
+  if (byte >= 0xE1 && byte <= 0xEF) return {3, 0x80, 0xBF};
+  if (byte == 0xF0) return {4, 0x90, 0xBF};
+  if (byte >= 0xF1 && byte <= 0xF3) return {4, 0x80, 0xBF};
+  if (byte == 0xF4) return {4, 0x80, 0x8F};
+  return {0, 0, 0};
+}
+
+unsigned char byte_at(std::string_view text, size_t at) {
+  return static_cast<unsigned char>(text[at]);
+}
+
+utf8proc_category_t category(char32_t c) {
+  return utf8proc_category(static_cast<utf8proc_int32_t>(c));
+}
+
+bool is_mark(utf8proc_category_t kind) {
+  return kind == UTF8PROC_CATEGORY_MN || kind == UTF8PROC_CATEGORY_MC || kind == UTF8PROC_CATEGORY_ME;
+}
+
+}  // namespace
+
+CodePoint decode(std::string_view text, size_t at) {
+  const unsigned char first = byte_at(text, at);
+  const size_t length = lead(first).length;
+  if (length <= 1) return {first, 1};
+  char32_t value = first & (0xFFU >> (length + 1));
+  for (size_t i = 1; i < length; ++i) value = (value << 6) | (byte_at(text, at + i) & 0x3FU);
+  return {value, length};
+}
+
+CodePoint decode_last(std::string_view text) {
+  size_t at = text.size() - 1;
+  while (at > 0 && (byte_at(text, at) & 0xC0U) == 0x80U) --at;
+  return decode(text, at);
+}
+
+void append(std::string& text, char32_t c) {
+  if (c < 0x80) {
+    text += static_cast<char>(c);
+  } else if (c < 0x800) {
+    text += static_cast<char>(0xC0U | (c >> 6));
+    text += static_cast<char>(0x80U | (c & 0x3FU));
+  } else if (c < 0x10000) {
+    text += static_cast<char>(0xE0U | (c >> 12));
+    text += static_cast<char>(0x80U | ((c >> 6) & 0x3FU));
+    text += static_cast<char>(0x80U | (c & 0x3FU));
+  } else {
+    text += static_cast<char>(0xF0U | (c >> 18));
+    text += static_cast<char>(0x80U | ((c >> 12) & 0x3FU));
+    text += static_cast<char>(0x80U | ((c >> 6) & 0x3FU));
+    text += static_cast<char>(0x80U | (c & 0x3FU));
+  }
+}
+
+size_t count(std::string_view text) {
+  size_t n = 0;
+  for (const char c : text) n += (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+  return n;
+}
+
+size_t sequence_length(std::string_view text, size_t at, size_t* ill_formed) {
+  const Lead start = lead(byte_at(text, at));
+  *ill_formed = 1;
+  if (start.length <= 1) return start.length;
+  for (size_t i = 1; i < start.length; ++i) {
+    const unsigned char low = i == 1 ? start.low : 0x80, high = i == 1 ? start.high : 0xBF;
+    if (at + i >= text.size() || byte_at(text, at + i) < low || byte_at(text, at + i) > high) {
+      *ill_formed = i;
+      return 0;
+    }
+  }
+  return start.length;
+}
+
+std::string lossy(std::string_view text) {
+  std::string clean;
+  clean.reserve(text.size());
+  for (size_t at = 0, bad = 0; at < text.size();) {
+    const size_t length = sequence_length(text, at, &bad);
+    clean += length > 0 ? text.substr(at, length) : kReplacement;
+    at += length > 0 ? length : bad;
+  }
+  return clean;
+}
+
+bool is_well_formed(std::string_view text) {
+  for (size_t at = 0, bad = 0; at < text.size();) {
+    const size_t length = sequence_length(text, at, &bad);
+    if (length == 0) return false;
+    at += length;
+  }
+  return true;
+}
+
+bool is_white_space(char32_t c) {
+  return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
+         (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||
+         c == 0x3000;
+}
+
+bool is_word(char32_t c) {
+  switch (category(c)) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_PC:
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+      return true;
+    default:  // Join_Control, and the circled and squared letters, which are Alphabetic though symbols
+      return c == 0x200C || c == 0x200D || (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) ||
+             (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189);
+  }
+}
+
+bool is_numeric(char32_t c) {
+  const auto kind = category(c);
+  return kind == UTF8PROC_CATEGORY_ND || kind == UTF8PROC_CATEGORY_NL || kind == UTF8PROC_CATEGORY_NO;
+}
+
+bool extends_segment(char32_t c) {
+  if (c < 0x300) return false;
+  if (c >= 0x1100 && c <= 0x11FF) return true;    // Hangul jamo
+  if (c >= 0x16D63 && c <= 0x16D6A) return true;  // Kirat Rai vowels, letters that compose
+  if (is_mark(category(c))) return true;
+  return utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class != 0;
+}
+
+std::string nfc(std::string_view text) {
+  utf8proc_uint8_t* mapped = nullptr;
+  const auto length = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                                   static_cast<utf8proc_ssize_t>(text.size()), &mapped,
+                                   static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  const std::unique_ptr<utf8proc_uint8_t, void (*)(void*)> owner(mapped, std::free);
+  if (length < 0) throw std::bad_alloc();  // the text is well-formed: nothing else can fail
+  return {reinterpret_cast<const char*>(mapped), static_cast<size_t>(length)};
+}
+
+}  // namespace hijack::unicode
