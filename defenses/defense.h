@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -21,19 +22,27 @@ struct Submission {
 struct StageTrace {
   std::string stage;
   bool rejected = false;
-  double score = 0;      ///< a detector's score; larger = more suspicious
+  double score = 0;  ///< a detector's score; larger = more suspicious
   double threshold = 0;
-  std::string note;      ///< e.g. the paraphrased prompt
+  std::string note = {};  ///< e.g. the paraphrased prompt
 };
 
 struct Reply {
   std::string text;
   bool rejected = false;  ///< a defense refused to pass the submission on
-  std::vector<StageTrace> trace;
+  std::vector<StageTrace> trace = {};
 };
 
 /// Answers a batch of submissions: the bare model, or a model behind defenses.
 using Responder = std::function<std::vector<Reply>(const std::vector<Submission>&)>;
+
+/// The threshold of a detector and where it came from, stored with the run.
+struct Calibration {
+  std::string name;      ///< of the defense, as the user would write it
+  double threshold = 0;  ///< scores above it are rejected
+  double quantile = 1;   ///< share of the benign scores at or below the threshold
+  int64_t n = 0;         ///< benign scores it was fitted on; 0 = the user gave the threshold
+};
 
 /// A defense stands between the user and the next responder. Image and text transforms change submissions,
 /// detectors reject some, reply-level wrappers look at (several) replies: all are one `answer`.
@@ -41,14 +50,20 @@ class Defense {
  public:
   virtual ~Defense() = default;
   virtual std::string name() const = 0;  ///< as the user would write it: "jpeg:quality=75"
-  virtual std::vector<Reply> answer(const std::vector<Submission>& submissions, const Responder& next) const = 0;
+  virtual std::vector<Reply> answer(const std::vector<Submission>& submissions,
+                                    const Responder& next) const = 0;
 
-  /// Differentiable stand-in of an image transform for adaptive attacks: [1,3,H,W] -> [1,3,H,W]. Defenses that
-  /// leave the image alone return it as it is.
+  /// Thresholds fitted on benign data; empty for defenses without any.
+  virtual std::vector<Calibration> calibrations() const { return {}; }
+
+  /// Differentiable stand-in of an image transform for adaptive attacks: [1,3,H,W] -> [1,3,H,W]. Defenses
+  /// that leave the image alone return it as it is. Random ones draw from `random` (expectation over
+  /// transformation).
   virtual Tensor surrogate(const Tensor& image, Random& random) const {
     (void)random;
     return image;
   }
+  virtual bool randomized() const { return false; }  ///< judge it on several seeds, never on one lucky draw
 };
 
 /// "jpeg:quality=75" -> name and parameters.

@@ -1,0 +1,182 @@
+#include "defenses/kinds.h"
+
+#include "src/base/image.h"
+
+namespace hijack {
+namespace {
+
+/// FNV-1a, 64 bit.
+struct Hash {
+  uint64_t value = 0xcbf29ce484222325ULL;
+
+  void add(const void* data, size_t size) {
+    const auto* bytes = static_cast<const unsigned char*>(data);
+    for (size_t i = 0; i < size; ++i) value = (value ^ bytes[i]) * 0x100000001b3ULL;
+  }
+  void add(const std::string& text) {
+    const uint64_t size = text.size();
+    add(&size, sizeof size);  // so that "ab","c" and "a","bc" differ
+    add(text.data(), text.size());
+  }
+  void add(const Query& query) {
+    add(query.prompt);
+    add(query.system);
+    for (const Turn& turn : query.earlier) {
+      add(turn.user);
+      add(turn.assistant);
+    }
+  }
+  void add(const Tensor& image) {
+    if (!image.defined()) return;
+    const Tensor values = image.detach().to(at::kCPU, at::kFloat).contiguous();
+    for (int64_t side : values.sizes()) add(&side, sizeof side);
+    add(values.const_data_ptr(), values.nbytes());
+  }
+};
+
+void check_image(const Tensor& image) {
+  TORCH_CHECK(image.dim() == 4 && image.size(0) == 1 && image.size(1) == 3, "image must be [1,3,H,W], not ",
+              image.sizes());
+}
+
+std::string change_note(const Tensor& before, const Tensor& after) {
+  std::ostringstream note;
+  note.precision(2);
+  note << std::fixed;
+  if (before.sizes() != after.sizes()) {
+    note << "image " << before.size(2) << "x" << before.size(3) << " became " << after.size(2) << "x"
+         << after.size(3);
+  } else {
+    note << "mean change " << (before - after).abs().mean().item<double>() * 255 << "/255";
+  }
+  return note.str();
+}
+
+void add_stage(Reply& reply, StageTrace stage) {
+  reply.trace.insert(reply.trace.begin(), std::move(stage));
+}
+
+}  // namespace
+
+uint64_t content_key(const Submission& submission) {
+  Hash hash;
+  hash.add(submission.query);
+  hash.add(submission.image);
+  return hash.value;
+}
+
+uint64_t content_key(const Query& query) {
+  Hash hash;
+  hash.add(query);
+  return hash.value;
+}
+
+uint64_t content_key(const Tensor& image) {
+  Hash hash;
+  hash.add(image);
+  return hash.value;
+}
+
+std::vector<Reply> pass_on(const std::vector<Submission>& submissions, const Responder& next) {
+  if (submissions.empty()) return {};
+  std::vector<Reply> replies = next(submissions);
+  TORCH_CHECK(replies.size() == submissions.size(), "a responder gave ", replies.size(), " replies to ",
+              submissions.size(), " submissions");
+  return replies;
+}
+
+std::vector<Reply> TextDetector::answer(const std::vector<Submission>& submissions,
+                                        const Responder& next) const {
+  std::vector<StageTrace> stages;
+  std::vector<Submission> passed;
+  std::map<uint64_t, double> scores;  // many submissions share a query: score each once
+  for (const Submission& submission : submissions) {
+    const auto [found, fresh] = scores.try_emplace(content_key(submission.query));
+    if (fresh) found->second = score(submission.query);
+    // Written so that a score that is not a number is rejected.
+    const bool rejected = !(found->second <= threshold());
+    stages.push_back(
+        {.stage = name(), .rejected = rejected, .score = found->second, .threshold = threshold()});
+    if (!rejected) passed.push_back(submission);
+  }
+  std::vector<Reply> inner = pass_on(passed, next);
+  std::vector<Reply> replies;
+  size_t used = 0;
+  for (StageTrace& stage : stages) {
+    Reply reply = stage.rejected ? Reply{.text = kRejectionText, .rejected = true} : std::move(inner[used++]);
+    add_stage(reply, std::move(stage));
+    replies.push_back(std::move(reply));
+  }
+  return replies;
+}
+
+std::vector<Reply> TextTransform::answer(const std::vector<Submission>& submissions,
+                                         const Responder& next) const {
+  std::vector<Query> distinct;
+  std::map<uint64_t, size_t> position;
+  for (const Submission& submission : submissions)
+    if (position.try_emplace(content_key(submission.query), distinct.size()).second)
+      distinct.push_back(submission.query);
+  const std::vector<Rewritten> rewritten = rewrite(distinct);
+  TORCH_CHECK(rewritten.size() == distinct.size(), name(), " rewrote ", rewritten.size(), " of ",
+              distinct.size(), " queries");
+
+  std::vector<Submission> changed = submissions;
+  for (Submission& submission : changed)
+    submission.query = rewritten[position.at(content_key(submission.query))].query;
+  std::vector<Reply> replies = pass_on(changed, next);
+  for (size_t i = 0; i < replies.size(); ++i) {
+    const Rewritten& done = rewritten[position.at(content_key(submissions[i].query))];
+    add_stage(replies[i], {.stage = name(), .note = done.note});
+  }
+  return replies;
+}
+
+Tensor ImageTransform::transformed(const Submission& submission) const {
+  check_image(submission.image);
+  at::NoGradGuard no_grad;
+  Random random = Random(seed_).fork(name(), content_key(submission));
+  return apply(submission.image, random);
+}
+
+Tensor ImageTransform::surrogate(const Tensor& image, Random& random) const {
+  Tensor value;
+  {
+    at::NoGradGuard no_grad;
+    value = apply(image.detach(), random);
+  }
+  return straight_through(value, image);
+}
+
+std::vector<Reply> ImageTransform::answer(const std::vector<Submission>& submissions,
+                                          const Responder& next) const {
+  std::vector<Submission> changed = submissions;
+  // A deterministic transform changes each image once, and equal images stay one tensor: the model behind can
+  // tell that they share their vision pass.
+  std::map<const void*, Tensor> done;
+  for (Submission& submission : changed) {
+    if (!submission.image.defined()) continue;
+    if (randomized()) {
+      submission.image = transformed(submission);
+    } else {
+      Tensor& result = done[submission.image.unsafeGetTensorImpl()];
+      if (!result.defined()) result = transformed(submission);
+      submission.image = result;
+    }
+  }
+  std::vector<Reply> replies = pass_on(changed, next);
+  for (size_t i = 0; i < replies.size(); ++i) {
+    const bool has_image = submissions[i].image.defined();
+    add_stage(replies[i],
+              {.stage = name(),
+               .note = has_image ? change_note(submissions[i].image, changed[i].image) : "no image"});
+  }
+  return replies;
+}
+
+Tensor straight_through(const Tensor& value, const Tensor& path) {
+  TORCH_CHECK(value.sizes() == path.sizes(), "straight-through of ", value.sizes(), " over ", path.sizes());
+  return path + (value.to(path.device()) - path).detach();
+}
+
+}  // namespace hijack

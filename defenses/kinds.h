@@ -1,0 +1,69 @@
+#pragma once
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "defenses/defense.h"
+
+// The kinds of defenses. A new defense derives from one of them, is one pair of files, and one line in the
+// table of make_defense.cpp.
+
+namespace hijack {
+
+/// What the user reads when a detector rejects a submission.
+inline constexpr const char* kRejectionText = "I cannot help with that request.";
+
+/// A number that depends on the content of a submission alone (image values and all texts): random defenses
+/// fork their stream by it, so that a reply does not depend on what else is in the batch.
+uint64_t content_key(const Submission& submission);
+uint64_t content_key(const Query& query);
+uint64_t content_key(const Tensor& image);
+
+/// Calls `next` (not at all for an empty batch) and checks that it gave one reply for each submission.
+std::vector<Reply> pass_on(const std::vector<Submission>& submissions, const Responder& next);
+
+/// Rejects queries whose score is above the threshold; the next responder never sees them.
+class TextDetector : public Defense {
+ public:
+  /// Larger = more suspicious.
+  virtual double score(const Query& query) const = 0;
+  virtual double threshold() const = 0;
+  std::vector<Reply> answer(const std::vector<Submission>& submissions, const Responder& next) const final;
+};
+
+/// Rewrites queries before they reach the model.
+class TextTransform : public Defense {
+ public:
+  struct Rewritten {
+    Query query;
+    std::string note;  ///< for the trace: what was done
+  };
+  /// One result for each query, depending on that query alone.
+  virtual std::vector<Rewritten> rewrite(std::span<const Query> queries) const = 0;
+  std::vector<Reply> answer(const std::vector<Submission>& submissions, const Responder& next) const final;
+};
+
+/// Changes images before they reach the model. Submissions without image pass untouched.
+class ImageTransform : public Defense {
+ public:
+  /// What a deployed system does. [1,3,H,W] in [0,1] -> [1,3,H',W'] on the lattice.
+  virtual Tensor apply(const Tensor& image, Random& random) const = 0;
+  /// By default straight-through: the value of `apply`, the gradient of the identity (BPDA, Athalye et al.
+  /// 2018). Transforms with a better gradient override it.
+  Tensor surrogate(const Tensor& image, Random& random) const override;
+  std::vector<Reply> answer(const std::vector<Submission>& submissions, const Responder& next) const final;
+
+ protected:
+  explicit ImageTransform(uint64_t seed = 0) : seed_(seed) {}
+
+ private:
+  Tensor transformed(const Submission& submission) const;
+
+  uint64_t seed_;
+};
+
+/// The value of `value`, the gradient of `path`. Same shapes.
+Tensor straight_through(const Tensor& value, const Tensor& path);
+
+}  // namespace hijack

@@ -1,0 +1,110 @@
+#include "defenses/make_defense.h"
+
+#include "defenses/image/jpeg.h"
+#include "defenses/text/paraphrase.h"
+#include "defenses/text/perplexity_filter.h"
+#include "src/base/error.h"
+#include "src/base/nearest.h"
+
+namespace hijack {
+namespace {
+
+struct Row {
+  const char* name;
+  const char* help;
+  std::string (*parameter_help)();
+  void (*check)(const DefenseSpec&);
+  std::shared_ptr<const Defense> (*make)(const DefenseSpec&, const DefenseResources&);
+};
+
+template <class D>
+std::string parameter_help() {
+  typename D::Parameters parameters;
+  std::string lines;
+  for (const Field& field : fields_of(parameters))
+    lines += "      " + field.name + "=" + value_text(field) + "  " + field.help + "\n";
+  return lines;
+}
+
+template <class D>
+std::shared_ptr<const Defense> make(const DefenseSpec& spec, const DefenseResources& resources) {
+  const auto parameters = read_parameters<typename D::Parameters>(spec);
+  if constexpr (std::is_constructible_v<D, typename D::Parameters, DefenseResources>)
+    return std::make_shared<const D>(parameters, resources);
+  else
+    return std::make_shared<const D>(parameters);
+}
+
+template <class D>
+Row row() {
+  return {D::kName, D::kHelp, &parameter_help<D>,
+          [](const DefenseSpec& spec) { read_parameters<typename D::Parameters>(spec); }, &make<D>};
+}
+
+/// The one table of defenses.
+const std::vector<Row>& table() {
+  static const std::vector<Row> rows = {
+      row<PerplexityFilter>(),
+      row<Paraphrase>(),
+      row<Jpeg>(),
+  };
+  return rows;
+}
+
+const Row& find_row(const std::string& name) {
+  for (const Row& candidate : table())
+    if (name == candidate.name) return candidate;
+  throw Error(unknown_name("defense", name, defense_names()));
+}
+
+/// Splits at commas that no backslash precedes, and drops those backslashes.
+std::vector<std::string> split_parameters(const std::string& text) {
+  std::vector<std::string> parts(1);
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool escape = text[i] == '\\' && i + 1 < text.size() && (text[i + 1] == ',' || text[i + 1] == '\\');
+    if (escape)
+      parts.back() += text[++i];
+    else if (text[i] == ',')
+      parts.emplace_back();
+    else
+      parts.back() += text[i];
+  }
+  return parts;
+}
+
+}  // namespace
+
+DefenseSpec parse_defense(const std::string& text) {
+  const size_t colon = text.find(':');
+  DefenseSpec spec{.name = text.substr(0, colon), .parameters = {}};
+  const Row& found = find_row(spec.name);
+  if (colon == std::string::npos) return spec;
+  for (const std::string& part : split_parameters(text.substr(colon + 1))) {
+    const size_t equals = part.find('=');
+    if (equals == 0 || equals == std::string::npos)
+      throw Error("Defense '" + text + "' is not written as name:parameter=value,parameter=value.");
+    if (!spec.parameters.emplace(part.substr(0, equals), part.substr(equals + 1)).second)
+      throw Error("Defense '" + text + "' gives parameter '" + part.substr(0, equals) + "' twice.");
+  }
+  found.check(spec);
+  return spec;
+}
+
+std::shared_ptr<const Defense> make_defense(const DefenseSpec& spec, const DefenseResources& resources) {
+  return find_row(spec.name).make(spec, resources);
+}
+
+std::vector<std::string> defense_names() {
+  std::vector<std::string> names;
+  for (const Row& candidate : table()) names.emplace_back(candidate.name);
+  return names;
+}
+
+std::string defense_help() {
+  std::string help;
+  for (const Row& candidate : table())
+    help += std::string("  ") + candidate.name + "  " + candidate.help + "\n" + candidate.parameter_help();
+  return help;
+}
+
+}  // namespace hijack

@@ -1,0 +1,35 @@
+#include "defenses/pipeline.h"
+
+namespace hijack {
+
+Responder protect(DefenseStack stack, Responder model) {
+  Responder responder = std::move(model);
+  for (auto stage = stack.rbegin(); stage != stack.rend(); ++stage) {
+    TORCH_CHECK(*stage != nullptr, "a defense of the pipeline is null");
+    responder = [defense = *stage, next = std::move(responder)](const std::vector<Submission>& submissions) {
+      return defense->answer(submissions, next);
+    };
+  }
+  return responder;
+}
+
+std::string stack_name(const DefenseStack& stack) {
+  std::string joined;
+  for (const auto& defense : stack) joined += (joined.empty() ? "" : " + ") + defense->name();
+  return joined.empty() ? "none" : joined;
+}
+
+Tensor stack_surrogate(const DefenseStack& stack, const Tensor& image, Random& random) {
+  Tensor result = image;
+  for (const auto& defense : stack) result = defense->surrogate(result, random);
+  return result;
+}
+
+std::vector<Calibration> stack_calibrations(const DefenseStack& stack) {
+  std::vector<Calibration> all;
+  for (const auto& defense : stack)
+    for (Calibration& calibration : defense->calibrations()) all.push_back(std::move(calibration));
+  return all;
+}
+
+}  // namespace hijack

@@ -1,0 +1,26 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "defenses/defense.h"
+
+namespace hijack {
+
+/// Defenses in the order in which a submission meets them: the first is the outermost.
+using DefenseStack = std::vector<std::shared_ptr<const Defense>>;
+
+/// `model` behind `stack`, as one responder. Each reply's trace lists the stages that its submission met,
+/// outermost first: the stages behind a rejection are missing.
+Responder protect(DefenseStack stack, Responder model);
+
+/// "none", or the names joined by " + ", outermost first.
+std::string stack_name(const DefenseStack& stack);
+
+/// The surrogates of all stages one after the other: [1,3,H,W] -> [1,3,H,W].
+Tensor stack_surrogate(const DefenseStack& stack, const Tensor& image, Random& random);
+
+/// All thresholds of the stack.
+std::vector<Calibration> stack_calibrations(const DefenseStack& stack);
+
+}  // namespace hijack

@@ -1,0 +1,64 @@
+#include "defenses/text/paraphrase.h"
+
+#include "src/base/error.h"
+
+namespace hijack {
+namespace {
+
+constexpr std::string_view kPlace = "{prompt}";
+
+std::string filled(std::string pattern, const std::string& prompt) {
+  return pattern.replace(pattern.find(kPlace), kPlace.size(), prompt);
+}
+
+std::string stripped(const std::string& text) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) return "";
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+}  // namespace
+
+void Paraphrase::Parameters::check() const {
+  check_range("temperature", temperature, 0, 10);
+  check_range("max_tokens", static_cast<double>(max_tokens), 1, 100000);
+  if (pattern.find(kPlace) == std::string::npos)
+    throw Error("Defense parameter 'pattern' must have {prompt} where the user's prompt goes.");
+}
+
+Paraphrase::Paraphrase(const Parameters& parameters, const DefenseResources& resources)
+    : parameters_(parameters), paraphraser_(resources.paraphraser) {
+  parameters_.check();
+  if (!paraphraser_) throw Error("Defense 'paraphrase' needs a language model that restates prompts.");
+}
+
+std::vector<std::string> Paraphrase::restatements(const std::vector<Query>& requests) const {
+  GenerateOptions options{.max_new_tokens = parameters_.max_tokens, .temperature = parameters_.temperature};
+  if (!randomized()) return paraphraser_->generate(requests, options);
+  // One at a time: a draw must not depend on what else is in the batch.
+  std::vector<std::string> texts;
+  for (const Query& request : requests) {
+    options.seed = Random(parameters_.seed).fork(kName, content_key(request)).bits();
+    texts.push_back(paraphraser_->generate({&request, 1}, options).at(0));
+  }
+  return texts;
+}
+
+std::vector<TextTransform::Rewritten> Paraphrase::rewrite(std::span<const Query> queries) const {
+  std::vector<Query> requests;
+  for (const Query& query : queries)
+    requests.push_back({.prompt = filled(parameters_.pattern, query.prompt)});
+  const std::vector<std::string> texts = restatements(requests);
+  std::vector<Rewritten> done;
+  for (size_t i = 0; i < queries.size(); ++i) {
+    Rewritten result{.query = queries[i], .note = stripped(texts.at(i))};
+    if (result.note.empty())
+      result.note = "(empty paraphrase: the original prompt was kept)";
+    else
+      result.query.prompt = result.note;
+    done.push_back(std::move(result));
+  }
+  return done;
+}
+
+}  // namespace hijack

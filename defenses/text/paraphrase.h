@@ -1,0 +1,46 @@
+#pragma once
+#include "defenses/kinds.h"
+#include "defenses/parameters.h"
+#include "defenses/resources.h"
+
+namespace hijack {
+
+/// Paraphrase defense (Jain et al. 2023, section 4.2): another model restates the prompt, and the target
+/// model answers the restatement. Deterministic for a seed: each prompt has its own stream. An empty
+/// restatement keeps the original prompt, and the trace says so.
+class Paraphrase : public TextTransform {
+ public:
+  static constexpr const char* kName = "paraphrase";
+  static constexpr const char* kHelp = "a language model restates the prompt (Jain et al. 2023)";
+
+  struct Parameters {
+    double temperature = 0.7;
+    int64_t max_tokens = 100;
+    std::string pattern = "Paraphrase: {prompt}";
+    uint64_t seed = 0;
+
+    template <class Visitor>
+    void visit(Visitor&& field) {
+      field("temperature", temperature, "of the restatement; 0 = greedy");
+      field("max_tokens", max_tokens, "longest restatement in tokens");
+      field("pattern", pattern, "what the model is asked, with {prompt} where the user's prompt goes");
+      field("seed", seed, "of the draws");
+    }
+    void check() const;
+  };
+
+  /// Throws Error without paraphraser.
+  Paraphrase(const Parameters& parameters, const DefenseResources& resources);
+
+  std::string name() const override { return written_name(kName, parameters_); }
+  bool randomized() const override { return parameters_.temperature > 0; }
+  std::vector<Rewritten> rewrite(std::span<const Query> queries) const override;
+
+ private:
+  std::vector<std::string> restatements(const std::vector<Query>& requests) const;
+
+  Parameters parameters_;
+  std::shared_ptr<const LanguageModel> paraphraser_;
+};
+
+}  // namespace hijack

@@ -1,0 +1,146 @@
+// What every defense of the table has to do, whatever it is. A new defense adds one row.
+#include <gtest/gtest.h>
+
+#include "defenses/kinds.h"
+#include "defenses/make_defense.h"
+#include "defenses/pipeline.h"
+#include "src/base/image.h"
+#include "tests/support/fake_language_model.h"
+
+namespace hijack {
+namespace {
+
+struct Row {
+  const char* spec;        ///< as the user writes it, first parameter and others
+  const char* other_seed;  ///< the same with another seed; "" for deterministic ones
+};
+
+const Row kRows[] = {
+    {"perplexity:window=10,threshold=4.25,preset=published", ""},
+    {"paraphrase:temperature=0.5,max_tokens=20,pattern=Say\\, again: {prompt},seed=4",
+     "paraphrase:temperature=0.5,max_tokens=20,pattern=Say\\, again: {prompt},seed=5"},
+    {"jpeg:quality=40", ""},
+};
+
+DefenseResources resources() {
+  const auto model = std::make_shared<FakeLanguageModel>();
+  return {.scorer = model, .paraphraser = model};
+}
+
+std::shared_ptr<const Defense> made(const std::string& spec) {
+  return make_defense(parse_defense(spec), resources());
+}
+
+Submission submission(uint64_t seed, const std::string& prompt) {
+  return {.image = quantize(Random(seed).uniform_tensor({1, 3, 24, 32}, 0, 1)), .query = {.prompt = prompt}};
+}
+
+std::vector<Submission> batch() {
+  return {submission(1, "what color is the cat"), submission(2, "how many dogs are there"),
+          submission(1, "what color is the cat"), submission(2, "what color is the cat")};
+}
+
+std::vector<std::string> texts(const std::vector<Reply>& replies) {
+  std::vector<std::string> all;
+  for (const Reply& reply : replies) all.push_back(reply.text);
+  return all;
+}
+
+TEST(AllDefenses, EveryNameHasARow) {
+  std::set<std::string> tested;
+  for (const Row& row : kRows) tested.insert(parse_defense(row.spec).name);
+  const std::vector<std::string> names = defense_names();
+  EXPECT_EQ(tested, std::set<std::string>(names.begin(), names.end()));
+}
+
+TEST(AllDefenses, NameReadsBackToTheSameDefense) {
+  for (const Row& row : kRows) {
+    EXPECT_EQ(made(row.spec)->name(), row.spec);
+    const std::string plain = parse_defense(row.spec).name;
+    if (plain == "perplexity") continue;  // has to be calibrated when no threshold is given
+    const std::string name = made(plain)->name();
+    EXPECT_EQ(made(name)->name(), name);
+  }
+}
+
+TEST(AllDefenses, AnswersEverySubmissionAndLeavesOneTrace) {
+  for (const Row& row : kRows) {
+    const EchoResponder model;
+    const std::vector<Reply> replies = made(row.spec)->answer(batch(), model);
+    ASSERT_EQ(replies.size(), 4u) << row.spec;
+    for (const Reply& reply : replies) {
+      ASSERT_GE(reply.trace.size(), 1u) << row.spec;
+      EXPECT_EQ(reply.trace[0].stage, row.spec);
+    }
+    for (const Submission& seen : *model.seen) {
+      EXPECT_EQ(seen.image.dim(), 4) << row.spec;
+      EXPECT_TRUE(on_lattice(seen.image)) << row.spec;
+    }
+  }
+}
+
+TEST(AllDefenses, AnEmptyBatchNeverReachesTheModel) {
+  const Responder never = [](const std::vector<Submission>&) -> std::vector<Reply> {
+    ADD_FAILURE() << "called";
+    return {};
+  };
+  for (const Row& row : kRows) EXPECT_TRUE(made(row.spec)->answer({}, never).empty()) << row.spec;
+}
+
+TEST(AllDefenses, DoNotDependOnTheBatchOrItsOrder) {
+  for (const Row& row : kRows) {
+    const std::vector<std::string> together = texts(made(row.spec)->answer(batch(), EchoResponder()));
+    std::vector<Submission> reversed = batch();
+    std::reverse(reversed.begin(), reversed.end());
+    std::vector<std::string> backwards = texts(made(row.spec)->answer(reversed, EchoResponder()));
+    std::reverse(backwards.begin(), backwards.end());
+    EXPECT_EQ(together, backwards) << row.spec;
+    EXPECT_EQ(together[0], together[2]) << "the same submission twice: " << row.spec;
+    EXPECT_EQ(texts(made(row.spec)->answer({batch()[1]}, EchoResponder()))[0], together[1]) << row.spec;
+  }
+}
+
+TEST(AllDefenses, SeedsChooseTheDraw) {
+  for (const Row& row : kRows) {
+    EXPECT_EQ(made(row.spec)->randomized(), *row.other_seed != '\0') << row.spec;
+    if (*row.other_seed == '\0') continue;
+    EXPECT_NE(texts(made(row.spec)->answer(batch(), EchoResponder())),
+              texts(made(row.other_seed)->answer(batch(), EchoResponder())))
+        << row.spec;
+  }
+}
+
+TEST(AllDefenses, SubmissionsWithoutImagePass) {
+  for (const Row& row : kRows) {
+    const std::vector<Reply> replies =
+        made(row.spec)->answer({{.image = {}, .query = {.prompt = "what is it"}}}, EchoResponder());
+    EXPECT_FALSE(replies.at(0).rejected) << row.spec;
+  }
+}
+
+TEST(AllDefenses, SurrogatesKeepTheShapeAndHaveGradients) {
+  for (const Row& row : kRows) {
+    const Tensor image = (batch()[0].image * 0.8 + 0.1).requires_grad_(true);
+    Random random(5);
+    const Tensor value = made(row.spec)->surrogate(image, random);
+    ASSERT_EQ(value.sizes(), image.sizes()) << row.spec;
+    const Tensor gradient = torch::autograd::grad({value.square().sum()}, {image})[0];
+    EXPECT_TRUE(at::isfinite(gradient).all().item<bool>()) << row.spec;
+    EXPECT_GT(gradient.abs().sum().item<double>(), 0) << row.spec;
+  }
+}
+
+TEST(AllDefenses, SurrogatesHaveTheValueOfTheDeployedTransform) {
+  for (const Row& row : kRows) {
+    const auto defense = made(row.spec);
+    const auto* transform = dynamic_cast<const ImageTransform*>(defense.get());
+    if (!transform) continue;
+    const Tensor image = batch()[0].image;
+    Random first(5), second(5);
+    const Tensor difference = transform->apply(image, first) - transform->surrogate(image, second);
+    EXPECT_LT(difference.abs().mean().item<double>() * 255, 2) << row.spec;
+  }
+}
+
+}  // namespace
+}  // namespace hijack

@@ -1,0 +1,77 @@
+#include "defenses/make_defense.h"
+
+#include <gtest/gtest.h>
+
+#include "src/base/error.h"
+
+namespace hijack {
+namespace {
+
+std::string message_of(const std::string& spec) {
+  try {
+    parse_defense(spec);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(ParseDefense, ReadsNameAndParameters) {
+  EXPECT_EQ(parse_defense("jpeg").name, "jpeg");
+  EXPECT_TRUE(parse_defense("jpeg").parameters.empty());
+  const DefenseSpec spec = parse_defense("perplexity:window=10,quantile=0.99");
+  EXPECT_EQ(spec.name, "perplexity");
+  EXPECT_EQ(spec.parameters, (std::map<std::string, std::string>{{"window", "10"}, {"quantile", "0.99"}}));
+}
+
+TEST(ParseDefense, BackslashKeepsACommaInAValue) {
+  const DefenseSpec spec = parse_defense(R"(paraphrase:pattern=Well\, say = \\{prompt},seed=3)");
+  EXPECT_EQ(spec.parameters.at("pattern"), R"(Well, say = \{prompt})");
+  EXPECT_EQ(spec.parameters.at("seed"), "3");
+}
+
+TEST(ParseDefense, NamesTheNearest) {
+  EXPECT_NE(message_of("jpg").find("jpeg"), std::string::npos);
+  EXPECT_NE(message_of("perplexty:window=3").find("perplexity"), std::string::npos);
+  EXPECT_NE(message_of("jpeg:qualty=3").find("quality"), std::string::npos);
+}
+
+TEST(ParseDefense, RefusesMalformedSpecs) {
+  for (const char* spec : {"",
+                           ":",
+                           "jpeg:",
+                           "jpeg:=75",
+                           "jpeg:quality",
+                           "jpeg:quality=",
+                           "jpeg:quality=7x",
+                           "jpeg:quality=0",
+                           "jpeg:quality=101",
+                           "jpeg:quality=75,quality=80",
+                           "jpeg:quality=75,",
+                           "jpeg quality=75",
+                           "JPEG",
+                           "perplexity:threshold=nan",
+                           "perplexity:threshold=inf",
+                           "perplexity:threshold=-1",
+                           "perplexity:quantile=1.5",
+                           "perplexity:window=-1",
+                           "perplexity:preset=theirs",
+                           "paraphrase:seed=-1",
+                           "paraphrase:pattern=no place",
+                           "paraphrase:temperature=hot"})
+    EXPECT_NE(message_of(spec), "") << spec;
+}
+
+TEST(MakeDefense, HelpNamesEveryDefense) {
+  const std::string help = defense_help();
+  for (const std::string& name : defense_names()) EXPECT_NE(help.find("  " + name + "  "), std::string::npos);
+  EXPECT_NE(help.find("quality=75"), std::string::npos);
+}
+
+TEST(MakeDefense, NamesAreUnique) {
+  const std::vector<std::string> names = defense_names();
+  EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), names.size());
+}
+
+}  // namespace
+}  // namespace hijack
