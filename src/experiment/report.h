@@ -1,0 +1,29 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "src/experiment/results.h"
+
+// Reports over one or several runs: pure functions of the rows (and of the PNG files they name). The same
+// rows give the same bytes.
+
+namespace hijack {
+
+/// One self-contained page: no script, no network. All that comes from rows is escaped.
+std::string html_report(const std::vector<RunRecord>& runs);
+
+/// The headline, the tables and the flags as GitHub Markdown.
+std::string markdown_report(const std::vector<RunRecord>& runs);
+
+/// {"headline", "settings": [...], "defenses": [...], "trials": [...], "flags": [...]}; NaN is null.
+nlohmann::json json_report(const std::vector<RunRecord>& runs);
+
+/// One line per rate:
+/// table,model,behavior,constraint,epsilon_255,patch_size,defense,measure,successes,n,rate, low,high. `table`
+/// is "settings" or "defenses".
+std::string csv_report(const std::vector<RunRecord>& runs);
+
+/// By name: html, md, json or csv. Throws Error for another name.
+std::string make_report(const std::string& format, const std::vector<RunRecord>& runs);
+
+}  // namespace hijack

@@ -1,0 +1,168 @@
+#include "src/experiment/report/aggregate.h"
+
+#include <limits>
+#include <tuple>
+
+#include "attacks/behavior.h"
+#include "src/base/error.h"
+#include "src/experiment/sanity.h"
+
+namespace hijack::report {
+namespace {
+
+void add(Tally& sum, const Tally& tally) {
+  sum.n += tally.n;
+  sum.exact += tally.exact;
+  sum.contained += tally.contained;
+}
+
+Tally find(const Tallies& tallies, const std::string& name) {
+  const auto found = tallies.find(name);
+  return found == tallies.end() ? Tally{} : found->second;
+}
+
+auto order(const TrialRow& row) {
+  const auto finite = [](double x) { return std::isnan(x) ? -1.0 : x; };
+  return std::make_tuple(row.model, row.behavior, row.constraint_name, finite(row.epsilon_255),
+                         row.patch_size, row.constraint, row.optimizer);
+}
+
+void summarize(Setting& setting) {
+  std::map<uint64_t, Tally> by_seed;
+  std::vector<double> step_seconds;
+  for (const TrialRef& ref : setting.trials) {
+    for (const auto& [split, tally] : ref.trial->success)
+      add(setting.success[split], counted(*ref.trial, split));
+    for (const auto& [name, tally] : ref.trial->controls) add(setting.controls[name], tally);
+    add(by_seed[ref.trial->seed], counted(*ref.trial, "test"));
+    if (std::isfinite(ref.trial->seconds_per_step)) step_seconds.push_back(ref.trial->seconds_per_step);
+  }
+  for (const auto& [seed, tally] : by_seed)
+    if (tally.n)
+      setting.seed_rates.push_back(static_cast<double>(tally.exact) / static_cast<double>(tally.n));
+  setting.seconds_per_step = median(step_seconds);
+}
+
+}  // namespace
+
+double Rate::value() const {
+  return n ? static_cast<double>(successes) / static_cast<double>(n)
+           : std::numeric_limits<double>::quiet_NaN();
+}
+
+std::vector<TrialRef> all_trials(const std::vector<RunRecord>& runs) {
+  std::vector<TrialRef> trials;
+  for (const RunRecord& run : runs)
+    for (const TrialRow& trial : run.trials) trials.push_back({&run, &trial, trial_label(runs, run, trial)});
+  return trials;
+}
+
+Tally counted(const TrialRow& trial, const std::string& split) {
+  Tally tally = find(trial.success, split);
+  if (!trial.budget.respected) tally.exact = tally.contained = 0;
+  return tally;
+}
+
+Tally control(const TrialRow& trial, const std::string& name) {
+  return find(trial.controls, name);
+}
+
+std::vector<Setting> settings(const std::vector<RunRecord>& runs) {
+  std::map<decltype(order(TrialRow{})), Setting> groups;
+  for (const TrialRef& ref : all_trials(runs)) {
+    const TrialRow& row = *ref.trial;
+    Setting& setting = groups[order(row)];
+    if (setting.trials.empty())
+      setting = {row.model,
+                 row.behavior,
+                 row.constraint,
+                 row.constraint_name,
+                 row.optimizer,
+                 row.epsilon_255,
+                 row.patch_size,
+                 {},
+                 {},
+                 {},
+                 {},
+                 0};
+    setting.trials.push_back(ref);
+  }
+  std::vector<Setting> result;
+  for (auto& [key, setting] : groups) {
+    summarize(setting);
+    result.push_back(std::move(setting));
+  }
+  return result;
+}
+
+std::string context_key(const Query& context) {
+  // The lengths make the parts unambiguous.
+  std::string key = std::to_string(context.system.size()) + ':' + context.system;
+  for (const Turn& turn : context.earlier)
+    for (const std::string* text : {&turn.user, &turn.assistant})
+      key += std::to_string(text->size()) + ':' + *text;
+  return key + '\x1f' + context.prompt;
+}
+
+std::vector<ContextReplies> held_out_replies(const TrialRef& trial) {
+  std::map<std::string, const ReplyRow*> clean;
+  for (const ReplyRow& reply : trial.run->replies)
+    if (reply.trial == trial.trial->id && reply.condition == "clean" && reply.split == "test" &&
+        reply.defense == "none")
+      clean.emplace(context_key(reply.context), &reply);
+  std::vector<ContextReplies> result;
+  for (const ReplyRow& reply : trial.run->replies) {
+    if (reply.trial != trial.trial->id || reply.condition != "attack" || reply.split != "test" ||
+        reply.defense != "none")
+      continue;
+    const auto found = clean.find(context_key(reply.context));
+    result.push_back({&reply, found == clean.end() ? nullptr : found->second});
+  }
+  return result;
+}
+
+std::optional<double> mean_edit_distance(const TrialRef& trial) {
+  std::unique_ptr<Behavior> behavior;
+  try {
+    behavior = make_behavior({trial.trial->behavior, trial.trial->target});
+  } catch (const Error&) {
+    return std::nullopt;  // rows of another version
+  }
+  if (!behavior->ends_reply()) return std::nullopt;
+  constexpr size_t kLongest = 2000;
+  std::vector<double> distances;
+  for (const ContextReplies& pair : held_out_replies(trial)) {
+    const std::string target = behavior->target_for(pair.attack->context);
+    distances.push_back(
+        static_cast<double>(levenshtein(pair.attack->reply.substr(0, kLongest), target.substr(0, kLongest))));
+  }
+  if (distances.empty()) return std::nullopt;
+  return mean(distances);
+}
+
+namespace {
+
+bool is_digest(const nlohmann::json& value) {
+  if (!value.is_string()) return false;
+  const auto& text = value.get_ref<const std::string&>();
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+void collect(const nlohmann::json& value, const std::string& path, std::vector<Digest>& found) {
+  constexpr size_t kMost = 200;
+  if (found.size() >= kMost) return;
+  if (is_digest(value)) found.push_back({path, value.get<std::string>()});
+  if (!value.is_structured()) return;
+  for (const auto& [key, inner] : value.items())
+    collect(inner, path.empty() ? key : path + " / " + key, found);
+}
+
+}  // namespace
+
+std::vector<Digest> digests(const nlohmann::json& manifest) {
+  std::vector<Digest> found;
+  collect(manifest, "", found);
+  return found;
+}
+
+}  // namespace hijack::report

@@ -1,0 +1,93 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "src/experiment/results.h"
+#include "src/experiment/statistics.h"
+
+// What the tables and charts of a report show, computed from rows once. Pointers refer to the runs given.
+
+namespace hijack::report {
+
+struct Rate {
+  int64_t successes = 0;
+  int64_t n = 0;
+  double value() const;  ///< NaN when n = 0
+  Interval interval() const { return wilson_interval(successes, n); }
+  void add(bool success) { successes += success, ++n; }
+};
+
+/// A trial with the run it belongs to.
+struct TrialRef {
+  const RunRecord* run = nullptr;
+  const TrialRow* trial = nullptr;
+  std::string label;  ///< id; "folder/id" with several runs
+};
+std::vector<TrialRef> all_trials(const std::vector<RunRecord>& runs);
+
+/// Tallies by split or control, pooled. A trial outside its budget counts as failed: its successes become 0.
+using Tallies = std::map<std::string, Tally>;
+/// The tally of one trial's split, with that rule applied. n = 0 when it was not measured.
+Tally counted(const TrialRow& trial, const std::string& split);
+Tally control(const TrialRow& trial, const std::string& name);
+
+/// Trials that differ only in seed and photo.
+struct Setting {
+  std::string model, behavior, constraint, constraint_name, optimizer;
+  double epsilon_255 = 0;
+  int64_t patch_size = 0;
+  std::vector<TrialRef> trials;
+  Tallies success;                 ///< by split
+  Tallies controls;                ///< by control
+  std::vector<double> seed_rates;  ///< exact success on test contexts of each seed, pooled over photos
+  double seconds_per_step = 0;     ///< median over trials
+};
+/// Ordered by model, behavior, constraint name, epsilon, patch size.
+std::vector<Setting> settings(const std::vector<RunRecord>& runs);
+
+/// One defense stack beside no defense, over all runs. Held-out contexts only, for the attack and the
+/// controls.
+struct DefenseSummary {
+  std::string defense;
+  Rate attack, adaptive, noise, clean, text_suffix;  ///< exact success by condition
+  Rate clean_kept;       ///< replies to the clean image equal to those without the defense
+  Rate benign_correct;   ///< utility questions answered correctly
+  Rate benign_rejected;  ///< benign and clean submissions refused
+  Rate attack_rejected;
+  double seconds_per_reply = 0;  ///< mean; NaN when nothing was timed
+  // Against no defense, over the same submissions; absent for "none" and where nothing pairs.
+  std::optional<double> attack_change;  ///< difference of paired success rates
+  std::optional<double> attack_p;       ///< McNemar, exact
+  std::optional<double> text_change, text_p;
+  std::optional<double> benign_change, benign_p;
+};
+/// Empty unless some reply went through a defense. "none" first, then in order of appearance.
+std::vector<DefenseSummary> defenses(const std::vector<RunRecord>& runs);
+
+/// Equal for equal contexts.
+std::string context_key(const Query& context);
+
+/// What the model said to one held-out context, on both images.
+struct ContextReplies {
+  const ReplyRow* attack = nullptr;
+  const ReplyRow* clean = nullptr;  ///< null when it was not asked
+};
+/// Undefended replies of one trial on test contexts, in the order of the rows.
+std::vector<ContextReplies> held_out_replies(const TrialRef& trial);
+
+/// Mean Levenshtein distance between undefended held-out replies and the target (Bailey et al. 2023). Absent
+/// for behaviors whose target is only the start of a reply, and without replies.
+std::optional<double> mean_edit_distance(const TrialRef& trial);
+
+/// Strings of the manifest that are SHA-256 sums, with the path of keys that leads there.
+struct Digest {
+  std::string what;
+  std::string sha256;
+};
+std::vector<Digest> digests(const nlohmann::json& manifest);
+
+/// One sentence that states the result and its controls.
+std::string headline(const std::vector<RunRecord>& runs);
+
+}  // namespace hijack::report

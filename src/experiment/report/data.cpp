@@ -1,0 +1,145 @@
+#include "src/experiment/report.h"
+#include "src/experiment/report/aggregate.h"
+#include "src/experiment/report/text.h"
+#include "src/experiment/sanity.h"
+
+// The tables for programs: JSON and CSV.
+
+namespace hijack {
+namespace {
+
+using namespace report;
+using Json = nlohmann::json;
+
+Json number(double value) {
+  return std::isfinite(value) ? Json(value) : Json(nullptr);
+}
+Json number(const std::optional<double>& value) {
+  return value ? number(*value) : Json(nullptr);
+}
+
+Json to_json(const Rate& rate) {
+  const Interval interval = rate.interval();
+  return {{"successes", rate.successes},
+          {"n", rate.n},
+          {"rate", number(rate.value())},
+          {"low", interval.low},
+          {"high", interval.high}};
+}
+
+Json to_json(const Tallies& tallies) {
+  Json json = Json::object();
+  for (const auto& [name, tally] : tallies)
+    json[name] = {{"exact", to_json(Rate{tally.exact, tally.n})},
+                  {"contained", to_json(Rate{tally.contained, tally.n})}};
+  return json;
+}
+
+Json to_json(const Setting& setting) {
+  Json trials = Json::array();
+  for (const TrialRef& trial : setting.trials) trials.push_back(trial.label);
+  return {{"model", setting.model},
+          {"behavior", setting.behavior},
+          {"constraint", setting.constraint},
+          {"constraint_name", setting.constraint_name},
+          {"epsilon_255", number(setting.epsilon_255)},
+          {"patch_size", setting.patch_size},
+          {"optimizer", setting.optimizer},
+          {"trials", trials},
+          {"success", to_json(setting.success)},
+          {"controls", to_json(setting.controls)},
+          {"seed_mean", number(mean(setting.seed_rates))},
+          {"seed_sd", number(standard_deviation(setting.seed_rates))},
+          {"seeds", setting.seed_rates.size()},
+          {"seconds_per_step", number(setting.seconds_per_step)}};
+}
+
+/// Name and rate of everything measured about one defense.
+std::vector<std::pair<const char*, Rate>> measures(const DefenseSummary& one) {
+  return {{"attack", one.attack},
+          {"adaptive", one.adaptive},
+          {"noise", one.noise},
+          {"clean", one.clean},
+          {"text_suffix", one.text_suffix},
+          {"benign_correct", one.benign_correct},
+          {"clean_kept", one.clean_kept},
+          {"benign_rejected", one.benign_rejected},
+          {"attack_rejected", one.attack_rejected}};
+}
+
+Json to_json(const DefenseSummary& one) {
+  Json json{{"defense", one.defense},           {"attack_change", number(one.attack_change)},
+            {"attack_p", number(one.attack_p)}, {"text_change", number(one.text_change)},
+            {"text_p", number(one.text_p)},     {"benign_change", number(one.benign_change)},
+            {"benign_p", number(one.benign_p)}, {"seconds_per_reply", number(one.seconds_per_reply)}};
+  for (const auto& [name, rate] : measures(one)) json[name] = to_json(rate);
+  return json;
+}
+
+Json to_json(const TrialRef& ref) {
+  const Tally test = counted(*ref.trial, "test");
+  return {{"trial", ref.label},
+          {"seed", ref.trial->seed},
+          {"budget_respected", ref.trial->budget.respected},
+          {"max_difference_255", number(ref.trial->budget.max_difference_255)},
+          {"steps", ref.trial->steps},
+          {"seconds", number(ref.trial->seconds)},
+          {"test", to_json(Rate{test.exact, test.n})},
+          {"edit_distance", number(mean_edit_distance(ref))}};
+}
+
+/// The shortest text that reads back as the same number.
+std::string exact_number(double value) {
+  return std::isfinite(value) ? Json(value).dump() : "";
+}
+
+std::string rate_fields(const std::string& measure, const Rate& rate) {
+  const Interval interval = rate.interval();
+  return ',' + csv(measure) + ',' + std::to_string(rate.successes) + ',' + std::to_string(rate.n) + ',' +
+         exact_number(rate.value()) + ',' + exact_number(interval.low) + ',' + exact_number(interval.high) +
+         '\n';
+}
+
+}  // namespace
+
+nlohmann::json json_report(const std::vector<RunRecord>& runs) {
+  Json json{{"headline", headline(runs)},
+            {"settings", Json::array()},
+            {"defenses", Json::array()},
+            {"trials", Json::array()},
+            {"flags", Json::array()}};
+  for (const Setting& setting : settings(runs)) json["settings"].push_back(to_json(setting));
+  for (const DefenseSummary& one : defenses(runs)) json["defenses"].push_back(to_json(one));
+  for (const TrialRef& trial : all_trials(runs)) json["trials"].push_back(to_json(trial));
+  for (const Flag& flag : sanity_flags(runs))
+    json["flags"].push_back({{"name", flag.name},
+                             {"severity", name(flag.severity)},
+                             {"trial", flag.trial},
+                             {"meaning", flag.meaning},
+                             {"advice", flag.advice}});
+  return json;
+}
+
+std::string csv_report(const std::vector<RunRecord>& runs) {
+  std::string out =
+      "table,model,behavior,constraint,epsilon_255,patch_size,defense,measure,successes,n,rate,low,high\n";
+  for (const Setting& setting : settings(runs)) {
+    const std::string key = "settings," + csv(setting.model) + ',' + csv(setting.behavior) + ',' +
+                            csv(setting.constraint) + ',' + exact_number(setting.epsilon_255) + ',' +
+                            std::to_string(setting.patch_size) + ",\"none\"";
+    const auto add = [&](const Tallies& tallies, const std::string& prefix) {
+      for (const auto& [name, tally] : tallies) {
+        out += key + rate_fields(prefix + name + " exact", {tally.exact, tally.n});
+        out += key + rate_fields(prefix + name + " contained", {tally.contained, tally.n});
+      }
+    };
+    add(setting.success, "");
+    add(setting.controls, "control ");
+  }
+  for (const DefenseSummary& one : defenses(runs))
+    for (const auto& [name, rate] : measures(one))
+      if (rate.n) out += "defenses,,,,,," + csv(one.defense) + rate_fields(name, rate);
+  return out;
+}
+
+}  // namespace hijack

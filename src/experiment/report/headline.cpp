@@ -1,0 +1,66 @@
+#include "src/experiment/report/aggregate.h"
+#include "src/experiment/report/text.h"
+
+namespace hijack::report {
+namespace {
+
+Rate exact(const Tally& tally) {
+  return {tally.exact, tally.n};
+}
+
+Tally find(const Tallies& tallies, const std::string& name) {
+  const auto found = tallies.find(name);
+  return found == tallies.end() ? Tally{} : found->second;
+}
+
+/// "clean image 0%, random noise 1%"; names what was not measured.
+std::string controls_of(const Tallies& controls) {
+  const auto one = [&](const char* label, const char* key) {
+    const Rate rate = exact(find(controls, key));
+    return std::string(label) + (rate.n ? " " + percent(rate.value()) : " not measured");
+  };
+  return one("clean image", "clean") + ", " + one("random noise", "noise");
+}
+
+std::string of_one(const Setting& setting) {
+  const Rate rate = exact(find(setting.success, "test"));
+  const std::string who = setting.trials.size() == 1
+                              ? "One image"
+                              : "Images of " + std::to_string(setting.trials.size()) + " trials";
+  if (!rate.n) return who + " attacked " + setting.model + ", but no held-out reply was measured.";
+  std::string out_of_budget;
+  for (const TrialRef& ref : setting.trials)
+    if (!ref.trial->budget.respected)
+      out_of_budget = " A saved image breaks its budget and counts as failed.";
+  return who + " made " + setting.model + " obey (" + setting.behavior + ") in " + percent(rate.value()) +
+         " of " + std::to_string(rate.n) + " held-out replies within " + setting.constraint + "; " +
+         controls_of(setting.controls) + "." + out_of_budget;
+}
+
+std::string of_many(const std::vector<Setting>& all) {
+  double lowest = 2, highest = -1, control = -1;
+  for (const Setting& setting : all) {
+    const Rate rate = exact(find(setting.success, "test"));
+    if (rate.n) lowest = std::min(lowest, rate.value()), highest = std::max(highest, rate.value());
+    for (const auto& [name, tally] : setting.controls)
+      if (tally.n) control = std::max(control, exact(tally).value());
+  }
+  const std::string count = std::to_string(all.size()) + " settings";
+  if (highest < 0) return "No held-out reply was measured in " + count + ".";
+  const std::string range = lowest == highest ? "is " + percent(highest)
+                                              : "ranges from " + percent(lowest) + " to " + percent(highest);
+  const std::string controls =
+      control < 0 ? "no control was measured."
+                  : "the clean image and random noise never exceed " + percent(control) + ".";
+  return "Over " + count + ", success on held-out contexts " + range + "; " + controls;
+}
+
+}  // namespace
+
+std::string headline(const std::vector<RunRecord>& runs) {
+  const std::vector<Setting> all = settings(runs);
+  if (all.empty()) return "No trial has finished yet.";
+  return all.size() == 1 ? of_one(all.front()) : of_many(all);
+}
+
+}  // namespace hijack::report

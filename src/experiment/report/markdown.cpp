@@ -1,0 +1,81 @@
+#include "src/experiment/report.h"
+#include "src/experiment/report/aggregate.h"
+#include "src/experiment/report/text.h"
+#include "src/experiment/sanity.h"
+
+namespace hijack {
+namespace {
+
+using namespace report;
+
+std::string row(const std::vector<std::string>& cells) {
+  std::string out = "|";
+  for (const std::string& cell : cells) out += " " + cell + " |";
+  return out + "\n";
+}
+
+std::string head(const std::vector<std::string>& cells) {
+  return row(cells) + row(std::vector<std::string>(cells.size(), "---"));
+}
+
+/// "97% (90–99%)".
+std::string shown(const Rate& rate) {
+  return rate.n ? percent(rate.value()) + " (" + percent(rate.interval()) + ")" : "–";
+}
+
+std::string shown(const Tallies& tallies, const std::string& name) {
+  const auto found = tallies.find(name);
+  return found == tallies.end() ? "–" : shown(Rate{found->second.exact, found->second.n});
+}
+
+std::string change(const std::optional<double>& difference, const std::optional<double>& p) {
+  if (!difference) return "–";
+  return points(*difference) +
+         (p ? " (p " + std::string(*p < 0.001 ? "" : "= ") + markdown(p_value(*p)) + ")" : "");
+}
+
+std::string settings_part(const std::vector<Setting>& all) {
+  std::string out = head({"model", "behavior", "constraint", "seeds", "held-out success", "mean ± sd",
+                          "clean", "noise", "s/step"});
+  for (const Setting& one : all) {
+    const double deviation = standard_deviation(one.seed_rates);
+    out += row({markdown(one.model), markdown(one.behavior), markdown(one.constraint),
+                std::to_string(one.seed_rates.size()), shown(one.success, "test"),
+                percent(mean(one.seed_rates)) +
+                    (std::isnan(deviation) ? "" : " ± " + decimal(100 * deviation) + " pp"),
+                shown(one.controls, "clean"), shown(one.controls, "noise"), decimal(one.seconds_per_step)});
+  }
+  return out;
+}
+
+std::string defense_part(const std::vector<DefenseSummary>& all) {
+  std::string out = head({"defense", "image attack", "change", "text suffix", "change", "benign correct",
+                          "clean replies kept", "harmless refused", "s/reply"});
+  for (const DefenseSummary& one : all)
+    out += row({markdown(one.defense), shown(one.attack), change(one.attack_change, one.attack_p),
+                shown(one.text_suffix), change(one.text_change, one.text_p), shown(one.benign_correct),
+                one.defense == "none" ? "–" : shown(one.clean_kept), shown(one.benign_rejected),
+                decimal(one.seconds_per_reply)});
+  return out;
+}
+
+}  // namespace
+
+std::string markdown_report(const std::vector<RunRecord>& runs) {
+  std::string out = "# hijack report\n\n" + markdown(headline(runs)) + "\n";
+  const std::vector<Setting> all = settings(runs);
+  if (!all.empty())
+    out +=
+        "\n## Success on held-out contexts\n\nExact success, 95% Wilson interval.\n\n" + settings_part(all);
+  const std::vector<DefenseSummary> defended = defenses(runs);
+  if (!defended.empty()) out += "\n## Defenses\n\n" + defense_part(defended);
+  out += "\n## Sanity flags\n\n";
+  const std::vector<Flag> flags = sanity_flags(runs);
+  for (const Flag& flag : flags)
+    out += "- **" + name(flag.severity) + ": " + markdown(flag.name) + "** " +
+           (flag.trial.empty() ? "" : "(" + markdown(flag.trial) + ") ") + markdown(flag.meaning) + " " +
+           markdown(flag.advice) + "\n";
+  return flags.empty() ? out + "None raised.\n" : out;
+}
+
+}  // namespace hijack

@@ -1,0 +1,96 @@
+#include "src/experiment/report/style.h"
+
+namespace hijack::report {
+
+// System fonts, two widths, light and dark, print. The series colors are those of Okabe and Ito (2008), which
+// color-blind readers can tell apart; every series also has its own marker, every verdict its own sign.
+const char* const kStyle = R"css(
+:root{color-scheme:light dark;--page:#f7f7f5;--card:#fff;--text:#1d2126;--quiet:#5a626c;--line:#dfe2e6;--soft:#eef0f2;
+--accent:#0060a8;--obeyed:#a33c00;--bad:#b3261e;--warn:#8a5a00;
+--s0:#0072b2;--s1:#d55e00;--s2:#008a64;--s3:#a8497f;--s4:#9a6b00;--s5:#3f3f8f;--band:#9cc7e4}
+@media (prefers-color-scheme:dark){:root{--page:#15181c;--card:#1c2025;--text:#e7e9ec;--quiet:#a2abb5;--line:#343a42;
+--soft:#252a31;--accent:#6db8f2;--obeyed:#ff9d66;--bad:#ff8a80;--warn:#f0bd55;
+--s0:#56b4e9;--s1:#ff8f4a;--s2:#3dcb9f;--s3:#e59ac6;--s4:#e3b341;--s5:#a9a9ff;--band:#2f6a90}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--page);color:var(--text);
+font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",sans-serif;
+-webkit-text-size-adjust:100%}
+main{max-width:1120px;margin:0 auto;padding:2rem 1.25rem 4rem}
+.kicker{margin:0 0 .4rem;color:var(--quiet);font-size:.85rem;letter-spacing:.02em;overflow-wrap:anywhere}
+h1{margin:0 0 1.4rem;font-size:clamp(1.3rem,1rem + 1.5vw,1.9rem);line-height:1.28;font-weight:650;
+letter-spacing:-.01em;max-width:34em;text-wrap:pretty;overflow-wrap:anywhere}
+h2{margin:0 0 1rem;font-size:1.2rem;line-height:1.3;font-weight:650}
+section{margin-top:1.5rem;padding:1.4rem 1.5rem 1.5rem;background:var(--card);border:1px solid var(--line);border-radius:10px}
+section>:last-child{margin-bottom:0}
+p{margin:.6rem 0}a{color:var(--accent)}
+small{display:block;font-size:.8rem;line-height:1.4;color:var(--quiet);font-weight:400}
+code,pre{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace;font-size:.85em}
+.quiet{color:var(--quiet)}.bad{color:var(--bad)}
+.hash{display:block;overflow-wrap:anywhere;color:var(--quiet)}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(165px,1fr));gap:.75rem}
+.tile{padding:.8rem 1rem;background:var(--card);border:1px solid var(--line);border-radius:10px}
+.tile b{display:block;font-size:1.7rem;line-height:1.2;font-weight:650;font-variant-numeric:tabular-nums}
+.tile span{display:block;font-size:.9rem;line-height:1.35}
+.tile.strong b{color:var(--obeyed)}.tile.alert b{color:var(--bad)}
+.facts-grid{margin:0;display:grid;gap:.2rem}
+.facts-grid>div{display:grid;grid-template-columns:11rem 1fr;gap:.2rem 1.2rem;padding:.5rem 0;border-top:1px solid var(--line)}
+.facts-grid>div:first-child{border-top:0}
+dt{color:var(--quiet);font-weight:500}dd{margin:0;overflow-wrap:anywhere}
+.facts{color:var(--quiet);font-size:.92rem;overflow-wrap:anywhere}.facts b{color:var(--text)}
+figure{margin:0}figcaption{font-size:.88rem;line-height:1.45;color:var(--quiet);margin-top:.45rem}
+figcaption strong{display:block;color:var(--text);font-weight:600}
+figcaption span{display:block;overflow-wrap:anywhere}
+.pictures{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:1rem;margin:1rem 0 1.4rem;max-width:860px}
+.pictures img{display:block;width:100%;height:auto;image-rendering:pixelated;border:1px solid var(--line);
+border-radius:6px;background:var(--soft)}
+.no-picture{aspect-ratio:1;display:grid;place-items:center;padding:.6rem;text-align:center;font-size:.85rem;
+color:var(--quiet);background:var(--soft);border:1px dashed var(--line);border-radius:6px;overflow-wrap:anywhere}
+.columns,.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));gap:1.5rem 2rem;align-items:start}
+.columns>*{min-width:0}
+.charts{margin-bottom:1.4rem}
+.chart{max-width:680px}.chart svg{display:block;width:100%;height:auto;overflow:visible}
+svg text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",sans-serif;fill:var(--quiet)}
+svg .axis-name{fill:var(--text)}svg .halo{paint-order:stroke;stroke:var(--card);stroke-width:4px;stroke-linejoin:round;fill:var(--text)}
+svg .grid{stroke:var(--line);stroke-width:1}svg .axis{stroke:var(--quiet);stroke-width:1}
+svg .reference{stroke:var(--quiet);stroke-width:1.2;stroke-dasharray:5 4}
+svg .line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}svg .whisker{stroke-width:1.3;opacity:.75}
+svg .mark{stroke:var(--card);stroke-width:1}
+.line.s0,.whisker.s0{stroke:var(--s0)}.mark.s0{fill:var(--s0)}.line.s1,.whisker.s1{stroke:var(--s1)}.mark.s1{fill:var(--s1)}
+.line.s2,.whisker.s2{stroke:var(--s2)}.mark.s2{fill:var(--s2)}.line.s3,.whisker.s3{stroke:var(--s3)}.mark.s3{fill:var(--s3)}
+.line.s4,.whisker.s4{stroke:var(--s4)}.mark.s4{fill:var(--s4)}.line.s5,.whisker.s5{stroke:var(--s5)}.mark.s5{fill:var(--s5)}
+.line.control,.whisker.control{stroke:var(--quiet)}.line.control{stroke-dasharray:2 5}.mark.control{fill:var(--quiet)}
+.band{fill:var(--band)}.tick{fill:var(--s0)}
+.bar svg{display:block;width:120px;height:14px}
+.scroll{overflow-x:auto;margin:.4rem 0 1rem;-webkit-overflow-scrolling:touch}
+.scroll:focus-visible,pre:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
+table{border-collapse:collapse;width:100%;font-size:.92rem;line-height:1.45}
+caption{caption-side:bottom;text-align:left;font-size:.85rem;color:var(--quiet);padding-top:.6rem}
+th,td{text-align:left;vertical-align:top;padding:.5rem .9rem .5rem 0;border-top:1px solid var(--line)}
+thead th{border-top:0;border-bottom:1px solid var(--quiet);font-weight:600;font-size:.85rem;vertical-align:bottom}
+tbody th{font-weight:500}
+.rates{font-variant-numeric:tabular-nums}.rates td,.rates th{white-space:nowrap}
+.rates tbody th{white-space:normal;min-width:9rem;overflow-wrap:anywhere}.rates td b{font-weight:600}
+.rates thead th{white-space:normal;min-width:5.2rem}
+.replies{min-width:620px}.replies td,.replies th{overflow-wrap:anywhere}.replies q,.replies tbody th{white-space:pre-wrap}
+.replies td:nth-child(2),.replies td:nth-child(3),.replies th:first-child{width:28%}
+.replies td:last-child{white-space:nowrap}
+.obeyed{color:var(--obeyed);font-weight:600}
+details{margin:.6rem 0}summary{cursor:pointer;color:var(--accent);padding:.25rem 0;overflow-wrap:anywhere}
+details.trial{border-top:1px solid var(--line);margin:0}details.trial>summary{padding:.7rem 0;color:var(--text);font-weight:600}
+pre{overflow:auto;max-height:32rem;padding:1rem;background:var(--soft);border-radius:6px;white-space:pre-wrap;overflow-wrap:anywhere}
+.flags{list-style:none;margin:0;padding:0}.flags li{padding:.7rem 0 .7rem 1rem;margin:.7rem 0;border-left:4px solid var(--line)}
+.flags p{margin:.2rem 0;overflow-wrap:anywhere}
+.flags .failure{border-color:var(--bad)}.flags .warning{border-color:var(--warn)}
+.badge{font-size:.78rem;font-weight:600;padding:.1rem .5rem;border-radius:99px;background:var(--soft);border:1px solid var(--line)}
+.failure .badge{color:var(--bad)}.warning .badge{color:var(--warn)}
+footer{margin-top:1.5rem;color:var(--quiet);font-size:.88rem}
+@media (max-width:640px){main{padding:1.2rem .8rem 3rem}section{padding:1.1rem 1rem}
+.facts-grid>div{grid-template-columns:1fr}.pictures{gap:.5rem}.tiles{grid-template-columns:1fr 1fr}.tile{padding:.65rem .8rem}
+.tile b{font-size:1.4rem}figcaption{font-size:.8rem}}
+@media print{:root{--page:#fff;--card:#fff;--text:#000;--quiet:#444;--line:#bbb;--soft:#f3f3f3;--accent:#000}
+body{font-size:10.5pt}main{max-width:none;padding:0}section{border:0;padding:0}.tile,figure,tr,.flags li{break-inside:avoid}
+h2{break-after:avoid}.scroll{overflow:visible}.rates td,.rates th{white-space:normal}pre{max-height:none}
+details::details-content{content-visibility:visible;block-size:auto}.replies{min-width:0}}
+)css";
+
+}  // namespace hijack::report

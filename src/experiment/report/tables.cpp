@@ -1,0 +1,141 @@
+#include <limits>
+
+#include "src/experiment/report/parts.h"
+#include "src/experiment/report/text.h"
+
+namespace hijack::report {
+namespace {
+
+using Row = std::vector<std::string>;
+
+Rate exact(const Tally& tally) {
+  return {tally.exact, tally.n};
+}
+Rate contained(const Tally& tally) {
+  return {tally.contained, tally.n};
+}
+
+Tally find(const Tallies& tallies, const std::string& name) {
+  const auto found = tallies.find(name);
+  return found == tallies.end() ? Tally{} : found->second;
+}
+
+std::string small(const std::string& text) {
+  return "<small>" + text + "</small>";
+}
+
+/// "+3 pp" with its p value below.
+std::string change_cell(const std::optional<double>& change, const std::optional<double>& p) {
+  if (!change) return "–";
+  return points(*change) + (p ? small("p " + (*p < 0.001 ? p_value(*p) : "= " + p_value(*p))) : "");
+}
+
+std::string spread(const std::vector<double>& rates) {
+  if (rates.empty()) return "–";
+  const std::string seeds = std::to_string(rates.size()) + (rates.size() == 1 ? " seed" : " seeds");
+  const double deviation = standard_deviation(rates);
+  return percent(mean(rates)) + (std::isnan(deviation) ? "" : " ± " + decimal(100 * deviation) + " pp") +
+         small(seeds);
+}
+
+}  // namespace
+
+std::string table(const Row& head, const std::vector<Row>& rows, const std::string& caption,
+                  const std::string& css) {
+  std::string out = "<div class=\"scroll\" tabindex=\"0\" role=\"group\"><table class=\"" + css +
+                    "\"><caption>" + caption + "</caption><thead><tr>";
+  for (const std::string& cell : head) out += "<th scope=\"col\">" + cell + "</th>";
+  out += "</tr></thead><tbody>";
+  for (const Row& row : rows) {
+    out += "<tr>";
+    for (size_t i = 0; i < row.size(); ++i)
+      out += i ? "<td>" + row[i] + "</td>" : "<th scope=\"row\">" + row[i] + "</th>";
+    out += "</tr>\n";
+  }
+  return out + "</tbody></table></div>\n";
+}
+
+std::string rate_cell(const Rate& rate) {
+  if (!rate.n) return "–";
+  return "<b>" + percent(rate.value()) + "</b>" +
+         small(std::to_string(rate.successes) + "/" + std::to_string(rate.n) + " · " +
+               percent(rate.interval()));
+}
+
+std::string success_table(const TrialRef& ref) {
+  const TrialRow& trial = *ref.trial;
+  std::vector<Row> rows;
+  const auto add = [&](const std::string& label, const std::string& detail, const Tally& tally) {
+    if (tally.n)
+      rows.push_back({html(label) + small(html(detail)), rate_cell(exact(tally)), interval_bar(exact(tally)),
+                      rate_cell(contained(tally))});
+  };
+  const std::vector<std::pair<std::string, std::string>> splits{
+      {"test", "held out: never optimized on, never used to choose"},
+      {"validation", "chose the step"},
+      {"train", "optimized on"}};
+  add("Adversarial, test contexts", splits[0].second, counted(trial, "test"));
+  add("Clean image, test contexts", "control", control(trial, "clean"));
+  add("Random noise, test contexts", "control at the same budget", control(trial, "noise"));
+  for (const auto& [name, tally] : trial.controls)
+    if (name != "clean" && name != "noise") add(name, "control", tally);
+  for (size_t i = 1; i < splits.size(); ++i)
+    add("Adversarial, " + splits[i].first + " contexts", splits[i].second, counted(trial, splits[i].first));
+  if (rows.empty()) return "<p>No reply was measured.</p>";
+  return table(
+      {"Image and contexts", "Exact", "0 to 100%", "Contained"}, rows,
+      "How often the model obeyed. Exact: the whole reply is the behavior; contained: the target occurs in "
+      "the reply. With successes/replies and the 95% Wilson interval.",
+      "rates");
+}
+
+std::string settings_table(const std::vector<Setting>& all) {
+  std::vector<Row> rows;
+  for (const Setting& setting : all) {
+    const Tally test = find(setting.success, "test");
+    std::vector<double> distances;
+    for (const TrialRef& trial : setting.trials)
+      if (const auto distance = mean_edit_distance(trial)) distances.push_back(*distance);
+    rows.push_back({html(setting.behavior) + small(html(setting.model)), html(setting.constraint),
+                    rate_cell(exact(test)), spread(setting.seed_rates), rate_cell(contained(test)),
+                    rate_cell(exact(find(setting.controls, "clean"))),
+                    rate_cell(exact(find(setting.controls, "noise"))), decimal(mean(distances)),
+                    decimal(setting.seconds_per_step)});
+  }
+  return table(
+      {"Behavior", "Constraint", "Exact success", "Mean ± sd over seeds", "Contained", "Clean image",
+       "Random noise", "Edit distance", "Seconds per step"},
+      rows,
+      "Held-out test contexts, pooled over seeds and photos. Edit distance: mean Levenshtein distance "
+      "between reply and target.",
+      "rates");
+}
+
+std::string defense_table(const std::vector<DefenseSummary>& all) {
+  const bool adaptive =
+      std::any_of(all.begin(), all.end(), [](const auto& one) { return one.adaptive.n > 0; });
+  Row head{"Defense", "Image attack", "Change"};
+  if (adaptive) head.push_back("Adaptive attack");
+  for (const char* title : {"Text suffix", "Change", "Benign correct", "Change", "Clean replies kept",
+                            "Harmless refused", "Seconds per reply"})
+    head.push_back(title);
+  std::vector<Row> rows;
+  for (const DefenseSummary& one : all) {
+    Row row{html(one.defense), rate_cell(one.attack), change_cell(one.attack_change, one.attack_p)};
+    if (adaptive) row.push_back(rate_cell(one.adaptive));
+    row.insert(row.end(), {rate_cell(one.text_suffix), change_cell(one.text_change, one.text_p),
+                           rate_cell(one.benign_correct), change_cell(one.benign_change, one.benign_p),
+                           one.defense == "none" ? "–" : rate_cell(one.clean_kept),
+                           rate_cell(one.benign_rejected), decimal(one.seconds_per_reply)});
+    rows.push_back(std::move(row));
+  }
+  return table(
+      head, rows,
+      "Attacks that do not know the defense (static), judged by exact success on held-out contexts. Change: "
+      "percentage points against no defense over the same submissions, with the exact McNemar p value. "
+      "Clean replies kept: word for word the reply to the clean image without the defense. Harmless refused: "
+      "benign prompts and clean images that the defense rejected.",
+      "rates");
+}
+
+}  // namespace hijack::report

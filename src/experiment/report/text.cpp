@@ -1,0 +1,198 @@
+#include "src/experiment/report/text.h"
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+
+namespace hijack::report {
+namespace {
+
+struct CodePoint {
+  uint32_t value = 0xFFFD;
+  size_t length = 1;  ///< bytes used
+};
+
+/// Decodes strictly: overlong forms, surrogates and values above U+10FFFF are not UTF-8.
+CodePoint decode(std::string_view text, size_t at) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned first = byte(at);
+  if (first < 0x80) return {first, 1};
+  const size_t length = first >> 5 == 6 ? 2 : first >> 4 == 14 ? 3 : first >> 3 == 30 ? 4 : 0;
+  if (length == 0 || at + length > text.size()) return {};
+  uint32_t value = first & (0x7Fu >> length);
+  for (size_t i = 1; i < length; ++i) {
+    if (byte(at + i) >> 6 != 2) return {};
+    value = value << 6 | (byte(at + i) & 0x3Fu);
+  }
+  constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+  const bool surrogate = value >= 0xD800 && value <= 0xDFFF;
+  if (value < kLeast[length] || value > 0x10FFFF || surrogate) return {};
+  return {value, length};
+}
+
+bool is_bidi_control(uint32_t value) {
+  return value == 0x200E || value == 0x200F || value == 0x061C || (value >= 0x202A && value <= 0x202E) ||
+         (value >= 0x2066 && value <= 0x2069);
+}
+
+std::string encode(uint32_t picture) {  // U+0800..U+FFFF only
+  return {static_cast<char>(0xE0 | picture >> 12), static_cast<char>(0x80 | (picture >> 6 & 0x3F)),
+          static_cast<char>(0x80 | (picture & 0x3F))};
+}
+
+void append(std::string& out, std::string_view text, size_t at, const CodePoint& point) {
+  const uint32_t value = point.value;
+  if (is_bidi_control(value)) {
+    char name[16];
+    std::snprintf(name, sizeof name, "[U+%04X]", value);
+    out += name;
+  } else if (value < 0x20 && value != '\n' && value != '\t') {
+    out += encode(0x2400 + value);
+  } else if (value == 0x7F) {
+    out += encode(0x2421);
+  } else if (value >= 0x80 && value < 0xA0) {
+    out += encode(0xFFFD);
+  } else if (value == 0xFFFD && point.length == 1) {
+    out += encode(0xFFFD);
+  } else {
+    out += text.substr(at, point.length);
+  }
+}
+
+std::string format(const char* pattern, double value) {
+  char buffer[64];
+  std::snprintf(buffer, sizeof buffer, pattern, value);
+  return buffer;
+}
+
+constexpr const char* kNone = "–";
+
+}  // namespace
+
+std::string clean_text(std::string_view text, size_t limit) {
+  std::string out;
+  size_t characters = 0, left_out = 0;
+  for (size_t at = 0; at < text.size();) {
+    const CodePoint point = decode(text, at);
+    if (characters < limit)
+      append(out, text, at, point), ++characters;
+    else
+      ++left_out;
+    at += point.length;
+  }
+  if (left_out) out += "… (" + std::to_string(left_out) + " more characters)";
+  return out;
+}
+
+std::string html(std::string_view text, size_t limit) {
+  std::string out;
+  for (const char c : clean_text(text, limit)) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
+std::string markdown(std::string_view text, size_t limit) {
+  std::string out;
+  for (const char c : clean_text(text, limit)) {
+    if (c == '\n' || c == '\t')
+      out += ' ';
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '&')
+      out += "&amp;";
+    else if (std::string_view("\\`*_{}[]|#!~$").find(c) != std::string_view::npos)
+      (out += '\\') += c;
+    else
+      out += c;
+  }
+  return out;
+}
+
+std::string csv(std::string_view text) {
+  std::string out = "\"";
+  if (!text.empty() && std::string_view("=+-@\t\r").find(text.front()) != std::string_view::npos) out += '\'';
+  for (const char c : clean_text(text, SIZE_MAX)) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  return out + '"';
+}
+
+std::string percent(double rate) {
+  if (!std::isfinite(rate)) return kNone;
+  const double value = 100 * rate;
+  // Whole percents, except where rounding would claim 0 or 100 that was not measured.
+  const bool near_end = (value > 0 && value < 0.95) || (value > 99.05 && value < 100);
+  return format(near_end ? "%.1f%%" : "%.0f%%", value);
+}
+
+std::string percent(const Interval& interval) {
+  std::string low = percent(interval.low);
+  low.pop_back();  // "90–98%"
+  return low + "–" + percent(interval.high);
+}
+
+std::string points(double difference) {
+  if (!std::isfinite(difference)) return kNone;
+  const std::string size = format("%.0f", std::abs(100 * difference));
+  if (size == "0") return "±0 pp";
+  return (difference < 0 ? "−" : "+") + size + " pp";
+}
+
+std::string decimal(double value) {
+  if (!std::isfinite(value)) return kNone;
+  const double size = std::abs(value);
+  if (value == std::round(value) && size < 1e6) return format("%.0f", value);
+  if (size >= 1e6 || size < 1e-3) return format("%.2e", value);
+  return format(size >= 100 ? "%.0f" : size >= 10 ? "%.1f" : size >= 1 ? "%.2f" : "%.3f", value);
+}
+
+std::string p_value(double p) {
+  if (!std::isfinite(p)) return kNone;
+  return p < 0.001 ? "< 0.001" : format(p < 0.1 ? "%.3f" : "%.2f", p);
+}
+
+std::string duration(double seconds) {
+  if (!std::isfinite(seconds)) return kNone;
+  if (seconds < 10) return decimal(seconds) + " s";
+  const auto whole = static_cast<int64_t>(std::llround(std::min(seconds, 1e12)));
+  if (whole < 60) return std::to_string(whole) + " s";
+  if (whole < 3600) return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
+  return std::to_string(whole / 3600) + " h " + std::to_string(whole % 3600 / 60) + " min";
+}
+
+std::string base64(std::string_view bytes) {
+  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    uint32_t group = 0;
+    for (size_t j = 0; j < 3; ++j)
+      group = group << 8 | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0u);
+    for (size_t j = 0; j < 4; ++j) out += i + j <= bytes.size() ? kDigits[group >> (18 - 6 * j) & 63] : '=';
+  }
+  return out;
+}
+
+}  // namespace hijack::report

@@ -1,0 +1,24 @@
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "src/experiment/results.h"
+
+// Run folders with made-up rows and real PNG files, for tests of the report. Deterministic.
+
+namespace hijack::testing {
+
+/// One trial (string, 8/255) with replies on all splits, controls, and evaluated defenses (jpeg, perplexity).
+RunRecord small_run(const std::filesystem::path& folder);
+
+/// Three behaviors x six epsilons and two patch sizes x three seeds, without replies; images are shared.
+RunRecord sweep_run(const std::filesystem::path& folder);
+
+/// small_run with replies, prompts and names that try to break out of the page.
+RunRecord hostile_run(const std::filesystem::path& folder);
+
+/// Writes manifest.json, trials.jsonl and replies.jsonl of a record into its folder.
+void write_run(const RunRecord& run);
+
+}  // namespace hijack::testing
