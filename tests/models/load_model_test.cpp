@@ -1,0 +1,148 @@
+// Bad model folders: each is one sentence that names what is wrong.
+#include "models/load_model.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "models/safetensors.h"
+#include "src/base/error.h"
+#include "src/base/file.h"
+
+namespace hijack {
+namespace {
+
+namespace fs = std::filesystem;
+const fs::path kGolden = fs::path(HIJACK_SOURCE_DIR) / "tests/golden/llava";
+
+/// A copy of a golden checkpoint that a test may damage.
+class LoadModel : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+    for (const auto& entry : fs::directory_iterator(kGolden / "clip_gqa")) fs::copy(entry.path(), folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  /// Replaces a value of a JSON file: pointer "/text_config/vocab_size".
+  void set(const char* file, const char* pointer, const nlohmann::json& value) const {
+    auto json = nlohmann::json::parse(read_file(folder_ / file));
+    json[nlohmann::json::json_pointer(pointer)] = value;
+    write_file(folder_ / file, json.dump());
+  }
+
+  std::string why_not(const LoadOptions& options = {}) const {
+    try {
+      load_model(folder_, options);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "loaded";
+  }
+
+  const fs::path folder_ = fs::path(testing::TempDir()) / ("hijack_load_model_" + std::to_string(::getpid()));
+};
+
+#define EXPECT_SAYS(text, part)                            \
+  do {                                                     \
+    const std::string said = (text);                       \
+    EXPECT_NE(said.find(part), std::string::npos) << said; \
+    EXPECT_EQ(said.find('\n'), std::string::npos) << said; \
+  } while (false)
+
+TEST_F(LoadModel, AnUndamagedCopyLoads) {
+  EXPECT_EQ(why_not(), "loaded");
+}
+
+TEST_F(LoadModel, MissingFolderAndFiles) {
+  fs::remove(folder_ / "tokenizer.json");
+  EXPECT_SAYS(why_not(), "tokenizer.json");
+  fs::remove(folder_ / "model.safetensors");
+  EXPECT_SAYS(why_not(), "model.safetensors");
+  fs::remove(folder_ / "config.json");
+  EXPECT_SAYS(why_not(), "config.json");
+  fs::remove_all(folder_);
+  EXPECT_SAYS(why_not(), "does not exist");
+}
+
+TEST_F(LoadModel, MissingProcessor) {
+  fs::remove(folder_ / "processor_config.json");
+  EXPECT_SAYS(why_not(), "processor_config.json");
+}
+
+TEST_F(LoadModel, TruncatedWeights) {
+  fs::resize_file(folder_ / "model.safetensors", fs::file_size(folder_ / "model.safetensors") - 100);
+  EXPECT_SAYS(why_not(), "model.safetensors");
+  fs::resize_file(folder_ / "model.safetensors", 4);
+  EXPECT_SAYS(why_not(), "model.safetensors");
+}
+
+TEST_F(LoadModel, PickledWeightsAreRefused) {
+  fs::remove(folder_ / "model.safetensors");
+  write_file(folder_ / "pytorch_model.bin", "PK");
+  EXPECT_SAYS(why_not(), "pytorch_model.bin");
+}
+
+TEST_F(LoadModel, ConfigAndWeightsDisagree) {
+  set("config.json", "/text_config/intermediate_size", 48);
+  EXPECT_SAYS(why_not(), "mlp");
+  set("config.json", "/text_config/intermediate_size", 32);
+  set("config.json", "/text_config/num_hidden_layers", 3);
+  EXPECT_SAYS(why_not(), "layers.2");
+  set("config.json", "/text_config/num_hidden_layers", 1);
+  EXPECT_SAYS(why_not(), "layers.1");
+}
+
+TEST_F(LoadModel, UnsupportedKinds) {
+  set("config.json", "/model_type", "blip-2");
+  EXPECT_SAYS(why_not(), "blip-2");
+  set("config.json", "/model_type", "llava");
+  set("config.json", "/text_config/model_type", "mamba");
+  EXPECT_SAYS(why_not(), "mamba");
+  set("config.json", "/text_config/model_type", "llama");
+  set("config.json", "/vision_config/model_type", "pixtral");
+  EXPECT_SAYS(why_not(), "pixtral");
+}
+
+TEST_F(LoadModel, UnsupportedRope) {
+  set("config.json", "/text_config/rope_parameters/rope_type", "yarn");
+  EXPECT_SAYS(why_not(), "yarn");
+  set("config.json", "/text_config/rope_parameters/rope_type", "default");
+  set("config.json", "/text_config/rope_scaling", {{"type", "linear"}, {"factor", 2.0}});
+  EXPECT_SAYS(why_not(), "linear");
+}
+
+TEST_F(LoadModel, AbsurdNumbers) {
+  for (const auto& value :
+       {nlohmann::json(-1), nlohmann::json(0), nlohmann::json("many"), nlohmann::json(int64_t{1} << 60)}) {
+    set("config.json", "/text_config/hidden_size", value);
+    EXPECT_SAYS(why_not(), "hidden_size");
+  }
+}
+
+TEST_F(LoadModel, FeatureLayerOutsideTheTower) {
+  set("config.json", "/vision_feature_layer", -9);
+  EXPECT_SAYS(why_not(), "vision_feature_layer");
+}
+
+TEST_F(LoadModel, JsonThatIsNone) {
+  write_file(folder_ / "config.json", "{\"model_type\": ");
+  EXPECT_SAYS(why_not(), "config.json");
+  write_file(folder_ / "config.json", std::string(100000, '['));
+  EXPECT_SAYS(why_not(), "config.json");
+}
+
+TEST_F(LoadModel, WeightsThatNobodyUses) {
+  auto tensors = load_safetensors(folder_ / "model.safetensors");
+  tensors["language_model.model.extra.weight"] = at::zeros({2});
+  save_safetensors(tensors, folder_ / "model.safetensors");
+  EXPECT_SAYS(why_not(), "extra");
+}
+
+TEST_F(LoadModel, UnknownDeviceAndDtype) {
+  EXPECT_SAYS(why_not({.device = "abacus"}), "abacus");
+  EXPECT_SAYS(why_not({.dtype = "float8"}), "float8");
+}
+
+}  // namespace
+}  // namespace hijack
