@@ -9,8 +9,8 @@
 namespace hijack {
 
 struct LoadOptions {
-  std::string device = "cpu";      ///< cpu, cuda, cuda:1
-  std::string dtype = "auto";      ///< auto, float32, bfloat16, float16; auto is float32 on a CPU
+  std::string device = "cpu";  ///< cpu, cuda, cuda:1
+  std::string dtype = "auto";  ///< auto, float32, bfloat16, float16; auto is float32 on a CPU
 };
 
 /// Loads a Hugging Face folder. Throws Error that names what is missing or not supported.

@@ -1,0 +1,90 @@
+#pragma once
+#include <vector>
+
+#include "src/base/tensor.h"
+
+// How the queries of a layer see keys. Decoder blocks compute queries, keys and values and hand them to a
+// plan; caches, masks and the shared prefix are the plan's business. Shapes: N batch, H heads, K key-value
+// heads (H % K == 0), L tokens, P prefix tokens, d head width.
+
+namespace hijack {
+
+/// Keys and values of every layer, [N,K,L,d] each, rotated.
+struct KeyValues {
+  std::vector<Tensor> keys;
+  std::vector<Tensor> values;
+  int64_t length() const { return keys.empty() ? 0 : keys.front().size(2); }
+};
+
+class AttentionPlan {
+ public:
+  virtual ~AttentionPlan() = default;
+  /// query [N,H,L,d], key and value [N,K,L,d] of the new tokens -> [N,H,L,d].
+  virtual Tensor attend(int64_t layer, const Tensor& query, const Tensor& key, const Tensor& value) = 0;
+};
+
+/// Softmax attention; key-value heads are repeated to the query's. mask: bool [.,.,L,L'] (true = seen) or
+/// undefined.
+Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask,
+                 bool causal);
+
+/// Plain causal attention over the sequence itself; keeps its keys and values for the suffixes.
+class CausalPlan : public AttentionPlan {
+ public:
+  Tensor attend(int64_t layer, const Tensor& query, const Tensor& key, const Tensor& value) override;
+  const KeyValues& kept() const { return kept_; }
+
+ private:
+  KeyValues kept_;
+};
+
+/// One mask for all layers, bool [N,1,L,L].
+class MaskedPlan : public AttentionPlan {
+ public:
+  explicit MaskedPlan(Tensor mask) : mask_(std::move(mask)) {}
+  Tensor attend(int64_t layer, const Tensor& query, const Tensor& key, const Tensor& value) override;
+
+ private:
+  Tensor mask_;
+};
+
+/// Suffixes of different lengths packed into one sequence [1,sum(lengths)], without padding. Each sees the
+/// shared prefix and itself. Suffixes are taken together in groups of some hundred tokens under a
+/// block-diagonal causal mask, so the prefix is neither copied per suffix nor are all pairs computed.
+class SharedPrefixPlan : public AttentionPlan {
+ public:
+  SharedPrefixPlan(const KeyValues& prefix, const std::vector<int64_t>& lengths, at::Device device);
+  Tensor attend(int64_t layer, const Tensor& query, const Tensor& key, const Tensor& value) override;
+  const KeyValues& kept() const { return kept_; }
+
+ private:
+  struct Group {
+    int64_t begin, end;  // of the packed tokens
+    Tensor mask;         // [1,1,L_group,P+L_group]
+  };
+  const KeyValues& prefix_;
+  std::vector<Group> groups_;
+  KeyValues kept_;
+};
+
+/// Decoding one token per row: keys and values live in preallocated rows [N,K,capacity,d].
+class CachePlan : public AttentionPlan {
+ public:
+  /// Row i holds the prefix, then suffix i of `suffixes` (packed, lengths), then room for new tokens.
+  CachePlan(const KeyValues& prefix, const KeyValues& suffixes, const std::vector<int64_t>& lengths,
+            int64_t room);
+  Tensor attend(int64_t layer, const Tensor& query, const Tensor& key, const Tensor& value) override;
+  /// Positions [N,1] of the tokens that come now; advance() after each token.
+  Tensor positions() const;
+  void advance();
+  /// Keeps only these rows.
+  void keep(const Tensor& rows);
+
+ private:
+  KeyValues cache_;
+  Tensor filled_;  // [N] tokens in each row
+  Tensor mask_;    // [N,1,1,visible]
+  int64_t longest_ = 0;
+};
+
+}  // namespace hijack

@@ -1,0 +1,28 @@
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "models/decoder.h"
+#include "models/language_model.h"
+
+namespace hijack {
+
+/// A decoder with its tokenizer and chat template, without image.
+class DecoderLanguageModel : public LanguageModel {
+ public:
+  using Render = std::function<std::string(const Query&)>;
+  DecoderLanguageModel(std::shared_ptr<const Decoder> decoder, std::shared_ptr<const Tokenizer> tokenizer,
+                       TokenIds stops, Render render);
+  const Tokenizer& tokenizer() const override { return *tokenizer_; }
+  Tensor prompt_nll(const std::string& text) const override;
+  std::vector<std::string> generate(std::span<const Query> queries,
+                                    const GenerateOptions& options) const override;
+
+ private:
+  std::shared_ptr<const Decoder> decoder_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  TokenIds stops_;
+  Render render_;
+};
+
+}  // namespace hijack

@@ -1,0 +1,80 @@
+#include "models/layers.h"
+
+#include "src/base/error.h"
+
+namespace hijack {
+
+Linear::Linear(const ParameterSource& source, const std::string& name, int64_t in, int64_t out,
+               bool with_bias)
+    : weight(source(name + ".weight", {out, in})) {
+  if (with_bias) bias = source(name + ".bias", {out});
+}
+
+Tensor Linear::operator()(const Tensor& x) const {
+  return at::linear(x, weight, bias.defined() ? std::optional<Tensor>(bias) : std::nullopt);
+}
+
+LayerNorm::LayerNorm(const ParameterSource& source, const std::string& name, int64_t width, double eps)
+    : weight(source(name + ".weight", {width})), bias(source(name + ".bias", {width})), epsilon(eps) {}
+
+Tensor LayerNorm::operator()(const Tensor& x) const {
+  return at::layer_norm(x, {x.size(-1)}, weight, bias, epsilon);
+}
+
+RmsNorm::RmsNorm(const ParameterSource& source, const std::string& name, int64_t width, double eps)
+    : weight(source(name + ".weight", {width})), epsilon(eps) {}
+
+Tensor RmsNorm::operator()(const Tensor& x) const {
+  const Tensor wide = x.to(at::kFloat);
+  const Tensor scale = at::rsqrt(wide.square().mean(-1, /*keepdim=*/true) + epsilon);
+  return weight * (wide * scale).to(x.scalar_type());
+}
+
+Activation activation_from_name(const std::string& name) {
+  if (name == "quick_gelu") return Activation::kQuickGelu;
+  if (name == "gelu") return Activation::kGelu;
+  if (name == "gelu_pytorch_tanh" || name == "gelu_new") return Activation::kGeluTanh;
+  if (name == "silu" || name == "swish") return Activation::kSilu;
+  throw Error("activation \"" + name +
+              "\" in config.json is not supported; quick_gelu, gelu, gelu_pytorch_tanh and silu are");
+}
+
+Tensor activate(Activation activation, const Tensor& x) {
+  switch (activation) {
+    case Activation::kQuickGelu:
+      return x * at::sigmoid(1.702 * x);
+    case Activation::kGelu:
+      return at::gelu(x);
+    case Activation::kGeluTanh:
+      return at::gelu(x, "tanh");
+    case Activation::kSilu:
+      return at::silu(x);
+  }
+  TORCH_CHECK(false, "unknown activation");
+}
+
+Rotary rotary(const Tensor& positions, int64_t head_dim, double theta) {
+  const auto options = positions.options().dtype(at::kFloat);
+  const Tensor exponent = at::arange(0, head_dim, 2, positions.options()).to(at::kFloat) / head_dim;
+  const Tensor inverse_frequency = 1.0 / at::pow(at::scalar_tensor(theta, options), exponent);  // [d/2]
+  const Tensor batched = positions.dim() == 1 ? positions.unsqueeze(0) : positions;             // [N,L]
+  const Tensor angle = batched.to(at::kFloat).unsqueeze(-1) * inverse_frequency;                // [N,L,d/2]
+  const Tensor both = at::cat({angle, angle}, -1).unsqueeze(1);                                 // [N,1,L,d]
+  return {both.cos(), both.sin()};
+}
+
+Tensor apply_rotary(const Tensor& x, const Rotary& rotary) {
+  const auto halves = x.chunk(2, -1);
+  const Tensor rotated = at::cat({-halves[1], halves[0]}, -1);
+  return x * rotary.cosine.to(x.scalar_type()) + rotated * rotary.sine.to(x.scalar_type());
+}
+
+Tensor split_heads(const Tensor& x, int64_t heads) {
+  return x.unflatten(-1, {heads, -1}).transpose(1, 2);
+}
+
+Tensor merge_heads(const Tensor& x) {
+  return x.transpose(1, 2).flatten(2);
+}
+
+}  // namespace hijack

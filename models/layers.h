@@ -1,0 +1,60 @@
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "src/base/tensor.h"
+
+// The blocks every family is made of, as plain tensors and functions: no module registry to forget a member
+// in. Shapes: N batch, L tokens, D width, H heads, d head width.
+
+namespace hijack {
+
+/// Where parameters come from: a checkpoint (frozen) or an initializer (training). Called once per parameter
+/// with its canonical name and shape.
+using ParameterSource = std::function<Tensor(const std::string& name, at::IntArrayRef shape)>;
+
+struct Linear {
+  Tensor weight;  ///< [out, in]
+  Tensor bias;    ///< [out] or undefined
+  Linear() = default;
+  Linear(const ParameterSource& source, const std::string& name, int64_t in, int64_t out, bool with_bias);
+  Tensor operator()(const Tensor& x) const;
+};
+
+struct LayerNorm {
+  Tensor weight, bias;
+  double epsilon = 1e-5;
+  LayerNorm() = default;
+  LayerNorm(const ParameterSource& source, const std::string& name, int64_t width, double eps);
+  Tensor operator()(const Tensor& x) const;
+};
+
+/// x / rms(x) in float32, cast back, times weight (Zhang & Sennrich 2019, as Llama computes it).
+struct RmsNorm {
+  Tensor weight;
+  double epsilon = 1e-6;
+  RmsNorm() = default;
+  RmsNorm(const ParameterSource& source, const std::string& name, int64_t width, double eps);
+  Tensor operator()(const Tensor& x) const;
+};
+
+enum class Activation { kQuickGelu, kGelu, kGeluTanh, kSilu };
+/// From the names of config.json ("quick_gelu", "gelu", "gelu_pytorch_tanh", "silu"). Throws Error otherwise.
+Activation activation_from_name(const std::string& name);
+Tensor activate(Activation activation, const Tensor& x);
+
+/// Cosine and sine of rotary positions (Su et al. 2021), float32 [1,1,L,d] or [N,1,L,d].
+struct Rotary {
+  Tensor cosine, sine;
+};
+/// positions [L] or [N,L] int64.
+Rotary rotary(const Tensor& positions, int64_t head_dim, double theta);
+/// x [N,H,L,d] rotated in halves.
+Tensor apply_rotary(const Tensor& x, const Rotary& rotary);
+
+/// [N,L,H*d] -> [N,H,L,d] and back.
+Tensor split_heads(const Tensor& x, int64_t heads);
+Tensor merge_heads(const Tensor& x);
+
+}  // namespace hijack

@@ -1,0 +1,79 @@
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "models/decoder.h"
+#include "models/preprocess/image_processor.h"
+#include "models/safetensors.h"
+#include "models/shared_prefix.h"
+#include "models/vision_language_model.h"
+#include "models/vision_tower.h"
+
+namespace hijack {
+
+/// LLaVA and LLaVA-1.5 (Liu et al. 2023), `LlavaForConditionalGeneration`.
+struct LlavaConfig {
+  VisionConfig vision;
+  DecoderConfig text;
+  TokenId image_token = 32000;
+  int64_t feature_layer = -2;     ///< hidden state of the tower that is read; -1 = after the last block
+  bool keep_class_token = false;  ///< select strategy "full"
+  bool projector_bias = true;
+  bool linear_projector = false;  ///< the first LLaVA: one linear layer
+  Activation projector_activation = Activation::kGelu;
+
+  static LlavaConfig from_json(const nlohmann::json& root);
+  int64_t vision_layers_used() const;
+  int64_t image_tokens() const;
+};
+
+/// Tower, projector and decoder as functions of tensors: what training and inference share.
+struct LlavaNetwork {
+  LlavaNetwork(const LlavaConfig& config, const ParameterSource& source);
+  /// pixels [N,3,h,w] normalized -> [N,T_img,D]
+  Tensor image_features(const Tensor& pixels) const;
+
+  LlavaConfig config;
+  VisionTower tower;
+  Linear project1, project2;
+  std::shared_ptr<const Decoder> decoder;
+};
+
+class Llava : public VisionLanguageModel {
+ public:
+  Llava(std::shared_ptr<const LlavaNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
+        const ImageProcessor& processor);
+
+  std::string family() const override { return "llava"; }
+  ImageSpec image_spec() const override;
+  const Tokenizer& tokenizer() const override { return *tokenizer_; }
+  at::Device device() const override { return network_->decoder->device(); }
+  Tensor to_input_space(const Tensor& image) const override;
+  Pixels preprocess(const Tensor& image) const override;
+  Tensor image_features(const Pixels& pixels) const override;
+  std::vector<Tensor> target_logits(const Pixels& pixels, std::span<const Query> queries,
+                                    std::span<const TokenIds> targets) const override;
+  std::vector<std::string> generate(const Pixels& pixels, std::span<const Query> queries,
+                                    const GenerateOptions& options) const override;
+  TokenIds input_ids(const Query& query) const override;
+  TokenIds end_of_reply() const override { return stops_; }
+  std::shared_ptr<const LanguageModel> language_model() const override;
+
+ private:
+  Prompt prompt(const Query& query) const;
+
+  std::shared_ptr<const LlavaNetwork> network_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  ImageProcessor processor_;
+  TokenIds stops_;
+};
+
+/// The names that this version of the code uses (transformers 5) for the names of any version.
+std::string canonical_llava_name(const std::string& stored);
+
+std::shared_ptr<const VisionLanguageModel> load_llava(const std::filesystem::path& folder,
+                                                      const nlohmann::json& config, at::Device device,
+                                                      at::ScalarType dtype);
+
+}  // namespace hijack

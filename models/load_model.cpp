@@ -1,0 +1,86 @@
+#include "models/load_model.h"
+
+#include <ATen/Context.h>
+
+#include "models/checkpoint.h"
+#include "models/config_json.h"
+#include "models/decoder_language_model.h"
+#include "models/llava.h"
+#include "src/base/error.h"
+#include "src/base/json.h"
+
+namespace hijack {
+
+ParameterSource frozen_source(Weights& weights, at::Device device, at::ScalarType dtype) {
+  return [&weights, device, dtype](const std::string& name, at::IntArrayRef shape) {
+    return weights.take(name, shape).to(device, dtype).set_requires_grad(false);
+  };
+}
+
+namespace {
+
+struct Family {
+  const char* model_type;
+  std::shared_ptr<const VisionLanguageModel> (*load)(const std::filesystem::path&, const nlohmann::json&,
+                                                     at::Device, at::ScalarType);
+};
+
+// the one table of families
+constexpr Family kFamilies[] = {
+    {"llava", load_llava},
+};
+
+at::Device parse_device(const std::string& text) {
+  std::optional<at::Device> device;
+  try {
+    device = at::Device(text);
+  } catch (const c10::Error&) {
+  }
+  if (!device || (!device->is_cpu() && !device->is_cuda()))
+    throw Error("device \"" + text + "\" is not known; write cpu, cuda or cuda:1");
+  if (device->is_cuda() && !at::hasCUDA())
+    throw Error("device " + text + " was asked for, but this libtorch sees no CUDA device; use --device cpu");
+  return *device;
+}
+
+at::ScalarType parse_dtype(const std::string& text, at::Device device) {
+  if (text == "auto") return device.is_cpu() ? at::kFloat : at::kBFloat16;
+  if (text == "float32") return at::kFloat;
+  if (text == "bfloat16") return at::kBFloat16;
+  if (text == "float16") return at::kHalf;
+  throw Error("dtype \"" + text + "\" is not known; write auto, float32, bfloat16 or float16");
+}
+
+}  // namespace
+
+std::vector<std::string> supported_families() {
+  std::vector<std::string> names;
+  for (const auto& family : kFamilies) names.emplace_back(family.model_type);
+  return names;
+}
+
+std::shared_ptr<const VisionLanguageModel> load_model(const std::filesystem::path& folder,
+                                                      const LoadOptions& options) {
+  const at::Device device = parse_device(options.device);
+  const at::ScalarType dtype = parse_dtype(options.dtype, device);
+  if (!std::filesystem::is_directory(folder))
+    throw Error("model folder " + folder.string() + " does not exist; give a Hugging Face checkpoint folder");
+  if (!std::filesystem::exists(folder / "config.json"))
+    throw Error("model folder " + folder.string() +
+                " has no config.json; give a Hugging Face checkpoint folder");
+  const nlohmann::json config = read_json(folder / "config.json");
+  const std::string type = ConfigReader(config, "root").text("model_type", "");
+  std::string known;
+  for (const auto& family : kFamilies) {
+    if (type == family.model_type) return family.load(folder, config, device, dtype);
+    known += (known.empty() ? "" : ", ") + std::string(family.model_type);
+  }
+  throw Error(folder.string() + ": model_type \"" + type + "\" is not supported; supported are: " + known);
+}
+
+std::shared_ptr<const LanguageModel> load_language_model(const std::filesystem::path& folder,
+                                                         const LoadOptions& options) {
+  return load_model(folder, options)->language_model();
+}
+
+}  // namespace hijack

@@ -1,0 +1,44 @@
+#pragma once
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/decoder.h"
+#include "models/query.h"
+#include "models/tokenizer.h"
+#include "src/base/random.h"
+
+// The engine under every family: one image, many contexts, the common prefix computed once.
+
+namespace hijack {
+
+/// One prompt as the decoder sees it: token ids in which the image's tokens have been expanded.
+struct Prompt {
+  TokenIds ids;
+  size_t image_begin = 0;  ///< first image token; image_begin == image_end when there is no image
+  size_t image_end = 0;
+};
+
+/// Prompts that agree up to the end of their image (or in their first token, without one): `prefix` tokens
+/// are shared, each has at least one token of its own.
+struct PromptGroup {
+  std::vector<size_t> members;
+  size_t prefix = 0;
+};
+std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts);
+
+/// Token embeddings of ids[begin, end) with image features [1,T_img,D] put in: [1, end-begin, D].
+Tensor embed_prompt(const Decoder& decoder, const Prompt& prompt, const Tensor& features, size_t begin,
+                    size_t end);
+
+/// Float32 logits [T_i,V] that predict targets[i] after prompts[i]; differentiable to features (undefined for
+/// text alone). Throws Error when prompt + target exceed the decoder's positions.
+std::vector<Tensor> shared_prefix_logits(const Decoder& decoder, std::span<const Prompt> prompts,
+                                         std::span<const TokenIds> targets, const Tensor& features);
+
+/// Replies of prompts[i], decoded together; without gradients. stops: ids that end a reply.
+std::vector<std::string> shared_prefix_generate(const Decoder& decoder, std::span<const Prompt> prompts,
+                                                const Tensor& features, const Tokenizer& tokenizer,
+                                                const TokenIds& stops, const GenerateOptions& options);
+
+}  // namespace hijack
