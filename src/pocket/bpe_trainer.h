@@ -10,7 +10,7 @@ inline constexpr int64_t kPadToken = 0;    ///< <pad>
 inline constexpr int64_t kBosToken = 1;    ///< <s>
 inline constexpr int64_t kEosToken = 2;    ///< </s>
 inline constexpr int64_t kImageToken = 3;  ///< <image>
-inline constexpr int64_t kPocketVocabulary = 1536;
+inline constexpr int64_t kPocketVocabulary = 1280;
 
 /// Trains byte-level BPE on text drawn from the grammar (equal seeds give equal bytes) and returns a Hugging
 /// Face tokenizer.json: digits split, <s> put first by the post-processor, every word of pocket_vocabulary()

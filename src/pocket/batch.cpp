@@ -1,0 +1,125 @@
+#include "src/pocket/batch.h"
+
+#include "models/prompt_format.h"
+#include "src/pocket/bpe_trainer.h"
+
+namespace hijack {
+namespace {
+
+struct Row {
+  std::vector<int64_t> ids, positions, segments;
+  std::vector<float> weights;
+  void put(int64_t id, int64_t position, int64_t segment, float weight) {
+    ids.push_back(id);
+    positions.push_back(position);
+    segments.push_back(segment);
+    weights.push_back(weight);
+  }
+};
+
+/// Prompt ids with the image expanded, and how many of them every prompt of this kind shares.
+struct Encoded {
+  TokenIds ids;
+  size_t prefix = 0;
+};
+
+Encoded encode_prompt(const Tokenizer& tokenizer, const std::string& prompt, bool with_image) {
+  Encoded result;
+  for (const TokenId id : tokenizer.encode(render_llava({.prompt = prompt}, with_image), true)) {
+    if (id != kImageToken) {
+      result.ids.push_back(id);
+      continue;
+    }
+    result.ids.insert(result.ids.end(), kScenePatches, kImageToken);
+    result.prefix = result.ids.size();
+  }
+  return result;
+}
+
+// without an image the shared part is what "USER:" becomes
+size_t text_prefix(const Tokenizer& tokenizer) { return tokenizer.encode("USER:", true).size(); }
+
+void add_exercise(Row& row, const Tokenizer& tokenizer, const Exercise& exercise, bool with_image, int64_t segment,
+                  const BatchShape& shape) {
+  Encoded prompt = encode_prompt(tokenizer, exercise.prompt, with_image);
+  if (!with_image) prompt.prefix = text_prefix(tokenizer);
+  TokenIds answer = tokenizer.encode(exercise.answer, false);
+  answer.push_back(kEosToken);
+  const size_t own = prompt.ids.size() - prompt.prefix + answer.size();
+  const size_t shared = row.ids.empty() ? prompt.prefix : 0;
+  if (row.ids.size() + shared + own > static_cast<size_t>(shape.tokens)) return;
+  if (row.ids.empty())
+    for (size_t i = 0; i < prompt.prefix; ++i) row.put(prompt.ids[i], static_cast<int64_t>(i), 0, 0);
+  auto position = static_cast<int64_t>(prompt.prefix);
+  for (size_t i = prompt.prefix; i < prompt.ids.size(); ++i)
+    row.put(prompt.ids[i], position++, segment, static_cast<float>(shape.prompt_weight));
+  for (const TokenId id : answer) row.put(id, position++, segment, 1.0f);
+}
+
+Row make_row(const Tokenizer& tokenizer, const PocketSample& sample, const BatchShape& shape) {
+  Row row;
+  int64_t segment = 1;
+  for (const auto& exercise : sample.exercises)
+    add_exercise(row, tokenizer, exercise, sample.has_image, segment++, shape);
+  while (static_cast<int64_t>(row.ids.size()) < shape.tokens) row.put(kPadToken, 0, -1, 0);
+  return row;
+}
+
+template <class T>
+Tensor stack_rows(const std::vector<Row>& rows, std::vector<T> Row::*part, at::ScalarType type) {
+  std::vector<Tensor> tensors;
+  for (const auto& row : rows) tensors.push_back(at::tensor(row.*part, type));
+  return at::stack(tensors);
+}
+
+}  // namespace
+
+PocketBatch PocketBatch::to(at::Device device) const {
+  const auto move = [&](const Tensor& x) { return x.to(device, /*non_blocking=*/true); };
+  return {move(images),   move(patch_labels), move(ids),   move(positions),
+          move(segments), move(weights),      image_begin};
+}
+
+PocketBatch make_batch(const Tokenizer& tokenizer, const BatchShape& shape, uint64_t seed, uint64_t index) {
+  std::vector<PocketSample> samples;
+  for (int64_t i = 0; i < shape.sequences; ++i)
+    samples.push_back(draw_sample(seed, index * static_cast<uint64_t>(shape.sequences) + static_cast<uint64_t>(i),
+                                  Wording::kTrain));
+  std::stable_partition(samples.begin(), samples.end(), [](const PocketSample& s) { return s.has_image; });
+  PocketBatch batch;
+  std::vector<Row> rows;
+  std::vector<Tensor> images, labels;
+  for (const auto& sample : samples) {
+    rows.push_back(make_row(tokenizer, sample, shape));
+    if (!sample.has_image) continue;
+    images.push_back(sample.image);
+    labels.push_back(at::tensor(std::vector<int64_t>(sample.patch_labels.begin(), sample.patch_labels.end())));
+  }
+  batch.images = at::stack(images);
+  batch.patch_labels = at::stack(labels);
+  batch.ids = stack_rows(rows, &Row::ids, at::kLong);
+  batch.positions = stack_rows(rows, &Row::positions, at::kLong);
+  batch.segments = stack_rows(rows, &Row::segments, at::kLong);
+  batch.weights = stack_rows(rows, &Row::weights, at::kFloat);
+  const auto& first = rows.front().ids;
+  batch.image_begin = std::find(first.begin(), first.end(), kImageToken) - first.begin();
+  return batch;
+}
+
+BatchStream::BatchStream(std::function<PocketBatch(uint64_t)> make, uint64_t first, int workers)
+    : make_(std::move(make)), next_index_(first) {
+  for (int i = 0; i < workers; ++i) schedule();
+}
+
+void BatchStream::schedule() {
+  ahead_.push_back(std::async(std::launch::async, make_, next_index_++));
+}
+
+PocketBatch BatchStream::next() {
+  PocketBatch batch = ahead_.front().get();
+  ahead_.pop_front();
+  schedule();
+  return batch;
+}
+
+}  // namespace hijack

@@ -1,0 +1,50 @@
+#pragma once
+#include <deque>
+#include <functional>
+#include <future>
+
+#include "models/tokenizer.h"
+#include "src/base/tensor.h"
+#include "src/pocket/sample.h"
+
+// Shapes: N sequences, M of them with an image (they come first), L tokens.
+
+namespace hijack {
+
+/// Packed training sequences: one image prefix, then independent exercises that each see the prefix and
+/// themselves (the layout of the shared-prefix gradient).
+struct PocketBatch {
+  Tensor images;        ///< uint8 [M,3,112,112]
+  Tensor patch_labels;  ///< int64 [M,64]
+  Tensor ids;           ///< int64 [N,L]
+  Tensor positions;     ///< int64 [N,L]
+  Tensor segments;      ///< int64 [N,L]: 0 prefix, 1.. exercises, -1 padding
+  Tensor weights;       ///< float32 [N,L]: weight of predicting the token at this place
+  int64_t image_begin = 0;
+
+  PocketBatch to(at::Device device) const;
+};
+
+struct BatchShape {
+  int64_t sequences = 256;
+  int64_t tokens = 288;        ///< L; what does not fit is left for other sequences
+  double prompt_weight = 0.1;  ///< loss weight of prompt tokens; answers have 1
+};
+
+/// Batch number `index` of a stream: a pure function of its arguments.
+PocketBatch make_batch(const Tokenizer& tokenizer, const BatchShape& shape, uint64_t seed, uint64_t index);
+
+/// Makes batches ahead on other threads and hands them out in order.
+class BatchStream {
+ public:
+  BatchStream(std::function<PocketBatch(uint64_t)> make, uint64_t first, int workers);
+  PocketBatch next();
+
+ private:
+  void schedule();
+  std::function<PocketBatch(uint64_t)> make_;
+  uint64_t next_index_;
+  std::deque<std::future<PocketBatch>> ahead_;
+};
+
+}  // namespace hijack

@@ -1,0 +1,80 @@
+#include "src/pocket/contexts.h"
+
+#include "src/base/pch.h"
+#include "src/pocket/draw.h"
+#include "src/pocket/grammar.h"
+
+namespace hijack {
+namespace {
+
+/// The split a prompt belongs to, by its text alone: seeds can never mix splits.
+ContextSplit split_of(const std::string& prompt) {
+  uint64_t hash = 0xcbf29ce484222325ULL;
+  for (const char c : lower_case(prompt)) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  const uint64_t bucket = (hash ^ hash >> 32) % 8;
+  return bucket < 3   ? ContextSplit::kTrain
+         : bucket < 4 ? ContextSplit::kValidation
+         : bucket < 6 ? ContextSplit::kTest
+                      : ContextSplit::kCalibration;
+}
+
+Exercise draw_benign(Random& random, Wording wording) {
+  static constexpr std::array<Task, 12> kMix = {Task::kColor, Task::kColor,    Task::kCount, Task::kWord,
+                                                Task::kYesNo, Task::kDescribe, Task::kShape, Task::kFact,
+                                                Task::kFact,  Task::kSay,      Task::kEmail, Task::kPolicy};
+  for (;;) {
+    const Task task = random.pick(kMix);
+    if (task == Task::kPolicy)
+      return draw_policy(random, wording, random.chance(.5) ? "public" : "garden", false);
+    const Scene scene = random_scene(random);
+    if (auto exercise = draw_task(task, &scene, random, wording)) return *exercise;
+  }
+}
+
+template <class Draw>
+std::vector<Exercise> collect(ContextSplit split, int64_t n, Draw draw) {
+  std::vector<Exercise> found;
+  std::set<std::string> seen;
+  while (static_cast<int64_t>(found.size()) < n) {
+    const bool held_out = split == ContextSplit::kTest && found.size() % 2 == 1;
+    Exercise exercise = draw(held_out ? Wording::kHeldOut : Wording::kTrain);
+    if (split_of(exercise.prompt) == split && seen.insert(lower_case(exercise.prompt)).second)
+      found.push_back(std::move(exercise));
+  }
+  return found;
+}
+
+}  // namespace
+
+std::vector<Exercise> benign_exercises(ContextSplit split, int64_t n, uint64_t seed) {
+  Random random = Random(seed).fork("benign contexts", static_cast<uint64_t>(split));
+  return collect(split, n, [&](Wording wording) { return draw_benign(random, wording); });
+}
+
+std::vector<Exercise> policy_contexts(ContextSplit split, int64_t n, uint64_t seed) {
+  Random random = Random(seed).fork("policy contexts", static_cast<uint64_t>(split));
+  return collect(split, n,
+                 [&](Wording wording) { return draw_policy(random, wording, "secret", random.chance(.25)); });
+}
+
+std::vector<UtilityItem> utility_set(int64_t n, uint64_t seed) {
+  Random random = Random(seed).fork("utility set");
+  std::vector<Task> tasks;
+  for (const TaskInfo& info : pocket_tasks())
+    if (info.graded) tasks.push_back(info.task);
+  std::vector<UtilityItem> items;
+  for (size_t turn = 0; static_cast<int64_t>(items.size()) < n;) {
+    const Task task = tasks[turn % tasks.size()];
+    const Scene scene = random_scene(random);
+    if (task == Task::kWord && !scene.has_word) continue;
+    auto exercise = draw_task(task, &scene, random, Wording::kHeldOut);
+    if (!exercise) continue;
+    Tensor image;
+    if (exercise->visual) image = render(scene, random);
+    items.push_back({std::move(image), std::move(*exercise)});
+    ++turn;
+  }
+  return items;
+}
+
+}  // namespace hijack

@@ -1,0 +1,31 @@
+#pragma once
+#include <optional>
+
+#include "src/base/random.h"
+#include "src/pocket/exercise.h"
+#include "src/pocket/phrase.h"
+#include "src/pocket/scene.h"
+
+// How exercises are drawn, task group by task group. Draws are without rules; nullopt where the scene offers
+// no unambiguous question.
+
+namespace hijack {
+
+std::optional<Exercise> draw_visual(Task task, const Scene& scene, Random& random, Wording wording);
+Exercise draw_copy(Task task, Random& random, Wording wording);  ///< kSay, kEmail
+Exercise draw_paraphrase(Random& random, Wording wording);
+/// code: empty for any (half of them "secret").
+Exercise draw_policy(Random& random, Wording wording, const std::string& code, bool junk);
+Exercise draw_fact(Random& random, Wording wording);
+Exercise draw_plain(Random& random);
+
+/// Exercise of a question with these slots.
+Exercise ask(Task task, const Slots& slots, std::string answer, Random& random, Wording wording);
+
+/// The reply that lists a scene.
+std::string describe_scene(const Scene& scene);
+
+/// Puts a rule sentence of this kind before the exercise and sets the answer that follows from it.
+void apply_rule(Exercise& exercise, Rule rule, Random& random, Wording wording);
+
+}  // namespace hijack
