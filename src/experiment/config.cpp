@@ -1,0 +1,95 @@
+#include "src/experiment/config.h"
+
+#define TOML_EXCEPTIONS 1
+#include <toml++/toml.h>
+
+#include "src/base/error.h"
+#include "src/base/file.h"
+#include "src/experiment/shipped.h"
+
+namespace hijack {
+namespace {
+
+using nlohmann::json;
+
+constexpr int64_t kMaxConfigBytes = 1 << 20;
+
+json from_node(const toml::node& node, const std::string& where) {
+  if (const auto* table = node.as_table()) {
+    json object = json::object();
+    for (const auto& [key, value] : *table) object[std::string(key.str())] = from_node(value, where);
+    return object;
+  }
+  if (const auto* array = node.as_array()) {
+    json list = json::array();
+    for (const auto& value : *array) list.push_back(from_node(value, where));
+    return list;
+  }
+  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* integer = node.as_integer()) return integer->get();
+  if (const auto* number = node.as_floating_point()) return number->get();
+  if (const auto* truth = node.as_boolean()) return truth->get();
+  throw Error(where + ":" + std::to_string(node.source().begin.line) +
+              ": dates and times are not used here.");
+}
+
+void require(bool holds, const std::string& field, const std::string& what) {
+  if (!holds) throw Error(flag_name(field) + " must be " + what + ".");
+}
+
+void check_numbers(const AttackConfig& config) {
+  require(config.optimizer.steps >= 1 && config.optimizer.steps <= 10'000'000, "steps", "from 1 to 10000000");
+  require(config.optimizer.step_size >= 0 && config.optimizer.step_size <= 1, "step_size",
+          "from 0 to 1 (pixel values run from 0 to 1)");
+  require(config.train >= 0, "train", "0 or more");
+  require(config.validation >= 0, "validation", "0 or more");
+  require(config.test >= 0, "test", "0 or more");
+  require(config.batch >= 0, "batch", "0 or more");
+  require(config.validate_every >= 0, "validate_every", "0 or more");
+  require(config.stop_at > 0, "stop_at", "above 0");
+  require(config.checkpoint_every >= 1, "checkpoint_every", "1 or more");
+  require(config.max_new_tokens >= 1 && config.max_new_tokens <= 4096, "max_new_tokens", "from 1 to 4096");
+  require(config.threads >= 0 && config.threads <= 1024, "threads", "from 0 to 1024");
+}
+
+void check_files(const AttackConfig& config) {
+  if (config.images.empty()) throw Error("No image was given; name a photo with --image cat.png.");
+  for (const std::string& image : config.images)
+    if (!std::filesystem::is_regular_file(image)) throw Error("There is no image file '" + image + "'.");
+  if (config.seeds.empty()) throw Error("No seed was given; name one with --seed 0.");
+  if (!std::filesystem::is_directory(config.model))
+    throw Error("There is no model folder '" + config.model +
+                "'; --model takes a Hugging Face checkpoint folder.");
+  if (!std::filesystem::is_regular_file(config.contexts))
+    throw Error("There is no contexts file '" + config.contexts + "'.");
+}
+
+}  // namespace
+
+json read_toml(const std::filesystem::path& file) {
+  const std::string text = read_file(file, kMaxConfigBytes);
+  try {
+    return from_node(toml::parse(text, file.string()), file.string());
+  } catch (const toml::parse_error& error) {
+    const auto& at = error.source().begin;
+    throw Error(file.string() + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) +
+                ": not valid TOML: " + std::string(error.description()) + ".");
+  }
+}
+
+std::set<std::string> read_config(const std::filesystem::path& file, AttackConfig& config) {
+  return set_fields(fields_of(config), read_toml(file), file.string());
+}
+
+void resolve(AttackConfig& config, const std::set<std::string>& given) {
+  check_numbers(config);
+  if (!given.contains("target")) config.behavior.target = default_target(config.behavior.name);
+  make_behavior(config.behavior);
+  // Names, units and ranges; where a patch lies is checked once the model's image size is known.
+  make_constraint(config.constraint, 1 << 20, 1 << 20);
+  if (config.model.empty()) config.model = shipped_model().string();
+  if (config.contexts.empty()) config.contexts = default_contexts(config.behavior.name).string();
+  check_files(config);
+}
+
+}  // namespace hijack

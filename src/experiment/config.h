@@ -1,0 +1,74 @@
+#pragma once
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "attacks/behavior.h"
+#include "attacks/constraint.h"
+#include "attacks/optimizer.h"
+#include "src/base/fields.h"
+
+namespace hijack {
+
+/// Everything that decides the result of `hijack attack`: one config stands for images x seeds trials. The
+/// run folder is not part of it, so that a folder can be moved.
+struct AttackConfig {
+  std::vector<std::string> images;
+  std::string model;  ///< "" = the shipped model (resolve fills it in)
+  BehaviorConfig behavior;
+  ConstraintConfig constraint;
+  OptimizerConfig optimizer;
+  std::vector<uint64_t> seeds{0};
+  bool random_start = false;
+  std::string contexts;  ///< "" = the shipped file for the behavior
+  int64_t train = 0;
+  int64_t validation = 0;
+  int64_t test = 0;
+  int64_t batch = 8;
+  int64_t validate_every = 50;
+  double stop_at = 1;
+  int64_t checkpoint_every = 50;
+  int64_t max_new_tokens = 48;
+  std::string device = "cpu";
+  std::string dtype = "auto";
+  int64_t threads = 0;
+
+  template <class Visitor>
+  void visit(Visitor&& field) {
+    field("image", images, "photos to start from (PNG, JPEG or WebP); each is one trial");
+    field("model", model, "Hugging Face folder of the model; empty = the shipped pocket model");
+    behavior.visit(field);
+    constraint.visit(field);
+    optimizer.visit(field);
+    field("seed", seeds, "seeds; each is one trial");
+    field("random_start", random_start, "start at a random allowed point instead of the photo");
+    field("contexts", contexts,
+          "JSONL file of user prompts with splits; empty = the shipped one for the behavior");
+    field("train", train, "contexts to optimize on; 0 = all of the file's");
+    field("validation", validation, "contexts that choose the best image; 0 = all of the file's");
+    field("test", test, "held-out contexts to report on; 0 = all of the file's");
+    field("batch", batch, "contexts per optimization step; 0 = all training contexts");
+    field("validate_every", validate_every, "steps between validations; 0 = only at the end");
+    field("stop_at", stop_at, "stop when the validation success rate reaches this; above 1 = never");
+    field("checkpoint_every", checkpoint_every, "steps between checkpoints for --resume");
+    field("max_new_tokens", max_new_tokens, "longest reply, in tokens");
+    field("device", device, "cpu, cuda or cuda:1");
+    field("dtype", dtype, "auto, float32, bfloat16 or float16");
+    field("threads", threads, "CPU threads; 0 = all cores");
+  }
+};
+
+/// A TOML file of attack fields at its top level. Returns the names it set. Throws Error that names the file
+/// and the line or key.
+std::set<std::string> read_config(const std::filesystem::path& file, AttackConfig& config);
+
+/// A TOML file as JSON: tables, arrays, texts, numbers and truth values. Throws Error with file, line and
+/// column.
+nlohmann::json read_toml(const std::filesystem::path& file);
+
+/// Fills in what depends on other fields (the shipped model, contexts and canary) where `given` does not name
+/// the field, and checks everything that can be checked without loading a model. Throws Error.
+void resolve(AttackConfig& config, const std::set<std::string>& given);
+
+}  // namespace hijack

@@ -1,0 +1,143 @@
+#include "src/experiment/plan.h"
+
+#include "src/base/error.h"
+#include "src/base/nearest.h"
+
+namespace hijack {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t kMaxTrials = 100'000;
+
+/// Letters, digits, '-' and '_' only: an id is also a file name.
+std::string file_part(const std::string& text) {
+  std::string part;
+  for (const char c : text) {
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+    part += plain ? c : '-';
+  }
+  return part.substr(0, 40);
+}
+
+std::string constraint_part(const ConstraintConfig& constraint) {
+  if (constraint.name == "patch") return "patch-" + std::to_string(constraint.patch_size);
+  if (constraint.name == "linf") return "linf-" + constraint.epsilon.substr(0, constraint.epsilon.find('/'));
+  return constraint.name;
+}
+
+std::string id_of(const AttackConfig& config) {
+  return file_part(config.behavior.name) + "-" + file_part(constraint_part(config.constraint)) + "-" +
+         file_part(std::filesystem::path(config.images[0]).stem().string()) + "-s" +
+         std::to_string(config.seeds[0]);
+}
+
+void append(std::vector<TrialPlan>& plans, std::set<std::string>& ids, const AttackConfig& config) {
+  for (const std::string& image : config.images) {
+    for (const uint64_t seed : config.seeds) {
+      if (plans.size() >= kMaxTrials) throw Error("The experiment has more than 100000 trials; split it.");
+      TrialPlan plan{"", config};
+      plan.config.images = {image};
+      plan.config.seeds = {seed};
+      const std::string base = id_of(plan.config);
+      plan.id = base;
+      for (int copy = 2; !ids.insert(plan.id).second; ++copy) plan.id = base + "-" + std::to_string(copy);
+      plans.push_back(std::move(plan));
+    }
+  }
+}
+
+/// Every combination of the lists of `block`; what is no list, or a list field itself, stays as it is.
+std::vector<json> combinations(const json& block, const std::set<std::string>& list_fields) {
+  std::vector<json> all = {json::object()};
+  for (const auto& [key, value] : block.items()) {
+    const json choices = value.is_array() && !list_fields.contains(key) ? value : json::array({value});
+    std::vector<json> longer;
+    if (all.size() * choices.size() > kMaxTrials)
+      throw Error("The grid has more than 100000 trials; split it.");
+    for (const json& one : all) {
+      for (const json& choice : choices) {
+        longer.push_back(one);
+        longer.back()[key] = choice;
+      }
+    }
+    all = std::move(longer);
+  }
+  return all;
+}
+
+std::set<std::string> list_fields(AttackConfig config) {
+  std::set<std::string> names;
+  for (const Field& field : fields_of(config))
+    if (std::holds_alternative<std::vector<std::string>*>(field.value) ||
+        std::holds_alternative<std::vector<uint64_t>*>(field.value))
+      names.insert(field.name);
+  return names;
+}
+
+void check_tables(const json& experiment, const std::string& where) {
+  const std::vector<std::string> known = {"attack", "grid"};
+  for (const auto& [key, value] : experiment.items())
+    if (std::find(known.begin(), known.end(), key) == known.end())
+      throw Error(where + ": " + unknown_name("table", key, known));
+  if (experiment.contains("grid") && !experiment["grid"].is_array())
+    throw Error(where + ": write [[grid]] with two brackets: there may be several.");
+}
+
+}  // namespace
+
+std::vector<TrialPlan> plan_trials(const AttackConfig& config) {
+  std::vector<TrialPlan> plans;
+  std::set<std::string> ids;
+  append(plans, ids, config);
+  return plans;
+}
+
+std::vector<TrialPlan> read_experiment(const std::filesystem::path& file) {
+  const std::string where = file.string();
+  const json experiment = read_toml(file);
+  check_tables(experiment, where);
+  AttackConfig shared;
+  const auto shared_given =
+      set_fields(fields_of(shared), experiment.value("attack", json::object()), where + " [attack]");
+  std::vector<TrialPlan> plans;
+  std::set<std::string> ids;
+  for (const json& block : experiment.value("grid", json::array({json::object()}))) {
+    if (!block.is_object()) throw Error(where + ": write [[grid]] with two brackets: there may be several.");
+    for (const json& combination : combinations(block, list_fields(shared))) {
+      AttackConfig config = shared;
+      auto given = set_fields(fields_of(config), combination, where + " [[grid]]");
+      given.insert(shared_given.begin(), shared_given.end());
+      resolve(config, given);
+      append(plans, ids, config);
+    }
+  }
+  return plans;
+}
+
+json plans_to_json(const std::vector<TrialPlan>& plans) {
+  json list = json::array();
+  for (TrialPlan plan : plans)
+    list.push_back({{"id", plan.id}, {"config", fields_to_json(fields_of(plan.config))}});
+  return list;
+}
+
+std::vector<TrialPlan> plans_from_json(const json& list, const std::string& where) {
+  std::vector<TrialPlan> plans;
+  if (!list.is_array() || list.empty()) throw Error(where + ": 'plans' must be a list of trials.");
+  for (const json& item : list) {
+    if (!item.is_object() || !item.contains("id") || !item["id"].is_string() || !item.contains("config"))
+      throw Error(where + ": each plan needs an 'id' and a 'config'.");
+    TrialPlan plan;
+    plan.id = item["id"].get<std::string>();
+    if (plan.id.empty() || plan.id.find('/') != std::string::npos || plan.id.front() == '.')
+      throw Error(where + ": '" + plan.id + "' is not a trial id.");
+    set_fields(fields_of(plan.config), item["config"], where + " plan " + plan.id);
+    if (plan.config.images.size() != 1 || plan.config.seeds.size() != 1)
+      throw Error(where + " plan " + plan.id + ": a trial has exactly one image and one seed.");
+    plans.push_back(std::move(plan));
+  }
+  return plans;
+}
+
+}  // namespace hijack

@@ -1,0 +1,39 @@
+#pragma once
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "src/experiment/config.h"
+
+namespace hijack {
+
+/// One trial that a run will do: a config with exactly one image and one seed.
+struct TrialPlan {
+  std::string id;  ///< names the trial's rows and files: "string-linf-8-cat-s0"
+  AttackConfig config;
+};
+
+/// The trials of a resolved config: images x seeds, with ids that differ from each other.
+std::vector<TrialPlan> plan_trials(const AttackConfig& config);
+
+/// The trials of an experiment file, in its order:
+///
+///     [attack]                     # optional: fields of `hijack attack` that all trials share
+///     steps = 300
+///     [[grid]]                     # every combination of the lists below is a trial
+///     behavior = ["string", "leak"]
+///     epsilon = ["4/255", "8/255"]
+///     seed = [0, 1, 2]
+///     [[grid]]                     # further blocks add their own combinations
+///     constraint = "patch"
+///     patch_size = [24, 32]
+///
+/// Throws Error that names the file and the key, or a grid of more than 100000 trials.
+std::vector<TrialPlan> read_experiment(const std::filesystem::path& file);
+
+/// Plans as the manifest keeps them, and back.
+nlohmann::json plans_to_json(const std::vector<TrialPlan>& plans);
+std::vector<TrialPlan> plans_from_json(const nlohmann::json& json, const std::string& where);
+
+}  // namespace hijack

@@ -1,0 +1,49 @@
+#pragma once
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <set>
+#include <span>
+#include <string>
+
+#include "src/experiment/results.h"
+
+namespace hijack {
+
+/// Throws Error when `folder` holds another run, is a file, or cannot be created or written. Leaves no trace.
+void check_new_run(const std::filesystem::path& folder);
+
+/// "runs/NAME", or "runs/NAME-2", … : the first that does not exist.
+std::filesystem::path free_run_folder(const std::string& name);
+
+/// The folder of a run while it is written; results.h says what is in it.
+class RunFolder {
+ public:
+  /// Makes the folder (see check_new_run) and writes the manifest.
+  static RunFolder create(const std::filesystem::path& folder, const nlohmann::json& manifest);
+  /// A run to go on with. Removes what a killed run left half-done: an incomplete last line, and replies of
+  /// trials that have no row yet. Throws Error when there is no run.
+  static RunFolder open(const std::filesystem::path& folder);
+
+  const std::filesystem::path& path() const { return path_; }
+  nlohmann::json manifest() const;
+  void write_manifest(const nlohmann::json& manifest) const;
+  /// Trials that are done.
+  const std::set<std::string>& finished() const { return finished_; }
+
+  /// Relative to the folder: "images/ID.png", "images/ID.noise.png" with kind "noise".
+  static std::string image_name(const std::string& id, const std::string& kind = "");
+  std::filesystem::path checkpoint(const std::string& id) const;
+
+  /// Replies first, then the trial's row, which makes it count as done; then the checkpoint is removed.
+  void add_trial(const TrialRow& row, std::span<const ReplyRow> replies);
+  void add_replies(std::span<const ReplyRow> replies) const;
+
+ private:
+  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  void clean_up();
+
+  std::filesystem::path path_;
+  std::set<std::string> finished_;
+};
+
+}  // namespace hijack

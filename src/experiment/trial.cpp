@@ -1,0 +1,221 @@
+#include "src/experiment/trial.h"
+
+#include <chrono>
+
+#include "attacks/attack.h"
+#include "attacks/attack_state_io.h"
+#include "attacks/behavior_matching.h"
+#include "src/base/error.h"
+#include "src/base/image.h"
+
+namespace hijack {
+namespace {
+
+constexpr size_t kReplyBatch = 25;
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// The images of a trial as they were read back from their files, [1,3,H,W] on the model's device.
+struct SavedImages {
+  Tensor origin;
+  Tensor adversarial;
+  Tensor noise;
+};
+
+class Trial {
+ public:
+  Trial(const TrialSetup& setup, const RunFolder& folder, const RunHooks& hooks)
+      : setup_(setup), config_(setup.plan.config), model_(*setup.model), folder_(folder), hooks_(hooks) {
+    origin_ = model_.to_input_space(load_image(config_.images[0])).to(model_.device());
+    constraint_ = make_constraint(config_.constraint, origin_.size(2), origin_.size(3));
+  }
+
+  std::optional<TrialResult> run() {
+    const std::optional<AttackState> state = optimize();
+    if (!state) return std::nullopt;
+    note("measuring the saved image");
+    const SavedImages saved = save(*state);
+    describe_trial(*state, saved);
+    if (!ask_everything(saved)) return std::nullopt;
+    return TrialResult{row_, replies_};
+  }
+
+ private:
+  std::optional<AttackState> optimize();
+  double validate(const Tensor& image) const;
+  SavedImages save(const AttackState& state) const;
+  Tensor save_and_reload(const Tensor& image, const std::string& kind) const;
+  void describe_trial(const AttackState& state, const SavedImages& saved);
+  bool ask_everything(const SavedImages& saved);
+  Tally ask(const Tensor& image, const std::string& condition, const std::string& split);
+  double test_loss(const Tensor& image) const;
+
+  uint64_t seed() const { return config_.seeds[0]; }
+  void note(const std::string& text) const {
+    if (hooks_.on_note) hooks_.on_note(setup_.plan.id + ": " + text);
+  }
+  BehaviorMatching objective_over(const std::vector<Context>& contexts, int64_t batch) const {
+    return {setup_.model, setup_.behavior, contexts, batch, seed()};
+  }
+
+  const TrialSetup& setup_;
+  const AttackConfig& config_;
+  const VisionLanguageModel& model_;
+  const RunFolder& folder_;
+  const RunHooks& hooks_;
+  Tensor origin_;
+  Constraint constraint_;
+  TrialRow row_;
+  std::vector<ReplyRow> replies_;
+};
+
+/// The attack itself. nullopt when stopped.
+std::optional<AttackState> Trial::optimize() {
+  BehaviorMatching objective = objective_over(setup_.contexts.train, config_.batch);
+  const auto optimizer = make_optimizer(config_.optimizer, constraint_);
+  if (optimizer->needs_deterministic_objective() && !objective.deterministic())
+    throw Error("The optimizer " + config_.optimizer.name +
+                " compares losses between steps and needs the same contexts at each: set --batch 0.");
+
+  const auto checkpoint = folder_.checkpoint(setup_.plan.id);
+  AttackState state = std::filesystem::exists(checkpoint)
+                          ? load_attack_state(checkpoint, origin_.device())
+                          : start_attack(constraint_, origin_, config_.random_start, seed());
+  std::filesystem::create_directories(checkpoint.parent_path());
+
+  AttackHooks attack;
+  if (!setup_.contexts.validation.empty())
+    attack.validate = [&](const Tensor& image) { return validate(image); };
+  attack.after_step = [&](const AttackState& now) {
+    if (now.step % config_.checkpoint_every == 0) save_attack_state(now, checkpoint);
+    if (hooks_.on_step)
+      hooks_.on_step({setup_.plan.id, now.step, config_.optimizer.steps, now.losses.back(), now.best_score});
+  };
+  const AttackOptions options{config_.optimizer.steps, config_.validate_every, config_.stop_at, hooks_.stop};
+
+  const int64_t first_step = state.step;
+  const auto start = Clock::now();
+  run_attack(state, objective, *optimizer, constraint_, origin_, options, attack);
+  // A resumed trial knows the time of its last part only: the rate is measured, the total follows from it.
+  const auto done = static_cast<double>(std::max<int64_t>(1, state.step - first_step));
+  row_.seconds_per_step = seconds_since(start) / done;
+  save_attack_state(state, checkpoint);
+  if (hooks_.stop.stop_requested()) return std::nullopt;
+  return state;
+}
+
+double Trial::validate(const Tensor& image) const {
+  const auto& contexts = setup_.contexts.validation;
+  const auto replies = replies_to(model_, image, contexts, config_.max_new_tokens);
+  int64_t successes = 0;
+  for (size_t i = 0; i < contexts.size(); ++i)
+    successes += setup_.behavior->succeeded(contexts[i], replies[i]);
+  return static_cast<double>(successes) / static_cast<double>(contexts.size());
+}
+
+Tensor Trial::save_and_reload(const Tensor& image, const std::string& kind) const {
+  const auto file = folder_.path() / RunFolder::image_name(setup_.plan.id, kind);
+  save_png(image.cpu(), file);
+  return load_image(file).to(model_.device());
+}
+
+SavedImages Trial::save(const AttackState& state) const {
+  const Tensor adversarial = project_to_lattice(constraint_, state.best_image, origin_);
+  Random random = Random(seed()).fork("noise control");
+  const Tensor noise = project_to_lattice(constraint_, random_noise(constraint_, origin_, random), origin_);
+  return {save_and_reload(origin_, "origin"), save_and_reload(adversarial, ""),
+          save_and_reload(noise, "noise")};
+}
+
+void Trial::describe_trial(const AttackState& state, const SavedImages& saved) {
+  row_.id = setup_.plan.id;
+  row_.model = std::filesystem::path(config_.model).filename().string();
+  row_.source_image = config_.images[0];
+  row_.behavior = config_.behavior.name;
+  row_.target = config_.behavior.target;
+  row_.constraint = describe(constraint_) + " (model input space)";
+  row_.constraint_name = config_.constraint.name;
+  if (const auto* ball = std::get_if<LinfBall>(&constraint_)) row_.epsilon_255 = ball->epsilon * 255;
+  if (const auto* patch = std::get_if<Patch>(&constraint_)) row_.patch_size = patch->size;
+  row_.optimizer = config_.optimizer.name;
+  row_.seed = seed();
+  row_.steps = state.step;
+  row_.best_step = state.best_step;
+  row_.seconds = row_.seconds_per_step * static_cast<double>(state.step);
+  row_.losses = state.losses;
+  row_.image_file = RunFolder::image_name(row_.id);
+  row_.origin_file = RunFolder::image_name(row_.id, "origin");
+  row_.noise_file = RunFolder::image_name(row_.id, "noise");
+  row_.budget = measure_budget(constraint_, saved.adversarial, origin_);
+  TORCH_CHECK(at::equal(saved.origin, origin_), "the origin changed on its way through a PNG file");
+}
+
+/// False when stopped.
+bool Trial::ask_everything(const SavedImages& saved) {
+  row_.loss_clean = test_loss(saved.origin);
+  row_.loss_saved = test_loss(saved.adversarial);
+  for (const char* split : {"train", "validation", "test"}) {
+    row_.success[split] = ask(saved.adversarial, "attack", split);
+    if (hooks_.stop.stop_requested()) return false;
+  }
+  row_.controls["clean"] = ask(saved.origin, "clean", "test");
+  row_.controls["noise"] = ask(saved.noise, "noise", "test");
+  return !hooks_.stop.stop_requested();
+}
+
+Tally Trial::ask(const Tensor& image, const std::string& condition, const std::string& split) {
+  const auto& contexts = setup_.contexts.split(split);
+  const auto start = Clock::now();
+  const auto texts = replies_to(model_, image, contexts, config_.max_new_tokens);
+  const double seconds = seconds_since(start) / static_cast<double>(std::max<size_t>(1, texts.size()));
+  Tally tally;
+  for (size_t i = 0; i < contexts.size(); ++i) {
+    ReplyRow reply;
+    reply.trial = setup_.plan.id;
+    reply.condition = condition;
+    reply.split = split;
+    reply.context = contexts[i];
+    reply.reply = texts[i];
+    reply.exact = setup_.behavior->succeeded(contexts[i], texts[i]);
+    reply.contained = setup_.behavior->contained(contexts[i], texts[i]);
+    reply.seconds = seconds;
+    ++tally.n;
+    tally.exact += reply.exact;
+    tally.contained += reply.contained;
+    replies_.push_back(std::move(reply));
+  }
+  return tally;
+}
+
+double Trial::test_loss(const Tensor& image) const {
+  const at::NoGradGuard no_grad;
+  return objective_over(setup_.contexts.test, 0).loss(image, 0).mean().item<double>();
+}
+
+}  // namespace
+
+std::vector<std::string> replies_to(const VisionLanguageModel& model, const Tensor& image,
+                                    const std::vector<Context>& contexts, int64_t max_new_tokens) {
+  const at::NoGradGuard no_grad;
+  const Pixels pixels = model.preprocess(image);
+  GenerateOptions options;
+  options.max_new_tokens = max_new_tokens;
+  std::vector<std::string> replies;
+  for (size_t begin = 0; begin < contexts.size(); begin += kReplyBatch) {
+    const std::span<const Query> all(contexts);
+    const auto batch = all.subspan(begin, std::min(kReplyBatch, contexts.size() - begin));
+    for (std::string& reply : model.generate(pixels, batch, options)) replies.push_back(std::move(reply));
+  }
+  return replies;
+}
+
+std::optional<TrialResult> run_trial(const TrialSetup& setup, const RunFolder& folder,
+                                     const RunHooks& hooks) {
+  return Trial(setup, folder, hooks).run();
+}
+
+}  // namespace hijack

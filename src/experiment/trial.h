@@ -1,0 +1,56 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "models/vision_language_model.h"
+#include "src/experiment/dataset.h"
+#include "src/experiment/plan.h"
+#include "src/experiment/results.h"
+#include "src/experiment/run_folder.h"
+
+namespace hijack {
+
+/// What a run tells while it works.
+struct TrialProgress {
+  std::string trial;
+  int64_t step = 0;
+  int64_t steps = 0;
+  double loss = 0;
+  double success = -1;  ///< best validation success so far; -1 = not validated yet
+};
+struct RunHooks {
+  std::function<void(const TrialProgress&)> on_step = {};
+  std::function<void(const std::string&)> on_note = {};  ///< what happens next, in words
+  std::function<void(const TrialRow&)> on_trial = {};    ///< a trial is done and its row is written
+  std::stop_token stop = {};
+};
+
+/// Everything loaded that a trial needs.
+struct TrialSetup {
+  const TrialPlan& plan;
+  std::shared_ptr<const VisionLanguageModel> model;
+  std::shared_ptr<const Behavior> behavior;
+  ContextSet contexts;
+};
+
+struct TrialResult {
+  TrialRow row;
+  std::vector<ReplyRow> replies;
+};
+
+/// One trial from photo to rows: optimize (from the trial's checkpoint, if there is one), choose on
+/// validation contexts, save on the lattice, reload, measure budget, loss and replies beside the clean image
+/// and random noise. Nothing is reported that was not measured on the reloaded file. nullopt when stopped:
+/// the checkpoint then holds every step. A trial whose reloaded file is outside its budget says so in its
+/// row, and counts as failed.
+std::optional<TrialResult> run_trial(const TrialSetup& setup, const RunFolder& folder, const RunHooks& hooks);
+
+/// The replies of the bare model to contexts over one image [1,3,H,W], in batches that bound memory.
+std::vector<std::string> replies_to(const VisionLanguageModel& model, const Tensor& image,
+                                    const std::vector<Context>& contexts, int64_t max_new_tokens);
+
+}  // namespace hijack
