@@ -1,0 +1,19 @@
+#include <ATen/ATen.h>
+
+#include "src/base/error.h"
+#include "src/base/image.h"
+#include "src/base/image_codec.h"
+
+namespace hijack {
+
+Tensor decode_photo(std::string_view bytes, ImageFormat format, const std::string& where) {
+  if (format == ImageFormat::kWebp)
+    throw Error(where + " is a WebP image, which needs a build with OpenCV; convert it to PNG");
+  return decode_with_stb(bytes);
+}
+
+Tensor jpeg_round_trip(const Tensor&, int) {
+  throw Error("JPEG compression needs a build with OpenCV; install libopencv-dev and build again");
+}
+
+}  // namespace hijack

@@ -1,0 +1,203 @@
+#include "src/base/image_header.h"
+
+#include <array>
+
+#include "src/base/error.h"
+
+namespace hijack {
+namespace {
+
+/// Bounds-checked reading of numbers from bytes that nobody has checked.
+class Bytes {
+ public:
+  Bytes(std::string_view bytes, const std::string& where) : bytes_(bytes), where_(where) {}
+
+  uint64_t size() const { return bytes_.size(); }
+  std::string_view part(uint64_t offset, uint64_t count) const {
+    if (offset > bytes_.size() || count > bytes_.size() - offset)
+      throw Error(where_ + " is cut off: the image ends before its end marker");
+    return bytes_.substr(offset, count);
+  }
+  uint64_t big(uint64_t offset, int count) const {
+    uint64_t value = 0;
+    for (const char c : part(offset, static_cast<uint64_t>(count)))
+      value = value << 8 | static_cast<uint8_t>(c);
+    return value;
+  }
+  uint64_t little(uint64_t offset, int count) const {
+    const std::string_view digits = part(offset, static_cast<uint64_t>(count));
+    uint64_t value = 0;
+    for (size_t i = digits.size(); i-- > 0;) value = value << 8 | static_cast<uint8_t>(digits[i]);
+    return value;
+  }
+  [[noreturn]] void fail(const std::string& what) const { throw Error(where_ + " " + what); }
+
+ private:
+  std::string_view bytes_;
+  const std::string& where_;
+};
+
+uint32_t crc32(std::string_view bytes) {
+  static const std::array<uint32_t, 256> kTable = [] {
+    std::array<uint32_t, 256> table{};
+    for (uint32_t i = 0; i < 256; ++i) {
+      table[i] = i;
+      for (int bit = 0; bit < 8; ++bit) table[i] = (table[i] & 1 ? 0xedb88320u : 0u) ^ (table[i] >> 1);
+    }
+    return table;
+  }();
+  uint32_t crc = 0xffffffffu;
+  for (const char c : bytes) crc = kTable[(crc ^ static_cast<uint8_t>(c)) & 255] ^ (crc >> 8);
+  return ~crc;
+}
+
+ImageHeader read_png(const Bytes& bytes) {
+  ImageHeader header;
+  for (uint64_t at = 8;;) {
+    const uint64_t length = bytes.big(at, 4);
+    const std::string_view type = bytes.part(at + 4, 4), data = bytes.part(at + 8, length);
+    const bool critical = (type[0] & 0x20) == 0;
+    if (critical && bytes.big(at + 8 + length, 4) != crc32(bytes.part(at + 4, 4 + length)))
+      bytes.fail("is damaged: a checksum of the PNG does not match");
+    if ((at == 8) != (type == "IHDR")) bytes.fail("is not a valid PNG: IHDR must come first, and once");
+    if (type == "IHDR") {
+      if (length != 13) bytes.fail("is not a valid PNG: its IHDR has a wrong length");
+      header.width = static_cast<int64_t>(bytes.big(at + 8, 4));
+      header.height = static_cast<int64_t>(bytes.big(at + 12, 4));
+      if (bytes.big(at + 16, 1) == 16)
+        bytes.fail(
+            "is a PNG with 16 bits per channel; convert it to 8 bits (attacks live on the 8-bit lattice)");
+    }
+    if (type == "eXIf") header.orientation = exif_orientation(data);
+    if (type == "IEND") return header;
+    at += 12 + length;
+  }
+}
+
+/// Offset of the marker that ends the entropy-coded data beginning at `at`.
+uint64_t skip_scan(const Bytes& bytes, uint64_t at) {
+  for (;; ++at) {
+    if (bytes.big(at, 1) != 0xff) continue;
+    const uint64_t next = bytes.big(at + 1, 1);
+    if (next != 0x00 && next != 0xff && (next < 0xd0 || next > 0xd7)) return at;
+  }
+}
+
+void read_jpeg_frame(const Bytes& bytes, uint64_t marker, uint64_t at, ImageHeader& header) {
+  if (header.width != 0) bytes.fail("is not a valid JPEG: it has two frame headers");
+  if (marker > 0xc2)
+    bytes.fail("is a lossless or arithmetic-coded JPEG, which is not supported; save it as PNG");
+  const uint64_t components = bytes.big(at + 7, 1);
+  if (bytes.big(at + 2, 1) != 8)
+    bytes.fail("is a JPEG with more than 8 bits per channel; convert it to 8 bits");
+  if (components == 4) bytes.fail("is a CMYK JPEG; convert it to RGB");
+  if (components != 1 && components != 3) bytes.fail("is a JPEG with neither one nor three channels");
+  header.height = static_cast<int64_t>(bytes.big(at + 3, 2));
+  header.width = static_cast<int64_t>(bytes.big(at + 5, 2));
+}
+
+ImageHeader read_jpeg(const Bytes& bytes) {
+  ImageHeader header{ImageFormat::kJpeg};
+  bool scanned = false;
+  for (uint64_t at = 2;;) {
+    if (bytes.big(at, 1) != 0xff) bytes.fail("is damaged: a JPEG marker is missing");
+    const uint64_t marker = bytes.big(at + 1, 1);
+    if (marker == 0xff) {  // fill byte
+      ++at;
+      continue;
+    }
+    if (marker == 0xd9) break;
+    const uint64_t length = bytes.big(at + 2, 2);
+    const std::string_view segment = bytes.part(at + 2, length);
+    if (length < 2 || marker < 0xc0 || (marker >= 0xd0 && marker <= 0xd8))
+      bytes.fail("is damaged: it has an impossible JPEG marker");
+    const bool frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+    if (frame) read_jpeg_frame(bytes, marker, at + 2, header);
+    if (marker == 0xe1 && segment.substr(2).starts_with(std::string_view("Exif\0\0", 6)) &&
+        header.orientation == 1)
+      header.orientation = exif_orientation(segment.substr(2));
+    at += 2 + length;
+    if (marker == 0xda) {
+      scanned = true;
+      at = skip_scan(bytes, at);
+    }
+  }
+  if (header.width == 0 || !scanned) bytes.fail("is damaged: the JPEG has no image in it");
+  return header;
+}
+
+void read_webp_size(const Bytes& bytes, std::string_view type, uint64_t at, ImageHeader& header) {
+  if (type == "VP8X") {
+    if ((bytes.big(at, 1) & 2) != 0) bytes.fail("is an animated WebP; save one picture of it");
+    header.width = static_cast<int64_t>(bytes.little(at + 4, 3) + 1);
+    header.height = static_cast<int64_t>(bytes.little(at + 7, 3) + 1);
+  } else if (type == "VP8L") {
+    const uint64_t bits = bytes.little(at + 1, 4);
+    header.width = static_cast<int64_t>((bits & 0x3fff) + 1);
+    header.height = static_cast<int64_t>((bits >> 14 & 0x3fff) + 1);
+  } else {
+    header.width = static_cast<int64_t>(bytes.little(at + 6, 2) & 0x3fff);
+    header.height = static_cast<int64_t>(bytes.little(at + 8, 2) & 0x3fff);
+  }
+}
+
+ImageHeader read_webp(const Bytes& bytes) {
+  ImageHeader header{ImageFormat::kWebp};
+  bytes.part(0, 8 + bytes.little(4, 4));
+  const uint64_t end = 8 + bytes.little(4, 4);
+  bool has_picture = false;
+  for (uint64_t at = 12; at + 8 <= end;) {
+    const std::string_view type = bytes.part(at, 4);
+    const uint64_t length = bytes.little(at + 4, 4);
+    const std::string_view data = bytes.part(at + 8, length);
+    const bool picture = type == "VP8 " || type == "VP8L";
+    if (header.width == 0 && (picture || type == "VP8X")) read_webp_size(bytes, type, at + 8, header);
+    if (type == "EXIF") header.orientation = exif_orientation(data);
+    has_picture = has_picture || picture;
+    at += 8 + length + length % 2;
+  }
+  if (!has_picture) bytes.fail("is damaged: the WebP has no image in it");
+  return header;
+}
+
+}  // namespace
+
+int exif_orientation(std::string_view tiff) {
+  if (tiff.starts_with(std::string_view("Exif\0\0", 6))) tiff.remove_prefix(6);
+  const bool big = tiff.starts_with(std::string_view("MM\0*", 4));
+  if (!big && !tiff.starts_with(std::string_view("II*\0", 4))) return 1;
+  const std::string nowhere;
+  const Bytes bytes(tiff, nowhere);
+  const auto number = [&](uint64_t at, int count) {
+    return big ? bytes.big(at, count) : bytes.little(at, count);
+  };
+  try {
+    const uint64_t directory = number(4, 4);
+    const uint64_t count = number(directory, 2);
+    for (uint64_t i = 0; i < count; ++i) {
+      const uint64_t entry = directory + 2 + 12 * i;
+      if (number(entry, 2) != 0x0112 || number(entry + 2, 2) != 3) continue;
+      const uint64_t value = number(entry + 8, 2);
+      return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+    }
+  } catch (const Error&) {  // a damaged EXIF block does not make the picture unreadable
+  }
+  return 1;
+}
+
+ImageHeader read_image_header(std::string_view data, const std::string& where) {
+  const Bytes bytes(data, where);
+  ImageHeader header;
+  if (data.starts_with("\x89PNG\r\n\x1a\n"))
+    header = read_png(bytes);
+  else if (data.starts_with("\xff\xd8\xff"))
+    header = read_jpeg(bytes);
+  else if (data.starts_with("RIFF") && data.substr(0, 12).ends_with("WEBP"))
+    header = read_webp(bytes);
+  else
+    bytes.fail("is not a PNG, JPEG or WebP image");
+  if (header.width <= 0 || header.height <= 0) bytes.fail("is damaged: the image has no pixels");
+  return header;
+}
+
+}  // namespace hijack

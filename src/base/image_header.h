@@ -1,0 +1,25 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace hijack {
+
+enum class ImageFormat { kPng, kJpeg, kWebp };
+
+/// What the bytes of an image file say before anything is decoded.
+struct ImageHeader {
+  ImageFormat format = ImageFormat::kPng;
+  int64_t width = 0;  ///< as stored, before EXIF rotation
+  int64_t height = 0;
+  int orientation = 1;  ///< EXIF, 1..8
+};
+
+/// Walks the parts of a PNG, JPEG or WebP file to its end marker. Throws Error, naming `where`, for anything
+/// else, and for cut off or damaged files, 16-bit PNG, CMYK, 12-bit or lossless JPEG, and animated WebP.
+ImageHeader read_image_header(std::string_view bytes, const std::string& where);
+
+/// EXIF orientation of a TIFF block (with or without "Exif\0\0" before it); 1 when it has none that is valid.
+int exif_orientation(std::string_view tiff);
+
+}  // namespace hijack
