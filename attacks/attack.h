@@ -35,7 +35,7 @@ struct AttackOptions {
   int64_t steps = 300;
   int64_t validate_every = 50;  ///< 0 = only at the end
   double stop_at_score = 2;     ///< stop once validation reaches it (> 1 = never)
-  std::stop_token stop;         ///< Ctrl-C: returns after the current step
+  std::stop_token stop = {};    ///< Ctrl-C: returns after the current step
 };
 
 /// What the loop tells while it runs.

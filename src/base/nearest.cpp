@@ -58,7 +58,8 @@ std::string nearest(std::string_view name, std::span<const std::string> known) {
 
 std::string unknown_name(std::string_view what, std::string_view name, std::span<const std::string> known) {
   const std::string meant = nearest(name, known);
-  std::string result = "there is no " + std::string(what) + " '" + std::string(name.substr(0, kLongestName)) + "'";
+  std::string result =
+      "there is no " + std::string(what) + " '" + std::string(name.substr(0, kLongestName)) + "'";
   result += meant.empty() ? ". " : ": did you mean '" + meant + "'? ";
   return result + (known.size() == 1 ? "Known is " : "Known are ") + list_of(known) + ".";
 }

@@ -11,8 +11,8 @@ size_t edit_distance(std::string_view a, std::string_view b);
 /// The known name that is closest to `name` (case ignored), or "" when none is close enough to be meant.
 std::string nearest(std::string_view name, std::span<const std::string> known);
 
-/// The sentence for a name that no table has: "there is no optimizer 'pdg': did you mean 'pgd'? Known are adam,
-/// pgd and sgd."
+/// The sentence for a name that no table has: "there is no optimizer 'pdg': did you mean 'pgd'? Known are
+/// adam, pgd and sgd."
 std::string unknown_name(std::string_view what, std::string_view name, std::span<const std::string> known);
 
 }  // namespace hijack
