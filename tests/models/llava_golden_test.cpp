@@ -103,7 +103,8 @@ TEST_P(LlavaGolden, LogitsLossAndGradientAreEqual) {
   for (const auto& one : cases_) {
     const Pixels pixels = pixels_of(one);
     const Tensor logits =
-        model_->target_logits(pixels, std::vector{one.query}, std::vector{one.target_ids}).at(0);
+        model_->target_logits(pixels, std::vector<Query>{one.query}, std::vector<TokenIds>{one.target_ids})
+            .at(0);
     const auto expected_logits = expected_.find(one.key + ".target_logits");
     if (expected_logits != expected_.end()) {
       ASSERT_EQ(logits.sizes(), expected_logits->second.sizes());
@@ -123,8 +124,8 @@ TEST_P(LlavaGolden, BatchOfContextsHasTheSameGradient) {
   const auto cases = first_image_cases();
   ASSERT_EQ(cases.size(), 2u);
   const Pixels pixels = pixels_of(cases[0]);
-  const auto logits = model_->target_logits(pixels, std::vector{cases[0].query, cases[1].query},
-                                            std::vector{cases[0].target_ids, cases[1].target_ids});
+  const auto logits = model_->target_logits(pixels, std::vector<Query>{cases[0].query, cases[1].query},
+                                            std::vector<TokenIds>{cases[0].target_ids, cases[1].target_ids});
   const Tensor loss = mean_loss(logits[0], cases[0].target_ids) + mean_loss(logits[1], cases[1].target_ids);
   loss.backward();
   const Tensor& expected = expected_.at(image_key(cases[0]) + ".batch_gradient");
@@ -136,7 +137,7 @@ TEST_P(LlavaGolden, BatchOfContextsHasTheSameGradient) {
 
 TEST_P(LlavaGolden, GreedyRepliesAreEqual) {
   for (const auto& one : cases_)
-    EXPECT_EQ(model_->generate(pixels_of(one), std::vector{one.query}, {.max_new_tokens = 16}).at(0),
+    EXPECT_EQ(model_->generate(pixels_of(one), std::vector<Query>{one.query}, {.max_new_tokens = 16}).at(0),
               one.reply)
         << one.key;
 }
@@ -151,7 +152,7 @@ TEST_P(LlavaGolden, RepliesOfABatchAreEqual) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Checkpoints, LlavaGolden, testing::Values("clip_gqa", "hub_bf16", "siglip"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& parameter) { return std::string(parameter.param); });
 
 }  // namespace
 }  // namespace hijack
