@@ -1,8 +1,17 @@
 #include "defenses/make_defense.h"
 
+#include "defenses/image/bit_depth.h"
+#include "defenses/image/blur.h"
+#include "defenses/image/crop.h"
 #include "defenses/image/jpeg.h"
+#include "defenses/image/median.h"
+#include "defenses/image/noise.h"
+#include "defenses/image/resize_pad.h"
+#include "defenses/image/total_variation.h"
 #include "defenses/text/paraphrase.h"
 #include "defenses/text/perplexity_filter.h"
+#include "defenses/text/retokenize.h"
+#include "defenses/text/safety_prompt.h"
 #include "src/base/error.h"
 #include "src/base/nearest.h"
 
@@ -44,9 +53,10 @@ Row row() {
 /// The one table of defenses.
 const std::vector<Row>& table() {
   static const std::vector<Row> rows = {
-      row<PerplexityFilter>(),
-      row<Paraphrase>(),
-      row<Jpeg>(),
+      row<PerplexityFilter>(), row<Paraphrase>(), row<Retokenize>(),
+      row<SafetyPrompt>(),     row<Jpeg>(),       row<BitDepth>(),
+      row<Median>(),           row<Blur>(),       row<Noise>(),
+      row<ResizePad>(),        row<Crop>(),       row<TotalVariation>(),
   };
   return rows;
 }

@@ -41,8 +41,7 @@ void set_parameters(const Fields& fields, const DefenseSpec& spec) {
   for (const Field& field : fields) names.push_back(field.name);
   for (const auto& [key, text] : spec.parameters) {
     const auto found = std::find(names.begin(), names.end(), key);
-    if (found == names.end())
-      throw Error(unknown_name("parameter of '" + spec.name + "'", key, names));
+    if (found == names.end()) throw Error(unknown_name("parameter of '" + spec.name + "'", key, names));
     const Field& field = fields[static_cast<size_t>(found - names.begin())];
     try {
       set_field(field, text);

@@ -9,10 +9,10 @@ namespace hijack {
 
 /// What defenses need besides their parameters. Only those that use a resource complain when it is missing.
 struct DefenseResources {
-  std::shared_ptr<const LanguageModel> scorer;       ///< perplexity, retokenization
-  std::shared_ptr<const LanguageModel> paraphraser;  ///< paraphrase
+  std::shared_ptr<const LanguageModel> scorer = {};       ///< perplexity, retokenization
+  std::shared_ptr<const LanguageModel> paraphraser = {};  ///< paraphrase
   /// What honest users submit, kept apart from every evaluation split: thresholds are fitted on it.
-  std::vector<Submission> benign;
+  std::vector<Submission> benign = {};
   /// Share of benign submissions that a detector may reject when its threshold is fitted; 0 = the threshold
   /// is the largest benign score (Jain et al. 2023).
   double false_positive_rate = 0;

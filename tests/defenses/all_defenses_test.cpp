@@ -19,7 +19,16 @@ const Row kRows[] = {
     {"perplexity:window=10,threshold=4.25,preset=published", ""},
     {"paraphrase:temperature=0.5,max_tokens=20,pattern=Say\\, again: {prompt},seed=4",
      "paraphrase:temperature=0.5,max_tokens=20,pattern=Say\\, again: {prompt},seed=5"},
+    {"retokenize:dropout=0.5,seed=4", "retokenize:dropout=0.5,seed=5"},
+    {"safety_prompt:place=after,text=Be good\\, please.", ""},
     {"jpeg:quality=40", ""},
+    {"bit_depth:bits=3", ""},
+    {"median:size=3", ""},
+    {"blur:sigma=0.8", ""},
+    {"noise:sigma=12.5,seed=4", "noise:sigma=12.5,seed=5"},
+    {"resize_pad:smallest=0.6,seed=4", "resize_pad:smallest=0.6,seed=5"},
+    {"crop:keep=0.7,seed=4", "crop:keep=0.7,seed=5"},
+    {"total_variation:weight=0.1,iterations=20", ""},
 };
 
 DefenseResources resources() {

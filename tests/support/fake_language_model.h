@@ -26,7 +26,7 @@ class FakeLanguageModel : public LanguageModel {
   mutable std::vector<GenerateOptions> options_seen;
 
  private:
-  std::shared_ptr<const Tokenizer> tokenizer_ = word_tokenizer({});
+  std::shared_ptr<const Tokenizer> tokenizer_ = word_tokenizer({"what", "color", " color", " many", " dogs"});
 };
 
 /// A responder that repeats system text, prompt and the sum of the image, and keeps what it was given.
