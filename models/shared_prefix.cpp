@@ -221,7 +221,11 @@ class GroupDecoding {
   const std::vector<size_t>& rows() const { return rows_; }
   const TokenIds& last() const { return last_; }
   std::string text(size_t member) const {
-    return tokenizer_.decode(ids_[member], /*skip_special_tokens=*/true);
+    // padded vocabularies: the head has rows that no token stands for; they print as nothing
+    TokenIds known;
+    std::copy_if(ids_[member].begin(), ids_[member].end(), std::back_inserter(known),
+                 [&](TokenId id) { return id < tokenizer_.vocabulary_size(); });
+    return tokenizer_.decode(known, /*skip_special_tokens=*/true);
   }
 
  private:
