@@ -194,10 +194,12 @@ TEST(Attack, StopsAtTheScoreAndKeepsTheBestOfTheValidated) {
 }
 
 TEST(Attack, WithoutValidationTheLowestLossIsKept) {
-  Attack attack({.batch = 0, .steps = 24});
+  // So small a ball that the loss stays far above 1, and the score far below the initial -1.
+  Attack attack({.constraint = {.epsilon = "1/255"}, .batch = 0, .steps = 24});
   attack.hooks.validate = {};
   AttackState state = attack.start();
   attack.run(state);
+  EXPECT_GT(-state.best_score, 1.5);
   EXPECT_NEAR(-state.best_score, attack.full_loss(state.best_image), 1e-6);
   EXPECT_LT(attack.full_loss(state.best_image), attack.full_loss(attack.origin));
 }
