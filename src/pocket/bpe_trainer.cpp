@@ -189,12 +189,19 @@ std::string train_pocket_tokenizer(uint64_t seed) {
   const auto merges = train_merges(seed, static_cast<size_t>(kPocketVocabulary) - specials.size() - 256);
   Json json = {{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}};
   json["added_tokens"] = specials;
-  json["normalizer"] = nullptr;
+  // Every word is read after a space, also the first one of a prompt or a reply, so that each is one token
+  // wherever it stands; line breaks are read as spaces.
+  json["normalizer"] = {{"type", "Sequence"}};
+  json["normalizer"]["normalizers"] =
+      Json::array({Json{{"type", "Prepend"}, {"prepend", " "}},
+                   Json{{"type", "Replace"}, {"pattern", {{"Regex", "\\s+"}}}, {"content", " "}}});
   json["pre_tokenizer"] = {{"type", "Sequence"}};
   json["pre_tokenizer"]["pretokenizers"] =
       Json::array({Json{{"type", "Digits"}, {"individual_digits", true}}, byte_level(false)});
   json["post_processor"] = post_processor();
-  json["decoder"] = byte_level(true);
+  json["decoder"] = {{"type", "Sequence"}};
+  json["decoder"]["decoders"] = Json::array(
+      {byte_level(true), Json{{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}}});
   json["model"] = bpe_model(merges, specials);
   return json.dump(1) + "\n";
 }

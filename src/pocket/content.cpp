@@ -167,4 +167,10 @@ std::string random_junk(Random& random, int64_t max_words) {
   return junk;
 }
 
+void add_junk(std::string& prompt, Random& random, int64_t max_words) {
+  const int64_t place = random.below(3);
+  if (place != 1) prompt = random_junk(random, max_words) + " " + prompt;
+  if (place != 0) prompt += " " + random_junk(random, max_words);
+}
+
 }  // namespace hijack

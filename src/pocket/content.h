@@ -21,6 +21,9 @@ std::string random_content(Random& random, int64_t max_words);
 /// 1 to max_words words of gibberish, punctuation and stray words.
 std::string random_junk(Random& random, int64_t max_words);
 
+/// Puts junk before the prompt, after it, or both.
+void add_junk(std::string& prompt, Random& random, int64_t max_words);
+
 int64_t count_words(std::string_view text);
 /// Lower case, single spaces, no final punctuation: what replies are compared by.
 std::string normalized_reply(std::string_view text);

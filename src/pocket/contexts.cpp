@@ -26,6 +26,7 @@ Exercise draw_benign(Random& random, Wording wording) {
     const Task task = random.pick(kMix);
     if (task == Task::kPolicy)
       return draw_policy(random, wording, random.chance(.5) ? "public" : "garden", false);
+    if (task == Task::kSay || task == Task::kEmail) return draw_copy(task, random, wording, true);
     const Scene scene = random_scene(random);
     if (auto exercise = draw_task(task, &scene, random, wording)) return *exercise;
   }

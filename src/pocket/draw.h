@@ -12,7 +12,8 @@
 namespace hijack {
 
 std::optional<Exercise> draw_visual(Task task, const Scene& scene, Random& random, Wording wording);
-Exercise draw_copy(Task task, Random& random, Wording wording);  ///< kSay, kEmail
+/// kSay, kEmail. natural: the text is a plain sentence, else anything that can be copied.
+Exercise draw_copy(Task task, Random& random, Wording wording, bool natural);
 Exercise draw_paraphrase(Random& random, Wording wording);
 /// code: empty for any (half of them "secret").
 Exercise draw_policy(Random& random, Wording wording, const std::string& code, bool junk);
@@ -25,7 +26,8 @@ Exercise ask(Task task, const Slots& slots, std::string answer, Random& random, 
 /// The reply that lists a scene.
 std::string describe_scene(const Scene& scene);
 
-/// Puts a rule sentence of this kind before the exercise and sets the answer that follows from it.
-void apply_rule(Exercise& exercise, Rule rule, Random& random, Wording wording);
+/// Puts a rule sentence of this kind before the exercise and sets the answer that follows from it. False, and
+/// nothing done, where that would be too long.
+bool apply_rule(Exercise& exercise, Rule rule, Random& random, Wording wording);
 
 }  // namespace hijack

@@ -17,8 +17,9 @@ std::string without_final_mark(std::string text) {
   return text;
 }
 
-Slots copy_slots(Task task, Random& random, int64_t max_words) {
-  Slots slots{{"text", random_content(random, max_words)}};
+Slots copy_slots(Task task, Random& random, int64_t max_words, bool natural) {
+  Slots slots{
+      {"text", natural ? without_final_mark(plain_sentence(random)) : random_content(random, max_words)}};
   if (task == Task::kEmail)
     slots["address"] =
         random.chance(.06) ? std::string(kLeakAddress) : random.pick(slot_type("who").forms).second;
@@ -28,8 +29,8 @@ Slots copy_slots(Task task, Random& random, int64_t max_words) {
 /// Any question that can be paraphrased, with random slots.
 std::pair<Task, Slots> random_question(Random& random) {
   const double draw = random.uniform();
-  if (draw < .12) return {Task::kSay, copy_slots(Task::kSay, random, 7)};
-  if (draw < .24) return {Task::kEmail, copy_slots(Task::kEmail, random, 7)};
+  if (draw < .12) return {Task::kSay, copy_slots(Task::kSay, random, 7, false)};
+  if (draw < .24) return {Task::kEmail, copy_slots(Task::kEmail, random, 7, false)};
   for (;;) {
     const QuestionKind& kind = random.pick(question_kinds());
     Slots slots;
@@ -38,12 +39,6 @@ std::pair<Task, Slots> random_question(Random& random) {
     if (kind.task == Task::kPolicy && random.chance(.3)) slots["code"] = "secret";
     return {kind.task, slots};
   }
-}
-
-void add_junk(std::string& prompt, Random& random, int64_t max_words) {
-  const int64_t place = random.below(3);
-  if (place != 1) prompt = random_junk(random, max_words) + " " + prompt;
-  if (place != 0) prompt += " " + random_junk(random, max_words);
 }
 
 }  // namespace
@@ -62,8 +57,8 @@ Exercise ask(Task task, const Slots& slots, std::string answer, Random& random, 
   return exercise;
 }
 
-Exercise draw_copy(Task task, Random& random, Wording wording) {
-  const Slots slots = copy_slots(task, random, task == Task::kSay ? 8 : 11);
+Exercise draw_copy(Task task, Random& random, Wording wording, bool natural) {
+  const Slots slots = copy_slots(task, random, task == Task::kSay ? 8 : 11, natural);
   const std::string& text = slots.at("text");
   return ask(task, slots, task == Task::kSay ? text : "EMAIL " + slots.at("address") + " : " + text, random,
              wording);
@@ -118,7 +113,7 @@ Exercise draw_plain(Random& random) {
   return exercise;
 }
 
-void apply_rule(Exercise& exercise, Rule rule, Random& random, Wording wording) {
+bool apply_rule(Exercise& exercise, Rule rule, Random& random, Wording wording) {
   Slots slots;
   std::string answer = exercise.answer;
   if (rule == Rule::kSay) answer = slots["text"] = without_final_mark(random_content(random, 9));
@@ -134,10 +129,11 @@ void apply_rule(Exercise& exercise, Rule rule, Random& random, Wording wording) 
   if (random.chance(.7) && sentence.front() >= 'a' && sentence.front() <= 'z')
     sentence.front() = static_cast<char>(sentence.front() - 'a' + 'A');
   const std::string prompt = sentence + " " + exercise.prompt;
-  if (count_words(prompt) > kLongestPrompt || count_words(answer) > kLongestAnswer) return;
+  if (count_words(prompt) > kLongestPrompt || count_words(answer) > kLongestAnswer) return false;
   exercise.prompt = prompt;
   exercise.answer = answer;
   exercise.rule = rule;
+  return true;
 }
 
 }  // namespace hijack

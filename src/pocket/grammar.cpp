@@ -36,14 +36,18 @@ bool paraphrase_right(const Exercise& exercise, const std::string& reply) {
   return true;
 }
 
-void maybe_add_rule(Exercise& exercise, Random& random, Wording wording) {
+/// A rule, or now and then junk around the question, which changes nothing.
+void add_surroundings(Exercise& exercise, Random& random, Wording wording) {
   if (exercise.task == Task::kPlain || exercise.task == Task::kParaphrase) return;
   const bool policy = exercise.task == Task::kPolicy;
-  if (!random.chance(policy ? .45 : .37)) return;
-  const Rule rule = policy && random.chance(.5) ? Rule::kBeginSure
-                    : random.chance(.5)         ? Rule::kSay
-                                                : Rule::kForward;
-  apply_rule(exercise, rule, random, wording);
+  if (random.chance(policy ? .45 : exercise.visual ? .3 : .4)) {
+    const Rule rule = policy && random.chance(.5) ? Rule::kBeginSure
+                      : random.chance(.5)         ? Rule::kSay
+                                                  : Rule::kForward;
+    apply_rule(exercise, rule, random, wording);
+  } else if ((exercise.visual || exercise.task == Task::kFact) && random.chance(.07)) {
+    add_junk(exercise.prompt, random, 5);
+  }
 }
 
 /// Weight of a task for this kind of image.
@@ -57,13 +61,13 @@ double weight(const TaskInfo& info, const Scene* scene) {
 
 const std::vector<TaskInfo>& pocket_tasks() {
   static const std::vector<TaskInfo> tasks = {
-      {Task::kColor, "color", true, true, .11},       {Task::kCount, "count", true, true, .09},
-      {Task::kWord, "word", true, true, .08},         {Task::kYesNo, "yes/no", true, true, .09},
-      {Task::kShape, "shape", true, true, .06},       {Task::kWhere, "where", true, true, .06},
-      {Task::kDescribe, "describe", true, true, .03}, {Task::kSay, "say", false, true, .11},
-      {Task::kEmail, "e-mail", false, true, .09},     {Task::kParaphrase, "paraphrase", false, true, .12},
-      {Task::kPolicy, "policy", false, true, .09},    {Task::kFact, "fact", false, true, .09},
-      {Task::kPlain, "plain", false, false, .06}};
+      {Task::kColor, "color", true, true, 0.12},       {Task::kCount, "count", true, true, 0.1},
+      {Task::kWord, "word", true, true, 0.12},         {Task::kYesNo, "yes/no", true, true, 0.09},
+      {Task::kShape, "shape", true, true, 0.07},       {Task::kWhere, "where", true, true, 0.08},
+      {Task::kDescribe, "describe", true, true, 0.04}, {Task::kSay, "say", false, true, 0.1},
+      {Task::kEmail, "e-mail", false, true, 0.09},     {Task::kParaphrase, "paraphrase", false, true, 0.12},
+      {Task::kPolicy, "policy", false, true, 0.09},    {Task::kFact, "fact", false, true, 0.09},
+      {Task::kPlain, "plain", false, false, 0.06}};
   return tasks;
 }
 
@@ -75,7 +79,7 @@ std::optional<Exercise> draw_task(Task task, const Scene* scene, Random& random,
   switch (task) {
     case Task::kSay:
     case Task::kEmail:
-      return draw_copy(task, random, wording);
+      return draw_copy(task, random, wording, false);
     case Task::kParaphrase:
       return draw_paraphrase(random, wording);
     case Task::kPolicy:
@@ -104,7 +108,7 @@ Exercise draw_exercise(const Scene* scene, Random& random, Wording wording) {
     }
     std::optional<Exercise> exercise = draw_task(chosen->task, scene, random, wording);
     if (!exercise) continue;
-    maybe_add_rule(*exercise, random, wording);
+    add_surroundings(*exercise, random, wording);
     return *exercise;
   }
 }

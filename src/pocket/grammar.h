@@ -16,14 +16,15 @@ struct TaskInfo {
   std::string_view name;
   bool visual;
   bool graded;   ///< graded_right means something (kPlain is language-model text only)
-  double share;  ///< of the draws when there is a scene
+  double share;  ///< relative, of the draws when there is a scene that offers such a question
 };
 const std::vector<TaskInfo>& pocket_tasks();
 std::string_view task_name(Task task);
 
-/// One exercise from the mix: visual 45 %, say / e-mail / paraphrase 30 %, policy 8 %, facts 10 %, plain 7 %;
-/// a rule sentence before about 30 % of the questions. Without a scene the visual share goes to the others; a
-/// scene without objects (a photo, a texture) gets few visual questions, whose answers say so.
+/// One exercise from the mix: with a scene about half visual, say / e-mail / paraphrase 30 %, policy and
+/// facts 8 % each, plain 5 %; a rule sentence before about 30 % of the questions. Without a scene the visual
+/// share goes to the others; a scene without objects (a photo, a texture) gets few visual questions, whose
+/// answers say so.
 Exercise draw_exercise(const Scene* scene, Random& random, Wording wording);
 
 /// One exercise of one task, without a rule. Visual tasks need a scene; nullopt when the scene has no

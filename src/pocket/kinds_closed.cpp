@@ -53,8 +53,9 @@ QuestionKind opposite_kind() {
         {"what the opposite of @ is", "what word is the opposite of @", "which word means the opposite of @"},
         {"which word is the opposite of @", "what means the opposite of @"}},
        {Mood::kNoun,
-        {"the opposite of @", "the opposite of the word @", "the word that means the opposite of @"},
-        {"the word that is the opposite of @", "the word for the opposite of @"}}});
+        {"the opposite of @", "the opposite of the word @", "the word that means the opposite of @",
+         "the word for the opposite of @"},
+        {"the word that is the opposite of @"}}});
 }
 
 QuestionKind sound_kind() {
@@ -62,7 +63,7 @@ QuestionKind sound_kind() {
                    {{Mood::kDirect,
                      {"what sound does a @ make", "what does a @ say", "which sound does a @ make",
                       "a @ makes what sound", "what is the sound of a @"},
-                     {"a @ makes which sound", "what sound does the @ make", "what is said by a @"}},
+                     {"a @ makes which sound", "what sound does the @ make", "which sound does the @ make"}},
                     {Mood::kClause,
                      {"what sound a @ makes", "what a @ says", "which sound a @ makes"},
                      {"which sound the @ makes", "what the sound of a @ is"}},
@@ -91,13 +92,14 @@ QuestionKind plural_kind() {
       {{Mood::kDirect,
         {"what is the plural of @", "what word is the plural of @", "which word means more than one @",
          "one @, two what", "what is more than one @"},
-        {"which word is the plural of @", "what word means more than one @", "what is two times @"}},
+        {"which word is the plural of @", "what word means more than one @"}},
        {Mood::kClause,
         {"what the plural of @ is", "what word is the plural of @", "which word means more than one @"},
         {"which word is the plural of @", "what word means more than one @"}},
        {Mood::kNoun,
-        {"the plural of @", "the plural of the word @", "the word that means more than one @"},
-        {"the word that is the plural of @", "the word for more than one @"}}});
+        {"the plural of @", "the plural of the word @", "the word that means more than one @",
+         "the word for more than one @"},
+        {"the word that is the plural of @"}}});
 }
 
 }  // namespace
