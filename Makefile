@@ -23,7 +23,7 @@ build: setup  ## the program, optimized: build/release/hijack
 demo: build  ## attack a photograph on the shipped model, evaluate defenses, write the report
 	@rm -rf $(DEMO_OUT)
 	$(HIJACK) attack --image samples/images/chelsea.png --behavior string --epsilon 8/255 --out $(DEMO_OUT)
-	$(HIJACK) evaluate $(DEMO_OUT) --defense perplexity --defense perplexity_windowed --defense paraphrase \
+	$(HIJACK) evaluate $(DEMO_OUT) --defense perplexity --defense perplexity:window=10 --defense paraphrase \
 	  --defense jpeg:quality=75
 	$(HIJACK) report $(DEMO_OUT)
 	@echo "The report: $(DEMO_OUT)/report.html"

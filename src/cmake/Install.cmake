@@ -8,7 +8,8 @@ endforeach()
 set_target_properties(hijack_options PROPERTIES EXPORT_NAME options)
 
 install(TARGETS ${hijack_libraries} EXPORT hijackTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-set_target_properties(hijack PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+# INSTALL_RPATH_USE_LINK_PATH would leave out a libtorch inside the source folder (.venv).
+set_target_properties(hijack PROPERTIES INSTALL_RPATH ${TORCH_INSTALL_PREFIX}/lib)
 install(TARGETS hijack RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY attacks defenses models DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hijack
         FILES_MATCHING PATTERN "*.h")
