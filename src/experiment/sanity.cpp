@@ -66,7 +66,7 @@ void check_losses(const TrialRef& ref, Flags& flags) {
 void check_convergence(const TrialRef& ref, Flags& flags) {
   const std::vector<double>& losses = ref.trial->losses;
   const Tally test = counted(*ref.trial, "test");
-  constexpr double kGoodEnough = 0.95, kSignificant = -3, kWorthwhile = 0.05;
+  constexpr double kGoodEnough = 0.95, kSignificant = -3, kOfLevel = 0.05, kOfFall = 0.02;
   const bool finite =
       std::all_of(losses.begin(), losses.end(), [](double loss) { return std::isfinite(loss); });
   if (losses.size() < 25 || !finite || test.n == 0 || rate(test) >= kGoodEnough) return;
@@ -75,7 +75,9 @@ void check_convergence(const TrialRef& ref, Flags& flags) {
   const Trend trend = linear_trend(tail);
   const double level = mean(tail);
   const double gain = -trend.slope * static_cast<double>(tail.size());
-  if (level <= 0 || gain < kWorthwhile * level || trend.slope > kSignificant * trend.standard_error) return;
+  if (level <= 0 || gain < kOfLevel * level || gain < kOfFall * (losses.front() - level) ||
+      trend.slope > kSignificant * trend.standard_error)
+    return;
   flags.push_back({"not converged", Severity::warning, ref.label,
                    "Over the last fifth of the " + std::to_string(losses.size()) +
                        " steps the loss still fell by " + percent(gain / level) +
@@ -204,8 +206,9 @@ std::vector<Flag> sanity_flags(const std::vector<RunRecord>& runs) {
   check_unconstrained(all, flags);
   check_calibration(runs, flags);
   check_seeds(all, flags);
-  std::stable_sort(flags.begin(), flags.end(),
-                   [](const Flag& a, const Flag& b) { return a.severity < b.severity; });
+  std::stable_sort(flags.begin(), flags.end(), [](const Flag& a, const Flag& b) {
+    return std::tie(a.severity, a.name) < std::tie(b.severity, b.name);
+  });
   return flags;
 }
 

@@ -24,7 +24,7 @@ struct Flag {
   std::string advice;   ///< what to do
 };
 
-/// The flags of every trial and of the runs together, failures first.
+/// The flags of every trial and of the runs together, failures first, flags of one name together.
 ///   budget violated       the reloaded file is outside the allowed set; the trial counts as failed
 ///   loss not finite       NaN or infinite training loss
 ///   loss did not fall     the gradient canary: the median of the last quarter is not below that of the first

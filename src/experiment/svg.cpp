@@ -97,7 +97,7 @@ std::vector<double> nice_ticks(double low, double high, bool logarithmic, int co
   if (logarithmic) {
     const int first = static_cast<int>(std::floor(std::log10(low))),
               last = static_cast<int>(std::ceil(std::log10(high)));
-    const bool few = last - first <= 2;
+    const bool few = last - first <= 3;
     const int stride = std::max(1, (last - first) / (2 * count));
     for (int power = first; power <= last; power += stride)
       for (const double digit : {1.0, 2.0, 5.0})

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <cstdio>
 #include <limits>
 #include <set>
 
@@ -10,6 +11,13 @@ namespace {
 
 // One size for all charts: text stays readable on a phone, where the drawing shrinks to about 70 %.
 constexpr double kWidth = 540, kHeight = 320, kLeft = 62, kRight = 16, kBottom = 50;
+
+/// Ticks are round numbers: "0.1", not "0.100".
+std::string tick_label(double value) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%g", value);
+  return buffer;
+}
 
 void frame(Svg& svg, const Axis& x, const Axis& y, std::string_view x_label, std::string_view y_label) {
   svg.line({x.from, y.from}, {x.to, y.from}, "axis");
@@ -156,7 +164,7 @@ std::string loss_chart(std::string_view label, std::span<const double> losses, c
   const Axis y = loss_axis(losses, marks, 22);
   const Axis x{0, std::max(1.0, static_cast<double>(losses.size()) - 1), false, kLeft, kWidth - kRight};
   for (const double tick : nice_ticks(y.low, y.high, y.logarithmic))
-    horizontal_grid(svg, x, y(tick), report::decimal(tick));
+    horizontal_grid(svg, x, y(tick), tick_label(tick));
   for (const double tick : nice_ticks(0, x.high, false)) {
     svg.line({x(tick), y.from}, {x(tick), y.from + 5}, "axis");
     svg.text({x(tick), y.from + 20}, report::decimal(tick), "middle");
@@ -169,9 +177,6 @@ std::string loss_chart(std::string_view label, std::span<const double> losses, c
   if (marks.best_step >= 0 && best < losses.size() && std::isfinite(losses[best])) {
     const Point at{x(static_cast<double>(best)), y(losses[best])};
     svg.marker(Marker::circle, at, "mark s1", "chosen on validation contexts");
-    const bool right = at.x > (x.from + x.to) / 2;
-    svg.text({at.x + (right ? -9 : 9), at.y + 16 > y.from - 4 ? at.y - 26 : at.y + 20},
-             "chosen: step " + std::to_string(best), right ? "end" : "start", "label halo");
   }
   return svg.str();
 }

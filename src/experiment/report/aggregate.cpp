@@ -95,6 +95,11 @@ std::vector<Setting> settings(const std::vector<RunRecord>& runs) {
   return result;
 }
 
+std::string short_constraint(const std::string& constraint) {
+  constexpr std::string_view kSpace = " (model input space)";
+  return constraint.ends_with(kSpace) ? constraint.substr(0, constraint.size() - kSpace.size()) : constraint;
+}
+
 std::string context_key(const Query& context) {
   // The lengths make the parts unambiguous.
   std::string key = std::to_string(context.system.size()) + ':' + context.system;
@@ -148,10 +153,17 @@ bool is_digest(const nlohmann::json& value) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
+/// "inputs / a.safetensors / sha256" -> "a.safetensors".
+std::string trimmed(std::string path) {
+  constexpr std::string_view kFirst = "inputs / ", kLast = " / sha256";
+  if (path.ends_with(kLast)) path.resize(path.size() - kLast.size());
+  return path.starts_with(kFirst) ? path.substr(kFirst.size()) : path;
+}
+
 void collect(const nlohmann::json& value, const std::string& path, std::vector<Digest>& found) {
   constexpr size_t kMost = 200;
   if (found.size() >= kMost) return;
-  if (is_digest(value)) found.push_back({path, value.get<std::string>()});
+  if (is_digest(value)) found.push_back({trimmed(path), value.get<std::string>()});
   if (!value.is_structured()) return;
   for (const auto& [key, inner] : value.items())
     collect(inner, path.empty() ? key : path + " / " + key, found);

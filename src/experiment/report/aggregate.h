@@ -32,6 +32,9 @@ using Tallies = std::map<std::string, Tally>;
 Tally counted(const TrialRow& trial, const std::string& split);
 Tally control(const TrialRow& trial, const std::string& name);
 
+/// The constraint without "(model input space)", which the threat model states once.
+std::string short_constraint(const std::string& constraint);
+
 /// Trials that differ only in seed and photo.
 struct Setting {
   std::string model, behavior, constraint, constraint_name, optimizer;

@@ -83,8 +83,12 @@ std::string loss_figure(const TrialRef& ref) {
   if (trial.losses.empty()) return "";
   const std::string label = "Training loss over " + std::to_string(trial.losses.size()) + " steps, from " +
                             decimal(trial.losses.front()) + " to " + decimal(trial.losses.back());
-  return figure(loss_chart(label, trial.losses, {trial.loss_clean, trial.loss_saved, trial.best_step}),
-                "Training loss per step. Dashed: mean loss on the held-out test contexts, before and after.");
+  const std::string chosen = trial.best_step < 0 ? ""
+                                                 : " Dot: step " + std::to_string(trial.best_step) +
+                                                       ", chosen on validation contexts.";
+  return figure(
+      loss_chart(label, trial.losses, {trial.loss_clean, trial.loss_saved, trial.best_step}),
+      "Training loss per step. Dashed: mean loss on the held-out test contexts, before and after." + chosen);
 }
 
 std::string success_figures(const std::vector<Setting>& all) {

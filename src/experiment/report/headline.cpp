@@ -33,8 +33,8 @@ std::string of_one(const Setting& setting) {
     if (!ref.trial->budget.respected)
       out_of_budget = " A saved image breaks its budget and counts as failed.";
   return who + " made " + setting.model + " obey (" + setting.behavior + ") in " + percent(rate.value()) +
-         " of " + std::to_string(rate.n) + " held-out replies within " + setting.constraint + "; " +
-         controls_of(setting.controls) + "." + out_of_budget;
+         " of " + std::to_string(rate.n) + " held-out replies within " +
+         short_constraint(setting.constraint) + "; " + controls_of(setting.controls) + "." + out_of_budget;
 }
 
 std::string of_many(const std::vector<Setting>& all) {

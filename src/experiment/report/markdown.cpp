@@ -39,10 +39,9 @@ std::string settings_part(const std::vector<Setting>& all) {
                           "clean", "noise", "s/step"});
   for (const Setting& one : all) {
     const double deviation = standard_deviation(one.seed_rates);
-    out += row({markdown(one.model), markdown(one.behavior), markdown(one.constraint),
+    out += row({markdown(one.model), markdown(one.behavior), markdown(short_constraint(one.constraint)),
                 std::to_string(one.seed_rates.size()), shown(one.success, "test"),
-                percent(mean(one.seed_rates)) +
-                    (std::isnan(deviation) ? "" : " ± " + decimal(100 * deviation) + " pp"),
+                percent(mean(one.seed_rates)) + (std::isnan(deviation) ? "" : " ± " + points_size(deviation)),
                 shown(one.controls, "clean"), shown(one.controls, "noise"), decimal(one.seconds_per_step)});
   }
   return out;

@@ -18,18 +18,41 @@ std::string rate_tile(const Tally& tally, const std::string& label, const std::s
       percent(rate.interval()) + " · " + std::to_string(rate.successes) + "/" + std::to_string(rate.n), css);
 }
 
-/// Success and controls pooled over every trial.
-std::string rate_tiles(const std::vector<TrialRef>& trials) {
-  Tally attack, clean, noise;
+Tally find(const Tallies& tallies, const std::string& name) {
+  const auto found = tallies.find(name);
+  return found == tallies.end() ? Tally{} : found->second;
+}
+
+double exact_rate(const Setting& setting) {
+  const Tally test = find(setting.success, "test");
+  return test.n ? static_cast<double>(test.exact) / static_cast<double>(test.n) : -1;
+}
+
+/// The strongest setting, and the controls pooled over all of them.
+std::string rate_tiles(const std::vector<Setting>& all) {
+  Tally clean, noise;
   const auto add = [](Tally& sum, const Tally& tally) { sum.n += tally.n, sum.exact += tally.exact; };
-  for (const TrialRef& ref : trials) {
-    add(attack, counted(*ref.trial, "test"));
-    add(clean, control(*ref.trial, "clean"));
-    add(noise, control(*ref.trial, "noise"));
+  for (const Setting& setting : all) {
+    add(clean, find(setting.controls, "clean"));
+    add(noise, find(setting.controls, "noise"));
   }
-  const std::string scope = trials.size() > 1 ? ", all trials" : "";
-  return rate_tile(attack, "adversarial image obeyed" + scope, "strong") +
-         rate_tile(clean, "clean image" + scope) + rate_tile(noise, "random noise" + scope);
+  const Setting& best = *std::max_element(all.begin(), all.end(), [](const Setting& a, const Setting& b) {
+    return exact_rate(a) < exact_rate(b);
+  });
+  const std::string label = all.size() == 1 ? "adversarial image obeyed"
+                                            : "highest: " + html(best.behavior) + ", " +
+                                                  html(short_constraint(best.constraint), 60);
+  const std::string scope = all.size() > 1 ? ", all settings" : "";
+  return rate_tile(find(best.success, "test"), label, "strong") + rate_tile(clean, "clean image" + scope) +
+         rate_tile(noise, "random noise" + scope);
+}
+
+std::string size_tile(const std::vector<TrialRef>& trials, size_t settings_count) {
+  if (trials.size() > 1)
+    return tile(std::to_string(trials.size()), "trials",
+                std::to_string(settings_count) + (settings_count == 1 ? " setting" : " settings"));
+  return tile(decimal(trials[0].trial->budget.max_difference_255) + "/255", "largest change of a pixel",
+              "measured on the reloaded file");
 }
 
 std::string flag_tile(const std::vector<Flag>& flags) {
@@ -57,6 +80,14 @@ std::string lines(const std::vector<std::string>& values) {
   for (size_t i = 0; i < std::min(values.size(), kMost); ++i) out += (i ? "<br>" : "") + values[i];
   if (values.size() > kMost) out += "<br>and " + std::to_string(values.size() - kMost) + " more";
   return out;
+}
+
+/// On one line.
+std::string listed(const std::vector<std::string>& values) {
+  constexpr size_t kMost = 30;
+  std::string out;
+  for (size_t i = 0; i < std::min(values.size(), kMost); ++i) out += (i ? "; " : "") + values[i];
+  return values.size() > kMost ? out + "; and " + std::to_string(values.size() - kMost) + " more" : out;
 }
 
 std::string term(const std::string& name, const std::string& description) {
@@ -100,11 +131,8 @@ std::string header(const std::vector<RunRecord>& runs, const std::vector<Flag>& 
   for (const RunRecord& run : runs)
     names.push_back(html(run.folder.lexically_normal().filename().string(), 100));
   const std::vector<TrialRef> trials = all_trials(runs);
-  std::string tiles = trials.empty() ? "" : rate_tiles(trials);
-  double largest = 0;
-  for (const TrialRef& ref : trials) largest = std::max(largest, ref.trial->budget.max_difference_255);
-  if (!trials.empty())
-    tiles += tile(decimal(largest) + "/255", "largest change of a pixel", "measured on the reloaded files");
+  const std::vector<Setting> all = settings(runs);
+  const std::string tiles = trials.empty() ? "" : rate_tiles(all) + size_tile(trials, all.size());
   return "<header><p class=\"kicker\">hijack report · " + lines(names) + "</p><h1>" + html(headline(runs)) +
          "</h1><div class=\"tiles\">" + tiles + flag_tile(flags) + "</div></header>";
 }
@@ -114,10 +142,10 @@ std::string threat_model(const std::vector<RunRecord>& runs) {
   const auto goal = [](const TrialRow& row) {
     return html(row.behavior) + ": <q>" + html(row.target, 200) + "</q>";
   };
-  const auto constraint = [](const TrialRow& row) { return html(row.constraint); };
+  const auto constraint = [](const TrialRow& row) { return html(short_constraint(row.constraint)); };
   const auto model = [](const TrialRow& row) { return html(row.model); };
   return "<dl class=\"facts-grid\">" + term("Goal", lines(distinct(trials, goal))) +
-         term("Allowed change", lines(distinct(trials, constraint))) +
+         term("Allowed change", listed(distinct(trials, constraint))) +
          term("Space",
               "pixels of the model input (after resizing and cropping), on the 8-bit lattice; the image is "
               "saved as "
@@ -143,19 +171,42 @@ std::string trial_section(const TrialRef& ref, PictureBudget& budget) {
          "</div><div>" + loss_figure(ref) + "</div></div>" + replies_table(ref);
 }
 
+namespace {
+
+std::string flag_items(const std::vector<Flag>& flags, size_t from, size_t to) {
+  std::string out;
+  for (size_t i = from; i < to; ++i) {
+    const Flag& flag = flags[i];
+    out += "<li class=\"" + name(flag.severity) + "\"><p><span class=\"badge\">" + name(flag.severity) +
+           "</span> <b>" + html(flag.name) + "</b>" +
+           (flag.trial.empty() ? "" : " <code>" + html(flag.trial) + "</code>") + "</p><p>" +
+           html(flag.meaning) + "</p><p class=\"quiet\">What to do: " + html(flag.advice) + "</p></li>";
+  }
+  return out;
+}
+
+}  // namespace
+
 std::string flag_list(const std::vector<Flag>& flags) {
   if (flags.empty())
     return "<p>None raised. Checked: budget on the reloaded file, falling and finite loss, convergence, "
            "clean and "
            "noise controls, success growing with epsilon, unconstrained success, calibration data, number of "
            "seeds.</p>";
-  std::string out = "<ul class=\"flags\">";
-  for (const Flag& flag : flags)
-    out += "<li class=\"" + name(flag.severity) + "\"><p><span class=\"badge\">" + name(flag.severity) +
-           "</span> <b>" + html(flag.name) + "</b>" +
-           (flag.trial.empty() ? "" : " <code>" + html(flag.trial) + "</code>") + "</p><p>" +
-           html(flag.meaning) + "</p><p class=\"quiet\">What to do: " + html(flag.advice) + "</p></li>";
-  return out + "</ul>";
+  std::string out;
+  for (size_t i = 0; i < flags.size();) {
+    size_t end = i + 1;
+    while (end < flags.size() && flags[end].name == flags[i].name && flags[end].severity == flags[i].severity)
+      ++end;
+    constexpr size_t kShown = 2;
+    const size_t first = end - i > kShown + 1 ? i + kShown : end;
+    out += "<ul class=\"flags\">" + flag_items(flags, i, first) + "</ul>";
+    if (first < end)
+      out += "<details><summary>" + html(flags[i].name) + ": " + std::to_string(end - first) +
+             " more trials</summary><ul class=\"flags\">" + flag_items(flags, first, end) + "</ul></details>";
+    i = end;
+  }
+  return out;
 }
 
 std::string manifests(const std::vector<RunRecord>& runs) {

@@ -15,7 +15,7 @@ const char* const kStyle = R"css(
 body{margin:0;background:var(--page);color:var(--text);
 font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",sans-serif;
 -webkit-text-size-adjust:100%}
-main{max-width:1120px;margin:0 auto;padding:2rem 1.25rem 4rem}
+main{max-width:1200px;margin:0 auto;padding:2rem 1.25rem 4rem}
 .kicker{margin:0 0 .4rem;color:var(--quiet);font-size:.85rem;letter-spacing:.02em;overflow-wrap:anywhere}
 h1{margin:0 0 1.4rem;font-size:clamp(1.3rem,1rem + 1.5vw,1.9rem);line-height:1.28;font-weight:650;
 letter-spacing:-.01em;max-width:34em;text-wrap:pretty;overflow-wrap:anywhere}
@@ -46,7 +46,7 @@ border-radius:6px;background:var(--soft)}
 .no-picture{aspect-ratio:1;display:grid;place-items:center;padding:.6rem;text-align:center;font-size:.85rem;
 color:var(--quiet);background:var(--soft);border:1px dashed var(--line);border-radius:6px;overflow-wrap:anywhere}
 .columns,.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));gap:1.5rem 2rem;align-items:start}
-.columns>*{min-width:0}
+.columns>*{min-width:0}@media (min-width:1000px){.columns{grid-template-columns:minmax(0,1.3fr) minmax(0,1fr)}}
 .charts{margin-bottom:1.4rem}
 .chart{max-width:680px}.chart svg{display:block;width:100%;height:auto;overflow:visible}
 svg text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",sans-serif;fill:var(--quiet)}
@@ -64,13 +64,13 @@ svg .mark{stroke:var(--card);stroke-width:1}
 .scroll{overflow-x:auto;margin:.4rem 0 1rem;-webkit-overflow-scrolling:touch}
 .scroll:focus-visible,pre:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
 table{border-collapse:collapse;width:100%;font-size:.92rem;line-height:1.45}
-caption{caption-side:bottom;text-align:left;font-size:.85rem;color:var(--quiet);padding-top:.6rem}
-th,td{text-align:left;vertical-align:top;padding:.5rem .9rem .5rem 0;border-top:1px solid var(--line)}
+figure.table{margin:.4rem 0 1.2rem}figure.table .scroll{margin:0}figure.table figcaption{max-width:52rem}
+th,td{text-align:left;vertical-align:top;padding:.5rem .75rem .5rem 0;border-top:1px solid var(--line)}
 thead th{border-top:0;border-bottom:1px solid var(--quiet);font-weight:600;font-size:.85rem;vertical-align:bottom}
 tbody th{font-weight:500}
 .rates{font-variant-numeric:tabular-nums}.rates td,.rates th{white-space:nowrap}
 .rates tbody th{white-space:normal;min-width:9rem;overflow-wrap:anywhere}.rates td b{font-weight:600}
-.rates thead th{white-space:normal;min-width:5.2rem}
+.rates thead th{white-space:normal;min-width:4.4rem}
 .replies{min-width:620px}.replies td,.replies th{overflow-wrap:anywhere}.replies q,.replies tbody th{white-space:pre-wrap}
 .replies td:nth-child(2),.replies td:nth-child(3),.replies th:first-child{width:28%}
 .replies td:last-child{white-space:nowrap}
@@ -86,7 +86,11 @@ pre{overflow:auto;max-height:32rem;padding:1rem;background:var(--soft);border-ra
 footer{margin-top:1.5rem;color:var(--quiet);font-size:.88rem}
 @media (max-width:640px){main{padding:1.2rem .8rem 3rem}section{padding:1.1rem 1rem}
 .facts-grid>div{grid-template-columns:1fr}.pictures{gap:.5rem}.tiles{grid-template-columns:1fr 1fr}.tile{padding:.65rem .8rem}
-.tile b{font-size:1.4rem}figcaption{font-size:.8rem}}
+.tile b{font-size:1.4rem}figcaption{font-size:.8rem}.rates tbody th{min-width:7.5rem}
+.replies{min-width:0}.replies,.replies tbody,.replies tr,.replies th,.replies td{display:block;width:auto!important}
+.replies thead{display:none}.replies tr{border-top:1px solid var(--line);padding:.7rem 0}
+.replies tbody th,.replies td{border:0;padding:.15rem 0}.replies tbody th{font-weight:600}
+.replies td:nth-child(2)::before,.replies td:nth-child(3)::before{content:attr(data-label);display:block;font-size:.8rem;color:var(--quiet)}}
 @media print{:root{--page:#fff;--card:#fff;--text:#000;--quiet:#444;--line:#bbb;--soft:#f3f3f3;--accent:#000}
 body{font-size:10.5pt}main{max-width:none;padding:0}section{border:0;padding:0}.tile,figure,tr,.flags li{break-inside:avoid}
 h2{break-after:avoid}.scroll{overflow:visible}.rates td,.rates th{white-space:normal}pre{max-height:none}

@@ -34,25 +34,27 @@ std::string spread(const std::vector<double>& rates) {
   if (rates.empty()) return "–";
   const std::string seeds = std::to_string(rates.size()) + (rates.size() == 1 ? " seed" : " seeds");
   const double deviation = standard_deviation(rates);
-  return percent(mean(rates)) + (std::isnan(deviation) ? "" : " ± " + decimal(100 * deviation) + " pp") +
-         small(seeds);
+  return percent(mean(rates)) + (std::isnan(deviation) ? "" : " ± " + points_size(deviation)) + small(seeds);
 }
 
 }  // namespace
 
 std::string table(const Row& head, const std::vector<Row>& rows, const std::string& caption,
                   const std::string& css) {
-  std::string out = "<div class=\"scroll\" tabindex=\"0\" role=\"group\"><table class=\"" + css +
-                    "\"><caption>" + caption + "</caption><thead><tr>";
+  std::string out =
+      "<figure class=\"table\"><div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Table\">"
+      "<table class=\"" +
+      css + "\"><thead><tr>";
   for (const std::string& cell : head) out += "<th scope=\"col\">" + cell + "</th>";
   out += "</tr></thead><tbody>";
   for (const Row& row : rows) {
     out += "<tr>";
     for (size_t i = 0; i < row.size(); ++i)
-      out += i ? "<td>" + row[i] + "</td>" : "<th scope=\"row\">" + row[i] + "</th>";
+      out += i ? "<td data-label=\"" + head[i] + "\">" + row[i] + "</td>"
+               : "<th scope=\"row\">" + row[i] + "</th>";
     out += "</tr>\n";
   }
-  return out + "</tbody></table></div>\n";
+  return out + "</tbody></table></div><figcaption>" + caption + "</figcaption></figure>\n";
 }
 
 std::string rate_cell(const Rate& rate) {
@@ -96,11 +98,11 @@ std::string settings_table(const std::vector<Setting>& all) {
     std::vector<double> distances;
     for (const TrialRef& trial : setting.trials)
       if (const auto distance = mean_edit_distance(trial)) distances.push_back(*distance);
-    rows.push_back({html(setting.behavior) + small(html(setting.model)), html(setting.constraint),
-                    rate_cell(exact(test)), spread(setting.seed_rates), rate_cell(contained(test)),
-                    rate_cell(exact(find(setting.controls, "clean"))),
-                    rate_cell(exact(find(setting.controls, "noise"))), decimal(mean(distances)),
-                    decimal(setting.seconds_per_step)});
+    rows.push_back(
+        {html(setting.behavior) + small(html(setting.model)), html(short_constraint(setting.constraint)),
+         rate_cell(exact(test)), spread(setting.seed_rates), rate_cell(contained(test)),
+         rate_cell(exact(find(setting.controls, "clean"))), rate_cell(exact(find(setting.controls, "noise"))),
+         decimal(mean(distances)), decimal(setting.seconds_per_step)});
   }
   return table(
       {"Behavior", "Constraint", "Exact success", "Mean ± sd over seeds", "Contained", "Clean image",

@@ -142,6 +142,8 @@ std::string csv(std::string_view text) {
 std::string percent(double rate) {
   if (!std::isfinite(rate)) return kNone;
   const double value = 100 * rate;
+  if (value > 0 && value < 0.05) return "< 0.1%";
+  if (value < 100 && value > 99.95) return "> 99.9%";
   // Whole percents, except where rounding would claim 0 or 100 that was not measured.
   const bool near_end = (value > 0 && value < 0.95) || (value > 99.05 && value < 100);
   return format(near_end ? "%.1f%%" : "%.0f%%", value);
@@ -158,6 +160,10 @@ std::string points(double difference) {
   const std::string size = format("%.0f", std::abs(100 * difference));
   if (size == "0") return "±0 pp";
   return (difference < 0 ? "−" : "+") + size + " pp";
+}
+
+std::string points_size(double difference) {
+  return std::isfinite(difference) ? format("%.1f pp", 100 * difference) : kNone;
 }
 
 std::string decimal(double value) {

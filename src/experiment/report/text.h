@@ -27,6 +27,8 @@ std::string percent(double rate);
 std::string percent(const Interval& interval);
 /// Signed percentage points: "+3 pp", "−41 pp", "±0 pp".
 std::string points(double difference);
+/// The size of a spread: "1.9 pp".
+std::string points_size(double difference);
 /// About three significant digits, never in exponent form between 0.001 and 1e6; "–" for NaN.
 std::string decimal(double value);
 /// "0.003", "< 0.001".

@@ -1,0 +1,248 @@
+#include "src/experiment/report.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "src/base/error.h"
+#include "src/base/file.h"
+#include "src/experiment/report/aggregate.h"
+#include "src/experiment/report/text.h"
+#include "src/experiment/svg.h"
+#include "tests/support/sample_run.h"
+
+namespace hijack {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Report : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
+    folder_ =
+        fs::temp_directory_path() / ("hijack_report_" + std::string(info->name()) + std::to_string(getpid()));
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  static size_t count(const std::string& text, const std::string& part) {
+    size_t found = 0;
+    for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size()))
+      ++found;
+    return found;
+  }
+  static bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(Report, OneTrialShowsItsNumbers) {
+  const std::string page = html_report({testing::small_run(folder_)});
+  EXPECT_TRUE(contains(page,
+                       "One image made pocket obey (string) in 93% of 60 held-out replies within linf 8/255; "
+                       "clean image 0%, random noise 0%."));
+  EXPECT_TRUE(contains(page, "56/60"));
+  EXPECT_TRUE(contains(page, "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"));
+  EXPECT_EQ(count(page, "<img "), 3u) << "clean, difference, adversarial";
+  EXPECT_EQ(count(page, "<img alt=\""), 3u);
+  for (const char* id : {"threat-model", "trial", "defenses", "flags", "manifest"})
+    EXPECT_TRUE(contains(page, "<section id=\"" + std::string(id) + "\">")) << id;
+  EXPECT_TRUE(contains(page, "48 more held-out contexts"));
+  EXPECT_LT(page.find("id=\"threat-model\""), page.find("id=\"trial\""));
+}
+
+TEST_F(Report, IsAPureFunctionOfTheRows) {
+  const RunRecord run = testing::small_run(folder_);
+  EXPECT_EQ(html_report({run}), html_report({read_run(folder_)}));
+}
+
+TEST_F(Report, NeedsNoNetworkAndNoScript) {
+  const std::string page = html_report({testing::small_run(folder_), testing::sweep_run(folder_ / "sweep")});
+  for (const char* forbidden : {"<script", "http://", "https://", "@import", "<link", "url("})
+    EXPECT_FALSE(contains(page, forbidden)) << forbidden;
+}
+
+TEST_F(Report, HostileTextStaysText) {
+  const std::vector<RunRecord> runs{testing::hostile_run(folder_)};
+  const std::string page = html_report(runs);
+  for (const char* forbidden :
+       {"<script", "<b>x", "onerror=alert(1)>", "<svg onload", "<!-- ", "\xff", "\x01", "\xe2\x80\xae"})
+    EXPECT_FALSE(contains(page, forbidden)) << forbidden;
+  EXPECT_TRUE(contains(page, "&lt;script&gt;"));
+  EXPECT_TRUE(contains(page, "[U+202E]"));
+  EXPECT_TRUE(contains(page, "not shown: the file is missing"));
+  const std::string markdown = markdown_report(runs);
+  EXPECT_FALSE(contains(markdown, "<script"));
+  EXPECT_FALSE(contains(markdown, "<svg"));
+  EXPECT_NO_THROW(make_report("json", runs));
+  EXPECT_NO_THROW(make_report("csv", runs));
+}
+
+TEST_F(Report, PicturesOutsideTheFolderAreNotRead) {
+  RunRecord run = testing::small_run(folder_ / "run");
+  fs::copy_file(folder_ / "run/images/sample.png", folder_ / "secret.png");
+  fs::create_symlink(folder_ / "secret.png", folder_ / "run/images/link.png");
+  run.trials[0].image_file = "images/link.png";
+  EXPECT_TRUE(contains(html_report({run}), "outside the run folder"));
+}
+
+TEST_F(Report, SweepShowsCurvesAndSettings) {
+  const std::vector<RunRecord> runs{testing::sweep_run(folder_)};
+  const std::string page = html_report(runs);
+  EXPECT_TRUE(contains(page, "Over 24 settings"));
+  EXPECT_TRUE(contains(page, "72 trials"));
+  EXPECT_EQ(count(page, "whiskers: 95% Wilson interval.</figcaption>"), 2u) << "epsilon and patch size";
+  EXPECT_EQ(report::settings(runs).size(), 24u);
+}
+
+TEST_F(Report, SettingsPoolSeeds) {
+  const std::vector<RunRecord> runs{testing::sweep_run(folder_)};
+  for (const report::Setting& setting : report::settings(runs)) {
+    EXPECT_EQ(setting.trials.size(), 3u);
+    EXPECT_EQ(setting.seed_rates.size(), 3u);
+    int64_t exact = 0;
+    for (const report::TrialRef& ref : setting.trials) exact += ref.trial->success.at("test").exact;
+    EXPECT_EQ(setting.success.at("test").exact, exact);
+    EXPECT_EQ(setting.success.at("test").n, 180);
+  }
+}
+
+TEST_F(Report, ATrialOutsideItsBudgetCountsAsFailed) {
+  RunRecord run = testing::small_run(folder_);
+  run.trials[0].budget = {9, 0, false};
+  EXPECT_EQ(report::settings({run})[0].success.at("test").exact, 0);
+  EXPECT_TRUE(contains(html_report({run}), "obey (string) in 0% of 60"));
+  EXPECT_TRUE(contains(html_report({run}), "budget violated"));
+}
+
+TEST_F(Report, DefensesAreComparedInPairs) {
+  const std::vector<RunRecord> runs{testing::small_run(folder_)};
+  const std::vector<report::DefenseSummary> all = report::defenses(runs);
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(all[0].defense, "none");
+  EXPECT_FALSE(all[0].attack_change.has_value());
+  int only_before = 0, only_after = 0;
+  for (int i = 0; i < 60; ++i) {
+    const bool before = i % 15 != 0, after = i % 6 == 1;
+    only_before += before && !after;
+    only_after += after && !before;
+  }
+  EXPECT_EQ(all[1].defense, "jpeg:quality=75");
+  EXPECT_EQ(all[1].attack.successes, 10);
+  EXPECT_NEAR(*all[1].attack_change, (only_after - only_before) / 60.0, 1e-12);
+  EXPECT_NEAR(*all[1].attack_p, mcnemar_exact(only_before, only_after), 1e-15);
+  EXPECT_NEAR(*all[2].attack_change, 0, 1e-12);
+  EXPECT_EQ(*all[2].attack_p, 1.0);
+  EXPECT_EQ(all[2].text_suffix.successes, 2);
+  EXPECT_EQ(all[2].clean_kept.successes, 59);
+  EXPECT_EQ(all[2].benign_rejected.successes, 2);
+  EXPECT_EQ(all[2].benign_rejected.n, 120);
+  EXPECT_NEAR(all[2].seconds_per_reply, 0.16, 1e-12);
+}
+
+TEST_F(Report, AnEvaluationDoneTwiceCountsOnce) {
+  RunRecord run = testing::small_run(folder_);
+  const auto once = report::defenses({run});
+  std::vector<ReplyRow> again;
+  for (const ReplyRow& row : run.replies)
+    if (row.condition != "benign") again.push_back(row);
+  run.replies.insert(run.replies.end(), again.begin(), again.end());
+  const auto twice = report::defenses({run});
+  EXPECT_EQ(once[1].attack.n, twice[1].attack.n);
+  EXPECT_EQ(once[1].benign_correct.n, twice[1].benign_correct.n);
+}
+
+TEST_F(Report, RunsWithoutTrialsOrRepliesAreReported) {
+  fs::create_directories(folder_);
+  const RunRecord empty{folder_, nlohmann::json::object(), {}, {}};
+  EXPECT_TRUE(contains(html_report({empty}), "No trial has finished yet."));
+  TrialRow bare;
+  bare.id = "bare";
+  bare.losses = {std::nan(""), std::nan("")};
+  bare.loss_clean = bare.loss_saved = bare.epsilon_255 = std::nan("");
+  const RunRecord one{folder_, nlohmann::json::object(), {bare}, {}};
+  for (const char* format : {"html", "md", "json", "csv"}) EXPECT_FALSE(make_report(format, {one}).empty());
+  EXPECT_FALSE(contains(html_report({one}), "nan"));
+  EXPECT_THROW(make_report("pdf", {one}), Error);
+}
+
+TEST_F(Report, CsvAndJsonAgree) {
+  const std::vector<RunRecord> runs{testing::small_run(folder_)};
+  const nlohmann::json json = json_report(runs);
+  EXPECT_EQ(json["settings"][0]["success"]["test"]["exact"]["successes"], 56);
+  EXPECT_EQ(json["defenses"].size(), 3u);
+  const std::string csv = csv_report(runs);
+  EXPECT_TRUE(contains(csv,
+                       "settings,\"pocket\",\"string\",\"linf 8/255 (model input "
+                       "space)\",8.0,0,\"none\",\"test exact\",56,60,"));
+  EXPECT_TRUE(contains(csv, "defenses,,,,,,\"jpeg:quality=75\",\"attack\",10,60,"));
+}
+
+TEST(ReportText, NumbersReadWell) {
+  using namespace report;
+  EXPECT_EQ(percent(0.934), "93%");
+  EXPECT_EQ(percent(1.0), "100%");
+  EXPECT_EQ(percent(0.0), "0%");
+  EXPECT_EQ(percent(0.998), "99.8%");
+  EXPECT_EQ(percent(0.004), "0.4%");
+  EXPECT_EQ(percent(0.9999), "> 99.9%");
+  EXPECT_EQ(percent(0.0001), "< 0.1%");
+  EXPECT_EQ(percent(std::nan("")), "–");
+  EXPECT_EQ(points(-0.41), "−41 pp");
+  EXPECT_EQ(points(0.0), "±0 pp");
+  EXPECT_EQ(decimal(8), "8");
+  EXPECT_EQ(decimal(0.4721), "0.472");
+  EXPECT_EQ(decimal(12.34), "12.3");
+  EXPECT_EQ(p_value(0.00004), "< 0.001");
+  EXPECT_EQ(p_value(0.0213), "0.021");
+  EXPECT_EQ(duration(141.5), "2 min 22 s");
+  EXPECT_EQ(duration(7384), "2 h 3 min");
+  EXPECT_EQ(base64("M"), "TQ==");
+  EXPECT_EQ(base64("Ma"), "TWE=");
+  EXPECT_EQ(base64("Man"), "TWFu");
+}
+
+TEST(ReportText, HostileTextIsMadeVisible) {
+  using namespace report;
+  EXPECT_EQ(html("<a href=\"x\">&'"), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;");
+  EXPECT_EQ(clean_text("a\xff"
+                       "b"),
+            "a\xEF\xBF\xBD"
+            "b");
+  EXPECT_EQ(clean_text(std::string_view("\0", 1)), "\xE2\x90\x80");
+  EXPECT_EQ(clean_text("\xed\xa0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD") << "surrogates are not UTF-8";
+  EXPECT_EQ(clean_text("\xc0\xaf"), "\xEF\xBF\xBD\xEF\xBF\xBD") << "overlong";
+  EXPECT_EQ(clean_text("日本", 1), "日… (1 more characters)");
+  EXPECT_EQ(markdown("a|b\n`c`"), "a\\|b \\`c\\`");
+  EXPECT_EQ(csv("=cmd()"), "\"'=cmd()\"");
+  EXPECT_EQ(csv("a\"b"), "\"a\"\"b\"");
+}
+
+TEST(SvgAxes, TicksAreRoundAndInside) {
+  EXPECT_EQ(nice_ticks(0, 4.4, false), (std::vector<double>{0, 1, 2, 3, 4}));
+  EXPECT_EQ(nice_ticks(0, 300, false), (std::vector<double>{0, 100, 200, 300}));
+  EXPECT_EQ(nice_ticks(0.001, 10, true), (std::vector<double>{0.001, 0.01, 0.1, 1, 10}));
+  EXPECT_EQ(nice_ticks(0.2, 3, true), (std::vector<double>{0.2, 0.5, 1, 2}));
+  EXPECT_EQ(nice_ticks(1, 1, false), std::vector<double>{1});
+  const Axis axis{1, 32, true, 100, 200};
+  EXPECT_NEAR(axis(1), 100, 1e-9);
+  EXPECT_NEAR(axis(32), 200, 1e-9);
+  EXPECT_NEAR(axis(2), 120, 1e-9);
+  EXPECT_NEAR(axis(1000), 200, 1e-9) << "clamped";
+}
+
+TEST(SvgAxes, LossChartKeepsGapsAndEscapes) {
+  std::vector<double> losses(50, 1.0);
+  losses[20] = std::nan("");
+  const std::string chart = loss_chart("<label>", losses, {std::nan(""), std::nan(""), -1});
+  EXPECT_EQ(chart.find("<label>"), std::string::npos);
+  EXPECT_EQ(chart.find("nan"), std::string::npos);
+  size_t lines = 0;
+  for (size_t at = chart.find("<polyline"); at != std::string::npos; at = chart.find("<polyline", at + 1))
+    ++lines;
+  EXPECT_EQ(lines, 2u);
+}
+
+}  // namespace
+}  // namespace hijack
