@@ -1,5 +1,6 @@
 #include "models/tokenizer/aligned_text.h"
 
+#include "models/tokenizer/newer_characters.h"
 #include "models/tokenizer/unicode.h"
 #include "src/base/error.h"
 
@@ -16,7 +17,9 @@ void check_length(size_t bytes) {
 
 // The end of the segment that starts at `at`: a character and all that may combine with it.
 size_t segment_end(std::string_view text, size_t at) {
-  size_t end = at + unicode::decode(text, at).length;
+  const auto first = unicode::decode(text, at);
+  size_t end = at + first.length;
+  if (unicode::is_unknown_to_nfc(first.value)) return end;
   while (end < text.size()) {
     const auto next = unicode::decode(text, end);
     if (!unicode::extends_segment(next.value)) break;

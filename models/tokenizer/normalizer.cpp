@@ -34,6 +34,13 @@ struct Nfc : Normalizer {
   void normalize(AlignedText& text) const override { text.normalize_nfc(); }
 };
 
+std::shared_ptr<const Normalizer> make_replace(const Json& component, const std::string& where) {
+  Pattern pattern = json_reader::pattern(component, "pattern", where);
+  // The package loses track of its alignment there, and then of characters.
+  if (pattern.matches_empty()) json_reader::unsupported("Replace of an empty match", where);
+  return std::make_shared<Replace>(std::move(pattern), json_reader::text(component, "content", where));
+}
+
 }  // namespace
 
 std::shared_ptr<const Normalizer> make_normalizer(const Json& component, const std::string& where) {
@@ -41,9 +48,7 @@ std::shared_ptr<const Normalizer> make_normalizer(const Json& component, const s
   const std::string type = json_reader::type_of(component, where);
   if (type == "Prepend") return std::make_shared<Prepend>(json_reader::text(component, "prepend", where));
   if (type == "NFC") return std::make_shared<Nfc>();
-  if (type == "Replace")
-    return std::make_shared<Replace>(json_reader::pattern(component, "pattern", where),
-                                     json_reader::text(component, "content", where));
+  if (type == "Replace") return make_replace(component, where);
   if (type != "Sequence") json_reader::unsupported(type, where);
   auto sequence = std::make_shared<NormalizerSequence>();
   for (const Json& part : json_reader::array(component, "normalizers", where))

@@ -93,6 +93,12 @@ Pattern Pattern::regex(const std::string& expression, const std::string& where) 
   return pattern;
 }
 
+bool Pattern::matches_empty() const {
+  uint32_t empty = 0;
+  if (compiled_) pcre2_pattern_info(compiled_->code.get(), PCRE2_INFO_MATCHEMPTY, &empty);
+  return empty != 0;
+}
+
 std::vector<Match> Pattern::cover(std::string_view text) const {
   if (text.empty()) return {{0, 0, false}};
   std::vector<Match> parts;

@@ -24,6 +24,8 @@ class Pattern {
   /// Parts that cover the text in order: matches, and what is between them. Throws Error when matching takes
   /// too many steps.
   std::vector<Match> cover(std::string_view text) const;
+  /// Whether it may match the empty string.
+  bool matches_empty() const;
 
  private:
   struct Compiled;

@@ -1,6 +1,6 @@
-#include <array>
 #include <set>
 
+#include "models/tokenizer/newer_characters.h"
 #include "models/tokenizer/pattern.h"
 #include "src/base/error.h"
 
@@ -15,15 +15,21 @@ constexpr std::string_view kSpace =
 constexpr std::string_view kNotSpace =
     R"(\x00-\x08\x0E-\x1F\x21-\x{84}\x{86}-\x{9F}\x{A1}-\x{167F}\x{1681}-\x{1FFF}\x{200B}-\x{2027})"
     R"(\x{202A}-\x{202E}\x{2030}-\x{205E}\x{2060}-\x{2FFF}\x{3001}-\x{10FFFF})";
-// Oniguruma's \w: Alphabetic, M, Nd, Pc (PCRE2 10.42 has only L, N and "_").
-constexpr std::string_view kWord =
-    R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24B6}-\x{24E9}\x{1F130}-\x{1F149}\x{1F150}-\x{1F169}\x{1F170}-\x{1F189})";
+// Oniguruma's \w: Alphabetic, M, Nd, Pc (PCRE2 10.42 has only L, N and "_"), and outside of classes the
+// Latin-1 characters with a numeric value too.
+std::string word(bool in_class) {
+  const auto newer = [](const char* category) { return unicode::newer_members(category); };
+  return std::string(in_class ? "" : R"(\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE})") +
+         R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24B6}-\x{24E9}\x{1F130}-\x{1F149}\x{1F150}-\x{1F169}\x{1F170}-\x{1F189})" +
+         newer("L") + newer("M") + newer("Nd") + newer("Nl") + newer("Pc");
+}
 
-const std::set<std::string, std::less<>>& binary_properties() {
-  static const std::set<std::string, std::less<>> names = {
-      "Any",         "Alphabetic", "Uppercase", "Lowercase", "White_Space", "Emoji",
-      "Ideographic", "ASCII",      "Math",      "Dash",      "Hex_Digit",   "Extended_Pictographic"};
-  return names;
+// Categories without those that newer characters would have to leave (C, Cn).
+bool is_category(std::string_view name) {
+  static const std::set<std::string_view> names = {
+      "L",  "M",  "N",  "P",  "S",  "Z",  "Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No",
+      "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So", "Zs", "Zl", "Zp", "Cc", "Cf", "Co"};
+  return names.contains(name);
 }
 
 class Translator {
@@ -54,7 +60,11 @@ class Translator {
       case '[':
         return character_class();
       case '(':
+        caseless_.push_back(caseless_.back());
         return group();
+      case ')':
+        if (caseless_.size() > 1) caseless_.pop_back();
+        return copy();
       case '{':
         return interval();
       default:
@@ -81,6 +91,12 @@ class Translator {
     const char close = end < in_.size() ? in_[end] : '\0';
     if (letters.empty() || letters.back() == '-' || (close != ':' && !(close == ')' && first)))
       refuse("the group '" + std::string(in_.substr(at_, 4)) + "'");
+    const size_t minus = letters.find('-');
+    if (const size_t i = letters.find('i'); i != letters.npos) caseless_.back() = i < minus;
+    if (close == ')') {  // (?i): for the rest of the expression
+      const bool caseless = caseless_.back();
+      caseless_.assign(1, caseless);
+    }
     out_ += "(?" + letters + close;
     at_ = end + 1;
   }
@@ -113,50 +129,60 @@ class Translator {
     copy();
   }
 
+  void named_class(std::string_view members, bool negated, bool in_class) {
+    if (in_class && negated)
+      refuse("the negated class '" + std::string(in_.substr(at_, 3)) + "' within a class");
+    if (!in_class) out_ += negated ? "[^" : "[";
+    out_ += members;
+    if (!in_class) out_ += ']';
+  }
+
+  void word_boundary(bool negated) {
+    const std::string w = "[" + word(false) + "]";
+    const std::string edge = "(?:(?<=" + w + ")(?!" + w + ")|(?<!" + w + ")(?=" + w + "))";
+    out_ += negated ? "(?!" + edge + ")" : edge;
+  }
+
   void escape(bool in_class) {
     const char c = peek(1);
-    const auto named = [&](std::string_view members) {
-      out_ += in_class ? std::string(members) : "[" + std::string(members) + "]";
-      at_ += 2;
-    };
-    if (c == 's') return named(kSpace);
-    if (c == 'S') return named(kNotSpace);
-    if (c == 'w') return named(kWord);
-    if (c == 'p' || c == 'P') return property();
+    const auto is_one_of = [c](std::string_view set) { return c != '\0' && set.find(c) != set.npos; };
+    if (is_one_of("pP")) return property(in_class);
     if (c == 'x') return hexadecimal();
-    if (c == 'W' && !in_class) {
-      out_ += "[^" + std::string(kWord) + "]";
-    } else if ((c == 'b' || c == 'B') && !in_class) {
-      const std::string w = "[" + std::string(kWord) + "]";
-      const std::string edge = "(?:(?<=" + w + ")(?!" + w + ")|(?<!" + w + ")(?=" + w + "))";
-      out_ += c == 'b' ? edge : "(?!" + edge + ")";
-    } else if (c == 'v') {
+    if (is_one_of("rntfa")) return copy(2);
+    if (!in_class && is_one_of("Az")) return copy(2);
+    if (c > ' ' && c < 0x7F && !std::isalnum(static_cast<unsigned char>(c))) return copy(2);
+    if (is_one_of("sS"))
+      named_class(c == 's' ? kSpace : kNotSpace, false, in_class);
+    else if (is_one_of("wW"))
+      named_class(word(in_class), c == 'W', in_class);
+    else if (is_one_of("dD"))
+      named_class(R"(\p{Nd})" + unicode::newer_members("Nd"), c == 'D', in_class);
+    else if (!in_class && is_one_of("bB"))
+      word_boundary(c == 'B');
+    else if (c == 'v')
       out_ += R"(\x0B)";
-    } else if (std::string_view("dDrntfa").find(c) != std::string_view::npos && c != '\0') {
-      return copy(2);
-    } else if ((c == 'A' || c == 'z' || c == 'Z') && !in_class) {
-      return copy(2);
-    } else if (c != '\0' && static_cast<unsigned char>(c) < 0x80 &&
-               !std::isalnum(static_cast<unsigned char>(c))) {
-      return copy(2);
-    } else {
+    else
       refuse("the escape '\\" + std::string(1, c) + "'");
-    }
     at_ += 2;
   }
 
-  void property() {
+  void property(bool in_class) {
     const size_t end = in_.find('}', at_);
     if (peek(2) != '{' || end == in_.npos) refuse("a property without braces");
     std::string name(in_.substr(at_ + 3, end - at_ - 3));
-    const std::string negation = !name.empty() && name[0] == '^' ? "^" : "";
-    name = name.substr(negation.size());
-    if (name.empty() ||
-        name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_") != name.npos)
+    const bool caret = name.starts_with('^');
+    if (caret) name.erase(0, 1);
+    const bool negated = caret != (peek(1) == 'P');
+    if (caseless_.back() && (name == "Lu" || name == "Ll" || name == "Lt"))
+      refuse("\\p{" + name + "} without regard to case");  // PCRE2 changed its meaning in 10.43
+    if (is_category(name)) {
+      named_class("\\p{" + name + "}" + unicode::newer_members(name), negated, in_class);
+    } else if (const auto* newer = unicode::newer_script_members(name)) {
+      // PCRE2 reads \p{Han} as the script extensions, Oniguruma as the script.
+      named_class("\\p{sc:" + name + "}" + std::string(*newer), negated, in_class);
+    } else {
       refuse("the property '" + name + "'");
-    // PCRE2 reads \p{Han} as the script extensions, Oniguruma as the script.
-    const bool plain = name.size() <= 2 || binary_properties().contains(name);
-    out_ += std::string(in_.substr(at_, 2)) + "{" + negation + (plain ? "" : "sc:") + name + "}";
+    }
     at_ = end + 1;
   }
 
@@ -177,6 +203,7 @@ class Translator {
   const std::string& where_;
   size_t at_ = 0;
   std::string out_;
+  std::vector<bool> caseless_ = {false};  // by open group
 };
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <memory>
 #include <new>
 
+#include "models/tokenizer/newer_characters.h"
+
 namespace hijack::unicode {
 namespace {
 
@@ -30,12 +32,10 @@ unsigned char byte_at(std::string_view text, size_t at) {
   return static_cast<unsigned char>(text[at]);
 }
 
-utf8proc_category_t category(char32_t c) {
-  return utf8proc_category(static_cast<utf8proc_int32_t>(c));
-}
-
-bool is_mark(utf8proc_category_t kind) {
-  return kind == UTF8PROC_CATEGORY_MN || kind == UTF8PROC_CATEGORY_MC || kind == UTF8PROC_CATEGORY_ME;
+// The general category, as two letters.
+std::string_view category(char32_t c) {
+  const std::string_view newer = newer_category(c);
+  return newer.empty() ? utf8proc_category_string(static_cast<utf8proc_int32_t>(c)) : newer;
 }
 
 }  // namespace
@@ -120,36 +120,23 @@ bool is_white_space(char32_t c) {
 }
 
 bool is_word(char32_t c) {
-  switch (category(c)) {
-    case UTF8PROC_CATEGORY_LU:
-    case UTF8PROC_CATEGORY_LL:
-    case UTF8PROC_CATEGORY_LT:
-    case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO:
-    case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_ND:
-    case UTF8PROC_CATEGORY_PC:
-    case UTF8PROC_CATEGORY_MN:
-    case UTF8PROC_CATEGORY_MC:
-    case UTF8PROC_CATEGORY_ME:
-      return true;
-    default:  // Join_Control, and the circled and squared letters, which are Alphabetic though symbols
-      return c == 0x200C || c == 0x200D || (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) ||
-             (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189);
-  }
+  const std::string_view kind = category(c);
+  if (kind[0] == 'L' || kind[0] == 'M' || kind == "Nl" || kind == "Nd" || kind == "Pc") return true;
+  // Join_Control, and the circled and squared letters, which are Alphabetic though symbols
+  return c == 0x200C || c == 0x200D || (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) ||
+         (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189);
 }
 
 bool is_numeric(char32_t c) {
-  const auto kind = category(c);
-  return kind == UTF8PROC_CATEGORY_ND || kind == UTF8PROC_CATEGORY_NL || kind == UTF8PROC_CATEGORY_NO;
+  const bool unicode_17 = (c >= 0x11DE0 && c <= 0x11DE9) || (c >= 0x16FF4 && c <= 0x16FF6);
+  return unicode_17 || category(c)[0] == 'N';
 }
 
 bool extends_segment(char32_t c) {
-  if (c < 0x300) return false;
-  if (c >= 0x1100 && c <= 0x11FF) return true;    // Hangul jamo
-  if (c >= 0x16D63 && c <= 0x16D6A) return true;  // Kirat Rai vowels, letters that compose
-  if (is_mark(category(c))) return true;
-  return utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class != 0;
+  if (c < 0x300 || is_unknown_to_nfc(c)) return false;
+  if (c >= 0x1100 && c <= 0x11FF) return true;  // Hangul jamo
+  return category(c)[0] == 'M' ||
+         utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class != 0;
 }
 
 std::string nfc(std::string_view text) {

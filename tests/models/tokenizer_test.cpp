@@ -185,6 +185,9 @@ TEST(Tokenizer, UnsupportedComponentsAreNamed) {
       {"decoder", {{"type", "WordPiece"}}, "unsupported component WordPiece"},
       {"model", {{"type", "Unigram"}}, "unsupported component Unigram"},
       {"version", "2.0", "unsupported component version"},
+      {"normalizer",
+       {{"type", "Replace"}, {"pattern", {{"Regex", "x*"}}}, {"content", "y"}},
+       "unsupported component Replace of an empty match"},
   };
   for (const auto& [key, component, message] : cases) {
     json tokenizer = small();
@@ -235,8 +238,9 @@ TEST(Tokenizer, HostilePatternsAreErrors) {
         {"type", "Split"}, {"pattern", {{"Regex", expression}}}, {"behavior", "Isolated"}, {"invert", false}};
     return tokenizer;
   };
-  for (const char* expression : {"(", "[a", "a{2,1}", "(*ACCEPT)", "(?R)", "(a)\\1", "[[:alpha:]]", "[a&&b]",
-                                 "a{1,2}+", "\\h", "\\p{Nope}", "(?<n>a)", "(?x:a b)", "\\C", "\\K", "a\\"})
+  for (const char* expression :
+       {"(", "[a", "a{2,1}", "(*ACCEPT)", "(?R)", "(a)\\1", "[[:alpha:]]", "[a&&b]", "a{1,2}+", "\\h",
+        "\\p{Nope}", "(?<n>a)", "(?x:a b)", "\\C", "\\K", "(?i:\\p{Lu})", "[\\W]", "a\\"})
     EXPECT_NE(error_of(with_split(expression)), "no error") << expression;
   EXPECT_THROW(make(with_split("(a+)+$"))->encode(std::string(40, 'a') + "b", false), Error);
   EXPECT_EQ(make(with_split("(?:a|b|c)*?c"))->encode("abcabc", false), (TokenIds{4, 4}));
