@@ -12,14 +12,14 @@ namespace hijack {
 /// rescale, normalize. Same numbers as transformers' PIL-based processor.
 struct ImageProcessor {
   bool do_resize = true;
-  int64_t shortest_edge = 0;        ///< > 0: keep the aspect ratio; else resize to resize_height x resize_width
+  int64_t shortest_edge = 0;  ///< > 0: keep the aspect ratio; else resize to resize_height x resize_width
   int64_t resize_height = 0;
   int64_t resize_width = 0;
   Filter filter = Filter::kBicubic;
   bool do_center_crop = true;
   int64_t crop_height = 0;
   int64_t crop_width = 0;
-  bool pad_to_square = false;       ///< the original LLaVA's choice; recorded in the manifest
+  bool pad_to_square = false;  ///< the original LLaVA's choice; recorded in the manifest
   std::array<double, 3> mean{};
   std::array<double, 3> std{};
 

@@ -5,12 +5,13 @@ namespace hijack {
 
 enum class Filter { kBox, kBilinear, kBicubic, kLanczos };
 
-/// PIL's Image.resize on an 8-bit image, bit for bit (22-bit integer weights, rounding and clipping after each
-/// pass). bytes [1,C,H,W] uint8 -> [1,C,height,width] uint8.
+/// PIL's Image.resize on an 8-bit image, bit for bit (22-bit integer weights, rounding and clipping after
+/// each pass). bytes [N,C,H,W] uint8 -> [N,C,height,width] uint8.
 Tensor resize_bytes(const Tensor& bytes, int64_t height, int64_t width, Filter filter);
 
-/// The same on an image [1,C,H,W] in [0,1], differentiable: the forward value is resize_bytes of the quantized
-/// image / 255 (exact), the gradient is that of the linear filter with clamping between the passes.
+/// The same on an image [N,C,H,W] in [0,1], differentiable: the forward value is resize_bytes of the
+/// quantized image / 255 (exact), the gradient is that of the linear filter, and 0 where a sum was clipped to
+/// 0..255 after either pass. An image that has the size already is returned as it is, not quantized.
 Tensor resize_image(const Tensor& image, int64_t height, int64_t width, Filter filter);
 
 }  // namespace hijack
