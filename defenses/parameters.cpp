@@ -44,7 +44,7 @@ void set_parameters(const Fields& fields, const DefenseSpec& spec) {
     if (found == names.end()) throw Error(unknown_name("parameter of '" + spec.name + "'", key, names));
     const Field& field = fields[static_cast<size_t>(found - names.begin())];
     try {
-      set_field(field, text);
+      set_field(field, {&text, 1});
     } catch (const Error&) {
       throw Error("Defense '" + spec.name + "': parameter '" + key + "' cannot be '" + text +
                   "'; write it like its default, " + key + "=" + value_text(field) + ".");

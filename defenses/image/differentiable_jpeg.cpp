@@ -42,6 +42,11 @@ Tensor rounded_through(const Tensor& x) {
   return straight_through(x.detach().round(), x);
 }
 
+/// To whole numbers in 0..255, as the codec stores planes between its stages.
+Tensor bytes_through(const Tensor& x) {
+  return straight_through(x.detach().round().clamp(0, 255), x);
+}
+
 /// One plane [1,1,h,w] (multiples of 8) through quantization.
 Tensor coded_plane(const Tensor& plane, const std::array<double, 64>& base, int64_t quality, bool rounded) {
   const int64_t rows = plane.size(2) / 8, columns = plane.size(3) / 8;
@@ -51,7 +56,8 @@ Tensor coded_plane(const Tensor& plane, const std::array<double, 64>& base, int6
   Tensor coefficients = at::matmul(at::matmul(cosines, blocks), cosines.t()) / table;
   if (rounded) coefficients = rounded_through(coefficients);
   const Tensor restored = at::matmul(at::matmul(cosines.t(), coefficients * table), cosines);
-  return restored.permute({0, 2, 1, 3}).reshape({1, 1, rows * 8, columns * 8}) + 128;
+  const Tensor result = restored.permute({0, 2, 1, 3}).reshape({1, 1, rows * 8, columns * 8}) + 128;
+  return rounded ? bytes_through(result) : result;
 }
 
 Tensor mix(const Tensor& planes, const std::array<float, 9>& weights, const std::array<float, 3>& offset) {
@@ -79,9 +85,11 @@ Tensor differentiable_jpeg(const Tensor& image, int64_t quality, bool rounded) {
   const int64_t height = image.size(2), width = image.size(3);
   const int64_t below = (16 - height % 16) % 16, right = (16 - width % 16) % 16;
   const Tensor padded = at::replication_pad2d(image.to(at::kFloat) * 255, {0, right, 0, below});
-  const Tensor ycbcr = to_ycbcr(padded);  // [1,3,H',W'], multiples of 16
+  Tensor ycbcr = to_ycbcr(padded);  // [1,3,H',W'], multiples of 16
+  if (rounded) ycbcr = bytes_through(ycbcr);
   const Tensor luma = coded_plane(ycbcr.narrow(1, 0, 1), kLuma, quality, rounded);
-  const Tensor half = at::avg_pool2d(ycbcr.narrow(1, 1, 2), {2, 2});  // [1,2,H'/2,W'/2]
+  Tensor half = at::avg_pool2d(ycbcr.narrow(1, 1, 2), {2, 2});  // [1,2,H'/2,W'/2]
+  if (rounded) half = bytes_through(half);
   const Tensor chroma = at::cat({coded_plane(half.narrow(1, 0, 1), kChroma, quality, rounded),
                                  coded_plane(half.narrow(1, 1, 1), kChroma, quality, rounded)},
                                 1);

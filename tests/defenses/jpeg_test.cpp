@@ -30,6 +30,16 @@ TEST(DifferentiableJpeg, IsCloseToTheCodec) {
     }
 }
 
+TEST(DifferentiableJpeg, IsCloseToTheCodecOnAPhoto) {
+  const Tensor photo = load_image(HIJACK_SOURCE_DIR "/samples/images/astronaut.png");
+  const Tensor image = photo.narrow(2, photo.size(2) / 2 - 100, 200).narrow(3, photo.size(3) / 2 - 100, 200);
+  for (const int64_t quality : {10, 40, 75, 95}) {
+    const Tensor real = jpeg_round_trip(image, static_cast<int>(quality));
+    const double mean = (differentiable_jpeg(image, quality) - real).abs().mean().item<double>() * 255;
+    EXPECT_LT(mean, 1) << quality;
+  }
+}
+
 TEST(DifferentiableJpeg, GradientIsThatOfTheSmoothPart) {
   const Tensor image = (picture(16, 24) * 0.6 + 0.2).requires_grad_(true);
   const Tensor weights = Random(2).normal_tensor({1, 3, 16, 24});
