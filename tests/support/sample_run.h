@@ -12,7 +12,7 @@ namespace hijack::testing {
 /// One trial (string, 8/255) with replies on all splits, controls, and evaluated defenses (jpeg, perplexity).
 RunRecord small_run(const std::filesystem::path& folder);
 
-/// Three behaviors x six epsilons and two patch sizes x three seeds, without replies; images are shared.
+/// Three behaviors x six epsilons and two patch sizes x three seeds, without replies; pictures for the first few.
 RunRecord sweep_run(const std::filesystem::path& folder);
 
 /// small_run with replies, prompts and names that try to break out of the page.
