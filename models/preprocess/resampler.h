@@ -6,7 +6,7 @@ namespace hijack {
 enum class Filter { kBox, kBilinear, kBicubic, kLanczos };
 
 /// PIL's Image.resize on an 8-bit image, bit for bit (22-bit integer weights, rounding and clipping after
-/// each pass). bytes [N,C,H,W] uint8 -> [N,C,height,width] uint8.
+/// each pass; in the pass order of Pillow 13). bytes [N,C,H,W] uint8 -> [N,C,height,width] uint8.
 Tensor resize_bytes(const Tensor& bytes, int64_t height, int64_t width, Filter filter);
 
 /// The same on an image [N,C,H,W] in [0,1], differentiable: the forward value is resize_bytes of the

@@ -1,0 +1,70 @@
+// Against Pillow and transformers' load_image: every kind of file, byte for byte.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "models/safetensors.h"
+#include "src/base/error.h"
+#include "src/base/file.h"
+#include "src/base/image.h"
+#include "tests/support/golden_picture.h"
+
+namespace hijack {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::map<std::string, std::string> kRefused = {{"deep.png", "16 bits"},
+                                                     {"cmyk.jpg", "CMYK"},
+                                                     {"animated.webp", "animated"},
+                                                     {"picture.gif", "not a PNG, JPEG or WebP"},
+                                                     {"picture.bmp", "not a PNG, JPEG or WebP"}};
+
+bool has_opencv() {
+  try {
+    jpeg_round_trip(at::zeros({1, 3, 1, 1}), 50);
+  } catch (const Error&) {
+    return false;
+  }
+  return true;
+}
+
+TEST(ImageGolden, EveryKindOfFile) {
+  const fs::path file = fs::path(testing::TempDir()) / ("hijack_golden_" + std::to_string(::getpid()));
+  int loaded = 0, refused = 0;
+  for (const auto& [name, tensor] :
+       load_safetensors(fs::path(HIJACK_SOURCE_DIR) / "tests/golden/preprocess/files.safetensors")) {
+    SCOPED_TRACE(name);
+    if (!has_opencv() && !name.ends_with(".png") && !kRefused.contains(name)) continue;
+    write_file(file, {static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes()});
+    try {
+      const Tensor image = load_image(file);
+      ASSERT_FALSE(kRefused.contains(name));
+      const auto& golden = preprocess_golden()["loaded"][name];
+      EXPECT_EQ(image.sizes(), at::IntArrayRef({1, 3, golden["size"][0], golden["size"][1]}));
+      EXPECT_TRUE(on_lattice(image));
+      EXPECT_EQ(sha256_of_bytes(to_bytes(image)), golden["sha256"].get<std::string>());
+      ++loaded;
+    } catch (const Error& error) {
+      ASSERT_TRUE(kRefused.contains(name)) << error.what();
+      EXPECT_NE(std::string(error.what()).find(kRefused.at(name)), std::string::npos) << error.what();
+      ++refused;
+    }
+  }
+  fs::remove(file);
+  EXPECT_GE(loaded, 10);
+  EXPECT_EQ(refused, static_cast<int>(kRefused.size()));
+}
+
+TEST(ImageGolden, JpegRoundTripEqualsPillow) {
+  if (!has_opencv()) GTEST_SKIP() << "built without OpenCV";
+  for (const auto& golden : preprocess_golden()["jpeg_round_trips"]) {
+    const Tensor image = from_bytes(golden_picture(golden["picture"][0], golden["picture"][1]));
+    const Tensor result = jpeg_round_trip(image, golden["quality"]);
+    EXPECT_EQ(sha256_of_bytes(to_bytes(result)), golden["sha256"].get<std::string>()) << golden;
+  }
+}
+
+}  // namespace
+}  // namespace hijack
