@@ -21,7 +21,7 @@ std::string tick_label(double value) {
 
 void frame(Svg& svg, const Axis& x, const Axis& y, std::string_view x_label, std::string_view y_label) {
   svg.line({x.from, y.from}, {x.to, y.from}, "axis");
-  svg.text({(x.from + x.to) / 2, kHeight - 8}, x_label, "middle", "label axis-name");
+  svg.text({(x.from + x.to) / 2, y.from + kBottom - 8}, x_label, "middle", "label axis-name");
   svg.vertical_text({16, (y.from + y.to) / 2}, y_label, "label axis-name");
 }
 
@@ -61,6 +61,34 @@ std::set<double> x_values(const std::vector<Series>& all) {
   return values;
 }
 
+/// Labels that would touch the one before are left out.
+void draw_ticks(Svg& svg, const Axis& x, const Axis& y, const std::set<double>& values) {
+  double last = -100;
+  for (const double value : values) {
+    if (x(value) - last < 26) continue;
+    last = x(value);
+    svg.line({last, y.from}, {last, y.from + 5}, "axis");
+    svg.text({last, y.from + 20}, report::decimal(value), "middle");
+  }
+}
+
+void draw_series(Svg& svg, const Axis& x, const Axis& y, const std::vector<Series>& all, size_t index) {
+  // Beside each other, so that equal rates do not hide each other.
+  const double aside = 5 * (static_cast<double>(index) - static_cast<double>(all.size() - 1) / 2);
+  const std::string css = css_of(all[index], index);
+  std::vector<Point> points;
+  for (const ChartPoint& point : all[index].points) {
+    const double at = x(point.x) + aside;
+    points.push_back({at, y(point.y)});
+    svg.line({at, y(point.low)}, {at, y(point.high)}, "whisker " + css);
+    for (const double end : {point.low, point.high})
+      svg.line({at - 3, y(end)}, {at + 3, y(end)}, "whisker " + css);
+  }
+  svg.polyline(points, "line " + css);
+  for (size_t i = 0; i < points.size(); ++i)
+    svg.marker(marker_of(index), points[i], "mark " + css, all[index].points[i].tooltip);
+}
+
 }  // namespace
 
 std::string rate_chart(std::string_view label, std::string_view x_label, const std::vector<Series>& all) {
@@ -75,30 +103,9 @@ std::string rate_chart(std::string_view label, std::string_view x_label, const s
   const Axis y{0, 1, false, height - kBottom, top};
   for (const double rate : {0.0, 0.25, 0.5, 0.75, 1.0})
     horizontal_grid(svg, outer, y(rate), report::percent(rate));
-  double last = -100;
-  for (const double value : values) {
-    if (x(value) - last < 26) continue;
-    svg.line({x(value), y.from}, {x(value), y.from + 5}, "axis");
-    svg.text({last = x(value), y.from + 20}, report::decimal(value), "middle");
-  }
-  svg.line({outer.from, y.from}, {outer.to, y.from}, "axis");
-  svg.text({(outer.from + outer.to) / 2, height - 8}, x_label, "middle", "label axis-name");
-  svg.vertical_text({16, (y.from + y.to) / 2}, "success on held-out contexts", "label axis-name");
-  for (size_t i = 0; i < all.size(); ++i) {
-    // Beside each other, so that equal rates do not hide each other.
-    const double aside = 5 * (static_cast<double>(i) - static_cast<double>(all.size() - 1) / 2);
-    const std::string css = css_of(all[i], i);
-    std::vector<Point> points;
-    for (const ChartPoint& point : all[i].points) {
-      points.push_back({x(point.x) + aside, y(point.y)});
-      svg.line({points.back().x, y(point.low)}, {points.back().x, y(point.high)}, "whisker " + css);
-      for (const double end : {point.low, point.high})
-        svg.line({points.back().x - 3, y(end)}, {points.back().x + 3, y(end)}, "whisker " + css);
-    }
-    svg.polyline(points, "line " + css);
-    for (size_t j = 0; j < points.size(); ++j)
-      svg.marker(marker_of(i), points[j], "mark " + css, all[i].points[j].tooltip);
-  }
+  draw_ticks(svg, x, y, values);
+  frame(svg, outer, y, x_label, "success on held-out contexts");
+  for (size_t i = 0; i < all.size(); ++i) draw_series(svg, x, y, all, i);
   return svg.str();
 }
 
