@@ -7,12 +7,12 @@
 namespace hijack {
 namespace {
 
-constexpr size_t kLongestText = size_t{64} << 20;  // also the end of texts that a hostile Replace blows up
+constexpr size_t kLongestText = size_t{16} << 20;  // also the end of texts that a hostile Replace blows up
 
 void check_length(size_t bytes) {
   if (bytes > kLongestText)
     throw Error(
-        "the tokenizer's input, or what its normalizer makes of it, is longer than 64 MiB; shorten it");
+        "the tokenizer's input, or what its normalizer makes of it, is longer than 16 MiB; shorten it");
 }
 
 // The end of the segment that starts at `at`: a character and all that may combine with it.

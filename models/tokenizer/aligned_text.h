@@ -22,7 +22,7 @@ struct AlignedText {
   std::vector<SourceRange> source;  ///< one per byte of text
   uint32_t origin = 0;              ///< where this slice starts in the user's text
 
-  /// Ill-formed UTF-8 becomes U+FFFD. Throws Error when the text is longer than 64 MiB.
+  /// Ill-formed UTF-8 becomes U+FFFD. Throws Error when the text is longer than 16 MiB.
   static AlignedText from_bytes(std::string_view bytes);
 
   AlignedText slice(size_t begin, size_t end) const;

@@ -22,14 +22,16 @@ void check_dropout(const Json& model, const std::string& where) {
     throw Error(where + ": 'dropout' must be a number in [0, 1]");
 }
 
-std::pair<std::string, std::string> merge_parts(const Json& merge, const std::string& where) {
+using Place = std::function<std::string()>;  // written out only for a message: there are many merges
+
+std::pair<std::string, std::string> merge_parts(const Json& merge, const Place& where) {
   if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string())
     return {merge[0].get<std::string>(), merge[1].get<std::string>()};
-  if (!merge.is_string()) throw Error(where + ": must be \"a b\" or [\"a\", \"b\"]");
+  if (!merge.is_string()) throw Error(where() + ": must be \"a b\" or [\"a\", \"b\"]");
   const auto& line = merge.get_ref<const std::string&>();
   const size_t space = line.find(' ');
   if (space == line.npos || line.find(' ', space + 1) != line.npos)
-    throw Error(where + ": '" + line.substr(0, 100) + "' must be two tokens with one space between");
+    throw Error(where() + ": '" + line.substr(0, 100) + "' must be two tokens with one space between");
   return {line.substr(0, space), line.substr(space + 1)};
 }
 
@@ -71,19 +73,18 @@ void Bpe::read_merges(const Json& model, const std::string& where) {
   const bool strings = !merges.empty() && merges[0].is_string();
   uint32_t rank = 0;
   for (size_t i = 0; i < merges.size(); ++i) {
-    const std::string place = where + ".merges[" + std::to_string(i) + "]";
-    if (merges[i].is_string() != strings) throw Error(place + ": strings and pairs are mixed");
+    const Place place = [&] { return where + ".merges[" + std::to_string(i) + "]"; };
+    if (merges[i].is_string() != strings) throw Error(place() + ": strings and pairs are mixed");
     if (strings && merges[i].get_ref<const std::string&>().starts_with("#version")) continue;
     const auto [left, right] = merge_parts(merges[i], place);
     add_merge(left, right, rank++, place);
   }
 }
 
-void Bpe::add_merge(const std::string& left, const std::string& right, uint32_t rank,
-                    const std::string& where) {
+void Bpe::add_merge(const std::string& left, const std::string& right, uint32_t rank, const Place& where) {
   const auto known = [&](const std::string& token) {
     const auto id = id_of(token);
-    if (!id) throw Error(where + ": '" + token.substr(0, 100) + "' is not in the vocabulary");
+    if (!id) throw Error(where() + ": '" + token.substr(0, 100) + "' is not in the vocabulary");
     return *id;
   };
   const uint64_t pair = uint64_t{known(left)} << 32 | known(right);

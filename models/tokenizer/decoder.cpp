@@ -11,7 +11,7 @@ namespace {
 using json_reader::Json;
 using Texts = std::vector<std::string>;
 
-constexpr size_t kLongestText = size_t{64} << 20;
+constexpr size_t kLongestText = size_t{16} << 20;
 
 std::string joined(const Texts& texts) {
   std::string all;
@@ -52,7 +52,7 @@ struct ReplaceDecoder : Decoder {
           replaced += content_;
         else
           replaced.append(token, match.begin, match.end - match.begin);
-        if (total + replaced.size() > kLongestText) throw Error("the decoded text is longer than 64 MiB");
+        if (total + replaced.size() > kLongestText) throw Error("the decoded text is longer than 16 MiB");
       }
       token = std::move(replaced);
       total += token.size();
