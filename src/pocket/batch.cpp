@@ -37,10 +37,12 @@ Encoded encode_prompt(const Tokenizer& tokenizer, const std::string& prompt, boo
 }
 
 // without an image the shared part is what "USER:" becomes
-size_t text_prefix(const Tokenizer& tokenizer) { return tokenizer.encode("USER:", true).size(); }
+size_t text_prefix(const Tokenizer& tokenizer) {
+  return tokenizer.encode("USER:", true).size();
+}
 
-void add_exercise(Row& row, const Tokenizer& tokenizer, const Exercise& exercise, bool with_image, int64_t segment,
-                  const BatchShape& shape) {
+void add_exercise(Row& row, const Tokenizer& tokenizer, const Exercise& exercise, bool with_image,
+                  int64_t segment, const BatchShape& shape) {
   Encoded prompt = encode_prompt(tokenizer, exercise.prompt, with_image);
   if (!with_image) prompt.prefix = text_prefix(tokenizer);
   TokenIds answer = tokenizer.encode(exercise.answer, false);
@@ -65,26 +67,67 @@ Row make_row(const Tokenizer& tokenizer, const PocketSample& sample, const Batch
   return row;
 }
 
-template <class T>
-Tensor stack_rows(const std::vector<Row>& rows, std::vector<T> Row::*part, at::ScalarType type) {
+Tensor stack_rows(const std::vector<Row>& rows, std::vector<int64_t> Row::*part) {
   std::vector<Tensor> tensors;
-  for (const auto& row : rows) tensors.push_back(at::tensor(row.*part, type));
+  for (const auto& row : rows) tensors.push_back(at::tensor(row.*part, at::kLong));
   return at::stack(tensors);
+}
+
+// The first token of an exercise is predicted by the last one of the prefix, not by its neighbor.
+void add_loss_places(PocketBatch& batch, const std::vector<Row>& rows, int64_t tokens) {
+  std::vector<int64_t> from, ids;
+  std::vector<float> weights;
+  for (size_t n = 0; n < rows.size(); ++n) {
+    const Row& row = rows[n];
+    size_t prefix_end = 0;
+    for (size_t i = 0; i < row.ids.size(); ++i) {
+      if (row.segments[i] == 0) prefix_end = i;
+      if (row.weights[i] == 0) continue;
+      const size_t previous = row.segments[i - 1] == row.segments[i] ? i - 1 : prefix_end;
+      from.push_back(static_cast<int64_t>(n) * tokens + static_cast<int64_t>(previous));
+      ids.push_back(row.ids[i]);
+      weights.push_back(row.weights[i]);
+    }
+  }
+  batch.loss_from = at::tensor(from, at::kLong);
+  batch.loss_ids = at::tensor(ids, at::kLong);
+  batch.loss_weights = at::tensor(weights, at::kFloat);
 }
 
 }  // namespace
 
 PocketBatch PocketBatch::to(at::Device device) const {
-  const auto move = [&](const Tensor& x) { return x.to(device, /*non_blocking=*/true); };
-  return {move(images),   move(patch_labels), move(ids),   move(positions),
-          move(segments), move(weights),      image_begin};
+  const auto move = [&](const Tensor& x) { return x.defined() ? x.to(device, /*non_blocking=*/true) : x; };
+  return {move(images),    move(patch_labels), move(ids),          move(positions), move(segments),
+          move(loss_from), move(loss_ids),     move(loss_weights), image_begin};
+}
+
+PocketBatch make_vision_batch(int64_t images, uint64_t seed, uint64_t index) {
+  std::vector<Tensor> pictures, labels;
+  for (int64_t i = 0; i < images; ++i) {
+    Random random =
+        Random(seed).fork("vision", index * static_cast<uint64_t>(images) + static_cast<uint64_t>(i));
+    std::array<int64_t, kScenePatches> classes{};
+    if (i % 2 == 0) {
+      const Scene scene = random_scene(random);
+      pictures.push_back(render(scene, random));
+      classes = patch_labels(scene);
+    } else {
+      pictures.push_back(random_texture(random));
+    }
+    labels.push_back(at::tensor(std::vector<int64_t>(classes.begin(), classes.end())));
+  }
+  PocketBatch batch;
+  batch.images = at::stack(pictures);
+  batch.patch_labels = at::stack(labels);
+  return batch;
 }
 
 PocketBatch make_batch(const Tokenizer& tokenizer, const BatchShape& shape, uint64_t seed, uint64_t index) {
   std::vector<PocketSample> samples;
   for (int64_t i = 0; i < shape.sequences; ++i)
-    samples.push_back(draw_sample(seed, index * static_cast<uint64_t>(shape.sequences) + static_cast<uint64_t>(i),
-                                  Wording::kTrain));
+    samples.push_back(draw_sample(
+        seed, index * static_cast<uint64_t>(shape.sequences) + static_cast<uint64_t>(i), Wording::kTrain));
   std::stable_partition(samples.begin(), samples.end(), [](const PocketSample& s) { return s.has_image; });
   PocketBatch batch;
   std::vector<Row> rows;
@@ -93,14 +136,15 @@ PocketBatch make_batch(const Tokenizer& tokenizer, const BatchShape& shape, uint
     rows.push_back(make_row(tokenizer, sample, shape));
     if (!sample.has_image) continue;
     images.push_back(sample.image);
-    labels.push_back(at::tensor(std::vector<int64_t>(sample.patch_labels.begin(), sample.patch_labels.end())));
+    labels.push_back(
+        at::tensor(std::vector<int64_t>(sample.patch_labels.begin(), sample.patch_labels.end())));
   }
   batch.images = at::stack(images);
   batch.patch_labels = at::stack(labels);
-  batch.ids = stack_rows(rows, &Row::ids, at::kLong);
-  batch.positions = stack_rows(rows, &Row::positions, at::kLong);
-  batch.segments = stack_rows(rows, &Row::segments, at::kLong);
-  batch.weights = stack_rows(rows, &Row::weights, at::kFloat);
+  batch.ids = stack_rows(rows, &Row::ids);
+  batch.positions = stack_rows(rows, &Row::positions);
+  batch.segments = stack_rows(rows, &Row::segments);
+  add_loss_places(batch, rows, shape.tokens);
   const auto& first = rows.front().ids;
   batch.image_begin = std::find(first.begin(), first.end(), kImageToken) - first.begin();
   return batch;

@@ -19,7 +19,9 @@ struct PocketBatch {
   Tensor ids;           ///< int64 [N,L]
   Tensor positions;     ///< int64 [N,L]
   Tensor segments;      ///< int64 [N,L]: 0 prefix, 1.. exercises, -1 padding
-  Tensor weights;       ///< float32 [N,L]: weight of predicting the token at this place
+  Tensor loss_from;     ///< int64 [K]: flat places (n * L + l) whose hidden state predicts a token
+  Tensor loss_ids;      ///< int64 [K]: that token
+  Tensor loss_weights;  ///< float32 [K]
   int64_t image_begin = 0;
 
   PocketBatch to(at::Device device) const;
@@ -30,6 +32,9 @@ struct BatchShape {
   int64_t tokens = 288;        ///< L; what does not fit is left for other sequences
   double prompt_weight = 0.1;  ///< loss weight of prompt tokens; answers have 1
 };
+
+/// Images and labels alone, half scenes and half textures, for the first stage.
+PocketBatch make_vision_batch(int64_t images, uint64_t seed, uint64_t index);
 
 /// Batch number `index` of a stream: a pure function of its arguments.
 PocketBatch make_batch(const Tokenizer& tokenizer, const BatchShape& shape, uint64_t seed, uint64_t index);

@@ -11,7 +11,9 @@ bool writes_residual(const std::string& name) {
   return false;
 }
 
-bool is_norm(const std::string& name) { return name.find("norm") != std::string::npos; }
+bool is_norm(const std::string& name) {
+  return name.find("norm") != std::string::npos;
+}
 
 }  // namespace
 

@@ -24,8 +24,8 @@ class Parameters {
   void zero_gradients();
   /// Scales all gradients to a global l2 norm of at most `limit`; returns the norm before.
   double clip_gradients(double limit);
-  /// AdamW (Loshchilov & Hutter 2019), betas (.9, .98). rate(name) = learning rate of a parameter; 0 leaves it.
-  /// Weight decay acts on matrices only.
+  /// AdamW (Loshchilov & Hutter 2019), betas (.9, .98). rate(name) = learning rate of a parameter; 0 leaves
+  /// it. Weight decay acts on matrices only.
   void step(const std::function<double(const std::string&)>& rate, double weight_decay);
 
   /// Values and optimizer state, for resuming.

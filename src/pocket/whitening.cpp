@@ -10,7 +10,8 @@ constexpr int64_t kSide = kScenePatch;
 // Rows: DCT-II functions over a patch for each color axis, lowest frequencies first. [count, 3*14*14]
 Tensor dct_basis(int64_t count) {
   const Tensor index = at::arange(kSide, at::kDouble);
-  Tensor dct = at::cos((index.unsqueeze(0) + 0.5) * index.unsqueeze(1) * (M_PI / kSide)) * std::sqrt(2.0 / kSide);
+  Tensor dct =
+      at::cos((index.unsqueeze(0) + 0.5) * index.unsqueeze(1) * (M_PI / kSide)) * std::sqrt(2.0 / kSide);
   dct[0] *= std::sqrt(0.5);
   const double s2 = std::sqrt(0.5), s3 = 1 / std::sqrt(3.0), s6 = 1 / std::sqrt(6.0);
   const Tensor axes = at::tensor({s3, s3, s3, s2, 0.0, -s2, s6, -2 * s6, s6}, at::kDouble).view({3, 3});
@@ -22,8 +23,8 @@ Tensor dct_basis(int64_t count) {
   std::vector<Tensor> rows;
   for (int64_t i = 0; i < count; ++i) {
     const auto [u, v] = frequencies[static_cast<size_t>(i / 3)];
-    const Tensor wave = at::outer(dct[u], dct[v]).flatten();             // [196]
-    rows.push_back(at::outer(axes[i % 3], wave).flatten());              // [588], channel first
+    const Tensor wave = at::outer(dct[u], dct[v]).flatten();  // [196]
+    rows.push_back(at::outer(axes[i % 3], wave).flatten());   // [588], channel first
   }
   return at::stack(rows).to(at::kFloat);
 }
@@ -44,13 +45,17 @@ Whitening::Whitening(uint64_t seed, int64_t images, at::Device device) {
 }
 
 Tensor Whitening::raw(const Tensor& images) const {
-  return at::linear(at::im2col(images, {kSide, kSide}, {1, 1}, {0, 0}, {kSide, kSide}).transpose(1, 2), basis_);
+  return at::linear(at::im2col(images, {kSide, kSide}, {1, 1}, {0, 0}, {kSide, kSide}).transpose(1, 2),
+                    basis_);
 }
 
-Tensor Whitening::coefficients(const Tensor& images) const { return (raw(images) - mean_) * scale_; }
+Tensor Whitening::coefficients(const Tensor& images) const {
+  return (raw(images) - mean_) * scale_;
+}
 
 Tensor Whitening::random_filters(int64_t count, Random& random) const {
-  const Tensor mix = random.normal_tensor({count, kCoefficients}).to(basis_.device()) / std::sqrt(double{kCoefficients});
+  const Tensor mix =
+      random.normal_tensor({count, kCoefficients}).to(basis_.device()) / std::sqrt(double{kCoefficients});
   return at::matmul(mix * scale_, basis_).view({count, 3, kSide, kSide});
 }
 

@@ -1,0 +1,155 @@
+#include "src/pocket/pocket_model.h"
+
+#include <nlohmann/json.hpp>
+
+#include "src/base/error.h"
+#include "src/base/file.h"
+#include "src/pocket/bpe_trainer.h"
+#include "src/pocket/scene.h"
+
+namespace hijack {
+namespace {
+
+const std::vector<double> kMean = {0.48145466, 0.4578275, 0.40821073};
+const std::vector<double> kStd = {0.26862954, 0.26130258, 0.27577711};
+
+// LLaVA-1.5's template as the hub has it
+constexpr const char* kChatTemplate =
+    "{% for message in messages %}{% if message['role'] != 'system' %}{{ message['role'].upper() + ': '}}{% "
+    "endif %}"
+    "{# Render all images first #}{% for content in message['content'] | selectattr('type', 'equalto', "
+    "'image') %}"
+    "{{ '<image>\\n' }}{% endfor %}{# Render all text next #}{% if message['role'] != 'assistant' %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] + ' "
+    "'}}"
+    "{% endfor %}{% else %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
+    "{% generation %}{{ content['text'] + ' '}}{% endgeneration %}{% endfor %}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}";
+
+nlohmann::json config_json(const LlavaConfig& c) {
+  return {{"architectures", {"LlavaForConditionalGeneration"}},
+          {"model_type", "llava"},
+          {"dtype", "bfloat16"},
+          {"image_token_index", kImageToken},
+          {"image_seq_length", c.image_tokens()},
+          {"multimodal_projector_bias", true},
+          {"projector_hidden_act", "gelu"},
+          {"tie_word_embeddings", false},
+          {"vision_feature_layer", c.feature_layer},
+          {"vision_feature_select_strategy", "default"},
+          {"text_config",
+           {{"model_type", "llama"},
+            {"vocab_size", c.text.vocabulary},
+            {"hidden_size", c.text.width},
+            {"num_hidden_layers", c.text.layers},
+            {"num_attention_heads", c.text.heads},
+            {"num_key_value_heads", c.text.kv_heads},
+            {"head_dim", c.text.head_dim},
+            {"intermediate_size", c.text.mlp_width},
+            {"max_position_embeddings", c.text.max_positions},
+            {"rms_norm_eps", c.text.epsilon},
+            {"rope_parameters", {{"rope_theta", c.text.rope_theta}, {"rope_type", "default"}}},
+            {"hidden_act", "silu"},
+            {"attention_bias", false},
+            {"tie_word_embeddings", false},
+            {"pad_token_id", kPadToken},
+            {"bos_token_id", kBosToken},
+            {"eos_token_id", kEosToken}}},
+          {"vision_config",
+           {{"model_type", "clip_vision_model"},
+            {"image_size", c.vision.image_size},
+            {"patch_size", c.vision.patch_size},
+            {"hidden_size", c.vision.width},
+            {"num_hidden_layers", c.vision.layers},
+            {"num_attention_heads", c.vision.heads},
+            {"intermediate_size", c.vision.mlp_width},
+            {"layer_norm_eps", c.vision.epsilon},
+            {"hidden_act", "quick_gelu"},
+            {"projection_dim", c.vision.width}}}};
+}
+
+nlohmann::json processor_json() {
+  return {{"image_processor_type", "CLIPImageProcessor"},
+          {"do_convert_rgb", true},
+          {"do_resize", true},
+          {"size", {{"shortest_edge", kSceneSide}}},
+          {"resample", 3},
+          {"do_center_crop", true},
+          {"crop_size", {{"height", kSceneSide}, {"width", kSceneSide}}},
+          {"do_rescale", true},
+          {"rescale_factor", 1.0 / 255},
+          {"do_normalize", true},
+          {"image_mean", kMean},
+          {"image_std", kStd},
+          {"processor_class", "LlavaProcessor"}};
+}
+
+}  // namespace
+
+LlavaConfig pocket_config() {
+  LlavaConfig config;
+  config.vision = {.image_size = kSceneSide,
+                   .patch_size = kScenePatch,
+                   .width = 192,
+                   .layers = 4,
+                   .heads = 3,
+                   .mlp_width = 512};
+  config.text = {.vocabulary = kPocketVocabulary,
+                 .width = 256,
+                 .layers = 5,
+                 .heads = 4,
+                 .kv_heads = 4,
+                 .head_dim = 64,
+                 .mlp_width = 640,
+                 .max_positions = 512,
+                 .epsilon = 1e-5};
+  config.image_token = kImageToken;
+  config.feature_layer = -1;
+  return config;
+}
+
+Tensor pocket_mean(at::Device device) {
+  return at::tensor(kMean, at::kFloat).view({1, 3, 1, 1}).to(device);
+}
+Tensor pocket_std(at::Device device) {
+  return at::tensor(kStd, at::kFloat).view({1, 3, 1, 1}).to(device);
+}
+
+void write_pocket_folder(const TensorMap& weights, const std::string& tokenizer_json,
+                         const std::filesystem::path& folder) {
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  if (failed) throw Error("cannot create " + folder.string() + ": " + failed.message());
+  const auto put = [&](const char* name, const nlohmann::json& json) {
+    write_file(folder / name, json.dump(2) + "\n");
+  };
+  put("config.json", config_json(pocket_config()));
+  put("preprocessor_config.json", processor_json());
+  put("processor_config.json", {{"processor_class", "LlavaProcessor"},
+                                {"image_token", "<image>"},
+                                {"num_additional_image_tokens", 1},
+                                {"patch_size", kScenePatch},
+                                {"vision_feature_select_strategy", "default"}});
+  put("tokenizer_config.json", {{"tokenizer_class", "PreTrainedTokenizerFast"},
+                                {"bos_token", "<s>"},
+                                {"eos_token", "</s>"},
+                                {"pad_token", "<pad>"},
+                                {"image_token", "<image>"},
+                                {"extra_special_tokens", {{"image_token", "<image>"}}},
+                                {"model_max_length", pocket_config().text.max_positions},
+                                {"clean_up_tokenization_spaces", false},
+                                {"processor_class", "LlavaProcessor"}});
+  put("generation_config.json",
+      {{"bos_token_id", kBosToken}, {"eos_token_id", kEosToken}, {"pad_token_id", kPadToken}});
+  write_file(folder / "chat_template.jinja", kChatTemplate);
+  write_file(folder / "tokenizer.json", tokenizer_json);
+  TensorMap rounded;
+  for (const auto& [name, value] : weights) rounded[name] = value.detach().cpu().to(at::kBFloat16);
+  // never run (the feature layer comes before it), but part of the class in transformers
+  const int64_t width = pocket_config().vision.width;
+  rounded["vision_tower.post_layernorm.weight"] = at::ones({width}, at::kBFloat16);
+  rounded["vision_tower.post_layernorm.bias"] = at::zeros({width}, at::kBFloat16);
+  save_safetensors(rounded, folder / "model.safetensors", {{"format", "pt"}});
+}
+
+}  // namespace hijack
