@@ -8,6 +8,7 @@
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/base/image.h"
+#include "src/base/random.h"
 #include "tests/support/golden_picture.h"
 
 namespace hijack {
@@ -55,6 +56,41 @@ TEST(ImageGolden, EveryKindOfFile) {
   fs::remove(file);
   EXPECT_GE(loaded, 10);
   EXPECT_EQ(refused, static_cast<int>(kRefused.size()));
+}
+
+// Every byte changed, every tenth truncation: an Error or an image, never a crash, and no words of the
+// decoders.
+TEST(ImageGolden, DamagedFilesAreSurvived) {
+  const fs::path file = fs::path(testing::TempDir()) / ("hijack_damage_" + std::to_string(::getpid()));
+  Random random(1);
+  int refused = 0, loaded = 0;
+  const auto attempt = [&](const std::string& bytes) {
+    fs::remove(file);  // replacing a file flushes it to disk: thousands of times would be slow
+    std::ofstream(file, std::ios::binary) << bytes;
+    try {
+      load_image(file, {.max_pixels = 10000});
+      ++loaded;
+    } catch (const Error&) {
+      ++refused;
+    }
+  };
+  for (const auto& [name, tensor] :
+       load_safetensors(fs::path(HIJACK_SOURCE_DIR) / "tests/golden/preprocess/files.safetensors")) {
+    if (name.starts_with("turned") && !name.starts_with("turned6")) continue;
+    testing::internal::CaptureStderr();
+    const std::string good(static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes());
+    for (size_t i = 0; i<good.size(); i += good.size()> 600 ? 3 : 1) {
+      std::string bytes = good;
+      bytes[i] = static_cast<char>(random.bits());
+      attempt(bytes);
+      if (random.chance(0.3)) attempt(good.substr(0, i));
+    }
+    const std::string words = testing::internal::GetCapturedStderr();
+    EXPECT_TRUE(words.empty() || name.ends_with(".jpg")) << words.substr(0, 200);
+  }
+  EXPECT_GT(refused, 300);
+  EXPECT_GT(loaded, 50);
+  fs::remove(file);
 }
 
 TEST(ImageGolden, JpegRoundTripEqualsPillow) {
