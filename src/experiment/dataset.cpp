@@ -2,6 +2,7 @@
 
 #include "src/base/error.h"
 #include "src/base/file.h"
+#include "src/base/json.h"
 #include "src/base/nearest.h"
 
 namespace hijack {
@@ -13,20 +14,9 @@ constexpr int64_t kMaxFileBytes = int64_t{64} << 20;
 constexpr size_t kMaxLineBytes = 64 << 10;
 constexpr size_t kMaxContexts = 200'000;
 constexpr size_t kMaxTurns = 64;
-constexpr size_t kMaxDepth = 8;
 
 const std::vector<std::string> kSplits = {"train", "validation", "test", "calibration"};
 const std::vector<std::string> kKeys = {"prompt", "split", "system", "earlier"};
-
-bool too_deep(const std::string& line) {
-  size_t depth = 0;
-  for (const char c : line) {
-    if (c == '[' || c == '{') ++depth;
-    if (c == ']' || c == '}') depth -= depth > 0;
-    if (depth > kMaxDepth) return true;
-  }
-  return false;
-}
 
 std::string text_of(const json& object, const char* key, const std::string& where) {
   if (!object.contains(key)) return "";
@@ -49,9 +39,9 @@ std::vector<Turn> turns_of(const json& object, const std::string& where) {
 
 json parse_line(const std::string& line, const std::string& where) {
   if (line.size() > kMaxLineBytes) throw Error(where + ": the line is longer than 64 KiB.");
-  json object = too_deep(line) ? json() : json::parse(line, nullptr, /*allow_exceptions=*/false);
+  json object = parse_json(line, where);
   if (!object.is_object())
-    throw Error(where + R"(: not a JSON object in UTF-8 such as {"prompt": "…", "split": "train"}.)");
+    throw Error(where + R"(: not a JSON object such as {"prompt": "…", "split": "train"}.)");
   for (const auto& [key, value] : object.items())
     if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end())
       throw Error(where + ": " + unknown_name("key", key, kKeys));

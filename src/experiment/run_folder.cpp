@@ -4,6 +4,7 @@
 
 #include "src/base/error.h"
 #include "src/base/file.h"
+#include "src/base/json.h"
 
 namespace hijack {
 namespace {
@@ -82,8 +83,9 @@ void RunFolder::clean_up() {
 }
 
 json RunFolder::manifest() const {
-  const json manifest = json::parse(read_file(path_ / "manifest.json"), nullptr, /*allow_exceptions=*/false);
-  if (!manifest.is_object()) throw Error((path_ / "manifest.json").string() + " is not valid JSON.");
+  const fs::path file = path_ / "manifest.json";
+  const json manifest = read_json(file);
+  if (!manifest.is_object()) throw Error(file.string() + " is not a JSON object; the run is damaged.");
   return manifest;
 }
 

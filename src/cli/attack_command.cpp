@@ -1,0 +1,50 @@
+#include "src/cli/commands.h"
+#include "src/cli/field_options.h"
+#include "src/cli/run_session.h"
+
+namespace hijack::cli {
+namespace {
+
+struct AttackCommand {
+  explicit AttackCommand(CLI::App& command) : flags(command, fields_of(config)) {
+    command.add_option("--config", file, "TOML file of these settings; flags override it")->type_name("FILE");
+    command.add_option("--out", out, "run folder to make; default runs/NAME")->type_name("DIR");
+    command.add_flag("--resume", resume, "go on with the stopped run in --out");
+  }
+
+  std::vector<TrialPlan> plans() {
+    std::set<std::string> given = file.empty() ? std::set<std::string>{} : read_config(file, config);
+    given.merge(flags.apply());
+    if (resume && given.empty()) return {};
+    resolve(config, given);
+    return plan_trials(config);
+  }
+
+  int act() {
+    const auto planned = plans();
+    if (resume) {
+      RunFolder run = resume_run(out, planned);
+      return finish_run(run, "attack");
+    }
+    RunFolder run = begin_run(out.empty() ? free_run_folder(planned[0].id) : std::filesystem::path(out),
+                              "attack", planned);
+    return finish_run(run, "attack");
+  }
+
+  AttackConfig config;
+  std::string file;
+  std::string out;
+  bool resume = false;
+  FieldOptions flags;
+};
+
+}  // namespace
+
+void add_attack(CLI::App& program, Action& chosen) {
+  CLI::App* command =
+      program.add_subcommand("attack", "find an image that steers the model, and prove it on the saved file");
+  auto attack = std::make_shared<AttackCommand>(*command);
+  command->callback([&chosen, attack] { chosen = [attack] { return attack->act(); }; });
+}
+
+}  // namespace hijack::cli

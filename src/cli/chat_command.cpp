@@ -1,0 +1,129 @@
+#include <unistd.h>
+
+#include <iostream>
+
+#include "defenses/make_defense.h"
+#include "defenses/pipeline.h"
+#include "src/base/image.h"
+#include "src/cli/commands.h"
+#include "src/cli/model_options.h"
+#include "src/experiment/dataset.h"
+#include "src/experiment/shipped.h"
+
+namespace hijack::cli {
+namespace {
+
+struct ChatArguments {
+  ModelOptions model;
+  std::string image;
+  std::string prompt;
+  std::string system;
+  std::vector<std::string> defenses;
+  GenerateOptions generate;
+};
+
+/// One conversation: earlier turns are part of the next query.
+class Chat {
+ public:
+  explicit Chat(const ChatArguments& arguments) : arguments_(arguments), image_(load_image(arguments.image)) {
+    std::vector<DefenseSpec> specs;
+    for (const std::string& text : arguments.defenses) specs.push_back(parse_defense(text));
+    model_ = arguments.model.load();
+    if (!specs.empty()) put_behind(specs);
+    query_.system = arguments.system;
+  }
+
+  void say(const std::string& prompt) {
+    query_.prompt = prompt;
+    const std::string reply = stack_.empty() ? streamed() : defended();
+    query_.earlier.push_back({prompt, reply});
+  }
+
+ private:
+  void put_behind(const std::vector<DefenseSpec>& specs) {
+    DefenseResources resources;
+    resources.scorer = resources.paraphraser = model_->language_model();
+    for (const Context& context : read_contexts(default_contexts("string")).calibration)
+      resources.benign.push_back({image_, context});
+    for (const DefenseSpec& spec : specs) stack_.push_back(make_defense(spec, resources));
+  }
+
+  std::vector<std::string> generate(const Tensor& image, const std::vector<Query>& queries,
+                                    const GenerateOptions& options) const {
+    const at::NoGradGuard no_grad;
+    return model_->generate(model_->preprocess(image.to(model_->device())), queries, options);
+  }
+
+  std::string streamed() const {
+    GenerateOptions options = arguments_.generate;
+    options.on_text = [](size_t, std::string_view piece) { std::cout << piece << std::flush; };
+    const std::string reply = generate(image_, {query_}, options).at(0);
+    std::cout << std::endl;
+    return reply;
+  }
+
+  std::string defended() const {
+    const Responder bare = [&](const std::vector<Submission>& submissions) {
+      std::vector<Reply> replies;
+      for (const Submission& one : submissions)
+        replies.push_back({generate(one.image, {one.query}, arguments_.generate).at(0)});
+      return replies;
+    };
+    const Reply reply = protect(stack_, bare)({{image_, query_}}).at(0);
+    for (const StageTrace& stage : reply.trace)
+      std::cerr << "[" << stage.stage << (stage.rejected ? " rejected" : "")
+                << (stage.threshold > 0
+                        ? ", score " + std::to_string(stage.score) + " of " + std::to_string(stage.threshold)
+                        : "")
+                << (stage.note.empty() ? "" : ", " + stage.note) << "]" << std::endl;
+    std::cout << reply.text << std::endl;
+    return reply.text;
+  }
+
+  const ChatArguments& arguments_;
+  Tensor image_;
+  std::shared_ptr<const VisionLanguageModel> model_;
+  DefenseStack stack_;
+  Query query_;
+};
+
+int chat(const ChatArguments& arguments) {
+  Chat chat(arguments);
+  if (!arguments.prompt.empty()) {
+    chat.say(arguments.prompt);
+    return 0;
+  }
+  const bool terminal = isatty(STDIN_FILENO) != 0;
+  for (std::string line;
+       (terminal ? std::cerr << "> " << std::flush : std::cerr), std::getline(std::cin, line);)
+    if (!line.empty()) chat.say(line);
+  return 0;
+}
+
+}  // namespace
+
+void add_chat(CLI::App& program, Action& chosen) {
+  CLI::App* command =
+      program.add_subcommand("chat", "talk to a model about an image, with or without defenses");
+  auto arguments = std::make_shared<ChatArguments>();
+  GenerateOptions& generate = arguments->generate;
+  arguments->model.add_to(*command);
+  command->add_option("--image", arguments->image, "photo")->required()->type_name("FILE");
+  command->add_option("--prompt", arguments->prompt, "one question; without it, one per line of the input");
+  command->add_option("--system", arguments->system, "system prompt");
+  command->add_option("--defense", arguments->defenses,
+                      "defense in front of the model; the first is outermost");
+  command->add_option("--max-new-tokens", generate.max_new_tokens, "longest reply")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 4096));
+  command->add_option("--temperature", generate.temperature, "0 = always the likeliest token")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 100.0));
+  command->add_option("--top-p", generate.top_p, "nucleus of sampling")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
+  command->add_option("--seed", generate.seed, "seed of sampling")->capture_default_str();
+  command->callback([&chosen, arguments] { chosen = [arguments] { return chat(*arguments); }; });
+}
+
+}  // namespace hijack::cli

@@ -1,0 +1,24 @@
+#pragma once
+#include <functional>
+
+#include <CLI/CLI.hpp>
+
+// One file per subcommand: it registers its options and, when chosen, what to do. An action returns the exit
+// code.
+
+namespace hijack::cli {
+
+using Action = std::function<int()>;
+
+void add_attack(CLI::App& program, Action& chosen);
+void add_run(CLI::App& program, Action& chosen);
+void add_evaluate(CLI::App& program, Action& chosen);
+void add_report(CLI::App& program, Action& chosen);
+void add_chat(CLI::App& program, Action& chosen);
+void add_train(CLI::App& program, Action& chosen);
+void add_trace(CLI::App& program, Action& chosen);
+void add_tokenize(CLI::App& program, Action& chosen);
+void add_scenes(CLI::App& program, Action& chosen);
+void add_models(CLI::App& program, Action& chosen);
+
+}  // namespace hijack::cli

@@ -1,0 +1,68 @@
+#include <iostream>
+
+#include "defenses/make_defense.h"
+#include "src/cli/commands.h"
+#include "src/cli/field_options.h"
+#include "src/cli/interrupt.h"
+#include "src/cli/run_session.h"
+#include "src/cli/text.h"
+#include "src/experiment/evaluate.h"
+#include "src/experiment/report/aggregate.h"
+
+namespace hijack::cli {
+namespace {
+
+std::string rate(const report::Rate& rate) {
+  return rate_text(rate.successes, rate.n);
+}
+
+std::string defense_table(const std::vector<report::DefenseSummary>& defenses) {
+  std::vector<std::vector<std::string>> rows = {{"defense", "image attack", "text suffix", "clean image",
+                                                 "benign rejected", "benign correct", "s/reply"}};
+  for (const auto& one : defenses) {
+    char seconds[32];
+    std::snprintf(seconds, sizeof seconds, "%.3f", one.seconds_per_reply);
+    rows.push_back({one.defense, rate(one.attack), rate(one.text_suffix), rate(one.clean),
+                    rate(one.benign_rejected), rate(one.benign_correct), seconds});
+  }
+  return table_text(rows);
+}
+
+struct EvaluateCommand {
+  explicit EvaluateCommand(CLI::App& command) : flags(command, fields_of(config)) {
+    command.add_option("run", run, "run folder of hijack attack or hijack run")->required()->type_name("RUN");
+    command.footer("Defenses:\n" + defense_help());
+  }
+
+  int act() {
+    flags.apply();
+    const Interrupt interrupt;
+    bool done = false;
+    {
+      Progress progress;
+      done = evaluate_run(run, config, show_on(progress, interrupt.token()));
+    }
+    if (!done) {
+      std::cout << "Stopped; what was asked is saved. The same command goes on." << std::endl;
+      return 1;
+    }
+    std::cout << "success of the behavior on held-out contexts, and the cost on benign questions\n"
+              << defense_table(report::defenses({read_run(run)})) << "report  " << write_report(run).string()
+              << std::endl;
+    return 0;
+  }
+
+  EvaluateConfig config;
+  std::string run;
+  FieldOptions flags;
+};
+
+}  // namespace
+
+void add_evaluate(CLI::App& program, Action& chosen) {
+  CLI::App* command = program.add_subcommand("evaluate", "measure defenses on the saved images of a run");
+  auto evaluate = std::make_shared<EvaluateCommand>(*command);
+  command->callback([&chosen, evaluate] { chosen = [evaluate] { return evaluate->act(); }; });
+}
+
+}  // namespace hijack::cli

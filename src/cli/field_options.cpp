@@ -1,0 +1,40 @@
+#include "src/cli/field_options.h"
+
+namespace hijack::cli {
+namespace {
+
+bool is_list(const Field& field) {
+  return std::holds_alternative<std::vector<std::string>*>(field.value) ||
+         std::holds_alternative<std::vector<uint64_t>*>(field.value);
+}
+
+CLI::Option* add_option(CLI::App& command, const Field& field) {
+  const std::string flag = flag_name(field.name);
+  if (std::holds_alternative<bool*>(field.value)) return command.add_flag(flag, field.help);
+  CLI::Option* option = command.add_option(flag, CLI::callback_t(), field.help);
+  option->type_name(type_text(field))->default_str(value_text(field));
+  if (is_list(field))
+    option->expected(1, CLI::detail::expected_max_vector_size)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  else
+    option->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  return option;
+}
+
+}  // namespace
+
+FieldOptions::FieldOptions(CLI::App& command, Fields fields) : fields_(std::move(fields)) {
+  for (const Field& field : fields_) options_.push_back(add_option(command, field));
+}
+
+std::set<std::string> FieldOptions::apply() const {
+  std::set<std::string> given;
+  for (size_t i = 0; i < fields_.size(); ++i) {
+    if (options_[i]->count() == 0) continue;
+    set_field(fields_[i], options_[i]->results());
+    given.insert(fields_[i].name);
+  }
+  return given;
+}
+
+}  // namespace hijack::cli

@@ -1,0 +1,29 @@
+#pragma once
+#include <atomic>
+#include <csignal>
+#include <stop_token>
+#include <thread>
+
+namespace hijack::cli {
+
+/// While it lives, the first Ctrl-C (or SIGTERM) asks the work to stop after its current step; the second
+/// ends the program at once. Make it before the first tensor is computed, so that all threads leave the
+/// signals to it.
+class Interrupt {
+ public:
+  Interrupt();
+  ~Interrupt();
+  Interrupt(const Interrupt&) = delete;
+  Interrupt& operator=(const Interrupt&) = delete;
+
+  std::stop_token token() const { return stop_.get_token(); }
+
+ private:
+  void watch(const std::stop_token& done);
+
+  sigset_t before_;
+  std::stop_source stop_;
+  std::jthread watcher_;
+};
+
+}  // namespace hijack::cli

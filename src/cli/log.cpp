@@ -1,0 +1,20 @@
+#include "src/cli/log.h"
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+namespace hijack::cli {
+
+void start_log() {
+  spdlog::set_default_logger(spdlog::stderr_color_mt("hijack"));
+  spdlog::set_pattern("%H:%M:%S %^%l%$ %v");
+}
+
+void log_line(const std::string& text) {
+  spdlog::info("{}", text);
+}
+void log_warning(const std::string& text) {
+  spdlog::warn("{}", text);
+}
+
+}  // namespace hijack::cli

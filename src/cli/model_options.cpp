@@ -1,0 +1,36 @@
+#include "src/cli/model_options.h"
+
+#include <ATen/Parallel.h>
+
+#include "src/base/error.h"
+#include "src/experiment/shipped.h"
+
+namespace hijack::cli {
+
+void ModelOptions::add_to(CLI::App& command) {
+  command.add_option("--model", model, "Hugging Face folder of the model; default: the shipped pocket model")
+      ->type_name("DIR");
+  command.add_option("--device", device, "cpu, cuda or cuda:1")->capture_default_str()->type_name("NAME");
+  command.add_option("--dtype", dtype, "auto, float32, bfloat16 or float16")
+      ->capture_default_str()
+      ->type_name("NAME");
+  command.add_option("--threads", threads, "CPU threads; 0 = all cores")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024))
+      ->type_name("N");
+}
+
+std::filesystem::path ModelOptions::folder() const {
+  const std::filesystem::path named = model.empty() ? shipped_model() : std::filesystem::path(model);
+  if (!std::filesystem::is_directory(named))
+    throw Error("There is no model folder '" + named.string() +
+                "'; --model takes a Hugging Face checkpoint folder.");
+  return named;
+}
+
+std::shared_ptr<const VisionLanguageModel> ModelOptions::load() const {
+  if (threads > 0) at::set_num_threads(static_cast<int>(threads));
+  return load_model(folder(), {device, dtype});
+}
+
+}  // namespace hijack::cli

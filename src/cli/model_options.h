@@ -1,0 +1,23 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "models/load_model.h"
+
+namespace hijack::cli {
+
+/// --model, --device, --dtype and --threads, for the commands that only talk to a model.
+struct ModelOptions {
+  std::string model;
+  std::string device = "cpu";
+  std::string dtype = "auto";
+  int64_t threads = 0;
+
+  void add_to(CLI::App& command);
+  /// --model, or the shipped one. Throws Error when there is no such folder.
+  std::filesystem::path folder() const;
+  std::shared_ptr<const VisionLanguageModel> load() const;
+};
+
+}  // namespace hijack::cli

@@ -1,0 +1,137 @@
+#include "src/cli/run_session.h"
+
+#include <cstdio>
+#include <iostream>
+
+#include "src/base/error.h"
+#include "src/base/file.h"
+#include "src/cli/interrupt.h"
+#include "src/cli/log.h"
+#include "src/cli/text.h"
+#include "src/experiment/manifest.h"
+#include "src/experiment/report.h"
+
+namespace hijack::cli {
+namespace {
+
+constexpr size_t kExamples = 3;
+
+std::string fixed(double value, int digits) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+Tally tally(const std::map<std::string, Tally>& tallies, const std::string& name) {
+  const auto found = tallies.find(name);
+  return found == tallies.end() ? Tally{} : found->second;
+}
+
+std::string rate(const Tally& tally) {
+  return rate_text(tally.exact, tally.n) +
+         (tally.contained == tally.exact
+              ? ""
+              : "; the reply contains it in " + rate_text(tally.contained, tally.n));
+}
+
+std::string examples(const RunRecord& run, const TrialRow& trial) {
+  std::string text;
+  size_t shown = 0;
+  for (const ReplyRow& row : run.replies) {
+    if (row.trial != trial.id || row.condition != "attack" || row.split != "test" || row.defense != "none")
+      continue;
+    text += "    > " + printable(row.context.prompt) + "\n      " + printable(row.reply) + "\n";
+    if (++shown == kExamples) break;
+  }
+  return text;
+}
+
+std::string one_trial(const RunRecord& run, const TrialRow& trial) {
+  const Tally attack = tally(trial.success, "test");
+  std::string text = "trial " + trial.id + " (" + trial.behavior + ", " + trial.constraint + ")\n";
+  text += "  success on " + std::to_string(attack.n) + " held-out contexts\n";
+  text += "    attack  " + rate(attack) + "\n";
+  text += "    clean   " + rate(tally(trial.controls, "clean")) + "\n";
+  text += "    noise   " + rate(tally(trial.controls, "noise")) + "\n";
+  text += "  budget    " + fixed(trial.budget.max_difference_255, 0) +
+          "/255 largest difference, measured on the saved file" +
+          (trial.budget.respected ? "" : ": NOT ALLOWED, the trial counts as failed") + "\n";
+  text +=
+      "  loss      " + fixed(trial.loss_clean, 3) + " clean, " + fixed(trial.loss_saved, 3) + " saved file\n";
+  text += "  time      " + std::to_string(trial.steps) + " steps, " + fixed(trial.seconds_per_step, 3) +
+          " s each; image of step " + std::to_string(trial.best_step) + "\n";
+  text += "  replies to held-out contexts\n" + examples(run, trial);
+  return text + "  image     " + (run.folder / trial.image_file).string() + "\n";
+}
+
+std::string many_trials(const RunRecord& run) {
+  std::vector<std::vector<std::string>> rows = {{"trial", "attack", "clean", "noise", "s/step"}};
+  for (const TrialRow& trial : run.trials) {
+    const auto cell = [](const Tally& one) { return rate_text(one.exact, one.n); };
+    rows.push_back({trial.id, cell(tally(trial.success, "test")), cell(tally(trial.controls, "clean")),
+                    cell(tally(trial.controls, "noise")), fixed(trial.seconds_per_step, 3)});
+  }
+  return "success on held-out contexts\n" + table_text(rows);
+}
+
+}  // namespace
+
+RunHooks show_on(Progress& progress, std::stop_token stop) {
+  RunHooks hooks;
+  hooks.stop = std::move(stop);
+  hooks.on_step = [&progress](const TrialProgress& now) {
+    progress.show({now.trial, now.step, now.steps, now.loss, now.success, 0});
+  };
+  hooks.on_note = [&progress](const std::string& text) {
+    progress.clear();
+    log_line(text);
+  };
+  hooks.on_trial = [&progress](const TrialRow& row) {
+    progress.clear();
+    const Tally test = tally(row.success, "test");
+    log_line(row.id + ": " + rate_text(test.exact, test.n) + " on held-out contexts");
+  };
+  return hooks;
+}
+
+std::filesystem::path write_report(const std::filesystem::path& run) {
+  const auto file = run / "report.html";
+  write_file(file, html_report({read_run(run)}));
+  return file;
+}
+
+std::string summary(const RunRecord& run) {
+  return run.trials.size() == 1 ? one_trial(run, run.trials[0]) : many_trials(run);
+}
+
+RunFolder resume_run(const std::filesystem::path& folder, const std::vector<TrialPlan>& plans) {
+  RunFolder run = RunFolder::open(folder);
+  const auto manifest = run.manifest();
+  if (!plans.empty() && manifest.value("plans", nlohmann::json()) != plans_to_json(plans))
+    throw Error("The run in '" + folder.string() +
+                "' was begun with other settings; give --resume without them, or choose another --out.");
+  check_inputs(manifest);
+  return run;
+}
+
+int finish_run(RunFolder& folder, const std::string& command) {
+  const Interrupt interrupt;
+  bool done = false;
+  {
+    Progress progress;
+    done = run_trials(folder, show_on(progress, interrupt.token()));
+  }
+  if (!done) {
+    std::cout << "Stopped; everything so far is saved. Go on with:\n  hijack " << command << " --out "
+              << shell_word(folder.path().string()) << " --resume" << std::endl;
+    return 1;
+  }
+  const RunRecord run = read_run(folder.path());
+  const auto report = write_report(folder.path());
+  std::cout << summary(run) << "report      " << report.string() << std::endl;
+  const bool allowed = std::all_of(run.trials.begin(), run.trials.end(),
+                                   [](const TrialRow& trial) { return trial.budget.respected; });
+  return allowed ? 0 : 1;
+}
+
+}  // namespace hijack::cli

@@ -1,0 +1,26 @@
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "src/cli/progress.h"
+#include "src/experiment/runner.h"
+
+namespace hijack::cli {
+
+/// Hooks that show progress and notes. `progress` must outlive them.
+RunHooks show_on(Progress& progress, std::stop_token stop);
+
+/// Does what is open of a run, writes its report and prints a summary; or, when stopped, the command that
+/// goes on. Returns the exit code: 0 done, 1 stopped or a trial outside its budget.
+int finish_run(RunFolder& folder, const std::string& command);
+
+/// Opens a run to go on with. `plans` that are not empty must be those the run began with. Throws Error.
+RunFolder resume_run(const std::filesystem::path& folder, const std::vector<TrialPlan>& plans);
+
+/// Writes report.html beside the rows and returns its path.
+std::filesystem::path write_report(const std::filesystem::path& run);
+
+/// What `hijack attack` says at its end, as text.
+std::string summary(const RunRecord& run);
+
+}  // namespace hijack::cli

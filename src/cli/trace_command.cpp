@@ -1,0 +1,68 @@
+#include <iostream>
+
+#include "models/safetensors.h"
+#include "src/base/error.h"
+#include "src/base/image.h"
+#include "src/cli/commands.h"
+#include "src/cli/model_options.h"
+
+namespace hijack::cli {
+namespace {
+
+struct TraceArguments {
+  ModelOptions model;
+  std::string image;
+  std::string prompt;
+  std::string system;
+  std::string target;
+  std::string out;
+};
+
+/// input_ids [L], pixel_values, target_ids [T], target_logits [T,V], loss [], pixel_gradient (like
+/// pixel_values): the user turn with its image through the chat template, teacher-forced on the target
+/// without end token.
+TensorMap trace(const VisionLanguageModel& model, const Tensor& image, const Query& query,
+                const std::string& target) {
+  const TokenIds target_ids = model.target_ids(target);
+  if (target_ids.empty()) throw Error("--target is empty; give the reply whose loss is to be traced.");
+  Pixels pixels = model.preprocess(image.to(model.device()));
+  pixels.values = pixels.values.detach().requires_grad_(true);
+  const std::vector<TokenIds> targets = {target_ids};
+  const std::vector<Query> queries = {query};
+  const Tensor logits = model.target_logits(pixels, queries, targets).at(0);
+  const Tensor wanted = at::tensor(target_ids, at::kLong);
+  const Tensor loss = at::cross_entropy_loss(logits, wanted.to(logits.device()));
+  const Tensor gradient = torch::autograd::grad({loss}, {pixels.values})[0];
+  return {{"input_ids", at::tensor(model.input_ids(query), at::kLong)},
+          {"pixel_values", pixels.values.detach().cpu()},
+          {"target_ids", wanted},
+          {"target_logits", logits.detach().cpu()},
+          {"loss", loss.detach().cpu()},
+          {"pixel_gradient", gradient.cpu()}};
+}
+
+int run_trace(const TraceArguments& arguments) {
+  const Tensor image = load_image(arguments.image);
+  const auto model = arguments.model.load();
+  const TensorMap tensors = trace(*model, image, {arguments.prompt, arguments.system}, arguments.target);
+  save_safetensors(tensors, arguments.out);
+  std::cout << "loss " << tensors.at("loss").item<double>() << "\n" << arguments.out << std::endl;
+  return 0;
+}
+
+}  // namespace
+
+void add_trace(CLI::App& program, Action& chosen) {
+  CLI::App* command =
+      program.add_subcommand("trace", "write ids, pixels, logits, loss and gradient for a comparison");
+  auto arguments = std::make_shared<TraceArguments>();
+  arguments->model.add_to(*command);
+  command->add_option("--image", arguments->image, "photo")->required()->type_name("FILE");
+  command->add_option("--prompt", arguments->prompt, "the user's question")->required();
+  command->add_option("--system", arguments->system, "system prompt");
+  command->add_option("--target", arguments->target, "the reply whose loss is differentiated")->required();
+  command->add_option("--out", arguments->out, "safetensors file to write")->required()->type_name("FILE");
+  command->callback([&chosen, arguments] { chosen = [arguments] { return run_trace(*arguments); }; });
+}
+
+}  // namespace hijack::cli

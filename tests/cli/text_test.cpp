@@ -1,0 +1,56 @@
+#include "src/cli/text.h"
+
+#include <gtest/gtest.h>
+
+#include "src/cli/progress.h"
+
+namespace hijack::cli {
+namespace {
+
+TEST(ProgressLine, GivesWayOnNarrowTerminals) {
+  const ProgressState state{"string-linf-8-cat-s0", 120, 300, 0.4123, 0.63, 9.2};
+  const std::string wide = progress_line(state, 160);
+  for (const char* part :
+       {"string-linf-8-cat-s0", "[###", "120/300", "loss 0.412", "success 63%", "9.20 steps/s", "0:20 left"})
+    EXPECT_NE(wide.find(part), std::string::npos) << part << " in " << wide;
+  for (int width = 1; width < 160; ++width)
+    EXPECT_LE(progress_line(state, width).size(), static_cast<size_t>(width));
+  const std::string narrow = progress_line(state, 40);
+  EXPECT_EQ(narrow.find("string"), std::string::npos);
+  EXPECT_NE(narrow.find("120/300"), std::string::npos);
+  EXPECT_NE(narrow.find("0:20 left"), std::string::npos);
+}
+
+TEST(ProgressLine, LeavesOutWhatIsNotKnown) {
+  EXPECT_EQ(progress_line({"x", 0, 10, -1, -1, 0}, 80).find("success"), std::string::npos);
+  EXPECT_EQ(clock_text(65), "1:05");
+  EXPECT_EQ(clock_text(7231), "2:00:31");
+}
+
+TEST(Printable, CannotDriveATerminal) {
+  EXPECT_EQ(printable("a\x1b[2Jb\nc\x7f"), "a?[2Jb c?");
+  EXPECT_EQ(printable("\xc2\x9b"
+                      "31m"),
+            "?31m");
+  EXPECT_EQ(printable("é ü"), "é ü");
+  EXPECT_EQ(printable("aéééé", 4), "aéé…");
+}
+
+TEST(ShellWord, QuotesWhatAShellWouldChange) {
+  EXPECT_EQ(shell_word("runs/a-1"), "runs/a-1");
+  EXPECT_EQ(shell_word("my run"), "'my run'");
+  EXPECT_EQ(shell_word("it's"), "'it'\\''s'");
+  EXPECT_EQ(shell_word(""), "''");
+}
+
+TEST(Table, AlignsByCodePoints) {
+  EXPECT_EQ(table_text({{"a", "b"}, {"é", "1"}, {"long", "2"}}), "a     b\n----  -\né     1\nlong  2\n");
+}
+
+TEST(Rate, HasItsInterval) {
+  EXPECT_EQ(rate_text(0, 0), "–");
+  EXPECT_EQ(rate_text(33, 50), "66 % [52–78]");
+}
+
+}  // namespace
+}  // namespace hijack::cli

@@ -1,0 +1,249 @@
+// The runner end to end on the toy model: from photo to rows, stopped and killed and resumed.
+#include "src/experiment/runner.h"
+
+#include <gtest/gtest.h>
+
+#include "src/base/file.h"
+#include "src/base/image.h"
+#include "src/experiment/dataset.h"
+#include "src/experiment/evaluate.h"
+#include "src/experiment/manifest.h"
+#include "tests/support/temporary_folder.h"
+#include "tests/support/toy_model.h"
+
+namespace hijack {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::error_of;
+
+struct Killed {};
+
+class Runner : public ::testing::Test {
+ protected:
+  Runner() {
+    fs::create_directories(root() / "model");
+    save_png(toy_image(), root() / "photo.png");
+    std::string lines;
+    const auto contexts = toy_contexts(40);
+    for (size_t i = 0; i < contexts.size(); ++i) {
+      const char* split = i < 6 ? "train" : i < 9 ? "validation" : i < 14 ? "test" : "calibration";
+      lines += json({{"prompt", contexts[i].prompt}, {"split", split}}).dump() + "\n";
+    }
+    write_file(root() / "contexts.jsonl", lines);
+    config_.images = {(root() / "photo.png").string()};
+    config_.model = (root() / "model").string();
+    config_.contexts = (root() / "contexts.jsonl").string();
+    config_.behavior = {"string", "I was hijacked"};
+    config_.constraint.epsilon = "32/255";
+    config_.optimizer.steps = 12;
+    config_.batch = 4;
+    config_.validate_every = 4;
+    config_.checkpoint_every = 5;
+    config_.stop_at = 2;
+  }
+
+  const fs::path& root() const { return folder_.path(); }
+
+  RunFolder begin(const std::string& name) {
+    return begin_run(root() / name, "attack", plan_trials(config_));
+  }
+  bool go_on(RunFolder& folder, const RunHooks& hooks = {}) {
+    return run_trials(folder, hooks, [&](const AttackConfig&) { return model_; });
+  }
+  RunRecord finished(const std::string& name) {
+    RunFolder folder = begin(name);
+    EXPECT_TRUE(go_on(folder));
+    return read_run(root() / name);
+  }
+  /// Everything that may not depend on when and how often a run was interrupted.
+  std::string essence(const std::string& name) {
+    const RunRecord run = read_run(root() / name);
+    std::string all;
+    for (TrialRow row : run.trials) {
+      row.seconds = row.seconds_per_step = 0;
+      all += to_json(row).dump() + "\n";
+      for (const auto& file : {row.image_file, row.origin_file, row.noise_file})
+        all += sha256_file(run.folder / file);
+    }
+    for (ReplyRow row : run.replies) {
+      row.seconds = 0;
+      all += to_json(row).dump() + "\n";
+    }
+    return all;
+  }
+
+  testing::TemporaryFolder folder_;
+  AttackConfig config_;
+  std::shared_ptr<const VisionLanguageModel> model_ = std::make_shared<ToyModel>();
+};
+
+TEST_F(Runner, OneTrialEndToEnd) {
+  config_.constraint.name = "box";
+  config_.optimizer.steps = 150;
+  const RunRecord run = finished("run");
+  ASSERT_EQ(run.trials.size(), 1u);
+  const TrialRow& row = run.trials[0];
+  EXPECT_EQ(row.id, "string-box-photo-s0");
+  EXPECT_EQ(row.steps, 150);
+  EXPECT_EQ(row.losses.size(), 150u);
+  EXPECT_TRUE(row.budget.respected);
+  EXPECT_LT(row.loss_saved, row.loss_clean);
+  EXPECT_EQ(row.success.at("train").n, 6);
+  EXPECT_EQ(row.success.at("validation").n, 3);
+  EXPECT_EQ(row.success.at("test").n, 5);
+  EXPECT_EQ(row.success.at("test").exact, 5);
+  EXPECT_EQ(row.controls.at("clean").exact, 0);
+  EXPECT_EQ(row.controls.at("noise").n, 5);
+  EXPECT_EQ(run.replies.size(), 6u + 3 + 5 + 5 + 5);
+  EXPECT_TRUE(on_lattice(load_image(run.folder / row.image_file)));
+  EXPECT_EQ(run.manifest.at("command"), "attack");
+  EXPECT_TRUE(run.manifest.at("inputs").contains(config_.images[0]));
+  EXPECT_FALSE(fs::exists(run.folder / "checkpoints"));
+}
+
+TEST_F(Runner, TheReportedNumbersAreThoseOfTheSavedFile) {
+  const RunRecord run = finished("run");
+  const TrialRow& row = run.trials[0];
+  const Tensor saved = load_image(run.folder / row.image_file);
+  const Tensor origin = load_image(run.folder / row.origin_file);
+  const double difference = (saved - origin).abs().max().item<double>() * 255;
+  EXPECT_NEAR(row.budget.max_difference_255, difference, 1e-3);
+  EXPECT_GT(difference, 0.5);
+  EXPECT_LE(difference, 32.001);
+  int64_t exact = 0;
+  for (const ReplyRow& reply : run.replies) {
+    if (reply.condition != "attack" || reply.split != "test") continue;
+    EXPECT_EQ(replies_to(*model_, saved, {reply.context}, 48).at(0), reply.reply);
+    exact += reply.exact;
+  }
+  EXPECT_EQ(exact, row.success.at("test").exact);
+}
+
+TEST_F(Runner, EpsilonZeroChangesNothing) {
+  config_.constraint.epsilon = "0/255";
+  const RunRecord run = finished("run");
+  const TrialRow& row = run.trials.at(0);
+  EXPECT_EQ(row.budget.max_difference_255, 0);
+  EXPECT_EQ(sha256_file(run.folder / row.image_file), sha256_file(run.folder / row.origin_file));
+  EXPECT_EQ(row.loss_saved, row.loss_clean);
+}
+
+TEST_F(Runner, SameSeedSameBytesOtherSeedOthers) {
+  finished("a");
+  finished("b");
+  EXPECT_EQ(essence("a"), essence("b"));
+  config_.seeds = {1};
+  finished("c");
+  EXPECT_NE(essence("a"), essence("c"));
+}
+
+TEST_F(Runner, StoppedAndResumedEndsWithTheSameBytes) {
+  finished("whole");
+  for (const int64_t at : {1, 5, 7, 12}) {
+    const std::string name = "stopped-" + std::to_string(at);
+    std::stop_source stop;
+    RunHooks hooks;
+    hooks.stop = stop.get_token();
+    hooks.on_step = [&](const TrialProgress& now) {
+      if (now.step == at) stop.request_stop();
+    };
+    RunFolder folder = begin(name);
+    EXPECT_FALSE(go_on(folder, hooks));
+    EXPECT_EQ(read_run(root() / name).trials.size(), 0u);
+    RunFolder again = RunFolder::open(root() / name);
+    EXPECT_TRUE(go_on(again));
+    EXPECT_EQ(essence(name), essence("whole")) << "stopped after step " << at;
+  }
+}
+
+TEST_F(Runner, KilledAndResumedEndsWithTheSameBytes) {
+  config_.seeds = {0, 1};
+  finished("whole");
+  RunHooks hooks;
+  hooks.on_step = [](const TrialProgress& now) {
+    if (now.trial.ends_with("s1") && now.step == 8) throw Killed();
+  };
+  RunFolder folder = begin("killed");
+  EXPECT_THROW(go_on(folder, hooks), Killed);
+  // A row half-written, and replies of a trial that never got its row.
+  std::ofstream(root() / "killed/trials.jsonl", std::ios::app) << R"({"id": "string-li)";
+  std::ofstream(root() / "killed/replies.jsonl", std::ios::app)
+      << R"({"trial": "string-linf-32-photo-s1", "condition": "attack"})"
+      << "\n";
+  RunFolder again = RunFolder::open(root() / "killed");
+  EXPECT_EQ(again.finished().size(), 1u);
+  EXPECT_TRUE(go_on(again));
+  EXPECT_EQ(essence("killed"), essence("whole"));
+}
+
+TEST_F(Runner, AFolderHoldsOneRun) {
+  finished("run");
+  EXPECT_NE(error_of([&] { begin("run"); }).find("already holds another run"), std::string::npos);
+  EXPECT_NE(error_of([&] { check_new_run(root() / "photo.png"); }), "");
+  EXPECT_NE(error_of([&] { check_new_run("/proc/hijack/run"); }).find("cannot be written"),
+            std::string::npos);
+  EXPECT_NE(error_of([&] { RunFolder::open(root() / "nothing"); }), "");
+  EXPECT_EQ(error_of([&] { check_new_run(root() / "deep/in/new"); }), "");
+  EXPECT_FALSE(fs::exists(root() / "deep"));
+}
+
+TEST_F(Runner, NothingIsWrittenForBadInputs) {
+  write_file(root() / "photo.png", "not an image");
+  EXPECT_NE(error_of([&] { begin("run"); }), "");
+  EXPECT_FALSE(fs::exists(root() / "run"));
+  save_png(toy_image(), root() / "photo.png");
+  config_.test = 1000;
+  EXPECT_NE(error_of([&] { begin("run"); }), "");
+  EXPECT_FALSE(fs::exists(root() / "run"));
+}
+
+TEST_F(Runner, ChangedInputsAreNoticed) {
+  const json manifest = finished("run").manifest;
+  EXPECT_EQ(error_of([&] { check_inputs(manifest); }), "");
+  save_png(toy_image(9), root() / "photo.png");
+  EXPECT_NE(error_of([&] { check_inputs(manifest); }).find("photo.png"), std::string::npos);
+}
+
+TEST_F(Runner, EvaluateComparesDefensesAndAsksNothingTwice) {
+  finished("run");
+  EvaluateConfig evaluate;
+  evaluate.defenses = {"bit_depth", "perplexity"};
+  evaluate.stack = true;
+  evaluate.utility = 4;
+  evaluate.suffix_tokens = 3;
+  evaluate.suffix_iterations = 2;
+  const auto source = [&](const AttackConfig&) { return model_; };
+  EXPECT_TRUE(evaluate_run(root() / "run", evaluate, {}, source));
+  const RunRecord run = read_run(root() / "run");
+  std::map<std::string, int> rows;
+  for (const ReplyRow& reply : run.replies)
+    ++rows[reply.condition + "/" + (reply.defense == "none" ? "none" : "some")];
+  EXPECT_EQ(rows["attack/some"], 3 * 5);
+  EXPECT_EQ(rows["clean/some"], 3 * 5);
+  EXPECT_EQ(rows["text_suffix/some"], 3 * 5);
+  EXPECT_EQ(rows["text_suffix/none"], 5);
+  EXPECT_EQ(rows["benign/some"], 3 * 4);
+  EXPECT_EQ(rows["benign/none"], 4);
+  EXPECT_EQ(rows["clean/none"], 5);
+  EXPECT_EQ(run.manifest.at("calibrations").size(), 1u);
+  EXPECT_EQ(run.manifest.at("text_suffixes").size(), 1u);
+  EXPECT_TRUE(evaluate_run(root() / "run", evaluate, {}, source));
+  EXPECT_EQ(read_run(root() / "run").replies.size(), run.replies.size());
+}
+
+TEST_F(Runner, EvaluateRefusesWhatItCannotDo) {
+  finished("run");
+  const auto refused = [&](const EvaluateConfig& config) {
+    return error_of(
+        [&] { evaluate_run(root() / "run", config, {}, [&](const AttackConfig&) { return model_; }); });
+  };
+  EXPECT_NE(refused({}).find("--defense"), std::string::npos);
+  EXPECT_NE(refused({.defenses = {"jpg"}}).find("jpeg"), std::string::npos);
+  EXPECT_NE(refused({.defenses = {"jpeg"}, .utility = -1}), "");
+  EXPECT_NE(error_of([&] { evaluate_run(root(), {.defenses = {"jpeg"}}, {}); }), "");
+}
+
+}  // namespace
+}  // namespace hijack
