@@ -91,21 +91,21 @@ AddedVocabulary::AddedVocabulary(const Json& tokens, const Bpe& bpe, const Norma
     const std::string place = where + "[" + std::to_string(i) + "]";
     AddedToken token = read_token(tokens[i], place);
     if (token.content.empty()) continue;
-    const std::string name = "'" + token.content.substr(0, 60) + "'";
+    const std::string name = "'" + unicode::excerpt(token.content) + "'";
     // The tokenizers package numbers added tokens itself and only warns when the file says otherwise.
     const auto in_model = bpe.id_of(token.content);
     const uint32_t expected = in_model ? *in_model : next++;
     if (ids_.contains(token.content)) throw Error(place + ": " + name + " is there twice");
     if (tokens_.contains(token.id))
       throw Error(place + ": " + name + " has the id " + std::to_string(token.id) + " of '" +
-                  tokens_.at(token.id).content.substr(0, 60) + "'");
+                  unicode::excerpt(tokens_.at(token.id).content) + "'");
     if (token.id != expected)
       throw Error(place + ": " + name + " says id " + std::to_string(token.id) +
                   " but the tokenizers package gives it " + std::to_string(expected) +
                   "; save the file again with transformers");
     if (!in_model && bpe.token_of(token.id) != nullptr)
       throw Error(place + ": " + name + " has the id of the vocabulary's '" +
-                  bpe.token_of(token.id)->substr(0, 60) + "'");
+                  unicode::excerpt(*bpe.token_of(token.id)) + "'");
     add(std::move(token), normalizer, place);
   }
 }
@@ -119,7 +119,7 @@ void AddedVocabulary::add(AddedToken token, const Normalizer& normalizer, const 
   }
   TokenFinder& finder = token.normalized ? normalized_ : plain_;
   if (!finder.add(token.normalized_content, token.id))
-    throw Error(where + ": '" + token.content.substr(0, 60) +
+    throw Error(where + ": '" + unicode::excerpt(token.content) +
                 "' is empty or equal to another added token once it is normalized");
   if (token.special) special_.insert(token.content);
   ids_.emplace(token.content, token.id);

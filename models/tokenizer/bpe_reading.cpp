@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "models/tokenizer/bpe.h"
+#include "models/tokenizer/unicode.h"
 #include "src/base/error.h"
 
 namespace hijack {
@@ -31,7 +32,7 @@ std::pair<std::string, std::string> merge_parts(const Json& merge, const Place& 
   const auto& line = merge.get_ref<const std::string&>();
   const size_t space = line.find(' ');
   if (space == line.npos || line.find(' ', space + 1) != line.npos)
-    throw Error(where() + ": '" + line.substr(0, 100) + "' must be two tokens with one space between");
+    throw Error(where() + ": '" + unicode::excerpt(line) + "' must be two tokens with one space between");
   return {line.substr(0, space), line.substr(space + 1)};
 }
 
@@ -59,11 +60,13 @@ void Bpe::read_vocabulary(const Json& model, const std::string& where) {
   vocabulary_.reserve(vocabulary.size());
   tokens_.reserve(vocabulary.size());
   for (const auto& [token, id] : vocabulary.items()) {
-    const uint32_t value = json_reader::token_id(id, where + ".vocab['" + token.substr(0, 60) + "']");
+    if (!json_reader::is_token_id(id))
+      json_reader::token_id(id, where + ".vocab['" + unicode::excerpt(token) + "']");
+    const auto value = id.get<uint32_t>();
     const auto added = vocabulary_.emplace(token, value).first;
     if (const auto [other, fresh] = tokens_.emplace(value, &added->first); !fresh)
-      throw Error(where + ".vocab: '" + token.substr(0, 60) + "' and '" + other->second->substr(0, 60) +
-                  "' have the same id " + std::to_string(value));
+      throw Error(where + ".vocab: '" + unicode::excerpt(token) + "' and '" +
+                  unicode::excerpt(*other->second) + "' have the same id " + std::to_string(value));
   }
 }
 
@@ -84,7 +87,7 @@ void Bpe::read_merges(const Json& model, const std::string& where) {
 void Bpe::add_merge(const std::string& left, const std::string& right, uint32_t rank, const Place& where) {
   const auto known = [&](const std::string& token) {
     const auto id = id_of(token);
-    if (!id) throw Error(where() + ": '" + token.substr(0, 100) + "' is not in the vocabulary");
+    if (!id) throw Error(where() + ": '" + unicode::excerpt(token) + "' is not in the vocabulary");
     return *id;
   };
   const uint64_t pair = uint64_t{known(left)} << 32 | known(right);

@@ -7,7 +7,7 @@ namespace hijack::json_reader {
 namespace {
 
 constexpr int kDepth = 64;
-constexpr int64_t kHighestId = (int64_t{1} << 24) - 1;
+constexpr uint64_t kHighestId = (uint64_t{1} << 24) - 1;
 
 std::string named(const char* key) {
   return "'" + std::string(key) + "'";
@@ -64,8 +64,12 @@ int64_t count(const Json& object, const char* key, const std::string& where) {
   return value.get<int64_t>();
 }
 
+bool is_token_id(const Json& value) {
+  return value.is_number_unsigned() && value.get<uint64_t>() <= kHighestId;
+}
+
 uint32_t token_id(const Json& value, const std::string& where) {
-  if (!value.is_number_unsigned() || value.get<uint64_t>() > kHighestId)
+  if (!is_token_id(value))
     throw Error(where + ": a token id must be an integer in [0, " + std::to_string(kHighestId) + "]");
   return value.get<uint32_t>();
 }

@@ -22,6 +22,7 @@ bool flag(const Json& object, const char* key, const std::string& where);
 bool flag(const Json& object, const char* key, bool fallback, const std::string& where);
 int64_t count(const Json& object, const char* key, const std::string& where);  ///< in [0, 2^31)
 /// A token id in [0, 2^24).
+bool is_token_id(const Json& value);
 uint32_t token_id(const Json& value, const std::string& where);
 /// A string of exactly one character.
 std::string character(const Json& object, const char* key, const std::string& where);

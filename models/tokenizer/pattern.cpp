@@ -71,7 +71,7 @@ Pattern Pattern::regex(const std::string& expression, const std::string& where) 
   if (expression.size() > kLongestExpression) throw Error(where + ": a pattern is longer than 64 KiB");
   const std::string translated = translated_regex(expression, where);
   auto compiled = std::make_shared<Compiled>();
-  compiled->expression = expression.substr(0, 200);
+  compiled->expression = unicode::excerpt(expression);
   const CompileContext options(pcre2_compile_context_create(nullptr));
   pcre2_set_newline(options.get(), PCRE2_NEWLINE_LF);
   int error = 0;

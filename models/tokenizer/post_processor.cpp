@@ -1,5 +1,6 @@
 #include "models/tokenizer/post_processor.h"
 
+#include "models/tokenizer/unicode.h"
 #include "src/base/error.h"
 
 namespace hijack {
@@ -41,7 +42,7 @@ TokenIds special_ids(const Json& component, const std::string& name,
                      const std::function<bool(uint32_t)>& is_known, const std::string& where) {
   const Json& specials = json_reader::member(component, "special_tokens", where);
   if (!specials.is_object() || !specials.contains(name))
-    throw Error(where + ": the template's '" + name.substr(0, 60) + "' is not in its special_tokens");
+    throw Error(where + ": the template's '" + unicode::excerpt(name) + "' is not in its special_tokens");
   TokenIds ids;
   for (const Json& id : json_reader::array(specials[name], "ids", where)) {
     ids.push_back(json_reader::token_id(id, where));

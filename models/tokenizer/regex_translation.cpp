@@ -2,6 +2,7 @@
 
 #include "models/tokenizer/newer_characters.h"
 #include "models/tokenizer/pattern.h"
+#include "models/tokenizer/unicode.h"
 #include "src/base/error.h"
 
 // Oniguruma and PCRE2 agree on what tokenizers use, but for some classes and for syntax where they differ
@@ -45,7 +46,7 @@ class Translator {
  private:
   [[noreturn]] void refuse(const std::string& what) const {
     throw Error(where_ + ": unsupported component: " + what + " in the regular expression '" +
-                std::string(in_.substr(0, 200)) + "'");
+                unicode::excerpt(in_) + "'");
   }
   char peek(size_t ahead = 0) const { return at_ + ahead < in_.size() ? in_[at_ + ahead] : '\0'; }
   void copy(size_t n = 1) {

@@ -113,6 +113,14 @@ bool is_well_formed(std::string_view text) {
   return true;
 }
 
+std::string excerpt(std::string_view text) {
+  constexpr size_t kLongest = 80;
+  if (text.size() <= kLongest) return lossy(text);
+  size_t end = kLongest;
+  while (end > 0 && (byte_at(text, end) & 0xC0U) == 0x80U) --end;
+  return lossy(text.substr(0, end)) + "...";
+}
+
 bool is_white_space(char32_t c) {
   return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
          (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||

@@ -26,6 +26,9 @@ size_t sequence_length(std::string_view text, size_t at, size_t* ill_formed);
 std::string lossy(std::string_view text);
 bool is_well_formed(std::string_view text);
 
+/// The beginning of any text, for a message: whole characters, at most 80 bytes.
+std::string excerpt(std::string_view text);
+
 bool is_white_space(char32_t c);   ///< property White_Space (Rust's \s and char::is_whitespace)
 bool is_word(char32_t c);          ///< Rust's \w: Alphabetic, M, Nd, Pc, Join_Control
 bool is_numeric(char32_t c);       ///< Nd, Nl, No
