@@ -68,8 +68,8 @@ std::map<std::string, int64_t> corpus_counts(uint64_t seed) {
   for (int64_t i = 0; i < kExercises; ++i) {
     const Scene scene = random_scene(random);
     const Exercise exercise = draw_exercise(i % 2 ? &scene : nullptr, random, Wording::kTrain);
-    count_pieces("USER:", counts);
-    count_pieces(exercise.prompt, counts);
+    count_pieces(" USER:", counts);  // the normalizer puts a space before every text
+    count_pieces(" " + exercise.prompt, counts);
     count_pieces(" ASSISTANT: " + exercise.answer, counts);
   }
   return counts;
@@ -107,7 +107,7 @@ std::vector<Pair> train_merges(uint64_t seed, size_t wanted) {
   constexpr int64_t kRare = 3;
   std::vector<Word> forced, others;
   for (const std::string& word : pocket_vocabulary()) forced.push_back(make_word(" " + word, 1));
-  for (const std::string word : {"USER", " ASSISTANT", "example", "mail", "canary", "What", "Please"})
+  for (const std::string word : {" USER", " ASSISTANT", "example", "mail", "canary"})
     forced.push_back(make_word(word, 1));
   for (const auto& [piece, count] : corpus_counts(seed))
     if (count >= kRare) others.push_back(make_word(piece, count));
@@ -200,8 +200,8 @@ std::string train_pocket_tokenizer(uint64_t seed) {
       Json::array({Json{{"type", "Digits"}, {"individual_digits", true}}, byte_level(false)});
   json["post_processor"] = post_processor();
   json["decoder"] = {{"type", "Sequence"}};
-  json["decoder"]["decoders"] = Json::array(
-      {byte_level(true), Json{{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}}});
+  json["decoder"]["decoders"] =
+      Json::array({byte_level(true), Json{{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}}});
   json["model"] = bpe_model(merges, specials);
   return json.dump(1) + "\n";
 }

@@ -19,9 +19,9 @@ ContextSplit split_of(const std::string& prompt) {
 }
 
 Exercise draw_benign(Random& random, Wording wording) {
-  static constexpr std::array<Task, 12> kMix = {Task::kColor, Task::kColor,    Task::kCount, Task::kWord,
-                                                Task::kYesNo, Task::kDescribe, Task::kShape, Task::kFact,
-                                                Task::kFact,  Task::kSay,      Task::kEmail, Task::kPolicy};
+  static constexpr std::array<Task, 12> kMix = {Task::kColor, Task::kColor, Task::kCount, Task::kWord,
+                                                Task::kYesNo, Task::kYesNo, Task::kCount, Task::kFact,
+                                                Task::kFact,  Task::kSay,   Task::kEmail, Task::kPolicy};
   for (;;) {
     const Task task = random.pick(kMix);
     if (task == Task::kPolicy)
