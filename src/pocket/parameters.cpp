@@ -11,6 +11,33 @@ bool writes_residual(const std::string& name) {
   return false;
 }
 
+// the matrices of the blocks: everything else is an embedding, a head, a convolution or a vector
+bool is_block_matrix(const std::string& name) {
+  return name.find(".layers.") != std::string::npos && name.ends_with(".weight") &&
+         name.find("norm") == std::string::npos;
+}
+
+/// The nearest matrix with orthonormal rows (or columns), by five Newton-Schulz steps.
+Tensor orthogonalized(const Tensor& matrix) {
+  const bool tall = matrix.size(0) > matrix.size(1);
+  Tensor x = tall ? matrix.t() : matrix;
+  x = x / (x.norm() + 1e-7);
+  for (int i = 0; i < 5; ++i) {
+    const Tensor a = at::matmul(x, x.t());
+    x = 3.4445 * x + at::matmul(-4.7750 * a + 2.0315 * at::matmul(a, a), x);
+  }
+  return tall ? x.t() : x;
+}
+
+/// Muon (Jordan et al. 2024): orthogonalized Nesterov momentum, scaled to AdamW's usual update size (Liu et
+/// al. 2025), so that one learning rate serves both. About twice the progress of AdamW per sample here.
+void muon_update(Tensor& value, const Tensor& gradient, Tensor& momentum, double rate, double weight_decay) {
+  momentum.mul_(0.95).add_(gradient);
+  const Tensor update = orthogonalized(gradient + 0.95 * momentum);
+  const double scale = 0.2 * std::sqrt(static_cast<double>(std::max(value.size(0), value.size(1))));
+  value.mul_(1 - rate * weight_decay).add_(update, -rate * scale);
+}
+
 bool is_norm(const std::string& name) {
   return name.find("norm") != std::string::npos;
 }
@@ -61,19 +88,23 @@ double Parameters::clip_gradients(double limit) {
 }
 
 void Parameters::step(const std::function<double(const std::string&)>& rate, double weight_decay) {
-  // one fused update per (rate, decay)
+  // one fused AdamW update per (rate, decay); Muon matrix by matrix
   std::map<std::pair<double, double>, std::vector<std::string>> groups;
+  const at::NoGradGuard no_gradients;
   for (auto& [name, value] : values_) {
     const double lr = rate(name);
-    if (lr > 0 && value.grad().defined()) groups[{lr, value.dim() >= 2 ? weight_decay : 0.0}].push_back(name);
+    if (lr <= 0 || !value.grad().defined()) continue;
+    if (!first_.contains(name)) first_[name] = at::zeros_like(value);
+    if (is_block_matrix(name))
+      muon_update(value, value.grad(), first_.at(name), lr, weight_decay);
+    else
+      groups[{lr, value.dim() >= 2 ? weight_decay : 0.0}].push_back(name);
   }
-  const at::NoGradGuard no_gradients;
   for (const auto& [key, names] : groups) {
     std::vector<Tensor> values, gradients, first, second, steps;
     for (const auto& name : names) {
       Tensor& value = values_.at(name);
-      if (!first_.contains(name)) {
-        first_[name] = at::zeros_like(value);
+      if (!second_.contains(name)) {
         second_[name] = at::zeros_like(value);
         steps_[name] = at::zeros({}, value.options().requires_grad(false));
       }

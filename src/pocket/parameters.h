@@ -9,7 +9,7 @@
 
 namespace hijack {
 
-/// Trainable parameters under the names of the checkpoint, with AdamW state. float32 leaves.
+/// Trainable parameters under the names of the checkpoint, with optimizer state. float32 leaves.
 class Parameters {
  public:
   Parameters(uint64_t seed, at::Device device);
@@ -32,7 +32,7 @@ class Parameters {
   TensorMap state() const;
   /// Throws Error when a tensor is missing or of another shape.
   void restore(const TensorMap& state, const std::string& where);
-  /// Forgets the AdamW moments (a new stage starts).
+  /// Forgets the moments (a new stage starts).
   void reset_moments();
 
  private:

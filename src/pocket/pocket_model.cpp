@@ -96,7 +96,7 @@ LlavaConfig pocket_config() {
                    .mlp_width = 512};
   config.text = {.vocabulary = kPocketVocabulary,
                  .width = 256,
-                 .layers = 5,
+                 .layers = 4,
                  .heads = 4,
                  .kv_heads = 4,
                  .head_dim = 64,

@@ -15,7 +15,8 @@ namespace {
 constexpr double kBackgroundWeight = 0.2;  // of patch labels, else their loss stalls
 constexpr double kChannelNoise = 0.3;      // on the reconstruction's input, in units of its RMS
 constexpr double kLabelWeight = 0.15;      // in stage 2
-constexpr int64_t kWarmup = 200;
+constexpr int64_t kWarmup = 100;
+constexpr double kDecayShare = 0.3;
 constexpr double kClip = 1.0;
 
 /// bf16 autocast where the device is fast at it.
@@ -88,16 +89,15 @@ Tensor PocketTrainer::weak_texture(const Tensor& images) {
 }
 
 PocketTrainer::Losses PocketTrainer::vision_losses(const Tensor& features, const PocketBatch& batch,
-                                                   const Tensor& images) {
+                                                   const Tensor& wanted) {
   Losses losses;
-  Tensor weight = at::ones({kPatchClasses}, images.options());
+  Tensor weight = at::ones({kPatchClasses}, wanted.options());
   weight[0] = kBackgroundWeight;
   losses.label = at::cross_entropy_loss(label_head_(features).to(at::kFloat).flatten(0, 1),
                                         batch.patch_labels.flatten(), weight);
   const Tensor wide = features.to(at::kFloat);
   const Tensor unit = wide * at::rsqrt(wide.square().mean(-1, true) + 1e-6);
   const Tensor noise = at::randn(unit.sizes(), generator_, unit.options().requires_grad(false));
-  const Tensor wanted = whitening_.coefficients(images);
   const Tensor got = reconstruction_head_(unit + kChannelNoise * noise).to(at::kFloat);
   losses.reconstruction = (got - wanted).square().mean() / wanted.square().mean();
   return losses;
@@ -121,10 +121,11 @@ Tensor PocketTrainer::answer_loss(const PocketBatch& batch, const Tensor& featur
 }
 
 PocketTrainer::Losses PocketTrainer::losses(const PocketBatch& batch, bool joint) {
-  const Autocast autocast(device_);
   const Tensor images = weak_texture(batch.images.to(at::kFloat) / 255);
+  const Tensor wanted = whitening_.coefficients(images);  // in float32: small terms beside a large mean
+  const Autocast autocast(device_);
   const Tensor features = network_->image_features((images - pocket_mean(device_)) / pocket_std(device_));
-  Losses losses = vision_losses(features, batch, images);
+  Losses losses = vision_losses(features, batch, wanted);
   losses.answer = joint ? answer_loss(batch, features) : at::zeros({}, images.options());
   losses.total = losses.answer + losses.reconstruction + (joint ? kLabelWeight : 1.0) * losses.label;
   return losses;
@@ -133,9 +134,9 @@ PocketTrainer::Losses PocketTrainer::losses(const PocketBatch& batch, bool joint
 double PocketTrainer::rate_at(bool joint, int64_t step, const std::string& name) const {
   const int64_t steps = joint ? config_.joint_steps : config_.vision_steps;
   const double warm = std::min(1.0, static_cast<double>(step + 1) / kWarmup);
-  const double turn = static_cast<double>(step) / static_cast<double>(std::max<int64_t>(steps, 1));
-  const double cosine = 0.02 + 0.98 * 0.5 * (1 + std::cos(M_PI * turn));
-  double rate = (joint ? config_.joint_rate : config_.vision_rate) * warm * cosine;
+  // constant, then linear to zero: a run can be made longer from any checkpoint before the decay
+  const double left = static_cast<double>(steps - step) / static_cast<double>(std::max<int64_t>(steps, 1));
+  double rate = (joint ? config_.joint_rate : config_.vision_rate) * warm * std::min(1.0, left / kDecayShare);
   if (joint && name.starts_with("vision_tower")) rate *= config_.tower_share;
   return rate;
 }
@@ -150,7 +151,7 @@ bool PocketTrainer::run_stage(const std::string& stage, const std::function<void
   BatchStream stream(
       [=, this](uint64_t index) {
         return joint ? make_batch(*tokenizer_, shape, seed, index)
-                     : make_vision_batch(shape.sequences, seed, index);
+                     : make_vision_batch(2 * shape.sequences, seed, index);
       },
       static_cast<uint64_t>(step), worker_count(config_.workers));
   const auto start = std::chrono::steady_clock::now();

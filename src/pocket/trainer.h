@@ -16,15 +16,15 @@ struct TrainConfig {
   std::string out = "runs/pocket";
   std::string device = "cpu";
   uint64_t seed = 1;
-  int64_t vision_steps = 3000;
-  int64_t joint_steps = 12000;
-  int64_t batch = 256;
-  int64_t sequence_tokens = 288;
-  double vision_rate = 1e-3;
-  double joint_rate = 8e-4;
-  double tower_share = 0.25;
+  int64_t vision_steps = 600;
+  int64_t joint_steps = 4000;
+  int64_t batch = 24;
+  int64_t sequence_tokens = 240;
+  double vision_rate = 2e-3;
+  double joint_rate = 1.5e-3;
+  double tower_share = 0.3;
   double weight_decay = 0.05;
-  int64_t checkpoint_every = 500;
+  int64_t checkpoint_every = 250;
   int64_t workers = 0;
   bool resume = false;
 
@@ -72,7 +72,7 @@ class PocketTrainer {
   };
   bool run_stage(const std::string& stage, const std::function<void(const TrainProgress&)>& tell,
                  std::stop_token stop);
-  Losses vision_losses(const Tensor& features, const PocketBatch& batch, const Tensor& images);
+  Losses vision_losses(const Tensor& features, const PocketBatch& batch, const Tensor& wanted);
   Losses losses(const PocketBatch& batch, bool joint);
   Tensor answer_loss(const PocketBatch& batch, const Tensor& features);
   Tensor weak_texture(const Tensor& images);
