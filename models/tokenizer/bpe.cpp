@@ -1,7 +1,7 @@
 #include "models/tokenizer/bpe.h"
 
-#include <cstdio>
 #include <queue>
+#include <span>
 
 #include "models/tokenizer/unicode.h"
 #include "src/base/error.h"
@@ -28,6 +28,13 @@ struct Links {
   int32_t previous, next;
   bool gone = false;
 };
+
+std::vector<WordToken> without_gone(std::span<const WordToken> tokens, std::span<const Links> links) {
+  std::vector<WordToken> kept;
+  for (size_t i = 0; i < tokens.size(); ++i)
+    if (!links[i].gone) kept.push_back(tokens[i]);
+  return kept;
+}
 
 }  // namespace
 
@@ -158,10 +165,7 @@ std::vector<WordToken> Bpe::merged(std::vector<WordToken> tokens, Skip* skip) co
     offer(here.previous, static_cast<int32_t>(top.position));
     offer(static_cast<int32_t>(top.position), here.next);
   }
-  std::vector<WordToken> kept;
-  for (size_t i = 0; i < tokens.size(); ++i)
-    if (!links[i].gone) kept.push_back(tokens[i]);
-  return kept;
+  return without_gone(tokens, links);
 }
 
 }  // namespace hijack

@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <functional>
 
 #include "models/tokenizer/bpe.h"
 #include "models/tokenizer/unicode.h"
