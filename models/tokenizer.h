@@ -30,14 +30,13 @@ class Tokenizer {
   static std::shared_ptr<const Tokenizer> from_json(std::string_view json, const std::string& where);
   virtual ~Tokenizer() = default;
 
-  /// text: any bytes; ill-formed UTF-8 is replaced by U+FFFD as Python's decoder would. Added tokens in the
-  /// text
-  /// ("<image>") are found whatever add_special_tokens says, which is about those of the post-processor.
-  /// Throws Error for a text, or what the normalizer makes of it, of more than 16 MiB.
+  /// text: any bytes; ill-formed UTF-8 is replaced by U+FFFD as Python's decoder would. Added tokens in it
+  /// ("<image>") are always found; add_special_tokens is about those of the post-processor. Throws Error for
+  /// a text, or what the normalizer makes of it, of more than 16 MiB.
   virtual TokenIds encode(std::string_view text, bool add_special_tokens) const = 0;
   virtual Encoding encode_with_offsets(std::string_view text, bool add_special_tokens) const = 0;
-  /// BPE-dropout (Provilkov et al. 2020): each merge is skipped with probability `dropout`. seed chooses the
-  /// draw.
+  /// BPE-dropout (Provilkov et al. 2020): each merge is skipped with probability `dropout`; seed
+  /// chooses the draw. Without special tokens of the post-processor.
   virtual TokenIds encode_with_dropout(std::string_view text, double dropout, uint64_t seed) const = 0;
   /// Any id sequence, ill-formed ones included. Unknown ids are an Error.
   virtual std::string decode(std::span<const TokenId> ids, bool skip_special_tokens) const = 0;

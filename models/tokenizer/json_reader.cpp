@@ -23,7 +23,10 @@ Json parse(std::string_view text, const std::string& where) {
   try {
     return Json::parse(text.begin(), text.end(), limit);
   } catch (const Json::exception& error) {
-    throw Error(where + ": not well-formed JSON (" + error.what() + ")");
+    const std::string_view reason =
+        error.what();  // "[json.exception...] parse error at line ...; last read: <bytes>"
+    throw Error(where + ": not well-formed JSON (" +
+                unicode::lossy(reason.substr(0, reason.find("; last read"))) + ")");
   }
 }
 

@@ -207,6 +207,8 @@ TEST(Tokenizer, UnsupportedComponentsAreNamed) {
 TEST(Tokenizer, HostileFilesAreErrorsThatNameThePlace) {
   EXPECT_TRUE(mentions(error_of(std::string(10000, '[')), "nested deeper"));
   EXPECT_TRUE(mentions(error_of(std::string("{\"model\": ")), "not well-formed JSON"));
+  EXPECT_EQ(error_of(std::string("{\"\xFF")).find('\xFF'),
+            std::string::npos);  // messages are well-formed UTF-8
   EXPECT_TRUE(mentions(error_of(std::string("[1]")), "expected an object"));
   const auto changed = [](const std::string& pointer, const json& value) {
     json tokenizer = small();
