@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "src/base/error.h"
+#include "src/base/file.h"
 #include "src/pocket/bpe_trainer.h"
 
 namespace hijack {
@@ -38,6 +39,18 @@ class Autocast {
   bool on_;
 };
 
+/// A resumed run keeps its tokenizer even when the grammar it was trained on has changed since.
+std::string tokenizer_of(const TrainConfig& config) {
+  const auto file = std::filesystem::path(config.out) / "tokenizer.json";
+  if (config.resume && std::filesystem::exists(file)) return read_file(file);
+  std::error_code failed;
+  std::filesystem::create_directories(config.out, failed);
+  if (failed) throw Error("cannot create " + config.out + ": " + failed.message());
+  const std::string json = train_pocket_tokenizer(config.seed);
+  write_file(file, json);
+  return json;
+}
+
 int worker_count(int64_t asked) {
   if (asked > 0) return static_cast<int>(asked);
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) - 1);
@@ -49,14 +62,15 @@ PocketTrainer::PocketTrainer(const TrainConfig& config)
     : config_(config),
       device_(config.device),
       parameters_(config.seed, device_),
-      tokenizer_json_(train_pocket_tokenizer(config.seed)),
+      tokenizer_json_(tokenizer_of(config)),
       tokenizer_(Tokenizer::from_json(tokenizer_json_, "the pocket tokenizer")),
       whitening_(config.seed + 1, 2000, device_),
       generator_(at::globalContext().defaultGenerator(device_).clone()) {
-  std::error_code failed;
-  std::filesystem::create_directories(config.out, failed);
-  if (failed) throw Error("cannot create " + config.out + ": " + failed.message());
   const LlavaConfig shape = pocket_config();
+  if (tokenizer_->vocabulary_size() != shape.text.vocabulary)
+    throw Error(config.out + "/tokenizer.json has " + std::to_string(tokenizer_->vocabulary_size()) +
+                " tokens, this version trains " + std::to_string(shape.text.vocabulary) +
+                "; start anew in another folder");
   network_.emplace(shape, parameters_.source(std::max(shape.text.layers, shape.vision.layers)));
   const ParameterSource heads = parameters_.source(1);
   label_head_ = Linear(heads, "training.label_head", shape.text.width, kPatchClasses, true);
