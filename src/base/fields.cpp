@@ -136,11 +136,11 @@ std::string value_text(const Field& field) {
 }
 
 std::string type_text(const Field& field) {
-  return std::visit(Overloaded{[](std::string*) { return "TEXT"; }, [](bool*) { return ""; },
-                               [](std::vector<std::string>*) { return "TEXT ..."; },
-                               [](std::vector<uint64_t>*) { return "N,..."; }, [](double*) { return "X"; },
-                               [](auto*) { return "N"; }},
-                    field.value);
+  return std::visit(
+      Overloaded{[](std::string*) { return "TEXT"; }, [](bool*) { return ""; },
+                 [](std::vector<std::string>*) { return "TEXT"; }, [](std::vector<uint64_t>*) { return "N"; },
+                 [](double*) { return "X"; }, [](auto*) { return "N"; }},
+      field.value);
 }
 
 json fields_to_json(std::span<const Field> fields) {

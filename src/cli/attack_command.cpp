@@ -1,5 +1,7 @@
+#include "src/base/error.h"
 #include "src/cli/commands.h"
 #include "src/cli/field_options.h"
+#include "src/cli/interrupt.h"
 #include "src/cli/run_session.h"
 
 namespace hijack::cli {
@@ -21,14 +23,13 @@ struct AttackCommand {
   }
 
   int act() {
+    const Interrupt interrupt;
     const auto planned = plans();
-    if (resume) {
-      RunFolder run = resume_run(out, planned);
-      return finish_run(run, "attack");
-    }
-    RunFolder run = begin_run(out.empty() ? free_run_folder(planned[0].id) : std::filesystem::path(out),
-                              "attack", planned);
-    return finish_run(run, "attack");
+    if (resume && out.empty()) throw Error("--resume needs the run folder: --out DIR.");
+    const auto folder = !out.empty() ? std::filesystem::path(out) : free_run_folder(planned[0].id);
+    const ModelSource models = folder_models();
+    RunFolder run = resume ? resume_run(folder, planned) : begin_run(folder, "attack", planned, models);
+    return finish_run(run, "attack", interrupt, models);
   }
 
   AttackConfig config;

@@ -31,16 +31,17 @@ std::string defense_table(const std::vector<report::DefenseSummary>& defenses) {
 struct EvaluateCommand {
   explicit EvaluateCommand(CLI::App& command) : flags(command, fields_of(config)) {
     command.add_option("run", run, "run folder of hijack attack or hijack run")->required()->type_name("RUN");
+    command.get_option("--defense")->allow_extra_args(false);  // RUN may follow
     command.footer("Defenses:\n" + defense_help());
   }
 
   int act() {
-    flags.apply();
     const Interrupt interrupt;
+    flags.apply();
     bool done = false;
     {
       Progress progress;
-      done = evaluate_run(run, config, show_on(progress, interrupt.token()));
+      done = evaluate_run(run, config, show_on(progress, interrupt.token()), folder_models());
     }
     if (!done) {
       std::cout << "Stopped; what was asked is saved. The same command goes on." << std::endl;

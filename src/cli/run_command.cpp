@@ -1,5 +1,6 @@
 #include "src/base/error.h"
 #include "src/cli/commands.h"
+#include "src/cli/interrupt.h"
 #include "src/cli/run_session.h"
 
 namespace hijack::cli {
@@ -12,6 +13,7 @@ struct RunArguments {
 };
 
 int run_experiment(const RunArguments& arguments) {
+  const Interrupt interrupt;
   if (arguments.file.empty() && !arguments.resume)
     throw Error("No experiment was given; name one: hijack run EXPERIMENT.toml.");
   if (arguments.file.empty() && arguments.out.empty())
@@ -19,8 +21,9 @@ int run_experiment(const RunArguments& arguments) {
   const auto plans = arguments.file.empty() ? std::vector<TrialPlan>{} : read_experiment(arguments.file);
   const std::filesystem::path file = arguments.file;
   const auto out = arguments.out.empty() ? "runs" / file.stem() : std::filesystem::path(arguments.out);
-  RunFolder folder = arguments.resume ? resume_run(out, plans) : begin_run(out, "run", plans);
-  return finish_run(folder, "run");
+  const ModelSource models = folder_models();
+  RunFolder folder = arguments.resume ? resume_run(out, plans) : begin_run(out, "run", plans, models);
+  return finish_run(folder, "run", interrupt, models);
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 
 #include "src/base/error.h"
 #include "src/base/file.h"
-#include "src/cli/interrupt.h"
 #include "src/cli/log.h"
 #include "src/cli/text.h"
 #include "src/experiment/manifest.h"
@@ -114,12 +113,12 @@ RunFolder resume_run(const std::filesystem::path& folder, const std::vector<Tria
   return run;
 }
 
-int finish_run(RunFolder& folder, const std::string& command) {
-  const Interrupt interrupt;
+int finish_run(RunFolder& folder, const std::string& command, const Interrupt& interrupt,
+               const ModelSource& models) {
   bool done = false;
   {
     Progress progress;
-    done = run_trials(folder, show_on(progress, interrupt.token()));
+    done = run_trials(folder, show_on(progress, interrupt.token()), models);
   }
   if (!done) {
     std::cout << "Stopped; everything so far is saved. Go on with:\n  hijack " << command << " --out "

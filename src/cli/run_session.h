@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <string>
 
+#include "src/cli/interrupt.h"
 #include "src/cli/progress.h"
 #include "src/experiment/runner.h"
 
@@ -12,7 +13,8 @@ RunHooks show_on(Progress& progress, std::stop_token stop);
 
 /// Does what is open of a run, writes its report and prints a summary; or, when stopped, the command that
 /// goes on. Returns the exit code: 0 done, 1 stopped or a trial outside its budget.
-int finish_run(RunFolder& folder, const std::string& command);
+int finish_run(RunFolder& folder, const std::string& command, const Interrupt& interrupt,
+               const ModelSource& models);
 
 /// Opens a run to go on with. `plans` that are not empty must be those the run began with. Throws Error.
 RunFolder resume_run(const std::filesystem::path& folder, const std::vector<TrialPlan>& plans);

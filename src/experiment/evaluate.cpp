@@ -50,7 +50,7 @@ class TrialEvaluation {
       : setup_(setup), run_(run), trial_(trial), config_(config) {
     origin_ = load_image(run.folder / trial.origin_file);
     adversarial_ = load_image(run.folder / trial.image_file);
-    model_ = bare_model(setup.model, setup.plan.config.max_new_tokens);
+    model_ = bare_model(setup.model, setup.reply_tokens);
     for (const ReplyRow& row : run.replies)
       if (row.trial == trial.id && (row.split == "test" || row.condition == "benign"))
         asked_.insert(row.condition + "\n" + row.defense);

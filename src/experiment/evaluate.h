@@ -36,6 +36,6 @@ struct EvaluateConfig {
 /// stopped. Throws Error for a run without trials, unknown defenses, and for a contexts file without
 /// calibration split when a defense needs one.
 bool evaluate_run(const std::filesystem::path& folder, const EvaluateConfig& config, const RunHooks& hooks,
-                  const ModelSource& models = folder_models());
+                  const ModelSource& models);
 
 }  // namespace hijack

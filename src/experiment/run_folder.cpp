@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/base/json.h"
@@ -30,6 +32,14 @@ void filter_lines(const fs::path& file, const std::function<bool(const json&)>& 
   if (after != before) write_file(file, after);
 }
 
+/// Tried, not asked: permissions alone do not tell about read-only or special file systems.
+bool can_make_folders_in(const fs::path& folder) {
+  std::string probe = (folder / ".hijack-XXXXXX").string();
+  if (!mkdtemp(probe.data())) return false;
+  rmdir(probe.c_str());
+  return true;
+}
+
 }  // namespace
 
 void check_new_run(const fs::path& folder) {
@@ -42,7 +52,7 @@ void check_new_run(const fs::path& folder) {
                   "' already holds another run; choose another --out, or go on with that run by --resume.");
   fs::path existing = fs::absolute(folder);
   while (!fs::exists(existing)) existing = existing.parent_path();
-  if (!fs::is_directory(existing) || access(existing.c_str(), W_OK | X_OK) != 0)
+  if (!can_make_folders_in(existing))
     throw Error("The folder '" + folder.string() + "' cannot be written; choose another --out.");
 }
 
@@ -113,6 +123,16 @@ void RunFolder::add_trial(const TrialRow& row, std::span<const ReplyRow> replies
   std::error_code ignored;
   fs::remove(checkpoint(row.id), ignored);
   if (fs::is_empty(path_ / "checkpoints", ignored)) fs::remove(path_ / "checkpoints", ignored);
+}
+
+void RunFolder::discard_if_untouched() const {
+  std::error_code ignored;
+  const bool untouched = finished_.empty() && !fs::exists(path_ / "trials.jsonl") &&
+                         (!fs::exists(path_ / "checkpoints") || fs::is_empty(path_ / "checkpoints", ignored));
+  if (!untouched) return;
+  fs::remove(path_ / "manifest.json", ignored);
+  // Each only if it is empty: a folder of the user's own stays.
+  for (const fs::path& folder : {path_ / "checkpoints", path_ / "images", path_}) fs::remove(folder, ignored);
 }
 
 }  // namespace hijack

@@ -38,6 +38,9 @@ class RunFolder {
   void add_trial(const TrialRow& row, std::span<const ReplyRow> replies);
   void add_replies(std::span<const ReplyRow> replies) const;
 
+  /// Removes the run when no trial has got as far as a checkpoint: nothing half-written stays.
+  void discard_if_untouched() const;
+
  private:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
   void clean_up();

@@ -23,19 +23,32 @@ ModelSource folder_models() {
 
 TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageModel> model) {
   const AttackConfig& config = plan.config;
-  ContextSet contexts =
-      take(read_contexts(config.contexts), {config.train, config.validation, config.test}, config.contexts);
-  return {plan, std::move(model), make_behavior(config.behavior), std::move(contexts)};
+  TrialSetup setup{
+      plan, std::move(model), make_behavior(config.behavior),
+      take(read_contexts(config.contexts), {config.train, config.validation, config.test}, config.contexts),
+      config.max_new_tokens};
+  for (const auto* split : {&setup.contexts.train, &setup.contexts.validation, &setup.contexts.test})
+    for (const Context& context : *split) {
+      const TokenIds target = setup.model->target_ids(setup.behavior->target_for(context));
+      setup.reply_tokens = std::max(setup.reply_tokens, static_cast<int64_t>(target.size()) + 4);
+    }
+  return setup;
 }
 
 RunFolder begin_run(const std::filesystem::path& out, const std::string& command,
-                    const std::vector<TrialPlan>& plans) {
+                    const std::vector<TrialPlan>& plans, const ModelSource& models) {
   check_new_run(out);
   std::set<std::string> images;
   std::set<std::string> contexts;
   for (const TrialPlan& plan : plans) {
-    if (images.insert(plan.config.images[0]).second) load_image(plan.config.images[0]);
-    if (contexts.insert(plan.config.contexts).second) set_up(plan, nullptr);
+    const AttackConfig& config = plan.config;
+    if (images.insert(config.images[0]).second) load_image(config.images[0]);
+    if (contexts.insert(config.contexts).second)
+      take(read_contexts(config.contexts), {config.train, config.validation, config.test}, config.contexts);
+  }
+  for (const TrialPlan& plan : plans) {
+    const ImageSpec size = models(plan.config)->image_spec();
+    make_constraint(plan.config.constraint, size.height, size.width);
   }
   return RunFolder::create(out, make_manifest(command, plans));
 }
@@ -47,8 +60,13 @@ bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& mod
     if (folder.finished().contains(plan.id)) continue;
     if (hooks.stop.stop_requested()) return false;
     if (plan.config.threads > 0) at::set_num_threads(static_cast<int>(plan.config.threads));
-    const TrialSetup setup = set_up(plan, models(plan.config));
-    const std::optional<TrialResult> result = run_trial(setup, folder, hooks);
+    std::optional<TrialResult> result;
+    try {
+      result = run_trial(set_up(plan, models(plan.config)), folder, hooks);
+    } catch (const Error&) {
+      folder.discard_if_untouched();
+      throw;
+    }
     if (!result) return false;
     folder.add_trial(result->row, result->replies);
     if (hooks.on_trial) hooks.on_trial(result->row);

@@ -13,14 +13,17 @@ namespace hijack {
 using ModelSource = std::function<std::shared_ptr<const VisionLanguageModel>(const AttackConfig&)>;
 ModelSource folder_models();
 
-/// Begins a run: checks the folder and every image, context file and model folder before anything is written.
+/// Begins a run: checks the folder, every image and context file, loads every model and fits every constraint
+/// to its image size, all before anything is written.
 RunFolder begin_run(const std::filesystem::path& out, const std::string& command,
-                    const std::vector<TrialPlan>& plans);
+                    const std::vector<TrialPlan>& plans, const ModelSource& models);
 
 /// Does every trial of the folder's manifest that has no row yet. True when all are done, false when stopped.
 /// Same plans, machine and thread count: same bytes in images/ and, times aside, in the rows, interrupted or
 /// not.
-bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& models = folder_models());
+/// When the very first step meets wrong input (a target longer than the context window), the folder is taken
+/// away again.
+bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& models);
 
 /// The setup of one plan: reads its contexts, makes its behavior.
 TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageModel> model);

@@ -110,7 +110,7 @@ std::optional<AttackState> Trial::optimize() {
 
 double Trial::validate(const Tensor& image) const {
   const auto& contexts = setup_.contexts.validation;
-  const auto replies = replies_to(model_, image, contexts, config_.max_new_tokens);
+  const auto replies = replies_to(model_, image, contexts, setup_.reply_tokens);
   int64_t successes = 0;
   for (size_t i = 0; i < contexts.size(); ++i)
     successes += setup_.behavior->succeeded(contexts[i], replies[i]);
@@ -133,11 +133,12 @@ SavedImages Trial::save(const AttackState& state) const {
 
 void Trial::describe_trial(const AttackState& state, const SavedImages& saved) {
   row_.id = setup_.plan.id;
-  row_.model = std::filesystem::path(config_.model).filename().string();
+  row_.model =
+      (std::filesystem::absolute(config_.model) / "").lexically_normal().parent_path().filename().string();
   row_.source_image = config_.images[0];
   row_.behavior = config_.behavior.name;
   row_.target = config_.behavior.target;
-  row_.constraint = describe(constraint_) + " (model input space)";
+  row_.constraint = describe(constraint_);
   row_.constraint_name = config_.constraint.name;
   if (const auto* ball = std::get_if<LinfBall>(&constraint_)) row_.epsilon_255 = ball->epsilon * 255;
   if (const auto* patch = std::get_if<Patch>(&constraint_)) row_.patch_size = patch->size;
@@ -170,7 +171,7 @@ bool Trial::ask_everything(const SavedImages& saved) {
 Tally Trial::ask(const Tensor& image, const std::string& condition, const std::string& split) {
   const auto& contexts = setup_.contexts.split(split);
   const auto start = Clock::now();
-  const auto texts = replies_to(model_, image, contexts, config_.max_new_tokens);
+  const auto texts = replies_to(model_, image, contexts, setup_.reply_tokens);
   const double seconds = seconds_since(start) / static_cast<double>(std::max<size_t>(1, texts.size()));
   Tally tally;
   for (size_t i = 0; i < contexts.size(); ++i) {

@@ -35,6 +35,7 @@ struct TrialSetup {
   std::shared_ptr<const VisionLanguageModel> model;
   std::shared_ptr<const Behavior> behavior;
   ContextSet contexts;
+  int64_t reply_tokens = 0;  ///< longest reply to ask for: no target may be cut off
 };
 
 struct TrialResult {

@@ -47,10 +47,11 @@ class Runner : public ::testing::Test {
   const fs::path& root() const { return folder_.path(); }
 
   RunFolder begin(const std::string& name) {
-    return begin_run(root() / name, "attack", plan_trials(config_));
+    return begin_run(root() / name, "attack", plan_trials(config_), models());
   }
-  bool go_on(RunFolder& folder, const RunHooks& hooks = {}) {
-    return run_trials(folder, hooks, [&](const AttackConfig&) { return model_; });
+  bool go_on(RunFolder& folder, const RunHooks& hooks = {}) { return run_trials(folder, hooks, models()); }
+  ModelSource models() const {
+    return [model = model_](const AttackConfig&) { return model; };
   }
   RunRecord finished(const std::string& name) {
     RunFolder folder = begin(name);
@@ -199,6 +200,19 @@ TEST_F(Runner, NothingIsWrittenForBadInputs) {
   EXPECT_FALSE(fs::exists(root() / "run"));
 }
 
+TEST_F(Runner, WrongInputFoundAtTheFirstStepLeavesNoFolder) {
+  config_.behavior.target = "I I I I I I I I I I I I I I I I I I I I I I I I I I I I I I";
+  EXPECT_NE(error_of([&] { finished("run"); }).find("tokens"), std::string::npos);
+  EXPECT_FALSE(fs::exists(root() / "run"));
+}
+
+TEST_F(Runner, APatchMustFitTheModelsImage) {
+  config_.constraint.name = "patch";
+  config_.constraint.patch_size = 17;
+  EXPECT_NE(error_of([&] { begin("run"); }), "");
+  EXPECT_FALSE(fs::exists(root() / "run"));
+}
+
 TEST_F(Runner, ChangedInputsAreNoticed) {
   const json manifest = finished("run").manifest;
   EXPECT_EQ(error_of([&] { check_inputs(manifest); }), "");
@@ -214,8 +228,7 @@ TEST_F(Runner, EvaluateComparesDefensesAndAsksNothingTwice) {
   evaluate.utility = 4;
   evaluate.suffix_tokens = 3;
   evaluate.suffix_iterations = 2;
-  const auto source = [&](const AttackConfig&) { return model_; };
-  EXPECT_TRUE(evaluate_run(root() / "run", evaluate, {}, source));
+  EXPECT_TRUE(evaluate_run(root() / "run", evaluate, {}, models()));
   const RunRecord run = read_run(root() / "run");
   std::map<std::string, int> rows;
   for (const ReplyRow& reply : run.replies)
@@ -229,20 +242,19 @@ TEST_F(Runner, EvaluateComparesDefensesAndAsksNothingTwice) {
   EXPECT_EQ(rows["clean/none"], 5);
   EXPECT_EQ(run.manifest.at("calibrations").size(), 1u);
   EXPECT_EQ(run.manifest.at("text_suffixes").size(), 1u);
-  EXPECT_TRUE(evaluate_run(root() / "run", evaluate, {}, source));
+  EXPECT_TRUE(evaluate_run(root() / "run", evaluate, {}, models()));
   EXPECT_EQ(read_run(root() / "run").replies.size(), run.replies.size());
 }
 
 TEST_F(Runner, EvaluateRefusesWhatItCannotDo) {
   finished("run");
   const auto refused = [&](const EvaluateConfig& config) {
-    return error_of(
-        [&] { evaluate_run(root() / "run", config, {}, [&](const AttackConfig&) { return model_; }); });
+    return error_of([&] { evaluate_run(root() / "run", config, {}, models()); });
   };
   EXPECT_NE(refused({}).find("--defense"), std::string::npos);
   EXPECT_NE(refused({.defenses = {"jpg"}}).find("jpeg"), std::string::npos);
   EXPECT_NE(refused({.defenses = {"jpeg"}, .utility = -1}), "");
-  EXPECT_NE(error_of([&] { evaluate_run(root(), {.defenses = {"jpeg"}}, {}); }), "");
+  EXPECT_NE(error_of([&] { evaluate_run(root(), {.defenses = {"jpeg"}}, {}, models()); }), "");
 }
 
 }  // namespace
