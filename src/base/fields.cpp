@@ -89,7 +89,7 @@ T number_from_text(const Field& field, const std::string& text) {
   T value{};
   const char* end = text.data() + text.size();
   const auto [stopped, code] = std::from_chars(text.data(), end, value);
-  if (code != std::errc{} || stopped != end || text.empty())
+  if (code != std::errc{} || stopped != end || !std::isfinite(static_cast<double>(value)))
     refuse(field, flag_name(field.name), "'" + text + "'");
   return value;
 }

@@ -37,7 +37,7 @@ class Runner : public ::testing::Test {
     config_.contexts = (root() / "contexts.jsonl").string();
     config_.behavior = {"string", "I was hijacked"};
     config_.constraint.epsilon = "32/255";
-    config_.optimizer.steps = 12;
+    config_.optimizer.steps = 10;
     config_.batch = 4;
     config_.validate_every = 4;
     config_.checkpoint_every = 5;
@@ -82,13 +82,14 @@ class Runner : public ::testing::Test {
 
 TEST_F(Runner, OneTrialEndToEnd) {
   config_.constraint.name = "box";
-  config_.optimizer.steps = 150;
+  config_.optimizer.steps = 60;
+  config_.validate_every = 20;
   const RunRecord run = finished("run");
   ASSERT_EQ(run.trials.size(), 1u);
   const TrialRow& row = run.trials[0];
   EXPECT_EQ(row.id, "string-box-photo-s0");
-  EXPECT_EQ(row.steps, 150);
-  EXPECT_EQ(row.losses.size(), 150u);
+  EXPECT_EQ(row.steps, 60);
+  EXPECT_EQ(row.losses.size(), 60u);
   EXPECT_TRUE(row.budget.respected);
   EXPECT_LT(row.loss_saved, row.loss_clean);
   EXPECT_EQ(row.success.at("train").n, 6);
@@ -142,7 +143,7 @@ TEST_F(Runner, SameSeedSameBytesOtherSeedOthers) {
 
 TEST_F(Runner, StoppedAndResumedEndsWithTheSameBytes) {
   finished("whole");
-  for (const int64_t at : {1, 5, 7, 12}) {
+  for (const int64_t at : {1, 5, 7, 10}) {
     const std::string name = "stopped-" + std::to_string(at);
     std::stop_source stop;
     RunHooks hooks;
