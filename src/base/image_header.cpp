@@ -96,6 +96,16 @@ void read_jpeg_frame(const Bytes& bytes, uint64_t marker, uint64_t at, ImageHead
   header.width = static_cast<int64_t>(bytes.big(at + 5, 2));
 }
 
+/// stb_image 2.27 writes behind its tables when a Huffman table has more than 256 codes.
+void check_huffman_tables(const Bytes& bytes, uint64_t at, uint64_t end) {
+  while (at < end) {
+    uint64_t codes = 0;
+    for (uint64_t i = 1; i <= 16; ++i) codes += bytes.big(at + i, 1);
+    at += 17 + codes;
+    if (codes > 256 || at > end) bytes.fail("is damaged: it has an impossible JPEG Huffman table");
+  }
+}
+
 ImageHeader read_jpeg(const Bytes& bytes) {
   ImageHeader header{ImageFormat::kJpeg};
   bool scanned = false;
@@ -112,6 +122,7 @@ ImageHeader read_jpeg(const Bytes& bytes) {
     if (length < 2 || marker < 0xc0 || (marker >= 0xd0 && marker <= 0xd8))
       bytes.fail("is damaged: it has an impossible JPEG marker");
     const bool frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+    if (marker == 0xc4) check_huffman_tables(bytes, at + 4, at + 2 + length);
     if (frame) read_jpeg_frame(bytes, marker, at + 2, header);
     if (marker == 0xe1 && segment.substr(2).starts_with(std::string_view("Exif\0\0", 6)) &&
         header.orientation == 1)

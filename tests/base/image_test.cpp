@@ -130,6 +130,9 @@ TEST_F(ImageTest, JpegHeadersThatAreRefused) {
   EXPECT_SAYS(why_not(jpeg('\xc3', 8, 3, 8)), "lossless");
   EXPECT_SAYS(why_not(jpeg('\xc0', 8, 3, 0)), "no pixels");
   EXPECT_SAYS(why_not(std::string("\xff\xd8\xff\xd9")), "no image in it");
+  const std::string table =
+      std::string("\xff\xc4\x01\x22\0", 5) + std::string(16, '\x11') + std::string(272, 'x');
+  EXPECT_SAYS(why_not("\xff\xd8" + table + jpeg('\xc0', 8, 3, 8).substr(2)), "Huffman table");
 }
 
 }  // namespace
