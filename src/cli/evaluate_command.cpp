@@ -16,14 +16,37 @@ std::string rate(const report::Rate& rate) {
   return rate_text(rate.successes, rate.n);
 }
 
-std::string defense_table(const std::vector<report::DefenseSummary>& defenses) {
-  std::vector<std::vector<std::string>> rows = {{"defense", "image attack", "text suffix", "clean image",
-                                                 "benign rejected", "benign correct", "s/reply"}};
-  for (const auto& one : defenses) {
+/// Share of the text-side control that a defense refused.
+report::Rate suffix_rejected(const RunRecord& run, const std::string& defense) {
+  report::Rate rate;
+  for (const ReplyRow& row : run.replies)
+    if (row.condition == "text_suffix" && row.defense == defense) rate.add(row.rejected);
+  return rate;
+}
+
+/// A stack without the parameters of its parts: the table has to fit a terminal.
+std::string short_name(const std::string& stack) {
+  if (stack.find(" + ") == std::string::npos) return stack;
+  std::string name;
+  bool parameters = false;
+  for (size_t i = 0; i < stack.size(); ++i) {
+    if (stack.compare(i, 3, " + ") == 0) parameters = false;
+    if (stack[i] == ':') parameters = true;
+    if (!parameters) name += stack[i];
+  }
+  return name;
+}
+
+std::string defense_table(const RunRecord& run) {
+  std::vector<std::vector<std::string>> rows = {{"defense", "image attack", "text suffix", "suffix rejected",
+                                                 "clean image", "benign rejected", "benign correct",
+                                                 "s/reply"}};
+  for (const auto& one : report::defenses({run})) {
     char seconds[32];
     std::snprintf(seconds, sizeof seconds, "%.3f", one.seconds_per_reply);
-    rows.push_back({one.defense, rate(one.attack), rate(one.text_suffix), rate(one.clean),
-                    rate(one.benign_rejected), rate(one.benign_correct), seconds});
+    rows.push_back({short_name(one.defense), rate(one.attack), rate(one.text_suffix),
+                    rate(suffix_rejected(run, one.defense)), rate(one.clean), rate(one.benign_rejected),
+                    rate(one.benign_correct), seconds});
   }
   return table_text(rows);
 }
@@ -48,8 +71,7 @@ struct EvaluateCommand {
       return 1;
     }
     std::cout << "success of the behavior on held-out contexts, and the cost on benign questions\n"
-              << defense_table(report::defenses({read_run(run)})) << "report  " << write_report(run).string()
-              << std::endl;
+              << defense_table(read_run(run)) << "report  " << write_report(run).string() << std::endl;
     return 0;
   }
 

@@ -180,11 +180,22 @@ void record_calibrations(json& manifest, const std::vector<DefenseStack>& stacks
 
 /// The suffix of a trial, made once and kept in the manifest, so that a later evaluation compares like with
 /// like.
-std::string kept_suffix(json& manifest, const TrialEvaluation& evaluation, const std::string& trial) {
+std::string kept_suffix(json& manifest, const TrialEvaluation& evaluation, const std::string& trial,
+                        const EvaluateConfig& config, const RunHooks& hooks) {
+  const auto note = [&](const char* text) {
+    if (hooks.on_note) hooks.on_note(trial + ": " + text);
+  };
+  const json made_by = {{"tokens", config.suffix_tokens}, {"iterations", config.suffix_iterations}};
   json& suffixes = manifest["text_suffixes"];
   if (!suffixes.is_object()) suffixes = json::object();
-  if (!suffixes.contains(trial) || !suffixes[trial].is_string()) suffixes[trial] = evaluation.suffix();
-  return suffixes[trial].get<std::string>();
+  json& kept = suffixes[trial];
+  if (!kept.is_object() || !kept.contains("text") || !kept["text"].is_string()) {
+    note("searching the text-side control");
+    kept = {{"text", evaluation.suffix()}, {"made_by", made_by}};
+  } else if (kept.value("made_by", json()) != made_by) {
+    note("keeping the text-side control of the first evaluation, made with other settings");
+  }
+  return kept["text"].get<std::string>();
 }
 
 const TrialRow* row_of_plan(const RunRecord& run, const TrialPlan& plan) {
@@ -224,7 +235,8 @@ bool evaluate_run(const std::filesystem::path& path, const EvaluateConfig& confi
     const TrialEvaluation evaluation(setup, run, *trial, config);
     const auto stacks = evaluation.stacks();
     const bool with_utility = utility_done.insert(plan.config.model).second;
-    const auto questions = evaluation.questions(kept_suffix(manifest, evaluation, plan.id), with_utility);
+    const auto questions =
+        evaluation.questions(kept_suffix(manifest, evaluation, plan.id, config, hooks), with_utility);
     record_calibrations(manifest, stacks);
     folder.write_manifest(manifest);
     for (const DefenseStack& stack : stacks) {

@@ -11,8 +11,8 @@ struct EvaluateConfig {
   std::vector<std::string> defenses;
   bool stack = false;
   int64_t utility = 60;
-  int64_t suffix_tokens = 12;
-  int64_t suffix_iterations = 100;
+  int64_t suffix_tokens = 16;
+  int64_t suffix_iterations = 600;
   double false_positive_rate = 0;
 
   template <class Visitor>
