@@ -13,7 +13,6 @@ namespace {
 
 constexpr double kSecondsBetweenLines = 5;
 constexpr double kSecondsBetweenDraws = 0.1;
-constexpr int kBar = 24;
 
 int terminal_width() {
   winsize size{};
@@ -26,11 +25,28 @@ std::string number(const char* format, double value) {
   return text;
 }
 
-std::string bar(const ProgressState& state) {
+std::string bar(const ProgressState& state, size_t width) {
   const double share =
       state.total > 0 ? static_cast<double>(state.done) / static_cast<double>(state.total) : 0;
-  const auto full = static_cast<size_t>(std::clamp(share, 0.0, 1.0) * kBar);
-  return "[" + std::string(full, '#') + std::string(kBar - full, '.') + "]";
+  const auto full = static_cast<size_t>(std::clamp(share, 0.0, 1.0) * static_cast<double>(width));
+  return "[" + std::string(full, '#') + std::string(width - full, '.') + "]";
+}
+
+struct Part {
+  std::string text;
+  int rank;  ///< the highest goes first when the line is too long
+};
+
+std::vector<Part> parts_of(const ProgressState& state, size_t bar_width) {
+  std::vector<Part> parts = {{state.name, 5}, {bar(state, bar_width), 4}};
+  parts.push_back({std::to_string(state.done) + "/" + std::to_string(state.total), 0});
+  if (state.loss >= 0) parts.push_back({"loss " + number("%.3f", state.loss), 2});
+  if (state.success >= 0) parts.push_back({"success " + number("%.0f%%", state.success * 100), 1});
+  if (state.rate > 0) {
+    parts.push_back({number(state.rate < 10 ? "%.2f" : "%.0f", state.rate) + " steps/s", 3});
+    parts.push_back({clock_text(static_cast<double>(state.total - state.done) / state.rate) + " left", 1});
+  }
+  return parts;
 }
 
 }  // namespace
@@ -46,25 +62,16 @@ std::string clock_text(double seconds) {
 }
 
 std::string progress_line(const ProgressState& state, int width) {
-  struct Part {
-    std::string text;
-    int rank;  ///< the highest goes first when the line is too long
-  };
-  std::vector<Part> parts = {{state.name, 5}, {bar(state), 4}};
-  parts.push_back({std::to_string(state.done) + "/" + std::to_string(state.total), 0});
-  if (state.loss >= 0) parts.push_back({"loss " + number("%.3f", state.loss), 2});
-  if (state.success >= 0) parts.push_back({"success " + number("%.0f%%", state.success * 100), 1});
-  if (state.rate > 0) {
-    parts.push_back({number(state.rate < 10 ? "%.2f" : "%.0f", state.rate) + " steps/s", 3});
-    parts.push_back({clock_text(static_cast<double>(state.total - state.done) / state.rate) + " left", 1});
+  std::string line;
+  for (int rank = 6; rank >= 1; --rank) {
+    for (const size_t bar_width : {24, 10}) {
+      line.clear();
+      for (const Part& part : parts_of(state, bar_width))
+        if (part.rank < rank && !part.text.empty()) line += (line.empty() ? "" : "  ") + part.text;
+      if (static_cast<int>(line.size()) <= width) return line;
+    }
   }
-  for (int rank = 6;; --rank) {
-    std::string line;
-    for (const Part& part : parts)
-      if (part.rank < rank && !part.text.empty()) line += (line.empty() ? "" : "  ") + part.text;
-    if (static_cast<int>(line.size()) <= width || rank == 1)
-      return line.substr(0, static_cast<size_t>(width));
-  }
+  return line.substr(0, static_cast<size_t>(width));
 }
 
 Progress::Progress() : terminal_(isatty(STDERR_FILENO) != 0) {}
