@@ -15,8 +15,8 @@ class LanguageModel {
   virtual ~LanguageModel() = default;
   virtual const Tokenizer& tokenizer() const = 0;
 
-  /// Negative log-likelihood in nats of each token of `text` but the first, given those before it, float32 CPU
-  /// [L-1]. `text` is scored where the model meets user prompts: inside its chat template, without image.
+  /// Negative log-likelihood in nats of each token of `text` but the first, given those before it, float32
+  /// CPU [L-1]. `text` is scored where the model meets user prompts: inside its chat template, without image.
   /// Empty for texts of fewer than two tokens.
   virtual Tensor prompt_nll(const std::string& text) const = 0;
 

@@ -21,12 +21,13 @@ struct ImageSpec {
 
 /// What the vision tower sees, with the layout that families with several views need.
 struct Pixels {
-  Tensor values;              ///< [views,3,h,w] float32, normalized; differentiable when the image was
-  int64_t image_height = 0;   ///< of the image before preprocessing
+  Tensor values;             ///< [views,3,h,w] float32, normalized; differentiable when the image was
+  int64_t image_height = 0;  ///< of the image before preprocessing
   int64_t image_width = 0;
 };
 
-/// A white-box vision-language model with frozen weights. Everything is deterministic for a fixed thread count.
+/// A white-box vision-language model with frozen weights. Everything is deterministic for a fixed thread
+/// count.
 class VisionLanguageModel {
  public:
   virtual ~VisionLanguageModel() = default;
@@ -66,8 +67,8 @@ class VisionLanguageModel {
   /// Tokens of a target as it continues the prompt: no begin token, no prefix space, no end token.
   TokenIds target_ids(std::string_view target) const { return tokenizer().encode(target, false); }
 
-  /// The tokens that end a reply ("</s>"), appended to targets after which the model has to stop. Empty when the
-  /// family has none.
+  /// The tokens that end a reply ("</s>"), appended to targets after which the model has to stop. Empty when
+  /// the family has none.
   virtual TokenIds end_of_reply() const { return {}; }
 };
 
