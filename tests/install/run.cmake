@@ -1,5 +1,7 @@
 # cmake -DBUILD=... -DWORK=... -DSOURCE=... -DGENERATOR=... -DCXX=... -DSANITIZE=... -P run.cmake
 # Installs the build into WORK, builds the consumer project against it, runs consumer and installed program.
+cmake_minimum_required(VERSION 3.22)
+
 function(step)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE failed OUTPUT_VARIABLE output ERROR_VARIABLE output)
   if(failed)
@@ -11,10 +13,9 @@ endfunction()
 
 file(REMOVE_RECURSE ${WORK})
 step(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
-file(GLOB_RECURSE headers RELATIVE ${WORK}/prefix/include ${WORK}/prefix/include/*.h)
 foreach(header hijack/attacks/attack.h hijack/defenses/defense.h hijack/models/load_model.h hijack/src/base/error.h
         hijack/src/experiment/results.h)
-  if(NOT header IN_LIST headers)
+  if(NOT EXISTS ${WORK}/prefix/include/${header})
     message(FATAL_ERROR "${header} was not installed")
   endif()
 endforeach()
