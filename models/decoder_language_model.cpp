@@ -26,8 +26,7 @@ Tensor DecoderLanguageModel::prompt_nll(const std::string& text) const {
     last = i + 1;
   }
   if (last < first + 2) return at::empty({0}, at::kFloat);
-  const Prompt prompt{
-      {encoding.ids.begin(), encoding.ids.begin() + static_cast<std::ptrdiff_t>(first) + 1}, 0, 0};
+  const Prompt prompt{{encoding.ids.begin(), encoding.ids.begin() + static_cast<std::ptrdiff_t>(first) + 1}};
   const TokenIds scored(encoding.ids.begin() + static_cast<std::ptrdiff_t>(first) + 1,
                         encoding.ids.begin() + static_cast<std::ptrdiff_t>(last));
   const Tensor logits =
@@ -39,7 +38,7 @@ Tensor DecoderLanguageModel::prompt_nll(const std::string& text) const {
 std::vector<std::string> DecoderLanguageModel::generate(std::span<const Query> queries,
                                                         const GenerateOptions& options) const {
   std::vector<Prompt> prompts;
-  for (const auto& query : queries) prompts.push_back({tokenizer_->encode(render_(query), true), 0, 0});
+  for (const auto& query : queries) prompts.push_back({tokenizer_->encode(render_(query), true)});
   return shared_prefix_generate(*decoder_, prompts, {}, *tokenizer_, stops_, options);
 }
 

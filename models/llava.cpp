@@ -2,7 +2,6 @@
 
 #include "models/checkpoint.h"
 #include "models/config_json.h"
-#include "models/decoder_language_model.h"
 #include "models/prompt_format.h"
 #include "src/base/error.h"
 
@@ -61,11 +60,20 @@ Tensor LlavaNetwork::image_features(const Tensor& pixels) const {
   return config.linear_projector ? x : project2(activate(config.projector_activation, x));
 }
 
+namespace {
+
+TokenIds llava_stops(const Tokenizer& tokenizer) {
+  const auto end = tokenizer.token_to_id("</s>");
+  return end ? TokenIds{*end} : TokenIds{};
+}
+
+}  // namespace
+
 Llava::Llava(std::shared_ptr<const LlavaNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
              const ImageProcessor& processor)
-    : network_(std::move(network)), tokenizer_(std::move(tokenizer)), processor_(processor) {
-  if (const auto end = tokenizer_->token_to_id("</s>")) stops_.push_back(*end);
-}
+    : ImagePromptModel(network->decoder, tokenizer, network->config.image_token, llava_stops(*tokenizer)),
+      network_(std::move(network)),
+      processor_(processor) {}
 
 ImageSpec Llava::image_spec() const {
   return {processor_.output_height(), processor_.output_width()};
@@ -84,50 +92,12 @@ Tensor Llava::image_features(const Pixels& pixels) const {
   return network_->image_features(pixels.values);
 }
 
-Prompt Llava::prompt(const Query& query) const {
-  const TokenId image = network_->config.image_token;
-  Prompt result;
-  bool seen = false;
-  for (const TokenId id : tokenizer_->encode(render_llava(query, /*with_image=*/true), true)) {
-    if (id != image) {
-      result.ids.push_back(id);
-      continue;
-    }
-    if (seen)
-      throw Error("a prompt must not contain the image token <image> itself; remove it from the text");
-    seen = true;
-    result.image_begin = result.ids.size();
-    result.ids.insert(result.ids.end(), static_cast<size_t>(network_->config.image_tokens()), image);
-    result.image_end = result.ids.size();
-  }
-  if (!seen) throw Error("the tokenizer does not know <image> as token " + std::to_string(image));
-  return result;
+std::string Llava::render(const Query& query, bool with_image) const {
+  return render_llava(query, with_image);
 }
 
-std::vector<Tensor> Llava::target_logits(const Pixels& pixels, std::span<const Query> queries,
-                                         std::span<const TokenIds> targets) const {
-  std::vector<Prompt> prompts;
-  for (const auto& query : queries) prompts.push_back(prompt(query));
-  return shared_prefix_logits(*network_->decoder, prompts, targets, image_features(pixels));
-}
-
-std::vector<std::string> Llava::generate(const Pixels& pixels, std::span<const Query> queries,
-                                         const GenerateOptions& options) const {
-  const at::NoGradGuard no_gradients;
-  std::vector<Prompt> prompts;
-  for (const auto& query : queries) prompts.push_back(prompt(query));
-  return shared_prefix_generate(*network_->decoder, prompts, image_features(pixels), *tokenizer_, stops_,
-                                options);
-}
-
-TokenIds Llava::input_ids(const Query& query) const {
-  return prompt(query).ids;
-}
-
-std::shared_ptr<const LanguageModel> Llava::language_model() const {
-  return std::make_shared<DecoderLanguageModel>(
-      network_->decoder, tokenizer_, stops_,
-      [](const Query& query) { return render_llava(query, /*with_image=*/false); });
+TokenIds Llava::image_ids(const Pixels&) const {
+  return TokenIds(static_cast<size_t>(network_->config.image_tokens()), image_token());
 }
 
 std::string canonical_llava_name(const std::string& stored) {
@@ -167,10 +137,7 @@ std::shared_ptr<const VisionLanguageModel> load_llava(const std::filesystem::pat
   config.linear_projector = !weights.has("multi_modal_projector.linear_2.weight");
   auto network = std::make_shared<const LlavaNetwork>(config, frozen_source(weights, device, dtype));
   weights.finish();
-  auto tokenizer = Tokenizer::from_file(folder / "tokenizer.json");
-  if (tokenizer->vocabulary_size() > config.text.vocabulary)
-    throw Error(folder.string() + ": tokenizer.json has more tokens than the decoder's vocabulary of " +
-                std::to_string(config.text.vocabulary));
+  auto tokenizer = load_tokenizer(folder, config.text.vocabulary);
   return std::make_shared<Llava>(std::move(network), std::move(tokenizer),
                                  ImageProcessor::from_folder(folder));
 }

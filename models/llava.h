@@ -4,10 +4,9 @@
 #include <string>
 
 #include "models/decoder.h"
+#include "models/image_prompt_model.h"
 #include "models/preprocess/image_processor.h"
 #include "models/safetensors.h"
-#include "models/shared_prefix.h"
-#include "models/vision_language_model.h"
 #include "models/vision_tower.h"
 
 namespace hijack {
@@ -40,33 +39,24 @@ struct LlavaNetwork {
   std::shared_ptr<const Decoder> decoder;
 };
 
-class Llava : public VisionLanguageModel {
+class Llava : public ImagePromptModel {
  public:
   Llava(std::shared_ptr<const LlavaNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
         const ImageProcessor& processor);
 
   std::string family() const override { return "llava"; }
   ImageSpec image_spec() const override;
-  const Tokenizer& tokenizer() const override { return *tokenizer_; }
-  at::Device device() const override { return network_->decoder->device(); }
   Tensor to_input_space(const Tensor& image) const override;
   Pixels preprocess(const Tensor& image) const override;
   Tensor image_features(const Pixels& pixels) const override;
-  std::vector<Tensor> target_logits(const Pixels& pixels, std::span<const Query> queries,
-                                    std::span<const TokenIds> targets) const override;
-  std::vector<std::string> generate(const Pixels& pixels, std::span<const Query> queries,
-                                    const GenerateOptions& options) const override;
-  TokenIds input_ids(const Query& query) const override;
-  TokenIds end_of_reply() const override { return stops_; }
-  std::shared_ptr<const LanguageModel> language_model() const override;
+
+ protected:
+  std::string render(const Query& query, bool with_image) const override;
+  TokenIds image_ids(const Pixels& pixels) const override;
 
  private:
-  Prompt prompt(const Query& query) const;
-
   std::shared_ptr<const LlavaNetwork> network_;
-  std::shared_ptr<const Tokenizer> tokenizer_;
   ImageProcessor processor_;
-  TokenIds stops_;
 };
 
 /// The names that this version of the code uses (transformers 5) for the names of any version.

@@ -30,13 +30,13 @@ Tensor ids_tensor(std::span<const TokenId> ids, at::Device device) {
 std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts) {
   std::vector<PromptGroup> groups;
   const auto head = [&](size_t i) {
-    const size_t end = std::max<size_t>(prompts[i].image_end, 1);
+    const size_t end = std::max<size_t>(prompts[i].image_end(), 1);
     return std::span(prompts[i].ids).first(std::min(end, prompts[i].ids.size()));
   };
   for (size_t i = 0; i < prompts.size(); ++i) {
     auto same = std::find_if(groups.begin(), groups.end(), [&](const PromptGroup& group) {
       const auto other = head(group.members.front());
-      return prompts[i].image_begin == prompts[group.members.front()].image_begin &&
+      return prompts[i].image_places == prompts[group.members.front()].image_places &&
              std::equal(head(i).begin(), head(i).end(), other.begin(), other.end());
     });
     if (same == groups.end()) {
@@ -52,21 +52,23 @@ std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts) {
 
 Tensor embed_prompt(const Decoder& decoder, const Prompt& prompt, const Tensor& features, size_t begin,
                     size_t end) {
-  const auto text = [&](size_t from, size_t to) {
-    return decoder.embed(ids_tensor(std::span(prompt.ids).subspan(from, to - from), decoder.device()))
-        .unsqueeze(0);
-  };
-  const size_t image_begin = std::clamp(prompt.image_begin, begin, end);
-  const size_t image_end = std::clamp(prompt.image_end, begin, end);
-  if (image_begin == image_end) return text(begin, end);
-  const Tensor image = features.narrow(1, static_cast<int64_t>(image_begin - prompt.image_begin),
-                                       static_cast<int64_t>(image_end - image_begin));
-  std::vector<Tensor> parts;
-  if (image_begin > begin) parts.push_back(text(begin, image_begin));
-  parts.push_back(image.to(
-      decoder.embed(at::zeros({1}, at::TensorOptions(at::kLong).device(decoder.device()))).scalar_type()));
-  if (end > image_end) parts.push_back(text(image_end, end));
-  return at::cat(parts, 1);
+  TokenIds ids(prompt.ids.begin() + static_cast<std::ptrdiff_t>(begin),
+               prompt.ids.begin() + static_cast<std::ptrdiff_t>(end));
+  const auto& places = prompt.image_places;
+  const auto first = std::lower_bound(places.begin(), places.end(), begin);
+  const auto last = std::lower_bound(first, places.end(), end);
+  std::vector<int64_t> into;
+  for (auto place = first; place != last; ++place) {
+    into.push_back(static_cast<int64_t>(*place - begin));
+    ids[*place - begin] = 0;  // an image token need not be in the embedding table
+  }
+  const Tensor text = decoder.embed(ids_tensor(ids, decoder.device())).unsqueeze(0);
+  if (into.empty()) return text;
+  if (features.size(1) != static_cast<int64_t>(places.size()))
+    throw Error("the prompt has " + std::to_string(places.size()) + " image tokens, but the image gives " +
+                std::to_string(features.size(1)) + "; remove image tokens from the text");
+  const Tensor image = features.narrow(1, first - places.begin(), last - first).to(text.scalar_type());
+  return text.index_copy(1, ids_tensor(into, decoder.device()), image);
 }
 
 namespace {

@@ -15,8 +15,10 @@ namespace hijack {
 /// One prompt as the decoder sees it: token ids in which the image's tokens have been expanded.
 struct Prompt {
   TokenIds ids;
-  size_t image_begin = 0;  ///< first image token; image_begin == image_end when there is no image
-  size_t image_end = 0;
+  std::vector<size_t> image_places = {};  ///< where image features stand, ascending; empty for text alone
+
+  /// One past the last image token; 0 without an image.
+  size_t image_end() const { return image_places.empty() ? 0 : image_places.back() + 1; }
 };
 
 /// Prompts that agree up to the end of their image (or in their first token, without one): `prefix` tokens
@@ -27,7 +29,8 @@ struct PromptGroup {
 };
 std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts);
 
-/// Token embeddings of ids[begin, end) with image features [1,T_img,D] put in: [1, end-begin, D].
+/// Token embeddings of ids[begin, end) with image features [1,T_img,D] put in at their places:
+/// [1, end-begin, D]. Throws Error when there are more or fewer places than features.
 Tensor embed_prompt(const Decoder& decoder, const Prompt& prompt, const Tensor& features, size_t begin,
                     size_t end);
 

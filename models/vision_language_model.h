@@ -59,7 +59,7 @@ class VisionLanguageModel {
                                             const GenerateOptions& options) const = 0;
 
   /// The token ids of a query as the decoder sees them (image tokens expanded), for `hijack trace`.
-  virtual TokenIds input_ids(const Query& query) const = 0;
+  virtual TokenIds input_ids(const Pixels& pixels, const Query& query) const = 0;
 
   /// The decoder alone, for perplexity and paraphrase. Shares the weights.
   virtual std::shared_ptr<const LanguageModel> language_model() const = 0;

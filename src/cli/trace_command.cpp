@@ -33,7 +33,7 @@ TensorMap trace(const VisionLanguageModel& model, const Tensor& image, const Que
   const Tensor wanted = at::tensor(target_ids, at::kLong);
   const Tensor loss = at::cross_entropy_loss(logits, wanted.to(logits.device()));
   const Tensor gradient = torch::autograd::grad({loss}, {pixels.values})[0];
-  return {{"input_ids", at::tensor(model.input_ids(query), at::kLong)},
+  return {{"input_ids", at::tensor(model.input_ids(pixels, query), at::kLong)},
           {"pixel_values", pixels.values.detach().cpu()},
           {"target_ids", wanted},
           {"target_logits", logits.detach().cpu()},

@@ -55,7 +55,9 @@ void add_exercise(Row& row, const Tokenizer& tokenizer, const Exercise& exercise
   auto position = static_cast<int64_t>(prompt.prefix);
   for (size_t i = prompt.prefix; i < prompt.ids.size(); ++i)
     row.put(prompt.ids[i], position++, segment, static_cast<float>(shape.prompt_weight));
-  for (const TokenId id : answer) row.put(id, position++, segment, 1.0f);
+  const bool seen = exercise.visual && exercise.rule == Rule::kNone;
+  const auto weight = static_cast<float>(seen ? shape.visual_weight : 1);
+  for (const TokenId id : answer) row.put(id, position++, segment, weight);
 }
 
 Row make_row(const Tokenizer& tokenizer, const PocketSample& sample, const BatchShape& shape) {

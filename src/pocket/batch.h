@@ -31,6 +31,7 @@ struct BatchShape {
   int64_t sequences = 256;
   int64_t tokens = 288;        ///< L; what does not fit is left for other sequences
   double prompt_weight = 0.1;  ///< loss weight of prompt tokens; answers have 1
+  double visual_weight = 4;    ///< of answers about the image: one word each, where copies have twenty
 };
 
 /// Images and labels alone, half scenes and half textures, for the first stage.

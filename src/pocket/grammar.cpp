@@ -61,12 +61,12 @@ double weight(const TaskInfo& info, const Scene* scene) {
 
 const std::vector<TaskInfo>& pocket_tasks() {
   static const std::vector<TaskInfo> tasks = {
-      {Task::kColor, "color", true, true, 0.16},     {Task::kCount, "count", true, true, 0.14},
-      {Task::kWord, "word", true, true, 0.15},       {Task::kYesNo, "yes/no", true, true, 0.14},
+      {Task::kColor, "color", true, true, 0.17},     {Task::kCount, "count", true, true, 0.16},
+      {Task::kWord, "word", true, true, 0.18},       {Task::kYesNo, "yes/no", true, true, 0.17},
       {Task::kShape, "shape", true, false, 0},       {Task::kWhere, "where", true, false, 0},
       {Task::kDescribe, "describe", true, false, 0}, {Task::kSay, "say", false, true, 0.12},
       {Task::kEmail, "e-mail", false, true, 0.09},   {Task::kParaphrase, "paraphrase", false, true, 0.12},
-      {Task::kPolicy, "policy", false, true, 0.09},  {Task::kFact, "fact", false, true, 0.09},
+      {Task::kPolicy, "policy", false, true, 0.08},  {Task::kFact, "fact", false, true, 0.06},
       {Task::kPlain, "plain", false, false, 0.06}};
   return tasks;
 }

@@ -130,7 +130,7 @@ Scene random_scene(Random& random) {
   std::vector<int> cells(9);
   std::iota(cells.begin(), cells.end(), 0);
   int64_t count = random.between(1, 4);
-  if (random.chance(.4)) {
+  if (random.chance(.45)) {
     const auto row = static_cast<int>(random.below(3));
     place_word(scene, random, row);
     std::erase_if(cells, [&](int cell) { return cell / 3 == row; });
@@ -176,7 +176,7 @@ std::array<int64_t, kScenePatches> patch_labels(const Scene& scene) {
       const float wide = std::min(left + 14, x + scene.word.width) - std::max(left, x);
       const float high = std::min(top + 14, scene.word.y + scene.word.height) - std::max(top, scene.word.y);
       if (wide > 0 && high > 0)
-        consider(patch, wide * high / (scene.word.width * scene.word.height), 49 + (text[i] - 'a'));
+        consider(patch, wide * high / (scene.word.width * scene.word.height), letter_class(static_cast<size_t>(scene.word.word), i));
     }
   }
   return labels;

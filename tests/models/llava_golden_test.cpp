@@ -82,11 +82,11 @@ class LlavaGolden : public testing::TestWithParam<const char*> {
 
 TEST_P(LlavaGolden, TokenIdsAreEqual) {
   for (const auto& one : cases_) {
-    EXPECT_EQ(model_->input_ids(one.query), one.input_ids) << one.key;
+    EXPECT_EQ(model_->input_ids({}, one.query), one.input_ids) << one.key;
     EXPECT_EQ(model_->target_ids(one.target), one.target_ids) << one.key;
   }
   const auto& system = json_.at("system");
-  EXPECT_EQ(model_->input_ids({.prompt = system.at("prompt"), .system = system.at("system")}),
+  EXPECT_EQ(model_->input_ids({}, {.prompt = system.at("prompt"), .system = system.at("system")}),
             system.at("input_ids").get<TokenIds>());
 }
 

@@ -99,7 +99,7 @@ TEST(Scene, PatchesShowTheColorOfTheirLabel) {
     for (int64_t patch = 0; patch < kScenePatches; ++patch) {
       const int64_t label = labels[static_cast<size_t>(patch)];
       ASSERT_LT(label, kPatchClasses);
-      if (label == 0 || label >= 49) continue;
+      if (label == 0 || label >= kFirstLetterClass) continue;
       std::array<float, 3> mean{};
       float pixels = 0;
       for (int64_t k = 0; k < kScenePatch * kScenePatch; ++k) {
@@ -134,9 +134,10 @@ TEST(Scene, EveryObjectHasItsLabelAndEveryLetterMostlyItsOwn) {
       EXPECT_NE(std::find(labels.begin(), labels.end(), 1 + object.shape * 8 + object.color), labels.end())
           << "scene " << i << ' ' << kShapes[static_cast<size_t>(object.shape)];
     if (!scene.has_word) continue;
-    for (const char letter : kSceneWords[static_cast<size_t>(scene.word.word)]) {
+    const auto word = static_cast<size_t>(scene.word.word);
+    for (size_t i = 0; i < kSceneWords[word].size(); ++i) {
       ++letters;
-      labeled += std::find(labels.begin(), labels.end(), 49 + (letter - 'a')) != labels.end();
+      labeled += std::find(labels.begin(), labels.end(), letter_class(word, i)) != labels.end();
     }
   }
   EXPECT_GT(labeled, letters * 85 / 100);

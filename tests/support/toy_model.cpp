@@ -175,7 +175,7 @@ std::vector<std::string> ToyModel::generate(const Pixels& pixels, std::span<cons
   return replies;
 }
 
-TokenIds ToyModel::input_ids(const Query& query) const {
+TokenIds ToyModel::input_ids(const Pixels&, const Query& query) const {
   TokenIds ids(kImageTokens, ToyTokenizer::kImage);
   const TokenIds prompt = network_->prompt_ids(query);
   ids.insert(ids.end(), prompt.begin(), prompt.end());

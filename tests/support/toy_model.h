@@ -33,7 +33,7 @@ class ToyModel : public VisionLanguageModel {
                                     std::span<const TokenIds> targets) const override;
   std::vector<std::string> generate(const Pixels& pixels, std::span<const Query> queries,
                                     const GenerateOptions& options) const override;
-  TokenIds input_ids(const Query& query) const override;
+  TokenIds input_ids(const Pixels& pixels, const Query& query) const override;
   std::shared_ptr<const LanguageModel> language_model() const override;
   TokenIds end_of_reply() const override;
 

@@ -1,0 +1,80 @@
+#include "models/image_prompt_model.h"
+
+#include "models/decoder_language_model.h"
+#include "src/base/error.h"
+
+namespace hijack {
+
+ImagePromptModel::ImagePromptModel(std::shared_ptr<const Decoder> decoder,
+                                   std::shared_ptr<const Tokenizer> tokenizer, TokenId image_token,
+                                   TokenIds stops)
+    : decoder_(std::move(decoder)),
+      tokenizer_(std::move(tokenizer)),
+      image_token_(image_token),
+      stops_(std::move(stops)) {}
+
+Prompt expand_image(const TokenIds& ids, TokenId image_token, const TokenIds& image) {
+  const auto count = std::count(ids.begin(), ids.end(), image_token);
+  if (count == 0)
+    throw Error("the tokenizer does not know the image token " + std::to_string(image_token) +
+                "; tokenizer.json and config.json do not belong together");
+  if (count > 1) throw Error("a prompt must not contain the image token itself; remove it from the text");
+  Prompt prompt;
+  for (const TokenId id : ids) {
+    if (id != image_token) {
+      prompt.ids.push_back(id);
+      continue;
+    }
+    for (const TokenId part : image) {
+      if (part == image_token) prompt.image_places.push_back(prompt.ids.size());
+      prompt.ids.push_back(part);
+    }
+  }
+  return prompt;
+}
+
+Prompt ImagePromptModel::prompt(const Pixels& pixels, const Query& query) const {
+  return expand_image(tokenizer_->encode(render(query, /*with_image=*/true), true), image_token_,
+                      image_ids(pixels));
+}
+
+std::vector<Prompt> ImagePromptModel::prompts(const Pixels& pixels, std::span<const Query> queries) const {
+  std::vector<Prompt> result;
+  for (const Query& query : queries) result.push_back(prompt(pixels, query));
+  return result;
+}
+
+std::vector<Tensor> ImagePromptModel::target_logits(const Pixels& pixels, std::span<const Query> queries,
+                                                    std::span<const TokenIds> targets) const {
+  return shared_prefix_logits(*decoder_, prompts(pixels, queries), targets, image_features(pixels));
+}
+
+std::vector<std::string> ImagePromptModel::generate(const Pixels& pixels, std::span<const Query> queries,
+                                                    const GenerateOptions& options) const {
+  const at::NoGradGuard no_gradients;
+  return shared_prefix_generate(*decoder_, prompts(pixels, queries), image_features(pixels), *tokenizer_,
+                                stops_, options);
+}
+
+TokenIds ImagePromptModel::input_ids(const Pixels& pixels, const Query& query) const {
+  return prompt(pixels, query).ids;
+}
+
+std::shared_ptr<const LanguageModel> ImagePromptModel::language_model() const {
+  // the template may outlive this object: it keeps the model alive
+  return std::make_shared<DecoderLanguageModel>(
+      decoder_, tokenizer_, stops_,
+      [self = std::static_pointer_cast<const ImagePromptModel>(shared_from_this())](const Query& query) {
+        return self->render(query, /*with_image=*/false);
+      });
+}
+
+std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& folder, int64_t vocabulary) {
+  auto tokenizer = Tokenizer::from_file(folder / "tokenizer.json");
+  if (tokenizer->vocabulary_size() > vocabulary)
+    throw Error(folder.string() + ": tokenizer.json has more tokens than the decoder's vocabulary of " +
+                std::to_string(vocabulary));
+  return tokenizer;
+}
+
+}  // namespace hijack

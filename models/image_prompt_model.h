@@ -1,0 +1,62 @@
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/decoder.h"
+#include "models/shared_prefix.h"
+#include "models/vision_language_model.h"
+
+namespace hijack {
+
+/// What families have in common whose image becomes tokens of the decoder's prompt: a family adds its
+/// preprocessing, its tower and projector, its chat template, and how many tokens an image takes.
+class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_from_this<ImagePromptModel> {
+ public:
+  ImagePromptModel(std::shared_ptr<const Decoder> decoder, std::shared_ptr<const Tokenizer> tokenizer,
+                   TokenId image_token, TokenIds stops);
+
+  const Tokenizer& tokenizer() const override { return *tokenizer_; }
+  at::Device device() const override { return decoder_->device(); }
+  std::vector<Tensor> target_logits(const Pixels& pixels, std::span<const Query> queries,
+                                    std::span<const TokenIds> targets) const override;
+  std::vector<std::string> generate(const Pixels& pixels, std::span<const Query> queries,
+                                    const GenerateOptions& options) const override;
+  TokenIds input_ids(const Pixels& pixels, const Query& query) const override;
+  TokenIds end_of_reply() const override { return stops_; }
+  std::shared_ptr<const LanguageModel> language_model() const override;
+
+ protected:
+  /// The chat template with the generation prompt. With an image, the family's image token stands once where
+  /// the image goes: in the first user turn.
+  virtual std::string render(const Query& query, bool with_image) const = 0;
+
+  /// The tokens that replace the one image token: the image token itself where features go, and whatever the
+  /// family puts around and between them.
+  virtual TokenIds image_ids(const Pixels& pixels) const = 0;
+
+  /// render, tokenize, expand the image. Throws Error when the text holds the image token itself. A family
+  /// whose prompts do not come from a chat template overrides this.
+  virtual Prompt prompt(const Pixels& pixels, const Query& query) const;
+
+  const Decoder& decoder() const { return *decoder_; }
+  TokenId image_token() const { return image_token_; }
+
+ private:
+  std::vector<Prompt> prompts(const Pixels& pixels, std::span<const Query> queries) const;
+
+  std::shared_ptr<const Decoder> decoder_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  TokenId image_token_;
+  TokenIds stops_;
+};
+
+/// `ids` with the one image token replaced by `image`; places are where `image_token` then stands. Throws
+/// Error when `ids` has none or several.
+Prompt expand_image(const TokenIds& ids, TokenId image_token, const TokenIds& image);
+
+/// tokenizer.json of a model folder; throws Error when it has more tokens than the decoder's vocabulary.
+std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& folder, int64_t vocabulary);
+
+}  // namespace hijack
