@@ -15,6 +15,8 @@ class ConfigReader {
   bool flag(const char* key, bool fallback) const;
   std::string text(const char* key, std::optional<std::string> fallback) const;
   bool has(const char* key) const { return json_.contains(key) && !json_.at(key).is_null(); }
+  /// Present and null: for some fields not the same as absent.
+  bool is_null(const char* key) const { return json_.contains(key) && json_.at(key).is_null(); }
   const nlohmann::json& raw(const char* key) const { return json_.at(key); }
 
  private:

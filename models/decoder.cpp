@@ -1,60 +1,29 @@
 #include "models/decoder.h"
 
-#include "models/config_json.h"
-#include "src/base/error.h"
+#include "models/safetensors.h"
 
 namespace hijack {
-namespace {
-
-// transformers 5 writes rope_parameters, older versions rope_theta and rope_scaling
-double read_rope_theta(const ConfigReader& read) {
-  const auto refuse_scaling = [](const nlohmann::json& rope) {
-    for (const char* key : {"rope_type", "type"})
-      if (rope.contains(key) && rope.at(key).is_string() && rope.at(key) != "default")
-        throw Error("config.json: rope type \"" + rope.at(key).get<std::string>() +
-                    "\" is not supported; only \"default\" is");
-  };
-  if (read.has("rope_scaling") && read.raw("rope_scaling").is_object())
-    refuse_scaling(read.raw("rope_scaling"));
-  if (read.has("rope_parameters") && read.raw("rope_parameters").is_object()) {
-    refuse_scaling(read.raw("rope_parameters"));
-    return ConfigReader(read.raw("rope_parameters"), "text_config.rope_parameters")
-        .number("rope_theta", 10000.0);
+void settle_tied_head(Weights& weights, const std::string& body, const std::string& head,
+                      DecoderConfig& config) {
+  const std::string name = head + ".weight", embedding = body + ".embed_tokens.weight";
+  if (!config.tied_head || !weights.has(name) || !weights.has(embedding)) return;
+  const std::vector<int64_t> shape{config.vocabulary, config.width};
+  const Tensor stored_head = weights.take(name, shape), stored_embedding = weights.take(embedding, shape);
+  if (stored_head.scalar_type() != stored_embedding.scalar_type() ||
+      !at::equal(stored_head, stored_embedding)) {
+    config.tied_head = false;
+    return;
   }
-  return read.number("rope_theta", 10000.0);
-}
-
-}  // namespace
-
-DecoderConfig DecoderConfig::from_json(const nlohmann::json& json, bool root_tied) {
-  const ConfigReader read(json, "text_config");
-  const auto type = read.text("model_type", "llama");
-  if (type != "llama") throw Error("decoder \"" + type + "\" is not supported; llama is");
-  DecoderConfig config;
-  config.vocabulary = read.integer("vocab_size", 32000);
-  config.width = read.integer("hidden_size", 4096);
-  config.layers = read.integer("num_hidden_layers", 32);
-  config.heads = read.integer("num_attention_heads", 32);
-  config.kv_heads = read.integer("num_key_value_heads", config.heads);
-  config.head_dim = read.integer("head_dim", config.width / config.heads);
-  config.mlp_width = read.integer("intermediate_size", 11008);
-  config.max_positions = read.integer("max_position_embeddings", 2048);
-  config.epsilon = read.number("rms_norm_eps", 1e-6);
-  config.rope_theta = read_rope_theta(read);
-  config.attention_bias = read.flag("attention_bias", false);
-  config.tied_head = read.flag("tie_word_embeddings", root_tied);
-  if (read.flag("mlp_bias", false)) throw Error("config.json: text_config.mlp_bias true is not supported");
-  if (read.text("hidden_act", "silu") != "silu")
-    throw Error("config.json: text_config.hidden_act must be silu for a llama decoder");
-  if (config.heads % config.kv_heads != 0)
-    throw Error("config.json: num_attention_heads must be a multiple of num_key_value_heads");
-  return config;
+  weights.rename([&](const std::string& stored) { return stored == name ? std::string() : stored; });
 }
 
 Decoder::Decoder(const DecoderConfig& config, const ParameterSource& source, const std::string& body,
                  const std::string& head)
     : config_(config) {
   const int64_t width = config.width;
+  const auto norm = [&](const std::string& name) {
+    return RmsNorm(source, name, width, config.epsilon, config.norm_adds_one);
+  };
   embedding_ = source(body + ".embed_tokens.weight", {config.vocabulary, width});
   for (int64_t i = 0; i < config.layers; ++i) {
     const std::string name = body + ".layers." + std::to_string(i);
@@ -62,16 +31,16 @@ Decoder::Decoder(const DecoderConfig& config, const ParameterSource& source, con
       return Linear(source, name + part, in, out, bias);
     };
     const int64_t query = config.heads * config.head_dim, keys = config.kv_heads * config.head_dim;
-    const bool bias = config.attention_bias;
+    const bool bias = config.query_bias;
     blocks_.push_back(
-        {RmsNorm(source, name + ".input_layernorm", width, config.epsilon),
-         RmsNorm(source, name + ".post_attention_layernorm", width, config.epsilon),
+        {norm(name + ".input_layernorm"), norm(name + ".post_attention_layernorm"),
          linear(".self_attn.q_proj", width, query, bias), linear(".self_attn.k_proj", width, keys, bias),
-         linear(".self_attn.v_proj", width, keys, bias), linear(".self_attn.o_proj", query, width, bias),
+         linear(".self_attn.v_proj", width, keys, bias),
+         linear(".self_attn.o_proj", query, width, config.output_bias),
          linear(".mlp.gate_proj", width, config.mlp_width), linear(".mlp.up_proj", width, config.mlp_width),
          linear(".mlp.down_proj", config.mlp_width, width)});
   }
-  norm_ = RmsNorm(source, body + ".norm", width, config.epsilon);
+  norm_ = norm(body + ".norm");
   if (config.tied_head)
     head_.weight = embedding_;
   else
@@ -79,7 +48,9 @@ Decoder::Decoder(const DecoderConfig& config, const ParameterSource& source, con
 }
 
 Tensor Decoder::embed(const Tensor& ids) const {
-  return at::embedding(embedding_, ids);
+  const Tensor x = at::embedding(embedding_, ids);
+  if (config_.embedding_scale == 1) return x;
+  return x * at::scalar_tensor(config_.embedding_scale, x.options());  // rounded to the model's dtype first
 }
 
 Tensor Decoder::run_block(const Block& block, int64_t layer, const Tensor& x, const Rotary& rotary,
@@ -90,11 +61,11 @@ Tensor Decoder::run_block(const Block& block, int64_t layer, const Tensor& x, co
   const Tensor value = split_heads(block.value(normed), config_.kv_heads);
   const Tensor seen = x + block.output(merge_heads(plan.attend(layer, query, key, value)));
   const Tensor inner = block.norm2(seen);
-  return seen + block.down(at::silu(block.gate(inner)) * block.up(inner));
+  return seen + block.down(activate(config_.activation, block.gate(inner)) * block.up(inner));
 }
 
 Tensor Decoder::forward(const Tensor& x, const Tensor& positions, AttentionPlan& plan) const {
-  const Rotary turn = rotary(positions, config_.head_dim, config_.rope_theta);
+  const Rotary turn = rotary(positions, config_.head_dim, config_.rope_theta, config_.mrope_sections);
   Tensor hidden = x;
   for (size_t i = 0; i < blocks_.size(); ++i)
     hidden = run_block(blocks_[i], static_cast<int64_t>(i), hidden, turn, plan);

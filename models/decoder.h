@@ -1,5 +1,6 @@
 #pragma once
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,9 @@
 
 namespace hijack {
 
-/// Llama (Touvron et al. 2023) with grouped-query attention, and what its relatives change.
+class Weights;
+
+/// Llama (Touvron et al. 2023) with grouped-query attention, and what its relatives Qwen2 and Gemma change.
 struct DecoderConfig {
   int64_t vocabulary = 32000;
   int64_t width = 4096;
@@ -22,13 +25,28 @@ struct DecoderConfig {
   int64_t max_positions = 2048;
   double epsilon = 1e-6;
   double rope_theta = 10000;
-  bool attention_bias = false;
+  std::vector<int64_t> mrope_sections = {};  ///< Qwen2-VL: which frequencies turn by time, height and width
+  Activation activation = Activation::kSilu;
+  bool query_bias = false;     ///< of query, key and value
+  bool output_bias = false;    ///< of the attention's output
+  bool norm_adds_one = false;  ///< Gemma: x (1 + w), in float32
+  double embedding_scale = 1;  ///< Gemma: sqrt(width); token embeddings only, not image features
   bool tied_head = false;
 
-  /// `text_config` of config.json with its class defaults (llama). root_tied: tie_word_embeddings of the
-  /// root.
-  static DecoderConfig from_json(const nlohmann::json& json, bool root_tied);
+  /// `text_config` of config.json, or the whole of it, with the class defaults of its model_type (llama,
+  /// qwen2, qwen2_vl_text, gemma; `default_type` where it names none). root_tied: tie_word_embeddings of the
+  /// root, for a text_config that does not say; nullopt: the class default.
+  static DecoderConfig from_json(const nlohmann::json& json, std::optional<bool> root_tied,
+                                 const std::string& default_type = "llama");
 };
+
+/// Whether DecoderConfig knows this model_type.
+bool is_decoder(const std::string& model_type);
+
+/// Checkpoints may store a head beside embeddings to which config.json ties it. As transformers does: an
+/// equal head is left out of `weights`, a different one is used and the config's tied_head cleared.
+void settle_tied_head(Weights& weights, const std::string& body, const std::string& head,
+                      DecoderConfig& config);
 
 class Decoder {
  public:
@@ -36,9 +54,10 @@ class Decoder {
   Decoder(const DecoderConfig& config, const ParameterSource& source, const std::string& body,
           const std::string& head);
 
-  /// ids int64 [..] -> [.., D]
+  /// ids int64 [..] -> [.., D], scaled where the family scales them.
   Tensor embed(const Tensor& ids) const;
-  /// x [N,L,D], positions int64 [L] or [N,L] -> hidden state after the final norm [N,L,D].
+  /// x [N,L,D], positions int64 [L], [N,L] or, with M-RoPE sections, [3,N,L] -> hidden state after the final
+  /// norm [N,L,D].
   Tensor forward(const Tensor& x, const Tensor& positions, AttentionPlan& plan) const;
   /// hidden [.., D] -> float32 logits [.., V]
   Tensor logits(const Tensor& hidden) const;

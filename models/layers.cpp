@@ -21,12 +21,14 @@ Tensor LayerNorm::operator()(const Tensor& x) const {
   return at::layer_norm(x, {x.size(-1)}, weight, bias, epsilon);
 }
 
-RmsNorm::RmsNorm(const ParameterSource& source, const std::string& name, int64_t width, double eps)
-    : weight(source(name + ".weight", {width})), epsilon(eps) {}
+RmsNorm::RmsNorm(const ParameterSource& source, const std::string& name, int64_t width, double eps,
+                 bool add_one)
+    : weight(source(name + ".weight", {width})), epsilon(eps), adds_one(add_one) {}
 
 Tensor RmsNorm::operator()(const Tensor& x) const {
   const Tensor wide = x.to(at::kFloat);
   const Tensor scale = at::rsqrt(wide.square().mean(-1, /*keepdim=*/true) + epsilon);
+  if (adds_one) return (wide * scale * (weight.to(at::kFloat) + 1)).to(x.scalar_type());
   return weight * (wide * scale).to(x.scalar_type());
 }
 
@@ -53,13 +55,31 @@ Tensor activate(Activation activation, const Tensor& x) {
   TORCH_CHECK(false, "unknown activation");
 }
 
-Rotary rotary(const Tensor& positions, int64_t head_dim, double theta) {
+namespace {
+
+/// [A,N,L,d/2] -> [N,L,d/2]: each section of frequencies from its axis.
+Tensor pick_axes(const Tensor& angle, at::IntArrayRef sections) {
+  std::vector<Tensor> parts;
+  int64_t begin = 0;
+  for (size_t i = 0; i < sections.size(); ++i) {
+    const Tensor axis = angle.select(0, static_cast<int64_t>(i) % angle.size(0));
+    parts.push_back(axis.narrow(-1, begin, sections[i]));
+    begin += sections[i];
+  }
+  TORCH_CHECK(begin == angle.size(-1), "sections do not cover the frequencies");
+  return at::cat(parts, -1);
+}
+
+}  // namespace
+
+Rotary rotary(const Tensor& positions, int64_t head_dim, double theta, at::IntArrayRef sections) {
   const auto options = positions.options().dtype(at::kFloat);
   const Tensor exponent = at::arange(0, head_dim, 2, positions.options()).to(at::kFloat) / head_dim;
   const Tensor inverse_frequency = 1.0 / at::pow(at::scalar_tensor(theta, options), exponent);  // [d/2]
-  const Tensor batched = positions.dim() == 1 ? positions.unsqueeze(0) : positions;             // [N,L]
-  const Tensor angle = batched.to(at::kFloat).unsqueeze(-1) * inverse_frequency;                // [N,L,d/2]
-  const Tensor both = at::cat({angle, angle}, -1).unsqueeze(1);                                 // [N,1,L,d]
+  const Tensor batched = positions.dim() == 1 ? positions.unsqueeze(0) : positions;             // [..,N,L]
+  Tensor angle = batched.to(at::kFloat).unsqueeze(-1) * inverse_frequency;  // [..,N,L,d/2]
+  if (angle.dim() == 4) angle = pick_axes(angle, sections);
+  const Tensor both = at::cat({angle, angle}, -1).unsqueeze(1);  // [N,1,L,d]
   return {both.cos(), both.sin()};
 }
 

@@ -30,12 +30,15 @@ struct LayerNorm {
   Tensor operator()(const Tensor& x) const;
 };
 
-/// x / rms(x) in float32, cast back, times weight (Zhang & Sennrich 2019, as Llama computes it).
+/// x / rms(x) in float32, cast back, times weight (Zhang & Sennrich 2019, as Llama computes it); or, as Gemma
+/// does, times 1 + weight before the cast.
 struct RmsNorm {
   Tensor weight;
   double epsilon = 1e-6;
+  bool adds_one = false;
   RmsNorm() = default;
-  RmsNorm(const ParameterSource& source, const std::string& name, int64_t width, double eps);
+  RmsNorm(const ParameterSource& source, const std::string& name, int64_t width, double eps,
+          bool add_one = false);
   Tensor operator()(const Tensor& x) const;
 };
 
@@ -48,8 +51,9 @@ Tensor activate(Activation activation, const Tensor& x);
 struct Rotary {
   Tensor cosine, sine;
 };
-/// positions [L] or [N,L] int64.
-Rotary rotary(const Tensor& positions, int64_t head_dim, double theta);
+/// positions [L], [N,L] or [A,N,L] int64. With A axes, `sections` splits the d/2 frequencies; section i turns
+/// by axis i % A (M-RoPE, Wang et al. 2024).
+Rotary rotary(const Tensor& positions, int64_t head_dim, double theta, at::IntArrayRef sections = {});
 /// x [N,H,L,d] rotated in halves.
 Tensor apply_rotary(const Tensor& x, const Rotary& rotary);
 

@@ -6,28 +6,57 @@
 
 namespace hijack {
 
-VisionConfig VisionConfig::from_json(const nlohmann::json& json) {
-  const ConfigReader read(json, "vision_config");
-  const auto type = read.text("model_type", "clip_vision_model");
-  if (type != "clip_vision_model" && type != "siglip_vision_model")
+namespace {
+
+/// What the class of a model_type sets where the file does not.
+VisionConfig class_defaults(const std::string& type) {
+  VisionConfig config;
+  if (type == "clip_vision_model") return config;
+  config.class_token = false;
+  config.patch_size = 16;
+  config.epsilon = 1e-6;
+  config.activation = Activation::kGeluTanh;
+  if (type == "siglip_vision_model") return config;
+  if (type != "idefics3_vision" && type != "smolvlm_vision")
     throw Error("vision tower \"" + type +
                 "\" is not supported; clip_vision_model and siglip_vision_model are");
-  VisionConfig config;
-  config.class_token = type == "clip_vision_model";
-  config.image_size = read.integer("image_size", 224);
-  config.patch_size = read.integer("patch_size", config.class_token ? 32 : 16);
-  config.width = read.integer("hidden_size", 768);
-  config.layers = read.integer("num_hidden_layers", 12);
-  config.heads = read.integer("num_attention_heads", 12);
-  config.mlp_width = read.integer("intermediate_size", 3072);
-  config.epsilon = read.number("layer_norm_eps", config.class_token ? 1e-5 : 1e-6);
-  config.activation =
-      activation_from_name(read.text("hidden_act", config.class_token ? "quick_gelu" : "gelu_pytorch_tanh"));
-  if (config.image_size % config.patch_size != 0 || config.width % config.heads != 0)
+  config.patch_size = 32;
+  config.width = 1152;
+  config.heads = 16;
+  config.post_norm = config.scaled_positions = true;
+  return config;
+}
+
+}  // namespace
+
+VisionConfig VisionConfig::from_json(const nlohmann::json& json) {
+  const ConfigReader read(json, "vision_config");
+  VisionConfig config = class_defaults(read.text("model_type", "clip_vision_model"));
+  config.image_size = read.integer("image_size", config.image_size);
+  config.patch_size = read.integer("patch_size", config.patch_size);
+  config.width = read.integer("hidden_size", config.width);
+  config.layers = read.integer("num_hidden_layers", config.layers);
+  config.heads = read.integer("num_attention_heads", config.heads);
+  config.mlp_width = read.integer("intermediate_size", config.mlp_width);
+  config.epsilon = read.number("layer_norm_eps", config.epsilon);
+  if (read.has("hidden_act")) config.activation = activation_from_name(read.text("hidden_act", {}));
+  if (read.integer("num_channels", 3) != 3)
+    throw Error("vision_config of config.json: num_channels must be 3");
+  if (config.patch_size > config.image_size || config.width % config.heads != 0)
     throw Error(
-        "vision_config of config.json: image_size must be a multiple of patch_size and hidden_size of "
+        "vision_config of config.json: image_size must be at least patch_size and hidden_size a multiple of "
         "num_attention_heads");
   return config;
+}
+
+Tensor scaled_position_ids(int64_t rows, int64_t columns, int64_t side) {
+  const double step = 1.0 / static_cast<double>(side);
+  const Tensor boundaries = at::arange(step, 1.0, step, at::kFloat);
+  const auto buckets = [&](int64_t count) {
+    const Tensor fractions = at::arange(count, at::kFloat) * (1.0F / static_cast<float>(count));
+    return at::bucketize(fractions.clamp_max(1.0 - 1e-6), boundaries, /*out_int32=*/false, /*right=*/true);
+  };
+  return (buckets(rows).unsqueeze(1) * side + buckets(columns)).flatten();
 }
 
 VisionTower::VisionTower(const VisionConfig& config, const ParameterSource& source, const std::string& prefix,
@@ -57,6 +86,7 @@ VisionTower::VisionTower(const VisionConfig& config, const ParameterSource& sour
                        linear(".mlp.fc1", width, config.mlp_width),
                        linear(".mlp.fc2", config.mlp_width, width)});
   }
+  if (config.post_norm) post_norm_ = LayerNorm(source, prefix + ".post_layernorm", width, config.epsilon);
 }
 
 Tensor VisionTower::run_block(const Block& block, const Tensor& x) const {
@@ -71,15 +101,20 @@ Tensor VisionTower::run_block(const Block& block, const Tensor& x) const {
 Tensor VisionTower::forward(const Tensor& pixels) const {
   const std::optional<Tensor> bias =
       patch_bias_.defined() ? std::optional<Tensor>(patch_bias_) : std::nullopt;
-  Tensor x = at::conv2d(pixels.to(patch_weight_.scalar_type()), patch_weight_, bias, config_.patch_size)
-                 .flatten(2)
-                 .transpose(1, 2);  // [N,T,D]
+  const Tensor grid = at::conv2d(pixels.to(patch_weight_.scalar_type()), patch_weight_, bias,
+                                 config_.patch_size);  // [N,D,rows,columns]
+  Tensor x = grid.flatten(2).transpose(1, 2);          // [N,T,D]
   if (config_.class_token)
     x = at::cat({class_embedding_.to(x.scalar_type()).expand({x.size(0), 1, -1}), x}, 1);
-  x = x + position_;
+  x = x + (config_.scaled_positions ? scaled_positions(grid.size(2), grid.size(3)) : position_);
   if (config_.class_token) x = pre_norm_(x);
   for (const auto& block : blocks_) x = run_block(block, x);
-  return x;
+  return config_.post_norm ? post_norm_(x) : x;
+}
+
+Tensor VisionTower::scaled_positions(int64_t rows, int64_t columns) const {
+  const Tensor ids = scaled_position_ids(rows, columns, config_.image_size / config_.patch_size);
+  return position_.index_select(0, ids.to(position_.device()));
 }
 
 }  // namespace hijack

@@ -2,8 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
-
+#include "models/preprocess/processor_config.h"
 #include "src/base/error.h"
 
 namespace hijack {
@@ -49,10 +48,6 @@ Tensor padded_to_square(const Tensor& image, const std::array<double, 3>& mean) 
                  dim);
 }
 
-Tensor channels(const std::array<double, 3>& values, const Tensor& like) {
-  return at::tensor(at::ArrayRef<double>(values)).to(like.options()).reshape({1, 3, 1, 1});
-}
-
 }  // namespace
 
 int64_t ImageProcessor::output_height() const {
@@ -82,8 +77,7 @@ Tensor ImageProcessor::geometry(const Tensor& image) const {
 }
 
 Tensor ImageProcessor::normalize(const Tensor& image) const {
-  const Tensor values = image.to(at::kFloat);
-  return (values - channels(mean, values)) / channels(std, values);
+  return normalize_channels(image, mean, std);
 }
 
 }  // namespace hijack
