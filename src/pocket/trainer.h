@@ -16,9 +16,9 @@ struct TrainConfig {
   std::string out = "runs/pocket";
   std::string device = "cpu";
   uint64_t seed = 1;
-  int64_t vision_steps = 600;
-  int64_t joint_steps = 4000;
-  int64_t batch = 24;
+  int64_t vision_steps = 1500;
+  int64_t joint_steps = 3700;
+  int64_t batch = 16;
   int64_t sequence_tokens = 240;
   double vision_rate = 2e-3;
   double joint_rate = 1.5e-3;
