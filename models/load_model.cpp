@@ -5,7 +5,9 @@
 #include "models/checkpoint.h"
 #include "models/config_json.h"
 #include "models/decoder_language_model.h"
+#include "models/idefics3.h"
 #include "models/llava.h"
+#include "models/llava_onevision.h"
 #include "src/base/error.h"
 #include "src/base/json.h"
 
@@ -28,6 +30,9 @@ struct Family {
 // the one table of families
 constexpr Family kFamilies[] = {
     {"llava", load_llava},
+    {"idefics3", load_idefics3},
+    {"smolvlm", load_idefics3},
+    {"llava_onevision", load_llava_onevision},
 };
 
 at::Device parse_device(const std::string& text) {

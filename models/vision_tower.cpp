@@ -117,4 +117,10 @@ Tensor VisionTower::scaled_positions(int64_t rows, int64_t columns) const {
   return position_.index_select(0, ids.to(position_.device()));
 }
 
+bool beyond_features(const std::string& name, const std::string& prefix, int64_t layers_used) {
+  if (name.starts_with(prefix + ".post_layernorm.") || name.starts_with(prefix + ".head.")) return true;
+  const std::string layers = prefix + ".encoder.layers.";
+  return name.starts_with(layers) && std::atoll(name.c_str() + layers.size()) >= layers_used;
+}
+
 }  // namespace hijack

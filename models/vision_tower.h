@@ -62,4 +62,8 @@ class VisionTower {
   std::vector<Block> blocks_;
 };
 
+/// Whether a tensor of the tower is stored but never run: blocks after the feature layer, the post-norm that
+/// comes after them, SigLIP's pooling head.
+bool beyond_features(const std::string& name, const std::string& prefix, int64_t layers_used);
+
 }  // namespace hijack

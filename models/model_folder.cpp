@@ -1,0 +1,64 @@
+#include "models/model_folder.h"
+
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "src/base/error.h"
+#include "src/base/file.h"
+#include "src/base/json.h"
+
+namespace hijack {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+/// eos_token_id of an object; nullopt where it has none.
+std::optional<TokenIds> end_tokens(const json& from, const std::string& where) {
+  if (!from.is_object() || !from.contains("eos_token_id") || from["eos_token_id"].is_null()) return {};
+  const json& value = from["eos_token_id"];
+  TokenIds ids;
+  for (const json& id : value.is_array() ? value : json::array({value})) {
+    if (!id.is_number_integer())
+      throw Error(where + ": eos_token_id must be a whole number or a list of them");
+    ids.push_back(id.get<TokenId>());
+  }
+  return ids;
+}
+
+/// "chat_template" of an object: a text, or the "default" one of a list of {name, template}.
+std::string template_in(const json& from) {
+  if (!from.is_object() || !from.contains("chat_template")) return "";
+  const json& value = from["chat_template"];
+  if (value.is_string()) return value.get<std::string>();
+  if (!value.is_array()) return "";
+  for (const json& one : value)
+    if (one.is_object() && one.value("name", json()) == "default" &&
+        one.value("template", json()).is_string())
+      return one["template"].get<std::string>();
+  return "";
+}
+
+}  // namespace
+
+TokenIds stop_tokens(const fs::path& folder, const json& config, const TokenIds& otherwise) {
+  const fs::path generation = folder / "generation_config.json";
+  if (fs::is_regular_file(generation))
+    if (const auto ids = end_tokens(read_json(generation), generation.string())) return *ids;
+  if (const auto ids = end_tokens(config, "config.json")) return *ids;
+  if (config.contains("text_config"))
+    if (const auto ids = end_tokens(config["text_config"], "text_config of config.json")) return *ids;
+  return otherwise;
+}
+
+std::string chat_template(const fs::path& folder) {
+  if (const fs::path file = folder / "chat_template.jinja"; fs::is_regular_file(file)) return read_file(file);
+  for (const char* name : {"chat_template.json", "processor_config.json", "tokenizer_config.json"}) {
+    if (!fs::is_regular_file(folder / name)) continue;
+    const std::string found = template_in(read_json(folder / name));
+    if (!found.empty()) return found;
+  }
+  return "";
+}
+
+}  // namespace hijack

@@ -1,0 +1,21 @@
+#pragma once
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "models/tokenizer.h"
+
+// What a Hugging Face folder says beside its weights and its config.
+
+namespace hijack {
+
+/// The ids that end a reply: `eos_token_id` (one or several) of generation_config.json, else of config.json,
+/// else of its text_config, else `otherwise`.
+TokenIds stop_tokens(const std::filesystem::path& folder, const nlohmann::json& config,
+                     const TokenIds& otherwise = {});
+
+/// The chat template's text from chat_template.jinja, chat_template.json, processor_config.json or
+/// tokenizer_config.json, in the order of transformers; "" when there is none.
+std::string chat_template(const std::filesystem::path& folder);
+
+}  // namespace hijack

@@ -1,0 +1,158 @@
+// Sizes and refusals of the processors that cut a photo into views; their pixels are compared with
+// transformers in view_families_golden_test.cpp.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "models/llava_onevision.h"
+#include "models/preprocess/anyres_processor.h"
+#include "models/preprocess/tile_processor.h"
+#include "models/vision_tower.h"
+#include "src/base/error.h"
+#include "src/base/image.h"
+
+namespace hijack {
+namespace {
+
+using nlohmann::json;
+using Size = AnyresProcessor::Size;
+
+template <class Processor>
+std::string why_not(const char* text) {
+  try {
+    Processor::from_json(json::parse(text), "here");
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "read";
+}
+
+#define EXPECT_SAYS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
+
+std::pair<int64_t, int64_t> tiles(const TileProcessor& processor, int64_t height, int64_t width) {
+  const auto grid = processor.grid(height, width);
+  return {grid.rows, grid.columns};
+}
+
+TEST(TileProcessor, GridsOfRealSizes) {
+  using Pair = std::pair<int64_t, int64_t>;
+  TileProcessor processor = TileProcessor::from_json(
+      json::parse(R"({"size":{"longest_edge":2048},"max_image_size":{"longest_edge":512}})"), "here");
+  EXPECT_EQ(tiles(processor, 1000, 1500), Pair(3, 4));
+  EXPECT_EQ(tiles(processor, 1500, 1000), Pair(4, 3));
+  EXPECT_EQ(tiles(processor, 512, 512), Pair(4, 4));
+  EXPECT_EQ(tiles(processor, 10, 3000), Pair(1, 4));
+  processor.longest_edge = 512;
+  EXPECT_EQ(tiles(processor, 480, 640), Pair(0, 0));
+  EXPECT_EQ(tiles(processor, 3000, 10), Pair(0, 0));
+  processor.longest_edge = 100000;  // no further than 4096
+  EXPECT_EQ(tiles(processor, 512, 512), Pair(8, 8));
+  processor.split = false;
+  EXPECT_EQ(tiles(processor, 512, 512), Pair(0, 0));
+}
+
+TEST(TileProcessor, OddEdgesGrowBeyondTheTile) {
+  // 75 x 75 becomes 76 x 75, as in transformers: four tiles
+  const auto processor = TileProcessor::from_json(
+      json::parse(R"({"size":{"longest_edge":75},"max_image_size":{"longest_edge":75}})"), "here");
+  EXPECT_EQ(processor.grid(40, 40).views(), 5);
+  EXPECT_EQ(processor.grid(40, 50).views(), 1);
+}
+
+TEST(TileProcessor, ViewsAreTheTilesAndTheWhole) {
+  TileProcessor processor;
+  processor.longest_edge = 48;
+  processor.tile = 24;
+  const Tensor photo =
+      from_bytes(at::arange(3 * 30 * 40).remainder(256).to(at::kByte).reshape({1, 3, 30, 40}));
+  const Tensor cut = processor.resized(photo);
+  ASSERT_EQ(cut.sizes(), at::IntArrayRef({1, 3, 48, 48}));
+  EXPECT_TRUE(at::equal(processor.resized(cut), cut));
+  const Tensor views = processor.views(cut);
+  ASSERT_EQ(views.size(0), 5);
+  EXPECT_TRUE(at::equal(views[1], cut[0].narrow(1, 0, 24).narrow(2, 24, 24)));
+  EXPECT_TRUE(at::equal(views.narrow(0, 4, 1), resize_image(cut, 24, 24, Filter::kLanczos)));
+}
+
+TEST(TileProcessor, RefusesByNameWhatItDoesNotImplement) {
+  EXPECT_SAYS(why_not<TileProcessor>(R"({"size":{"shortest_edge":9}})"), "size");
+  EXPECT_SAYS(why_not<TileProcessor>(R"({"max_image_size":364})"), "max_image_size");
+  EXPECT_SAYS(why_not<TileProcessor>(R"({"max_image_size":{"longest_edge":0}})"), "max_image_size");
+  EXPECT_SAYS(why_not<TileProcessor>(R"({"crop_size":3})"), "crop_size");
+  EXPECT_SAYS(why_not<TileProcessor>(R"({"image_processor_type":"CLIPImageProcessor"})"),
+              "CLIPImageProcessor");
+  EXPECT_SAYS(why_not<TileProcessor>(R"({"do_rescale":false})"), "do_rescale");
+  TileProcessor processor;
+  processor.longest_edge = 0;
+  processor.resize_height = 1;
+  processor.resize_width = 16000;
+  processor.tile = 1;
+  EXPECT_THROW(processor.grid(5, 5), Error);
+}
+
+TEST(AnyresProcessor, ChoosesAndFits) {
+  const auto processor = AnyresProcessor::from_json(json::parse("{}"), "here");
+  EXPECT_EQ(processor.resolutions.size(), 36u);
+  EXPECT_EQ(processor.best_resolution({384, 384}), (Size{384, 384}));
+  EXPECT_EQ(processor.fitted({384, 384}), (Size{384, 384}));
+  EXPECT_EQ(processor.best_resolution({480, 640}), (Size{768, 768}));
+  EXPECT_EQ(processor.fitted({480, 640}), (Size{576, 768}));
+  EXPECT_EQ(processor.fitted({100, 3000}), (Size{77, 2304}));
+  EXPECT_EQ(processor.fitted({1, 16000}), (Size{1, 384}));
+}
+
+TEST(AnyresProcessor, ViewsAreTheWholeAndTheTilesBetweenBars) {
+  AnyresProcessor processor;
+  processor.tile = 10;
+  processor.resolutions = {{10, 20}};
+  processor.mean = {0, 0, 0};
+  processor.std = {1, 1, 1};
+  const Tensor views = processor.views(at::ones({1, 3, 10, 13}));
+  ASSERT_EQ(views.sizes(), at::IntArrayRef({3, 3, 10, 10}));
+  EXPECT_EQ(views[0].min().item<float>(), 1);
+  EXPECT_EQ(views[1].narrow(2, 0, 3).max().item<float>(), 0);  // 7 bars: 3 before, 4 after
+  EXPECT_EQ(views[1].narrow(2, 3, 7).min().item<float>(), 1);
+  EXPECT_EQ(views[2].narrow(2, 0, 6).min().item<float>(), 1);
+  EXPECT_EQ(views[2].narrow(2, 6, 4).max().item<float>(), 0);
+}
+
+TEST(AnyresProcessor, RefusesByNameWhatItDoesNotImplement) {
+  EXPECT_SAYS(why_not<AnyresProcessor>(R"({"image_grid_pinpoints":[[384,400]]})"), "multiples");
+  EXPECT_SAYS(why_not<AnyresProcessor>(R"({"image_grid_pinpoints":[]})"), "image_grid_pinpoints");
+  EXPECT_SAYS(why_not<AnyresProcessor>(R"({"image_grid_pinpoints":[[384]]})"), "image_grid_pinpoints");
+  EXPECT_SAYS(why_not<AnyresProcessor>(R"({"image_grid_pinpoints":[[384,-384]]})"), "multiples");
+  EXPECT_SAYS(why_not<AnyresProcessor>(R"({"size":{"height":1,"width":1},"image_grid_pinpoints":[[99,99]]})"),
+              "too many");
+  EXPECT_SAYS(why_not<AnyresProcessor>(R"({"size":{"height":384,"width":380}})"), "square");
+  EXPECT_SAYS(why_not<AnyresProcessor>(R"({"size":100})"), "image_grid_pinpoints");
+  EXPECT_SAYS(why_not<AnyresProcessor>(R"({"crop_size":100})"), "crop_size");
+}
+
+TEST(LlavaOnevision, LayoutsOfRealSizes) {
+  const auto config = LlavaOnevisionConfig::from_json(json::parse("{}"));
+  EXPECT_EQ(config.patches_per_side(), 27);
+  const auto square = config.layout({384, 384});
+  EXPECT_EQ(square.scaled, (Size{27, 27}));
+  const auto photo = config.layout({480, 640});  // 54 x 54 features, 40.5 rows of them the photo's
+  EXPECT_EQ(photo.filled, (Size{54, 54}));
+  EXPECT_EQ(photo.top, 7);
+  EXPECT_EQ(photo.scaled, (Size{40, 54}));
+  const auto large = config.layout({2304, 2304});  // 36 views' features are scaled to 9 views'
+  EXPECT_EQ(large.unpadded, (Size{162, 162}));
+  EXPECT_EQ(large.scaled, (Size{81, 81}));
+}
+
+TEST(VisionTower, ScaledPositionsFollowFloat32) {
+  for (const int64_t side : {26, 27, 32})
+    EXPECT_TRUE(at::equal(scaled_position_ids(side, side, side), at::arange(side * side))) << side;
+  for (const int64_t side : {19, 25, 29, 31}) {
+    const Tensor ids = scaled_position_ids(side, side, side);
+    EXPECT_FALSE(at::equal(ids, at::arange(side * side))) << side;
+    EXPECT_LT(ids.max().item<int64_t>(), side * side);
+    EXPECT_GE(ids.min().item<int64_t>(), 0);
+  }
+  EXPECT_TRUE(at::equal(scaled_position_ids(1, 2, 4), at::tensor({0, 2}, at::kLong)));
+}
+
+}  // namespace
+}  // namespace hijack
