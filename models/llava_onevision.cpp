@@ -136,12 +136,10 @@ LlavaOnevision::LlavaOnevision(std::shared_ptr<const LlavaOnevisionNetwork> netw
                        std::move(stops)),
       network_(std::move(network)),
       processor_(processor) {
-  if (processor_.tile != network_->config.llava.vision.image_size ||
-      processor_.resolutions != network_->config.resolutions)
+  if (processor_.tile != network_->config.llava.vision.image_size)
     throw Error(
-        "size and image_grid_pinpoints of the image processor differ from image_size and "
-        "image_grid_pinpoints "
-        "of config.json; the files do not belong together");
+        "size of the image processor differs from image_size of config.json; the files do not belong "
+        "together");
 }
 
 ImageSpec LlavaOnevision::image_spec() const {
@@ -155,6 +153,11 @@ Tensor LlavaOnevision::to_input_space(const Tensor& image) const {
 }
 
 Pixels LlavaOnevision::preprocess(const Tensor& image) const {
+  const Size size{image.size(2), image.size(3)};
+  if (!(processor_.best_resolution(size) == select_resolution(network_->config.resolutions, size)))
+    throw Error(
+        "image_grid_pinpoints of the image processor and of config.json differ in what fits this image; the "
+        "files do not belong together");
   return {processor_.normalize(processor_.views(image)).to(device()), image.size(2), image.size(3)};
 }
 
