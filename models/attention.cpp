@@ -10,8 +10,10 @@ Tensor repeat_heads(const Tensor& x, int64_t heads) {
   return times == 1 ? x : x.repeat_interleave(times, 1);
 }
 
-// true where packed token i sees prefix (always) or packed token j of its own suffix with j <= i
-Tensor packed_mask(const std::vector<int64_t>& lengths, size_t first, size_t last, int64_t prefix) {
+// true where packed token i sees prefix (always) or packed token j of its own suffix with j <= i, or with
+// both in the suffix's block
+Tensor packed_mask(const std::vector<int64_t>& lengths, const std::vector<int64_t>& blocks, size_t first,
+                   size_t last, int64_t prefix) {
   int64_t total = 0;
   for (size_t i = first; i < last; ++i) total += lengths[i];
   Tensor mask = at::zeros({total, prefix + total}, at::kBool);
@@ -19,7 +21,9 @@ Tensor packed_mask(const std::vector<int64_t>& lengths, size_t first, size_t las
   int64_t at_row = 0;
   for (size_t i = first; i < last; ++i) {
     const int64_t n = lengths[i];
-    mask.narrow(0, at_row, n).narrow(1, prefix + at_row, n).copy_(at::ones({n, n}, at::kBool).tril());
+    Tensor own = mask.narrow(0, at_row, n).narrow(1, prefix + at_row, n);
+    own.copy_(at::ones({n, n}, at::kBool).tril());
+    if (!blocks.empty()) own.narrow(0, 0, blocks[i]).narrow(1, 0, blocks[i]).fill_(true);
     at_row += n;
   }
   return mask.unsqueeze(0).unsqueeze(0);
@@ -46,7 +50,7 @@ Tensor MaskedPlan::attend(int64_t, const Tensor& query, const Tensor& key, const
 }
 
 SharedPrefixPlan::SharedPrefixPlan(const KeyValues& prefix, const std::vector<int64_t>& lengths,
-                                   at::Device device)
+                                   at::Device device, const std::vector<int64_t>& blocks)
     : prefix_(prefix) {
   int64_t begin = 0;
   for (size_t first = 0; first < lengths.size();) {
@@ -54,7 +58,8 @@ SharedPrefixPlan::SharedPrefixPlan(const KeyValues& prefix, const std::vector<in
     int64_t tokens = 0;
     while (last < lengths.size() && (last == first || tokens + lengths[last] <= kGroupTokens))
       tokens += lengths[last++];
-    groups_.push_back({begin, begin + tokens, packed_mask(lengths, first, last, prefix.length()).to(device)});
+    const Tensor mask = packed_mask(lengths, blocks, first, last, prefix.length());
+    groups_.push_back({begin, begin + tokens, mask.to(device)});
     begin += tokens;
     first = last;
   }
@@ -76,11 +81,12 @@ Tensor SharedPrefixPlan::attend(int64_t layer, const Tensor& query, const Tensor
 }
 
 CachePlan::CachePlan(const KeyValues& prefix, const KeyValues& suffixes, const std::vector<int64_t>& lengths,
-                     int64_t room) {
+                     const std::vector<int64_t>& next, int64_t room) {
   const auto rows = static_cast<int64_t>(lengths.size());
   const int64_t p = prefix.length();
   longest_ = p + *std::max_element(lengths.begin(), lengths.end());
   filled_ = at::tensor(lengths, at::kLong).to(suffixes.keys.front().device()) + p;
+  next_ = at::tensor(next, filled_.options());
   const auto build = [&](const Tensor& shared, const Tensor& packed) {
     Tensor cache = at::zeros({rows, packed.size(1), longest_ + room, packed.size(3)}, packed.options());
     if (p > 0) cache.narrow(2, 0, p).copy_(shared.expand({rows, -1, -1, -1}));
@@ -99,7 +105,7 @@ CachePlan::CachePlan(const KeyValues& prefix, const KeyValues& suffixes, const s
 }
 
 Tensor CachePlan::positions() const {
-  return filled_.unsqueeze(1);
+  return next_.unsqueeze(1);
 }
 
 Tensor CachePlan::attend(int64_t layer, const Tensor& query, const Tensor& key, const Tensor& value) {
@@ -117,6 +123,7 @@ Tensor CachePlan::attend(int64_t layer, const Tensor& query, const Tensor& key, 
 
 void CachePlan::advance() {
   filled_ = filled_ + 1;
+  next_ = next_ + 1;
   ++longest_;
 }
 
@@ -124,6 +131,7 @@ void CachePlan::keep(const Tensor& rows) {
   for (auto& keys : cache_.keys) keys = keys.index_select(0, rows);
   for (auto& values : cache_.values) values = values.index_select(0, rows);
   filled_ = filled_.index_select(0, rows);
+  next_ = next_.index_select(0, rows);
 }
 
 }  // namespace hijack

@@ -53,7 +53,9 @@ class MaskedPlan : public AttentionPlan {
 /// block-diagonal causal mask, so the prefix is neither copied per suffix nor are all pairs computed.
 class SharedPrefixPlan : public AttentionPlan {
  public:
-  SharedPrefixPlan(const KeyValues& prefix, const std::vector<int64_t>& lengths, at::Device device);
+  /// blocks[i]: so many tokens at the start of suffix i see each other in both directions; empty: none do.
+  SharedPrefixPlan(const KeyValues& prefix, const std::vector<int64_t>& lengths, at::Device device,
+                   const std::vector<int64_t>& blocks = {});
   Tensor attend(int64_t layer, const Tensor& query, const Tensor& key, const Tensor& value) override;
   const KeyValues& kept() const { return kept_; }
 
@@ -70,9 +72,10 @@ class SharedPrefixPlan : public AttentionPlan {
 /// Decoding one token per row: keys and values live in preallocated rows [N,K,capacity,d].
 class CachePlan : public AttentionPlan {
  public:
-  /// Row i holds the prefix, then suffix i of `suffixes` (packed, lengths), then room for new tokens.
+  /// Row i holds the prefix, then suffix i of `suffixes` (packed, lengths), then room for new tokens, the
+  /// first of which has the rotary position next[i].
   CachePlan(const KeyValues& prefix, const KeyValues& suffixes, const std::vector<int64_t>& lengths,
-            int64_t room);
+            const std::vector<int64_t>& next, int64_t room);
   Tensor attend(int64_t layer, const Tensor& query, const Tensor& key, const Tensor& value) override;
   /// Positions [N,1] of the tokens that come now; advance() after each token.
   Tensor positions() const;
@@ -83,6 +86,7 @@ class CachePlan : public AttentionPlan {
  private:
   KeyValues cache_;
   Tensor filled_;  // [N] tokens in each row
+  Tensor next_;    // [N] position of the token that comes now
   Tensor mask_;    // [N,1,1,visible]
   int64_t longest_ = 0;
 };

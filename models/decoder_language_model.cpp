@@ -1,6 +1,14 @@
 #include "models/decoder_language_model.h"
 
+#include <nlohmann/json.hpp>
+
+#include "models/checkpoint.h"
+#include "models/config_json.h"
+#include "models/image_prompt_model.h"
+#include "models/model_folder.h"
+#include "models/prompt_format.h"
 #include "models/shared_prefix.h"
+#include "src/base/error.h"
 
 namespace hijack {
 
@@ -12,10 +20,24 @@ DecoderLanguageModel::DecoderLanguageModel(std::shared_ptr<const Decoder> decode
       stops_(std::move(stops)),
       render_(std::move(render)) {}
 
+namespace {
+
+/// Where the template puts the user's text: [first byte, bytes after it). The text itself may occur anywhere
+/// in a template, so two texts that share nothing show the place.
+std::pair<size_t, size_t> place_of_text(const DecoderLanguageModel::Render& render) {
+  const std::string one = render({.prompt = "\x01"}), other = render({.prompt = "\x02"});
+  size_t begin = 0;
+  while (begin < one.size() && one[begin] == other[begin]) ++begin;
+  return {begin, one.size() - begin - 1};
+}
+
+}  // namespace
+
 Tensor DecoderLanguageModel::prompt_nll(const std::string& text) const {
   const at::NoGradGuard no_gradients;
   const std::string rendered = render_({.prompt = text});
-  const size_t begin = rendered.find(text), end = begin + text.size();
+  const auto [begin, after] = place_of_text(render_);
+  const size_t end = rendered.size() - after;
   const Encoding encoding = tokenizer_->encode_with_offsets(rendered, /*add_special_tokens=*/true);
   // the tokens that overlap the user's text; its first token has no score
   size_t first = encoding.ids.size(), last = 0;
@@ -40,6 +62,52 @@ std::vector<std::string> DecoderLanguageModel::generate(std::span<const Query> q
   std::vector<Prompt> prompts;
   for (const auto& query : queries) prompts.push_back({tokenizer_->encode(render_(query), true)});
   return shared_prefix_generate(*decoder_, prompts, {}, *tokenizer_, stops_, options);
+}
+
+namespace {
+
+DecoderLanguageModel::Render render_of(const std::filesystem::path& folder, const Tokenizer& tokenizer) {
+  const std::string text = chat_template(folder);
+  if (text.find("<|im_start|>") != text.npos)
+    return [system = default_system(text)](const Query& query) { return render_chatml(query, system); };
+  if (text.find("<start_of_turn>") != text.npos) {
+    const bool adds_begin = !tokenizer.encode("", true).empty();
+    return [begin = std::string(adds_begin ? "" : "<bos>")](const Query& query) {
+      return begin + render_gemma(query);
+    };
+  }
+  return render_plain;
+}
+
+/// The class default of eos_token_id, which files of the hub may leave out.
+TokenIds default_stops(const std::string& type) {
+  if (type == "llama") return {2};
+  if (type == "gemma") return {1};
+  return {};
+}
+
+}  // namespace
+
+std::shared_ptr<const LanguageModel> load_decoder_language_model(const std::filesystem::path& folder,
+                                                                 const nlohmann::json& json,
+                                                                 at::Device device, at::ScalarType dtype) {
+  const ConfigReader read(json, "root");
+  if (read.flag("use_bidirectional_attention", false))
+    throw Error("config.json: use_bidirectional_attention true is not supported; the decoder must be causal");
+  DecoderConfig config = DecoderConfig::from_json(json, std::nullopt);
+  Weights weights(folder);
+  weights.rename([](const std::string& stored) {
+    return stored.ends_with("rotary_emb.inv_freq") ? std::string() : stored;
+  });
+  settle_tied_head(weights, "model", "lm_head", config);
+  auto decoder =
+      std::make_shared<const Decoder>(config, frozen_source(weights, device, dtype), "model", "lm_head");
+  weights.finish();
+  auto tokenizer = load_tokenizer(folder, config.vocabulary);
+  const TokenIds stops = stop_tokens(folder, json, default_stops(read.text("model_type", "")));
+  auto render = render_of(folder, *tokenizer);
+  return std::make_shared<DecoderLanguageModel>(std::move(decoder), std::move(tokenizer), stops,
+                                                std::move(render));
 }
 
 }  // namespace hijack

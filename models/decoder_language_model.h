@@ -1,6 +1,8 @@
 #pragma once
+#include <filesystem>
 #include <functional>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 
 #include "models/decoder.h"
 #include "models/language_model.h"
@@ -24,5 +26,11 @@ class DecoderLanguageModel : public LanguageModel {
   TokenIds stops_;
   Render render_;
 };
+
+/// A text-only folder (`LlamaForCausalLM`, `Qwen2ForCausalLM`, `GemmaForCausalLM`). Its chat template is
+/// followed where it is ChatML (Qwen2, SmolLM2) or Gemma's; any other model sees the texts as they are.
+std::shared_ptr<const LanguageModel> load_decoder_language_model(const std::filesystem::path& folder,
+                                                                 const nlohmann::json& config,
+                                                                 at::Device device, at::ScalarType dtype);
 
 }  // namespace hijack

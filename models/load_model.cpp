@@ -8,6 +8,8 @@
 #include "models/idefics3.h"
 #include "models/llava.h"
 #include "models/llava_onevision.h"
+#include "models/paligemma.h"
+#include "models/qwen2_vl.h"
 #include "src/base/error.h"
 #include "src/base/json.h"
 
@@ -29,10 +31,9 @@ struct Family {
 
 // the one table of families
 constexpr Family kFamilies[] = {
-    {"llava", load_llava},
-    {"idefics3", load_idefics3},
-    {"smolvlm", load_idefics3},
-    {"llava_onevision", load_llava_onevision},
+    {"llava", load_llava},       {"idefics3", load_idefics3},
+    {"smolvlm", load_idefics3},  {"llava_onevision", load_llava_onevision},
+    {"qwen2_vl", load_qwen2_vl}, {"paligemma", load_paligemma},
 };
 
 at::Device parse_device(const std::string& text) {
@@ -56,6 +57,26 @@ at::ScalarType parse_dtype(const std::string& text, at::Device device) {
   throw Error("dtype \"" + text + "\" is not known; write auto, float32, bfloat16 or float16");
 }
 
+/// config.json of a folder, and where and how its weights are wanted.
+struct Folder {
+  Folder(const std::filesystem::path& folder, const LoadOptions& options)
+      : device(parse_device(options.device)), dtype(parse_dtype(options.dtype, device)) {
+    if (!std::filesystem::is_directory(folder))
+      throw Error("model folder " + folder.string() +
+                  " does not exist; give a Hugging Face checkpoint folder");
+    if (!std::filesystem::exists(folder / "config.json"))
+      throw Error("model folder " + folder.string() +
+                  " has no config.json; give a Hugging Face checkpoint folder");
+    config = read_json(folder / "config.json");
+    type = ConfigReader(config, "root").text("model_type", "");
+  }
+
+  at::Device device;
+  at::ScalarType dtype;
+  nlohmann::json config;
+  std::string type;
+};
+
 }  // namespace
 
 std::vector<std::string> supported_families() {
@@ -66,25 +87,26 @@ std::vector<std::string> supported_families() {
 
 std::shared_ptr<const VisionLanguageModel> load_model(const std::filesystem::path& folder,
                                                       const LoadOptions& options) {
-  const at::Device device = parse_device(options.device);
-  const at::ScalarType dtype = parse_dtype(options.dtype, device);
-  if (!std::filesystem::is_directory(folder))
-    throw Error("model folder " + folder.string() + " does not exist; give a Hugging Face checkpoint folder");
-  if (!std::filesystem::exists(folder / "config.json"))
-    throw Error("model folder " + folder.string() +
-                " has no config.json; give a Hugging Face checkpoint folder");
-  const nlohmann::json config = read_json(folder / "config.json");
-  const std::string type = ConfigReader(config, "root").text("model_type", "");
+  const Folder found(folder, options);
   std::string known;
   for (const auto& family : kFamilies) {
-    if (type == family.model_type) return family.load(folder, config, device, dtype);
+    if (found.type == family.model_type) return family.load(folder, found.config, found.device, found.dtype);
     known += (known.empty() ? "" : ", ") + std::string(family.model_type);
   }
-  throw Error(folder.string() + ": model_type \"" + type + "\" is not supported; supported are: " + known);
+  if (is_decoder(found.type))
+    throw Error(folder.string() + " is a language model (" + found.type +
+                ") that takes no images; it serves the perplexity and paraphrase defenses only, and models "
+                "with images are: " +
+                known);
+  throw Error(folder.string() + ": model_type \"" + found.type +
+              "\" is not supported; supported are: " + known);
 }
 
 std::shared_ptr<const LanguageModel> load_language_model(const std::filesystem::path& folder,
                                                          const LoadOptions& options) {
+  const Folder found(folder, options);
+  if (is_decoder(found.type))
+    return load_decoder_language_model(folder, found.config, found.device, found.dtype);
   return load_model(folder, options)->language_model();
 }
 

@@ -21,11 +21,41 @@ void check_length(const Decoder& decoder, size_t prompt, size_t target) {
                 " tokens; shorten one of them");
 }
 
+/// A tokenizer may know more tokens than the decoder has embeddings.
+void check_ids(const Decoder& decoder, const Prompt& prompt, const TokenIds& target) {
+  const auto check = [&](TokenId id) {
+    if (id >= decoder.config().vocabulary)
+      throw Error("token " + std::to_string(id) + " has no embedding in a decoder of " +
+                  std::to_string(decoder.config().vocabulary) +
+                  " tokens; remove what the tokenizer reads as that token from the text");
+  };
+  for (size_t i = 0; i < prompt.ids.size(); ++i)
+    if (!std::binary_search(prompt.image_places.begin(), prompt.image_places.end(), i)) check(prompt.ids[i]);
+  for (const TokenId id : target) check(id);
+}
+
 Tensor ids_tensor(std::span<const TokenId> ids, at::Device device) {
   return at::tensor(std::vector<int64_t>(ids.begin(), ids.end()), at::kLong).to(device);
 }
 
+/// Positions [A,end-begin] of the prompt's tokens.
+Tensor positions_of(const Prompt& prompt, size_t begin, size_t end) {
+  const auto first = static_cast<int64_t>(begin), last = static_cast<int64_t>(end);
+  if (!prompt.positions.defined()) return at::arange(first, last, at::kLong).unsqueeze(0);
+  return prompt.positions.narrow(1, first, last - first);
+}
+
+/// [A,L] as Decoder::forward takes it: [L], or [A,1,L].
+Tensor for_decoder(const Tensor& positions, at::Device device) {
+  return (positions.size(0) == 1 ? positions.squeeze(0) : positions.unsqueeze(1)).to(device);
+}
+
 }  // namespace
+
+int64_t Prompt::next_position() const {
+  if (!positions.defined()) return static_cast<int64_t>(ids.size());
+  return positions.max().item<int64_t>() + 1;
+}
 
 std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts) {
   std::vector<PromptGroup> groups;
@@ -35,12 +65,14 @@ std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts) {
   };
   for (size_t i = 0; i < prompts.size(); ++i) {
     auto same = std::find_if(groups.begin(), groups.end(), [&](const PromptGroup& group) {
+      if (prompts[i].bidirectional || prompts[group.members.front()].bidirectional)
+        return prompts[i].bidirectional && prompts[group.members.front()].bidirectional;
       const auto other = head(group.members.front());
       return prompts[i].image_places == prompts[group.members.front()].image_places &&
              std::equal(head(i).begin(), head(i).end(), other.begin(), other.end());
     });
     if (same == groups.end()) {
-      groups.push_back({{i}, prompts[i].ids.size() - 1});
+      groups.push_back({{i}, prompts[i].bidirectional ? 0 : prompts[i].ids.size() - 1});
       continue;
     }
     const auto& first = prompts[same->members.front()].ids;
@@ -49,6 +81,22 @@ std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts) {
   }
   return groups;
 }
+
+namespace {
+
+/// text: embeddings [1,end-begin,D] of ids[begin, end).
+Tensor with_shift(const Prompt& prompt, const Tensor& text, size_t begin, size_t end) {
+  if (!prompt.shift.defined()) return text;
+  const auto last = prompt.shift_begin + static_cast<size_t>(prompt.shift.size(0));
+  const size_t from = std::clamp(prompt.shift_begin, begin, end), to = std::clamp(last, begin, end);
+  if (from >= to) return text;
+  const Tensor rows = prompt.shift.narrow(0, static_cast<int64_t>(from - prompt.shift_begin),
+                                          static_cast<int64_t>(to - from));
+  return text + at::constant_pad_nd(
+                    rows, {0, 0, static_cast<int64_t>(from - begin), static_cast<int64_t>(end - to)});
+}
+
+}  // namespace
 
 Tensor embed_prompt(const Decoder& decoder, const Prompt& prompt, const Tensor& features, size_t begin,
                     size_t end) {
@@ -62,7 +110,8 @@ Tensor embed_prompt(const Decoder& decoder, const Prompt& prompt, const Tensor& 
     into.push_back(static_cast<int64_t>(*place - begin));
     ids[*place - begin] = 0;  // an image token need not be in the embedding table
   }
-  const Tensor text = decoder.embed(ids_tensor(ids, decoder.device())).unsqueeze(0);
+  const Tensor text =
+      with_shift(prompt, decoder.embed(ids_tensor(ids, decoder.device())).unsqueeze(0), begin, end);
   if (into.empty()) return text;
   if (features.size(1) != static_cast<int64_t>(places.size()))
     throw Error("the prompt has " + std::to_string(places.size()) + " image tokens, but the image gives " +
@@ -76,15 +125,15 @@ namespace {
 /// The packed suffixes of a group: what comes after the shared prefix, and optionally the target after it.
 struct Packed {
   Tensor embeddings;             // [1, sum(lengths), D]
-  Tensor positions;              // [sum(lengths)]
+  Tensor positions;              // as Decoder::forward takes them
   std::vector<int64_t> lengths;  // per member
+  std::vector<int64_t> blocks;   // per member: tokens that see each other
 };
 
 Packed pack_suffixes(const Decoder& decoder, std::span<const Prompt> prompts,
                      std::span<const TokenIds> targets, const PromptGroup& group, const Tensor& features) {
   Packed packed;
-  std::vector<Tensor> parts;
-  std::vector<int64_t> positions;
+  std::vector<Tensor> parts, positions;  // positions [A,..]
   for (const size_t i : group.members) {
     const size_t prompt_end = prompts[i].ids.size();
     parts.push_back(embed_prompt(decoder, prompts[i], features, group.prefix, prompt_end));
@@ -95,10 +144,15 @@ Packed pack_suffixes(const Decoder& decoder, std::span<const Prompt> prompts,
           decoder.embed(ids_tensor(std::span(targets[i]).first(fed), decoder.device())).unsqueeze(0));
     const size_t length = prompt_end - group.prefix + fed;
     packed.lengths.push_back(static_cast<int64_t>(length));
-    for (size_t p = 0; p < length; ++p) positions.push_back(static_cast<int64_t>(group.prefix + p));
+    packed.blocks.push_back(prompts[i].bidirectional ? static_cast<int64_t>(prompt_end - group.prefix) : 0);
+    const int64_t next = prompts[i].next_position();
+    const Tensor own = positions_of(prompts[i], group.prefix, prompt_end);
+    positions.push_back(own);
+    positions.push_back(
+        at::arange(next, next + static_cast<int64_t>(fed), at::kLong).expand({own.size(0), -1}));
   }
   packed.embeddings = at::cat(parts, 1);
-  packed.positions = ids_tensor(positions, decoder.device());
+  packed.positions = for_decoder(at::cat(positions, 1), decoder.device());
   return packed;
 }
 
@@ -111,8 +165,7 @@ KeyValues run_prefix(const Decoder& decoder, const Prompt& prompt, size_t prefix
     return {std::vector<Tensor>(layers, none.detach()), std::vector<Tensor>(layers, none.detach())};
   }
   CausalPlan plan;
-  const Tensor positions =
-      at::arange(static_cast<int64_t>(prefix), at::TensorOptions(at::kLong).device(decoder.device()));
+  const Tensor positions = for_decoder(positions_of(prompt, 0, prefix), decoder.device());
   decoder.forward(embed_prompt(decoder, prompt, features, 0, prefix), positions, plan);
   return plan.kept();
 }
@@ -122,12 +175,15 @@ KeyValues run_prefix(const Decoder& decoder, const Prompt& prompt, size_t prefix
 std::vector<Tensor> shared_prefix_logits(const Decoder& decoder, std::span<const Prompt> prompts,
                                          std::span<const TokenIds> targets, const Tensor& features) {
   TORCH_CHECK(prompts.size() == targets.size(), "one target per prompt");
-  for (size_t i = 0; i < prompts.size(); ++i) check_length(decoder, prompts[i].ids.size(), targets[i].size());
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    check_length(decoder, prompts[i].ids.size(), targets[i].size());
+    check_ids(decoder, prompts[i], targets[i]);
+  }
   std::vector<Tensor> logits(prompts.size());
   for (const auto& group : group_by_prefix(prompts)) {
     const KeyValues prefix = run_prefix(decoder, prompts[group.members.front()], group.prefix, features);
     const Packed packed = pack_suffixes(decoder, prompts, targets, group, features);
-    SharedPrefixPlan plan(prefix, packed.lengths, decoder.device());
+    SharedPrefixPlan plan(prefix, packed.lengths, decoder.device(), packed.blocks);
     const Tensor hidden = decoder.forward(packed.embeddings, packed.positions, plan).squeeze(0);
     // logits only where a target token is predicted: the last T_i positions of each suffix
     std::vector<Tensor> rows;
@@ -259,11 +315,14 @@ std::vector<std::string> shared_prefix_generate(const Decoder& decoder, std::spa
   const at::NoGradGuard no_gradients;
   std::vector<std::string> replies(prompts.size());
   if (options.max_new_tokens < 1) return replies;
-  for (const auto& prompt : prompts) check_length(decoder, prompt.ids.size(), 1);
+  for (const auto& prompt : prompts) {
+    check_length(decoder, prompt.ids.size(), 1);
+    check_ids(decoder, prompt, {});
+  }
   for (const auto& group : group_by_prefix(prompts)) {
     const KeyValues prefix = run_prefix(decoder, prompts[group.members.front()], group.prefix, features);
     const Packed packed = pack_suffixes(decoder, prompts, {}, group, features);
-    SharedPrefixPlan prefill(prefix, packed.lengths, decoder.device());
+    SharedPrefixPlan prefill(prefix, packed.lengths, decoder.device(), packed.blocks);
     const Tensor hidden = decoder.forward(packed.embeddings, packed.positions, prefill).squeeze(0);
     const Tensor ends = at::tensor(packed.lengths, at::kLong).cumsum(0).to(decoder.device()) - 1;
     Tensor last = hidden.index_select(0, ends);  // [N,D]
@@ -271,7 +330,9 @@ std::vector<std::string> shared_prefix_generate(const Decoder& decoder, std::spa
     const auto longest =
         static_cast<int64_t>(group.prefix) + *std::max_element(packed.lengths.begin(), packed.lengths.end());
     const int64_t room = std::min(options.max_new_tokens, decoder.config().max_positions - longest);
-    CachePlan cache(prefix, prefill.kept(), packed.lengths, std::max<int64_t>(room, 1));
+    std::vector<int64_t> next;
+    for (const size_t i : group.members) next.push_back(prompts[i].next_position());
+    CachePlan cache(prefix, prefill.kept(), packed.lengths, next, std::max<int64_t>(room, 1));
     Sampler sampler(options, group.members);
     GroupDecoding decoding(group, tokenizer, stops, options);
     for (int64_t step = 0; !options.stop.stop_requested(); ++step) {

@@ -16,13 +16,23 @@ namespace hijack {
 struct Prompt {
   TokenIds ids;
   std::vector<size_t> image_places = {};  ///< where image features stand, ascending; empty for text alone
+  /// Rotary positions, int64 [A,L] on the CPU with A = 1, or 3 for M-RoPE; undefined: 0, 1, 2, ... Prompts
+  /// that begin with the same tokens must begin with the same positions.
+  Tensor positions = {};
+  /// Added to the embeddings of the tokens from shift_begin on, [n,D]: a place to take gradients at.
+  Tensor shift = {};
+  size_t shift_begin = 0;
+  bool bidirectional = false;  ///< all tokens of the prompt see each other; only what follows is causal
 
   /// One past the last image token; 0 without an image.
   size_t image_end() const { return image_places.empty() ? 0 : image_places.back() + 1; }
+  /// Position of the token after the prompt: one more than the highest.
+  int64_t next_position() const;
 };
 
 /// Prompts that agree up to the end of their image (or in their first token, without one): `prefix` tokens
-/// are shared, each has at least one token of its own.
+/// are shared, each has at least one token of its own. Bidirectional prompts share nothing: each token's keys
+/// depend on the whole prompt.
 struct PromptGroup {
   std::vector<size_t> members;
   size_t prefix = 0;

@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Makes tiny random language models without images and what transformers says about them.
+
+    python tests/golden/text/make.py         (transformers 5.23, torch 2.13, tokenizers, safetensors)
+
+llama  base model without chat template, grouped-query attention, untied head, fp32
+qwen2  ChatML with a default system text, tied head, bf16
+gemma  Gemma's turns, <bos> from the template, bf16
+expected.json: per text, the negative log-likelihood of each token of the user's text but the first, and the reply.
+"""
+import json
+import sys
+from pathlib import Path
+
+import torch
+from transformers import (GemmaConfig, GemmaForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast,
+                          Qwen2Config, Qwen2ForCausalLM)
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+import family  # noqa: E402
+
+TEXTS = ["What is in this picture?", "a", "Say it again:  the cat, 12 or 3?\n Où?"]
+CHATML = (
+    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\\n"
+    "You are a helpful AI assistant.<|im_end|>\\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\\n' + "
+    "message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}{% if add_generation_prompt %}"
+    "{{ '<|im_start|>assistant\\n' }}{% endif %}")
+GEMMA = (
+    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    "{% for message in messages %}{% if (message['role'] == 'assistant') %}{% set role = 'model' %}{% else %}"
+    "{% set role = message['role'] %}{% endif %}{{ '<start_of_turn>' + role + '\\n' + message['content'] | trim + "
+    "'<end_of_turn>\\n' }}{% endfor %}{% if add_generation_prompt %}{{'<start_of_turn>model\\n'}}{% endif %}")
+
+
+def expect(folder, model, fast, stop, template):
+    rows = []
+    for text in TEXTS:
+        if template:
+            whole = fast.apply_chat_template([{"role": "user", "content": text}], chat_template=template,
+                                             add_generation_prompt=True, tokenize=False)
+        else:
+            whole = text
+        begin = whole.rindex(text) if template else 0
+        encoded = fast(whole, add_special_tokens=not template, return_offsets_mapping=True)
+        ids, end = torch.tensor([encoded["input_ids"]]), begin + len(text)
+        places = [i for i, (a, b) in enumerate(encoded["offset_mapping"]) if a < b and b > begin and a < end]
+        with torch.no_grad():
+            scores = model(ids).logits.float().log_softmax(-1)
+        nll = [-scores[0, i - 1, ids[0, i]].item() for i in places[1:]]
+        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        reply_ids, reply, margin = family.reply_of(model, fast, inputs, stop)
+        rows.append({"text": text, "nll": nll, "reply": reply})
+        print(f"{folder.name}: {len(nll)} scores, margin {margin:.4f} {reply!r}")
+    (folder / "expected.json").write_text(json.dumps({"cases": rows}, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def make(folder, model, seed, tokenizer, tokens, template, dtype):
+    model = family.randomize(model, seed)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if model.config.model_type == "gemma" and "norm" in name:
+                weight.sub_(1)
+    model = family.readable(model, tokenizer)
+    model.tie_weights()
+    model.to(dtype).save_pretrained(folder)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, clean_up_tokenization_spaces=False, **tokens)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    family.write_json(folder / "tokenizer_config.json", tokens | ({"chat_template": template} if template else {}))
+    expect(folder, type(model).from_pretrained(folder, dtype=torch.float32).eval(), fast, model.config.eos_token_id,
+           template)
+
+
+def make_llama(folder, seed):
+    tokenizer = family.llava.llama_tokenizer(310)
+    config = LlamaConfig(hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
+                         num_key_value_heads=2, vocab_size=312, max_position_embeddings=256, rms_norm_eps=1e-5)
+    make(folder, LlamaForCausalLM(config), seed, tokenizer, {"bos_token": "<s>", "eos_token": "</s>"}, None,
+         torch.float32)
+
+
+def make_qwen2(folder, seed):
+    tokenizer = family.bytelevel_tokenizer(300, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
+    stop = tokenizer.token_to_id("<|im_end|>")
+    config = Qwen2Config(hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
+                         num_key_value_heads=1, vocab_size=304, max_position_embeddings=256, tie_word_embeddings=True,
+                         eos_token_id=stop, rope_parameters={"rope_type": "default", "rope_theta": 1000000.0})
+    make(folder, Qwen2ForCausalLM(config), seed, tokenizer, {"eos_token": "<|im_end|>"}, CHATML, torch.bfloat16)
+
+
+def make_gemma(folder, seed):
+    tokenizer = family.gemma_tokenizer(310, ["<start_of_turn>", "<end_of_turn>"])
+    config = GemmaConfig(hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+                         num_key_value_heads=1, head_dim=8, vocab_size=312, max_position_embeddings=256)
+    make(folder, GemmaForCausalLM(config), seed, tokenizer, {"bos_token": "<bos>", "eos_token": "<eos>"}, GEMMA,
+         torch.bfloat16)
+
+
+if __name__ == "__main__":
+    family.make_all(HERE, [make_llama, make_qwen2, make_gemma])

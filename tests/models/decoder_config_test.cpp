@@ -1,0 +1,110 @@
+// config.json of decoders: class defaults, both spellings of rotary settings, what is refused.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "models/decoder.h"
+#include "models/prompt_format.h"
+#include "tests/support/temporary_folder.h"
+
+namespace hijack {
+namespace {
+
+using nlohmann::json;
+
+std::string why_not(const json& config) {
+  return hijack::testing::error_of([&] { DecoderConfig::from_json(config, std::nullopt); });
+}
+
+TEST(DecoderConfig, ClassDefaults) {
+  const auto llama = DecoderConfig::from_json(json::object(), std::nullopt);
+  EXPECT_EQ(llama.width, 4096);
+  EXPECT_EQ(llama.kv_heads, 32);
+  EXPECT_EQ(llama.max_positions, 2048);
+  EXPECT_FALSE(llama.query_bias);
+  const auto qwen2 = DecoderConfig::from_json(json::object(), std::nullopt, "qwen2");
+  EXPECT_EQ(qwen2.vocabulary, 151936);
+  EXPECT_EQ(qwen2.mlp_width, 22016);
+  EXPECT_TRUE(qwen2.query_bias);
+  EXPECT_FALSE(qwen2.output_bias);
+  EXPECT_FALSE(qwen2.tied_head);
+  const auto gemma = DecoderConfig::from_json({{"model_type", "gemma"}}, std::nullopt);
+  EXPECT_EQ(gemma.head_dim, 256);
+  EXPECT_EQ(gemma.activation, Activation::kGeluTanh);
+  EXPECT_NEAR(gemma.embedding_scale, std::sqrt(3072.0), 1e-9);
+  EXPECT_TRUE(gemma.tied_head && gemma.norm_adds_one);
+}
+
+TEST(DecoderConfig, NullKeyValueHeadsAreAllHeads) {
+  json config = {{"model_type", "qwen2"}, {"num_attention_heads", 16}, {"num_key_value_heads", nullptr}};
+  EXPECT_EQ(DecoderConfig::from_json(config, std::nullopt).kv_heads, 16);
+  config.erase("num_key_value_heads");  // then it is the class default of 32
+  EXPECT_NE(why_not(config).find("num_key_value_heads"), std::string::npos);
+}
+
+TEST(DecoderConfig, TiedHeadOfTheRoot) {
+  const json silent = {{"model_type", "qwen2"}};
+  EXPECT_TRUE(DecoderConfig::from_json(silent, true).tied_head);
+  EXPECT_FALSE(DecoderConfig::from_json({{"tie_word_embeddings", false}}, true).tied_head);
+}
+
+TEST(DecoderConfig, RotarySettings) {
+  json config = {{"model_type", "llama"}, {"rope_theta", 500.0}};
+  EXPECT_EQ(DecoderConfig::from_json(config, false).rope_theta, 500);
+  config["rope_parameters"] = {{"rope_type", "default"}};
+  EXPECT_EQ(DecoderConfig::from_json(config, false).rope_theta, 500);
+  config["rope_parameters"]["rope_theta"] = 700.0;
+  EXPECT_EQ(DecoderConfig::from_json(config, false).rope_theta, 700);
+  config["rope_scaling"] = {{"type", "mrope"}, {"mrope_section", {16, 24, 24}}};
+  EXPECT_NE(why_not(config).find("mrope"), std::string::npos);
+}
+
+TEST(DecoderConfig, SectionsOfMrope) {
+  json config = {{"model_type", "qwen2_vl_text"},
+                 {"hidden_size", 64},
+                 {"num_attention_heads", 4},
+                 {"num_key_value_heads", 2}};
+  config["rope_scaling"] = {{"type", "mrope"}, {"mrope_section", {2, 3, 3}}};
+  const auto read = DecoderConfig::from_json(config, false, "qwen2_vl_text");
+  EXPECT_EQ(read.mrope_sections, (std::vector<int64_t>{2, 3, 3}));
+  EXPECT_EQ(read.rope_theta, 1e6);
+  config["rope_scaling"]["mrope_section"] = {2, 3, 4};
+  EXPECT_NE(why_not(config).find("add up to half"), std::string::npos);
+  config["rope_scaling"]["mrope_section"] = "all";
+  EXPECT_NE(why_not(config).find("mrope_section"), std::string::npos);
+}
+
+TEST(DecoderConfig, WhatIsRefusedIsNamed) {
+  EXPECT_NE(why_not({{"model_type", "mamba"}}).find("mamba"), std::string::npos);
+  EXPECT_NE(why_not({{"model_type", "qwen2"}, {"use_sliding_window", true}}).find("use_sliding_window"),
+            std::string::npos);
+  EXPECT_NE(
+      why_not({{"model_type", "qwen2"}, {"layer_types", {"sliding_attention"}}}).find("sliding_attention"),
+      std::string::npos);
+  EXPECT_NE(why_not({{"model_type", "llama"}, {"hidden_act", "gelu"}}).find("hidden_act"), std::string::npos);
+}
+
+TEST(PromptFormat, SystemTextOfChatmlTemplates) {
+  EXPECT_EQ(default_system("<|im_start|>system\nYou are kind.<|im_end|>\n"), "You are kind.");
+  // an expression stands before the text that the template writes by itself
+  EXPECT_EQ(
+      default_system(R"({{ '<|im_start|>system\n' + messages[0]['content'] + '<|im_end|>\n' }}{% else %})"
+                     R"({{ '<|im_start|>system\nYou're here.<|im_end|>\n' }})"),
+      "You're here.");
+  EXPECT_EQ(default_system("{{ '<|im_start|>' + role }}"), "");
+  EXPECT_EQ(default_system("<|im_start|>system\nno end"), "");
+}
+
+TEST(PromptFormat, ChatmlAndGemmaTurns) {
+  const Query query{.prompt = " B ", .system = "S", .earlier = {{"A", "a"}}};
+  EXPECT_EQ(render_chatml(query, "default", "<i>"),
+            "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\n<i>A<|im_end|>\n<|im_start|>assistant\na<|im_"
+            "end|>\n"
+            "<|im_start|>user\n B <|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_EQ(render_gemma(query),
+            "<start_of_turn>user\nS\n\nA<end_of_turn>\n<start_of_turn>model\na<end_of_turn>\n"
+            "<start_of_turn>user\nB<end_of_turn>\n<start_of_turn>model\n");
+}
+
+}  // namespace
+}  // namespace hijack
