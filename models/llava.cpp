@@ -114,17 +114,6 @@ std::string canonical_llava_name(const std::string& stored) {
   return name;
 }
 
-namespace {
-
-// blocks after the feature layer, the post-norm and SigLIP's pooling head are stored but never run
-bool unused_by_llava(const std::string& name, const LlavaConfig& config) {
-  if (name.starts_with("vision_tower.post_layernorm.") || name.starts_with("vision_tower.head.")) return true;
-  const std::string layers = "vision_tower.encoder.layers.";
-  return name.starts_with(layers) && std::atoll(name.c_str() + layers.size()) >= config.vision_layers_used();
-}
-
-}  // namespace
-
 std::shared_ptr<const VisionLanguageModel> load_llava(const std::filesystem::path& folder,
                                                       const nlohmann::json& json, at::Device device,
                                                       at::ScalarType dtype) {
@@ -132,7 +121,7 @@ std::shared_ptr<const VisionLanguageModel> load_llava(const std::filesystem::pat
   Weights weights(folder);
   weights.rename([&](const std::string& stored) {
     const std::string name = canonical_llava_name(stored);
-    return unused_by_llava(name, config) ? std::string() : name;
+    return beyond_features(name, "vision_tower", config.vision_layers_used()) ? std::string() : name;
   });
   config.linear_projector = !weights.has("multi_modal_projector.linear_2.weight");
   auto network = std::make_shared<const LlavaNetwork>(config, frozen_source(weights, device, dtype));
