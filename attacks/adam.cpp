@@ -11,14 +11,16 @@ constexpr double kBeta1 = 0.9;
 constexpr double kBeta2 = 0.999;
 constexpr double kMinDivisor = 1e-20;  // tiny: pixel gradients are small, Adam's usual 1e-8 would damp them
 
-double default_step(const Constraint& constraint) {
-  return std::holds_alternative<LinfBall>(constraint) ? radius(constraint) / 16 : 1.0 / 255;
+double default_step(const Constraint& constraint, const Tensor& origin) {
+  if (std::holds_alternative<LinfBall>(constraint)) return radius(constraint) / 16;
+  if (std::holds_alternative<L2Ball>(constraint))
+    return radius(constraint) / 16 / std::sqrt(static_cast<double>(origin[0].numel()));
+  return 1.0 / 255;
 }
 
 }  // namespace
 
-Adam::Adam(const OptimizerConfig& config, const Constraint& constraint)
-    : step_size_(config.step_size > 0 ? config.step_size : default_step(constraint)) {}
+Adam::Adam(const OptimizerConfig& config, const Constraint&) : step_size_(config.step_size) {}
 
 Tensor Adam::next(const Evaluation& now, const Constraint& constraint, const Tensor& origin, int64_t step) {
   const at::NoGradGuard no_grad;
@@ -32,7 +34,8 @@ Tensor Adam::next(const Evaluation& now, const Constraint& constraint, const Ten
   const double count = static_cast<double>(step) + 1;
   const Tensor mean = first_ / (1 - std::pow(kBeta1, count));
   const Tensor deviation = (second_ / (1 - std::pow(kBeta2, count))).sqrt();
-  return project(constraint, now.image - step_size_ * mean / (deviation + kMinDivisor), origin);
+  const double size = step_size_ > 0 ? step_size_ : default_step(constraint, origin);
+  return project(constraint, now.image - size * mean / (deviation + kMinDivisor), origin);
 }
 
 OptimizerState Adam::state() const {

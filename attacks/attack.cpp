@@ -9,19 +9,33 @@ namespace hijack {
 namespace {
 
 bool validation_is_due(int64_t step, const AttackOptions& options) {
-  return step == options.steps || (options.validate_every > 0 && step % options.validate_every == 0);
+  const int64_t of_start = step % options.steps;
+  return of_start == 0 || (options.validate_every > 0 && of_start % options.validate_every == 0);
 }
 
-void keep_best(AttackState& state, Objective& objective, const Constraint& constraint, const Tensor& origin,
-               const AttackHooks& hooks) {
+bool finished(const AttackState& state, const AttackOptions& options) {
+  return state.step >= options.steps * (options.restarts + 1) || state.best_score >= options.stop_at_score ||
+         options.stop.stop_requested();
+}
+
+void keep_best(AttackState& state, const Tensor& image, Objective& objective, const Constraint& constraint,
+               const Tensor& origin, const AttackHooks& hooks) {
   const at::NoGradGuard no_grad;
-  const Tensor candidate = project_to_lattice(constraint, state.image, origin);
+  const Tensor candidate = project_to_lattice(constraint, image, origin);
   const double score =
       hooks.validate ? hooks.validate(candidate) : -objective.loss(candidate, 0).mean().item<double>();
   if (state.best_step >= 0 && score < state.best_score) return;
   state.best_image = candidate;
   state.best_score = score;
   state.best_step = state.step;
+}
+
+/// Another start, at a random point that depends on the seed and on its number.
+void start_again(AttackState& state, Optimizer& optimizer, const Constraint& constraint, const Tensor& origin,
+                 const AttackOptions& options) {
+  Random random = Random(options.seed).fork("restart of an attack", state.step / options.steps);
+  state.image = random_point(constraint, origin, random);
+  optimizer.restore({});
 }
 
 }  // namespace
@@ -42,14 +56,21 @@ void run_attack(AttackState& state, Objective& objective, Optimizer& optimizer, 
   TORCH_CHECK(objective.deterministic() || !optimizer.needs_deterministic_objective(),
               "this optimizer compares losses between steps and needs a deterministic objective");
   optimizer.restore(state.optimizer);
-  while (state.step < options.steps && state.best_score < options.stop_at_score &&
-         !options.stop.stop_requested()) {
-    const Evaluation now = evaluate(objective, state.image, state.step);
-    state.losses.push_back(now.loss.mean().item<double>());
-    state.image = optimizer.next(now, constraint, origin, state.step);
+  while (!finished(state, options)) {
+    const int64_t step = state.step % options.steps;
+    if (step == 0 && state.step > 0) start_again(state, optimizer, constraint, origin, options);
+    const Evaluation now = evaluate(objective, state.image, state.step, optimizer.uses_gradient());
+    const double loss = now.loss.mean().item<double>();
+    if (loss < options.stop_loss) {
+      keep_best(state, state.image, objective, constraint, origin, hooks);
+      break;
+    }
+    state.losses.push_back(loss);
+    state.image = optimizer.next(now, constraint, origin, step);
     state.optimizer = optimizer.state();
     ++state.step;
-    if (validation_is_due(state.step, options)) keep_best(state, objective, constraint, origin, hooks);
+    if (validation_is_due(state.step, options))
+      keep_best(state, optimizer.candidate(state.image), objective, constraint, origin, hooks);
     if (hooks.after_step) hooks.after_step(state);
   }
   // Stopped before the first validation: no best_step, so that a resumed run validates as if never stopped.

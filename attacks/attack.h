@@ -1,5 +1,6 @@
 #pragma once
 #include <functional>
+#include <limits>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -8,21 +9,34 @@
 #include "attacks/objective.h"
 #include "attacks/optimizer.h"
 
-// How an attack flows; every box is one small class or variant, and none knows another's kind:
+// How an attack flows; every box is one small class or variant, and none knows another's kind.
 //
-//   origin + Constraint ------ start_attack ---> AttackState.image   [1,3,H,W] in [0,1], model-input space
-//   image, step -------------- Objective ------> loss [1]            (BehaviorMatching: Behavior x contexts x
-//   model) loss ---------------------- autograd ------> gradient            like the image; nothing is
-//   clamped in the graph {image, loss, gradient} -- Optimizer ------> next image          projected onto the
-//   Constraint around the origin now and then ------------- validate -------> best_image          on the
-//   lattice, chosen on validation contexts best_image -- save_png, load_image, measure_budget, generate,
-//   Behavior::succeeded --> what is reported (runner)
+// clang-format off
+//
+//   origin, Constraint --- start_attack ----> image         [1,3,H,W] in [0,1], model-input space
+//                                               |  <------------------------------------------------+
+//   behavior, contexts, models - Objective ->   v                                                   |
+//                                             loss          [1]                                     |
+//                                               |                                                   |
+//                              autograd ----->  v                                                   |
+//                                             gradient      like the image; nothing is clamped in   |
+//                                               |           the graph                               |
+//   Constraint --------------- Optimizer ---->  v                                                   |
+//                                             next image    projected onto the set around the ------+
+//                                               |           origin
+//   validation contexts ------ now and then ->  v
+//                                             best_image    on the lattice
+//                                               |
+//   the runner: save_png, load_image,           v
+//   measure_budget, generate, succeeded ---->  what is reported
+//
+// clang-format on
 
 namespace hijack {
 
 /// Where an attack is: enough to continue it to the same final bytes.
 struct AttackState {
-  int64_t step = 0;            ///< steps done
+  int64_t step = 0;            ///< steps done, over all starts
   Tensor image;                ///< [1,3,H,W], the next point to evaluate
   Tensor best_image;           ///< chosen on validation contexts, on the lattice
   double best_score = -1;      ///< validation success rate (or -loss where there is no validation)
@@ -32,10 +46,14 @@ struct AttackState {
 };
 
 struct AttackOptions {
-  int64_t steps = 300;
+  int64_t steps = 300;          ///< of each start
   int64_t validate_every = 50;  ///< 0 = only at the end
   double stop_at_score = 2;     ///< stop once validation reaches it (> 1 = never)
   std::stop_token stop = {};    ///< Ctrl-C: returns after the current step
+  int64_t restarts = 0;         ///< further starts, at random points; the best image of all starts is kept
+  uint64_t seed = 0;            ///< of those points
+  /// Ends the attack at the image whose loss is below it.
+  double stop_loss = -std::numeric_limits<double>::infinity();
 };
 
 /// What the loop tells while it runs.
@@ -51,11 +69,12 @@ struct AttackHooks {
 AttackState start_attack(const Constraint& constraint, const Tensor& origin, bool random_start,
                          uint64_t seed);
 
-/// The loop: loss and gradient -> optimizer -> allowed set, until `steps` or stop. Continues from `state`, to
-/// the same bytes as without the interruption. A stopped attack has a best_image, too: the last one, if none
-/// was validated yet. Throws Failure when loss or gradient are not finite, or when the gradient is zero from
-/// the start; says which, at which step, and the likely cause. `state` then holds everything up to the step
-/// before.
+/// The loop: loss and gradient -> optimizer -> allowed set, until `steps` or stop, then again from each
+/// restart with the optimizer as new. Objectives see the steps of all starts counted in one. Continues from
+/// `state`, to the same bytes as without the interruption. A stopped attack has a best_image, too: the last
+/// one, if none was validated yet. Throws Failure when loss or gradient are not finite, or when the gradient
+/// is zero from the start; says which, at which step, and the likely cause. `state` then holds everything up
+/// to the step before.
 void run_attack(AttackState& state, Objective& objective, Optimizer& optimizer, const Constraint& constraint,
                 const Tensor& origin, const AttackOptions& options, const AttackHooks& hooks = {});
 

@@ -12,10 +12,13 @@ namespace {
   throw Failure(what + " at step " + std::to_string(step) + ": " + cause);
 }
 
-void check(const Evaluation& now, int64_t step) {
+void check_loss(const Evaluation& now, int64_t step) {
   if (!now.loss.isfinite().all().item<bool>())
     fail("the loss is not finite", step,
          "most likely an overflow in 16 bit; run the model in float32 or bfloat16.");
+}
+
+void check_gradient(const Evaluation& now, int64_t step) {
   if (!now.gradient.defined())
     fail("the loss does not depend on the image", step,
          "most likely a part of the model (vision tower or preprocessing) is detached from the graph.");
@@ -30,16 +33,18 @@ void check(const Evaluation& now, int64_t step) {
 
 }  // namespace
 
-Evaluation evaluate(Objective& objective, const Tensor& image, int64_t step) {
-  const at::AutoGradMode with_gradient(true);
-  const Tensor leaf = image.detach().clone().requires_grad_(true);
+Evaluation evaluate(Objective& objective, const Tensor& image, int64_t step, bool with_gradient) {
+  const at::AutoGradMode mode(with_gradient);
+  const Tensor leaf = image.detach().clone().requires_grad_(with_gradient);
   const Tensor loss = objective.loss(leaf, step);
   TORCH_CHECK(loss.dim() == 1 && loss.size(0) == image.size(0), "an objective returns one loss per image");
   Evaluation now{leaf.detach(), loss.detach(), {}};
+  check_loss(now, step);
+  if (!with_gradient) return now;
   if (loss.requires_grad())
     now.gradient =
         torch::autograd::grad({loss.sum()}, {leaf}, {}, std::nullopt, false, /*allow_unused=*/true)[0];
-  check(now, step);
+  check_gradient(now, step);
   return now;
 }
 

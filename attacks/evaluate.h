@@ -6,6 +6,7 @@ namespace hijack {
 
 /// Loss and gradient of one step. Throws Failure with the likely cause when the loss does not depend on the
 /// image, when either is not finite, or when the gradient of step 0 is zero: the gradient canary.
-Evaluation evaluate(Objective& objective, const Tensor& image, int64_t step);
+/// Without `with_gradient` only the loss is measured (black boxes).
+Evaluation evaluate(Objective& objective, const Tensor& image, int64_t step, bool with_gradient = true);
 
 }  // namespace hijack

@@ -18,6 +18,17 @@ Tensor hard_origin() {
   return image;
 }
 
+/// Free where row + column is a multiple of 3.
+Mask striped_mask() {
+  const Tensor place = at::arange(16).view({1, 1, 16, 1}) + at::arange(16).view({1, 1, 1, 16});
+  return {place.remainder(3).eq(0), "stripes.png"};
+}
+
+std::vector<Constraint> one_of_each() {
+  return {LinfBall{8.0 / 255}, L2Ball{0.9},    Patch{6, 3, 1}, MovingPatch{6, 3, 1},
+          Border{3},           striped_mask(), Box{}};
+}
+
 double steps_between(const Tensor& a, const Tensor& b) {
   return ((a - b).abs().max() * 255).item<double>();
 }
@@ -67,8 +78,7 @@ TEST(Constraint, LatticePatchKeepsTheOriginOutsideExactly) {
 TEST(Constraint, ProjectionIsTheNearestPointAndStaysThere) {
   const Tensor origin = hard_origin();
   Random random(2);
-  for (const Constraint& constraint :
-       {Constraint(LinfBall{4.0 / 255}), Constraint(Patch{6, 3, 1}), Constraint(Box{})}) {
+  for (const Constraint& constraint : one_of_each()) {
     const Tensor image = random.uniform_tensor(origin.sizes(), -1, 2);
     const Tensor once = project(constraint, image, origin);
     EXPECT_TRUE(at::equal(project(constraint, once, origin), once)) << describe(constraint);
@@ -84,8 +94,7 @@ TEST(Constraint, ProjectionIsTheNearestPointAndStaysThere) {
 
 TEST(Constraint, RandomNoiseUsesTheFullBudgetOnTheLattice) {
   const Tensor origin = hard_origin();
-  for (const Constraint& constraint :
-       {Constraint(LinfBall{8.0 / 255}), Constraint(Patch{6, 3, 1}), Constraint(Box{})}) {
+  for (const Constraint& constraint : one_of_each()) {
     Random random(3);
     Random again(3);
     const Tensor noise = random_noise(constraint, origin, random);
@@ -100,6 +109,82 @@ TEST(Constraint, RandomNoiseUsesTheFullBudgetOnTheLattice) {
   EXPECT_NEAR(moved.min().item<double>(), 8, 1e-3);
 }
 
+TEST(Constraint, L2ProjectionFillsTheBallWhereTheRangeCutsIt) {
+  const Tensor origin = hard_origin();
+  Random random(5);
+  for (const double radius : {0.05, 1.0, 6.0}) {
+    const L2Ball ball{radius};
+    const Tensor image = origin + random.normal_tensor(origin.sizes());
+    const Tensor nearest = project(ball, image, origin);
+    EXPECT_NEAR((nearest - origin).norm().item<double>(), radius, 1e-5 * radius + 1e-6);
+    EXPECT_TRUE(nearest.ge(0).logical_and(nearest.le(1)).all().item<bool>());
+  }
+  const Tensor inside = origin.clamp(0.1, 0.9);
+  EXPECT_TRUE(at::equal(project(L2Ball{20}, inside, origin), inside));
+  EXPECT_TRUE(at::equal(project(L2Ball{0}, inside, origin), origin));
+  const Tensor batch = at::cat({origin + 1, inside});
+  const Tensor both = project(L2Ball{2}, batch, at::cat({origin, origin}));
+  EXPECT_TRUE(at::equal(both.narrow(0, 1, 1), inside)) << "images of a batch are projected one by one";
+}
+
+TEST(Constraint, L2LatticeStaysInsideAndNearTheSphere) {
+  const Tensor origin = hard_origin();
+  Random random(6);
+  for (const double radius : {0.0, 0.003, 0.004, 0.1, 0.5, 1.0, 3.0, 8.0, 40.0}) {
+    const L2Ball ball{radius};
+    for (int i = 0; i < 5; ++i) {
+      const Tensor far = origin + 0.5 * random.normal_tensor(origin.sizes());
+      const Tensor lattice = project_to_lattice(ball, far, origin);
+      const Budget budget = measure_budget(ball, lattice, origin);
+      EXPECT_TRUE(on_lattice(lattice));
+      EXPECT_TRUE(budget.respected) << radius << " measured " << budget.l2;
+      EXPECT_LE(budget.l2, radius + 1e-6);
+      EXPECT_GT(budget.l2, radius >= 1 && radius <= 8 ? 0.97 * radius : -1);
+      EXPECT_TRUE(at::equal(project_to_lattice(ball, lattice, origin), lattice));
+    }
+    const Tensor noise = random_noise(ball, origin, random);
+    EXPECT_TRUE(measure_budget(ball, noise, origin).respected) << radius;
+    EXPECT_GT(measure_budget(ball, noise, origin).l2, radius >= 0.1 && radius <= 8 ? 0.85 * radius : -1)
+        << radius;
+  }
+}
+
+TEST(Constraint, BorderIsAFrame) {
+  const Tensor origin = hard_origin();
+  const Tensor lattice = project_to_lattice(Border{3}, 1 - origin, origin);
+  EXPECT_TRUE(at::equal(lattice.slice(2, 3, 13).slice(3, 3, 13), origin.slice(2, 3, 13).slice(3, 3, 13)));
+  EXPECT_EQ(lattice.ne(origin).any(1).sum().item<int64_t>(), 16 * 16 - 10 * 10);
+  Tensor inner = origin.clone();
+  inner[0][0][3][3] += 1.0 / 255;
+  EXPECT_EQ(measure_budget(Border{3}, inner, origin).changed_outside, 1);
+}
+
+TEST(Constraint, MaskFreesWhatIsNotBlack) {
+  const auto file = std::filesystem::path(testing::TempDir()) / "hijack_mask.png";
+  Tensor picture = at::zeros({1, 3, 16, 16});
+  picture[0][2][5][6] = 1.0 / 255;
+  picture[0][0][7][8] = 1;
+  save_png(picture, file);
+  const ConstraintConfig config{.name = "mask", .mask = file.string()};
+  const Constraint mask = make_constraint(config, 16, 16);
+  const Tensor origin = toy_image();
+  const Tensor changed = project(mask, 1 - origin, origin).ne(origin).any(1)[0];
+  EXPECT_EQ(changed.sum().item<int64_t>(), 2);
+  EXPECT_TRUE(changed[5][6].item<bool>() && changed[7][8].item<bool>());
+  EXPECT_NE(describe(mask).find("hijack_mask.png with 2 free pixels of 256"), std::string::npos)
+      << describe(mask);
+
+  const std::string other = message_of([&] { make_constraint(config, 32, 16); });
+  EXPECT_NE(other.find("16x16 pixels, but the model's input has 16x32"), std::string::npos) << other;
+  save_png(at::zeros({1, 3, 16, 16}), file);
+  EXPECT_NE(message_of([&] { make_constraint(config, 16, 16); }).find("black everywhere"), std::string::npos);
+  std::ofstream(file) << "no picture";
+  EXPECT_THROW(read_constraint(config), Error);
+  std::filesystem::remove(file);
+  EXPECT_NE(message_of([&] { read_constraint(config); }).find("no mask file"), std::string::npos);
+  EXPECT_NE(message_of([&] { read_constraint({.name = "mask"}); }).find("name a PNG"), std::string::npos);
+}
+
 TEST(Constraint, BudgetIsMeasuredAndViolationsAreSeen) {
   const Tensor origin = toy_image();
   Tensor moved = origin.clone();
@@ -112,6 +197,11 @@ TEST(Constraint, BudgetIsMeasuredAndViolationsAreSeen) {
   const Budget outside = measure_budget(Patch{2, 0, 0}, moved, origin);
   EXPECT_EQ(outside.changed_outside, 1);
   EXPECT_FALSE(outside.respected);
+  const Budget norm = measure_budget(L2Ball{0.03}, moved, origin);
+  EXPECT_NEAR(norm.l2, 9.0 / 255, 1e-6);
+  EXPECT_FALSE(norm.respected);
+  EXPECT_TRUE(measure_budget(L2Ball{0.04}, moved, origin).respected);
+  EXPECT_TRUE(measure_budget(striped_mask(), moved, origin).respected);  // row 4 + column 5 is a stripe
   EXPECT_FALSE(measure_budget(Box{}, origin + 1, origin).respected);
   EXPECT_FALSE(measure_budget(Box{}, origin * NAN, origin).respected);
   EXPECT_THROW(measure_budget(Box{}, origin.slice(2, 1), origin), Error);
@@ -150,7 +240,36 @@ TEST(Constraint, BadConfigsAreRefusedBySentence) {
     EXPECT_NE(patch(size, top, left).find("inside"), std::string::npos) << size << " " << top << " " << left;
 }
 
+TEST(Constraint, BordersAndRadiiOutOfRangeAreRefused) {
+  const auto border = [](int64_t width) {
+    return message_of([&] { make_constraint({.name = "border", .border_width = width}, 16, 16); });
+  };
+  EXPECT_EQ(border(7), "no error");
+  EXPECT_NE(border(8).find("leaves nothing inside"), std::string::npos);
+  EXPECT_NE(border(std::numeric_limits<int64_t>::max()).find("leaves nothing inside"), std::string::npos);
+  EXPECT_NE(border(0).find("at least 1"), std::string::npos);
+  for (const double radius : {-1.0, 1e5, double{NAN}})
+    EXPECT_THROW(read_constraint({.name = "l2", .l2_radius = radius}), Error) << radius;
+  EXPECT_THROW(make_constraint({.name = "moving_patch", .patch_size = 17}, 16, 16), Error);
+  EXPECT_THROW(read_constraint({.epsilon = "256/255"}), Error);
+}
+
+TEST(Constraint, LabelsNameTheSize) {
+  const auto label = [](const std::string& name) {
+    return constraint_label({.name = name, .epsilon = "4/255", .l2_radius = 2.5, .mask = "a/face.png"});
+  };
+  EXPECT_EQ(label("linf"), "linf-4");
+  EXPECT_EQ(label("l2"), "l2-2.5");
+  EXPECT_EQ(label("moving_patch"), "moving_patch-24");
+  EXPECT_EQ(label("border"), "border-4");
+  EXPECT_EQ(label("mask"), "mask-face");
+  EXPECT_EQ(label("box"), "box");
+}
+
 TEST(Constraint, DescribesItself) {
+  for (const Constraint& constraint : one_of_each())
+    EXPECT_NE(describe(constraint).find("(model input space)"), std::string::npos);
+  EXPECT_EQ(describe(L2Ball{2.5}), "l2 2.5 (model input space)");
   EXPECT_EQ(describe(LinfBall{parse_epsilon("8/255")}), "linf 8/255 (model input space)");
   EXPECT_NE(describe(Patch{24, 1, 2}).find("24x24"), std::string::npos);
   EXPECT_EQ(radius(Box{}), 1);

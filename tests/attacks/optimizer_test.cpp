@@ -33,6 +33,51 @@ TEST(Optimizer, DefaultStepsFitTheConstraint) {
   EXPECT_NEAR(first_move({.name = "adam"}, Box{}, some_gradient()), 1, 1e-3);
 }
 
+/// A constraint that the optimizer takes, wide where it can be.
+Constraint wide(const std::string& optimizer) {
+  return optimizer == "apgd" || optimizer == "square" ? Constraint(LinfBall{0.25}) : Constraint(Box{});
+}
+
+TEST(Optimizer, InAnL2BallTheStepIsAShareOfTheRadiusAlongTheGradient) {
+  const Tensor origin = at::full({1, 3, 16, 16}, 0.5);
+  const Constraint ball = L2Ball{0.8};
+  const Tensor gradient = some_gradient();
+  for (const auto& [name, length] : {std::pair{"pgd", 0.1}, {"apgd", 0.8}, {"adam", 0.05}}) {
+    const Tensor moved =
+        make_optimizer({.name = name}, ball)->next({origin, at::ones({1}), gradient}, ball, origin, 0) -
+        origin;
+    EXPECT_NEAR(moved.norm().item<double>(), length, 1e-4) << name;
+    const double cosine = -((moved * gradient).sum() / moved.norm() / gradient.norm()).item<double>();
+    EXPECT_GT(cosine, name == std::string("adam") ? 0.7 : 0.99999) << name;
+  }
+  EXPECT_THROW(make_optimizer({.step_size = 2}, Box{}), Error);
+  EXPECT_NO_THROW(make_optimizer({.step_size = 2}, ball));
+}
+
+TEST(Optimizer, PgdWithMomentumOneAndConstantStepIsMiFgsm) {
+  const Tensor origin = at::full({1, 3, 16, 16}, 0.5);
+  const Constraint ball = LinfBall{8.0 / 255};
+  const double step = 8.0 / 255 / 10;  // epsilon / T
+  const auto optimizer =
+      make_optimizer({.steps = 10, .step_size = step, .momentum = 1, .final_step = 1}, ball);
+  Random random(9);
+  Tensor image = origin, sum = at::zeros_like(origin);
+  for (int64_t t = 0; t < 10; ++t) {
+    const Tensor gradient = random.normal_tensor(origin.sizes()) * std::pow(10.0, t % 4);
+    const Tensor next = optimizer->next({image, at::ones({1}), gradient}, ball, origin, t);
+    sum = sum + gradient / gradient.abs().sum();  // Dong et al. 2018, eq. 6
+    EXPECT_TRUE(at::allclose(next, image - step * sum.sign(), 0, 1e-6)) << t;
+    image = next;
+  }
+}
+
+TEST(Optimizer, ApgdNeedsARadiusAndLossesThatCompare) {
+  EXPECT_TRUE(make_optimizer({.name = "apgd"}, LinfBall{})->needs_deterministic_objective());
+  EXPECT_FALSE(make_optimizer({}, LinfBall{})->needs_deterministic_objective());
+  for (const Constraint& constraint : {Constraint(Box{}), Constraint(Patch{4, 0, 0}), Constraint(Border{2})})
+    EXPECT_THROW(make_optimizer({.name = "apgd"}, constraint), Error);
+}
+
 TEST(Optimizer, PgdStepDecaysToATenth) {
   const OptimizerConfig config{.steps = 101, .step_size = 10.0 / 255};
   EXPECT_NEAR(first_move(config, Box{}, some_gradient(), 0), 10, 1e-3);
@@ -61,12 +106,19 @@ TEST(Optimizer, PgdAccumulatesNormalizedGradients) {
 
 TEST(Optimizer, ZeroGradientMovesNothing) {
   for (const std::string& name : optimizer_names())
-    EXPECT_EQ(first_move({.name = name}, Box{}, at::zeros({1, 3, 16, 16})), 0) << name;
+    if (make_optimizer({.name = name}, wide(name))->uses_gradient()) {
+      EXPECT_EQ(first_move({.name = name}, wide(name), at::zeros({1, 3, 16, 16})), 0) << name;
+    }
 }
 
 TEST(Optimizer, TinyGradientsStillMoveSignSteps) {
   EXPECT_NEAR(first_move({}, Box{}, some_gradient() * 1e-15), 4, 1e-3);
   EXPECT_NEAR(first_move({.name = "adam"}, Box{}, some_gradient() * 1e-10), 1, 1e-3);
+  const Tensor origin = at::full({1, 3, 16, 16}, 0.5);
+  const Constraint ball = L2Ball{0.8};
+  const Tensor next =
+      make_optimizer({}, ball)->next({origin, at::ones({1}), some_gradient() * 1e-25}, ball, origin, 0);
+  EXPECT_NEAR((next - origin).norm().item<double>(), 0.1, 1e-4);
 }
 
 TEST(Optimizer, SgdFollowsTheGradientAndClipsItsNorm) {
@@ -98,9 +150,10 @@ TEST(Optimizer, ImagesOfABatchDoNotInfluenceEachOther) {
 TEST(Optimizer, BadConfigsAreRefused) {
   for (const OptimizerConfig& bad :
        {OptimizerConfig{.name = "pdg"}, OptimizerConfig{.steps = 0}, OptimizerConfig{.step_size = -1},
-        OptimizerConfig{.step_size = NAN}, OptimizerConfig{.momentum = 1},
+        OptimizerConfig{.step_size = NAN}, OptimizerConfig{.momentum = 1.1},
+        OptimizerConfig{.final_step = -1}, OptimizerConfig{.name = "apgd", .apgd_alpha = 0},
         OptimizerConfig{.name = "sgd", .clip_norm = 0}})
-    EXPECT_THROW(make_optimizer(bad, Box{}), Error);
+    EXPECT_THROW(make_optimizer(bad, LinfBall{}), Error);
 }
 
 }  // namespace
