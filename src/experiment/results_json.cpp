@@ -44,6 +44,11 @@ class Fields {
 
   double real(const char* name) const { return real(at(name), field(name)); }
 
+  /// For fields that older versions did not write.
+  double real_or(const char* name, double otherwise) const {
+    return json_.contains(name) ? real(name) : otherwise;
+  }
+
   std::vector<double> reals(const char* name) const {
     std::vector<double> values;
     for (const Json& value : array(name)) values.push_back(real(value, field(name)));
@@ -168,6 +173,7 @@ Json to_json(const TrialRow& row) {
           {"budget",
            {{"max_difference_255", number(row.budget.max_difference_255)},
             {"changed_outside", number(row.budget.changed_outside)},
+            {"l2", number(row.budget.l2)},
             {"respected", row.budget.respected}}},
           {"loss_clean", number(row.loss_clean)},
           {"loss_saved", number(row.loss_saved)},
@@ -222,7 +228,7 @@ TrialRow trial_from_json(const Json& json, const std::string& where) {
   row.seconds_per_step = fields.real("seconds_per_step");
   const Fields budget = fields.object("budget");
   row.budget = {budget.real("max_difference_255"), budget.real("changed_outside"),
-                budget.boolean("respected")};
+                budget.boolean("respected"), budget.real_or("l2", 0)};
   row.loss_clean = fields.real("loss_clean");
   row.loss_saved = fields.real("loss_saved");
   row.losses = fields.reals("losses");
