@@ -63,6 +63,13 @@ class Defense {
     (void)random;
     return image;
   }
+
+  /// Differentiable score of a detector that looks at the image alone: [1,3,H,W] -> scalar. An adaptive
+  /// attack keeps it below the threshold (a hinge added to its loss). Undefined where there is none.
+  virtual Tensor image_score(const Tensor& image) const {
+    (void)image;
+    return {};
+  }
   virtual bool randomized() const { return false; }  ///< judge it on several seeds, never on one lucky draw
 };
 

@@ -52,10 +52,6 @@ std::string change_note(const Tensor& before, const Tensor& after) {
   return note.str();
 }
 
-void add_stage(Reply& reply, StageTrace stage) {
-  reply.trace.insert(reply.trace.begin(), std::move(stage));
-}
-
 }  // namespace
 
 uint64_t content_key(const Submission& submission) {
@@ -85,20 +81,17 @@ std::vector<Reply> pass_on(const std::vector<Submission>& submissions, const Res
   return replies;
 }
 
-std::vector<Reply> TextDetector::answer(const std::vector<Submission>& submissions,
-                                        const Responder& next) const {
-  std::vector<StageTrace> stages;
+void add_stage(Reply& reply, StageTrace stage) {
+  reply.trace.insert(reply.trace.begin(), std::move(stage));
+}
+
+std::vector<Reply> pass_unrejected(const std::vector<Submission>& submissions, std::vector<StageTrace> stages,
+                                   const Responder& next) {
+  TORCH_CHECK(stages.size() == submissions.size(), stages.size(), " stages for ", submissions.size(),
+              " submissions");
   std::vector<Submission> passed;
-  std::map<uint64_t, double> scores;  // many submissions share a query: score each once
-  for (const Submission& submission : submissions) {
-    const auto [found, fresh] = scores.try_emplace(content_key(submission.query));
-    if (fresh) found->second = score(submission.query);
-    // Written so that a score that is not a number is rejected.
-    const bool rejected = !(found->second <= threshold());
-    stages.push_back(
-        {.stage = name(), .rejected = rejected, .score = found->second, .threshold = threshold()});
-    if (!rejected) passed.push_back(submission);
-  }
+  for (size_t i = 0; i < stages.size(); ++i)
+    if (!stages[i].rejected) passed.push_back(submissions[i]);
   std::vector<Reply> inner = pass_on(passed, next);
   std::vector<Reply> replies;
   size_t used = 0;
@@ -108,6 +101,21 @@ std::vector<Reply> TextDetector::answer(const std::vector<Submission>& submissio
     replies.push_back(std::move(reply));
   }
   return replies;
+}
+
+std::vector<Reply> TextDetector::answer(const std::vector<Submission>& submissions,
+                                        const Responder& next) const {
+  std::vector<StageTrace> stages;
+  std::map<uint64_t, double> scores;  // many submissions share a query: score each once
+  for (const Submission& submission : submissions) {
+    const auto [found, fresh] = scores.try_emplace(content_key(submission.query));
+    if (fresh) found->second = score(submission.query);
+    // Written so that a score that is not a number is rejected.
+    const bool rejected = !(found->second <= threshold());
+    stages.push_back(
+        {.stage = name(), .rejected = rejected, .score = found->second, .threshold = threshold()});
+  }
+  return pass_unrejected(submissions, std::move(stages), next);
 }
 
 std::vector<Reply> TextTransform::answer(const std::vector<Submission>& submissions,

@@ -7,7 +7,7 @@
 #include "defenses/defense.h"
 
 // The kinds of defenses. A new defense derives from one of them, is one pair of files, and one line in the
-// table of make_defense.cpp.
+// table of make_defense.cpp. Kinds that look at images and replies: detectors.h, copy_vote.h.
 
 namespace hijack {
 
@@ -22,6 +22,14 @@ uint64_t content_key(const Tensor& image);
 
 /// Calls `next` (not at all for an empty batch) and checks that it gave one reply for each submission.
 std::vector<Reply> pass_on(const std::vector<Submission>& submissions, const Responder& next);
+
+/// Puts `stage` before the stages that the reply has met already.
+void add_stage(Reply& reply, StageTrace stage);
+
+/// Passes on the submissions whose stage did not reject them, and adds to each reply's trace its stage.
+/// stages: one for each submission.
+std::vector<Reply> pass_unrejected(const std::vector<Submission>& submissions, std::vector<StageTrace> stages,
+                                   const Responder& next);
 
 /// Rejects queries whose score is above the threshold; the next responder never sees them.
 class TextDetector : public Defense {

@@ -2,12 +2,18 @@
 
 #include "defenses/image/bit_depth.h"
 #include "defenses/image/blur.h"
+#include "defenses/image/cider.h"
 #include "defenses/image/crop.h"
 #include "defenses/image/jpeg.h"
 #include "defenses/image/median.h"
 #include "defenses/image/noise.h"
 #include "defenses/image/resize_pad.h"
 #include "defenses/image/total_variation.h"
+#include "defenses/reply/ecso.h"
+#include "defenses/reply/jailguard.h"
+#include "defenses/reply/judge.h"
+#include "defenses/reply/mask_vote.h"
+#include "defenses/reply/smoothing.h"
 #include "defenses/text/paraphrase.h"
 #include "defenses/text/perplexity_filter.h"
 #include "defenses/text/retokenize.h"
@@ -53,10 +59,24 @@ Row row() {
 /// The one table of defenses.
 const std::vector<Row>& table() {
   static const std::vector<Row> rows = {
-      row<PerplexityFilter>(), row<Paraphrase>(), row<Retokenize>(),
-      row<SafetyPrompt>(),     row<Jpeg>(),       row<BitDepth>(),
-      row<Median>(),           row<Blur>(),       row<Noise>(),
-      row<ResizePad>(),        row<Crop>(),       row<TotalVariation>(),
+      row<PerplexityFilter>(),
+      row<Paraphrase>(),
+      row<Retokenize>(),
+      row<SafetyPrompt>(),
+      row<Jpeg>(),
+      row<BitDepth>(),
+      row<Median>(),
+      row<Blur>(),
+      row<Noise>(),
+      row<ResizePad>(),
+      row<Crop>(),
+      row<TotalVariation>(),
+      row<MaskVote>(),
+      row<Smoothing>(),
+      row<JailGuard>(),
+      row<Cider>(),
+      row<Judge>(),
+      row<Ecso>(),
   };
   return rows;
 }

@@ -4,6 +4,7 @@
 
 #include "defenses/defense.h"
 #include "models/language_model.h"
+#include "models/vision_language_model.h"
 
 namespace hijack {
 
@@ -11,11 +12,16 @@ namespace hijack {
 struct DefenseResources {
   std::shared_ptr<const LanguageModel> scorer = {};       ///< perplexity, retokenization
   std::shared_ptr<const LanguageModel> paraphraser = {};  ///< paraphrase
-  /// What honest users submit, kept apart from every evaluation split: thresholds are fitted on it.
+  /// What honest users submit, kept apart from every evaluation split: thresholds are fitted on it. Detectors
+  /// that look at images use the submissions that have one: give different images.
   std::vector<Submission> benign = {};
   /// Share of benign submissions that a detector may reject when its threshold is fitted; 0 = the threshold
   /// is the largest benign score (Jain et al. 2023).
   double false_positive_rate = 0;
+  /// The defender's own model: image features (cider), losses of replies (judge, ecso).
+  std::shared_ptr<const VisionLanguageModel> model = {};
+  /// The bare model: detectors that score replies ask it about benign submissions to fit their threshold.
+  Responder respond = {};
 };
 
 }  // namespace hijack

@@ -3,23 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numbers>
 #include <numeric>
 #include <stdexcept>
 
 namespace hijack {
-
-double normal_quantile(double p) {
-  if (!(p > 0 && p < 1)) throw std::invalid_argument("normal_quantile needs 0 < p < 1");
-  // Bisection of the complementary error function: halvings end at double precision, and it is
-  // called a few times per report.
-  double low = -40, high = 40;
-  for (int i = 0; i < 120 && high - low > 1e-15; ++i) {
-    const double middle = (low + high) / 2;
-    (std::erfc(-middle / std::numbers::sqrt2) / 2 < p ? low : high) = middle;
-  }
-  return (low + high) / 2;
-}
 
 Interval wilson_interval(int64_t successes, int64_t n, double confidence) {
   if (successes < 0 || n < 0 || successes > n)
@@ -159,6 +146,17 @@ double auroc(std::span<const double> benign, std::span<const double> attacks) {
     area += (points[i].false_positive_rate - points[i - 1].false_positive_rate) *
             (points[i].true_positive_rate + points[i - 1].true_positive_rate) / 2;
   return area;
+}
+
+double detection_rate_at(std::span<const double> benign, std::span<const double> attacks,
+                         double false_positive_rate) {
+  if (!(false_positive_rate >= 0 && false_positive_rate <= 1))
+    throw std::invalid_argument("a false-positive rate lies in [0,1]");
+  double best = 0;
+  for (const RocPoint& point : roc_points(benign, attacks))
+    if (point.false_positive_rate <= false_positive_rate + 1e-12)
+      best = std::max(best, point.true_positive_rate);
+  return best;
 }
 
 }  // namespace hijack

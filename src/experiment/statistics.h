@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "src/base/normal_quantile.h"
+
 // The statistics of the report. Rates are successes out of n; everything is exact or a textbook formula.
 
 namespace hijack {
@@ -16,9 +18,6 @@ struct Interval {
 /// Wilson score interval of a rate (Wilson 1927), within [0,1]. n = 0 gives [0,1].
 /// Throws std::invalid_argument unless 0 <= successes <= n and 0 < confidence < 1.
 Interval wilson_interval(int64_t successes, int64_t n, double confidence = 0.95);
-
-/// Inverse of the standard normal distribution function, 0 < p < 1.
-double normal_quantile(double p);
 
 /// McNemar's test for paired outcomes, exact and two-sided. `only_first` pairs succeeded only under the first
 /// condition, `only_second` only under the second; pairs that agree say nothing. 1 when no pair differs.
@@ -55,5 +54,10 @@ struct RocPoint {
 std::vector<RocPoint> roc_points(std::span<const double> benign, std::span<const double> attacks);
 /// Area under that curve = P(attack scores higher than benign), ties counted half.
 double auroc(std::span<const double> benign, std::span<const double> attacks);
+/// The largest share of attacks that a threshold finds whose false-positive rate on `benign` is at most
+/// `false_positive_rate`, in [0,1]: a point of the curve, not interpolated. Fewer than 1 / rate benign scores
+/// allow no false positive at all. Throws as roc_points does, and for a rate outside [0,1].
+double detection_rate_at(std::span<const double> benign, std::span<const double> attacks,
+                         double false_positive_rate);
 
 }  // namespace hijack

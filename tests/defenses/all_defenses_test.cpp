@@ -4,8 +4,10 @@
 #include "defenses/kinds.h"
 #include "defenses/make_defense.h"
 #include "defenses/pipeline.h"
+#include "src/base/error.h"
 #include "src/base/image.h"
 #include "tests/support/fake_language_model.h"
+#include "tests/support/toy_model.h"
 
 namespace hijack {
 namespace {
@@ -29,21 +31,32 @@ const Row kRows[] = {
     {"resize_pad:smallest=0.6,seed=4", "resize_pad:smallest=0.6,seed=5"},
     {"crop:keep=0.7,seed=4", "crop:keep=0.7,seed=5"},
     {"total_variation:weight=0.1,iterations=20", ""},
+    {"mask_vote:share=0.25,copies=3,fill=noise,seed=4", "mask_vote:share=0.25,copies=3,fill=noise,seed=5"},
+    {"smoothing:sigma=12.5,copies=6,selection=2,alpha=0.1,seed=4",
+     "smoothing:sigma=12.5,copies=6,selection=2,alpha=0.1,seed=5"},
+    {"jailguard:copies=3,threshold=9.5,seed=4", "jailguard:copies=3,threshold=9.5,seed=5"},
+    {"cider:denoiser=median,rounds=2,pool=tokens,threshold=1.5", ""},
+    {"judge:by=loss,reference=blur,tokens=8,threshold=40.5", ""},
+    {"ecso:by=loss,reference=blur,tokens=8,threshold=40.5,describe=What is it?", ""},
 };
-
-DefenseResources resources() {
-  const auto model = std::make_shared<FakeLanguageModel>();
-  return {.scorer = model, .paraphraser = model};
-}
-
-std::shared_ptr<const Defense> made(const std::string& spec) {
-  return make_defense(parse_defense(spec), resources());
-}
 
 /// A smooth image without saturated colors: on white noise every codec is far from every other.
 Submission submission(uint64_t seed, const std::string& prompt) {
   const Tensor coarse = Random(seed).uniform_tensor({1, 3, 6, 8}, 0.2, 0.8);
   return {.image = quantize(at::upsample_bilinear2d(coarse, {24, 32}, false)), .query = {.prompt = prompt}};
+}
+
+DefenseResources resources() {
+  const auto model = std::make_shared<FakeLanguageModel>();
+  DefenseResources all{.scorer = model, .paraphraser = model};
+  all.model = std::make_shared<ToyModel>();
+  all.respond = EchoResponder();
+  for (uint64_t i = 0; i < 20; ++i) all.benign.push_back(submission(100 + i, "is it red"));
+  return all;
+}
+
+std::shared_ptr<const Defense> made(const std::string& spec) {
+  return make_defense(parse_defense(spec), resources());
 }
 
 std::vector<Submission> batch() {
@@ -67,9 +80,7 @@ TEST(AllDefenses, EveryNameHasARow) {
 TEST(AllDefenses, NameReadsBackToTheSameDefense) {
   for (const Row& row : kRows) {
     EXPECT_EQ(made(row.spec)->name(), row.spec);
-    const std::string plain = parse_defense(row.spec).name;
-    if (plain == "perplexity") continue;  // has to be calibrated when no threshold is given
-    const std::string name = made(plain)->name();
+    const std::string name = made(parse_defense(row.spec).name)->name();
     EXPECT_EQ(made(name)->name(), name);
   }
 }
@@ -111,13 +122,48 @@ TEST(AllDefenses, DoNotDependOnTheBatchOrItsOrder) {
   }
 }
 
+/// What a reply and its trace say: detectors' draws show only there.
+std::vector<std::string> traces(const std::vector<Reply>& replies) {
+  std::vector<std::string> all;
+  for (const Reply& reply : replies)
+    all.push_back(reply.text + "\n" + std::to_string(reply.trace.at(0).score) + reply.trace[0].note);
+  return all;
+}
+
 TEST(AllDefenses, SeedsChooseTheDraw) {
   for (const Row& row : kRows) {
     EXPECT_EQ(made(row.spec)->randomized(), *row.other_seed != '\0') << row.spec;
     if (*row.other_seed == '\0') continue;
-    EXPECT_NE(texts(made(row.spec)->answer(batch(), EchoResponder())),
-              texts(made(row.other_seed)->answer(batch(), EchoResponder())))
-        << row.spec;
+    const std::vector<std::string> first = traces(made(row.spec)->answer(batch(), EchoResponder()));
+    EXPECT_EQ(first, traces(made(row.spec)->answer(batch(), EchoResponder()))) << row.spec;
+    EXPECT_NE(first, traces(made(row.other_seed)->answer(batch(), EchoResponder()))) << row.spec;
+  }
+}
+
+TEST(AllDefenses, DetectorsReportScoreAndThresholdOfWhatTheyPassToo) {
+  int detectors = 0;
+  for (const Row& row : kRows) {
+    const auto defense = made(row.spec);
+    if (defense->calibrations().empty()) continue;
+    ++detectors;
+    for (const Reply& reply : defense->answer(batch(), EchoResponder())) {
+      EXPECT_EQ(reply.trace.at(0).threshold, defense->calibrations()[0].threshold) << row.spec;
+      EXPECT_TRUE(std::isfinite(reply.trace[0].score)) << row.spec;
+      EXPECT_FALSE(reply.trace[0].rejected) << row.spec;
+    }
+  }
+  EXPECT_EQ(detectors, 5);
+}
+
+TEST(AllDefenses, DetectorsAreFittedOnBenignSubmissions) {
+  for (const Row& row : kRows) {
+    const std::string plain = parse_defense(row.spec).name;
+    if (made(row.spec)->calibrations().empty()) continue;
+    EXPECT_EQ(made(plain)->calibrations().at(0).n, 20) << plain;
+    EXPECT_EQ(made(plain)->calibrations()[0].name, made(plain)->name());
+    DefenseResources few = resources();
+    few.benign.resize(19);
+    EXPECT_THROW(make_defense(parse_defense(plain), few), Error) << plain;
   }
 }
 

@@ -58,8 +58,32 @@ TEST(ParseDefense, RefusesMalformedSpecs) {
                            "perplexity:preset=theirs",
                            "paraphrase:seed=-1",
                            "paraphrase:pattern=no place",
-                           "paraphrase:temperature=hot"})
-    EXPECT_NE(message_of(spec), "") << spec;
+                           "paraphrase:temperature=hot",
+                           "mask_vote:share=1",
+                           "mask_vote:copies=0",
+                           "mask_vote:fill=white",
+                           "mask_vote:sigma=3",
+                           "smoothing:sigma=0",
+                           "smoothing:copies=0",
+                           "smoothing:selection=0",
+                           "smoothing:alpha=0.6",
+                           "smoothing:abstain=maybe",
+                           "jailguard:copies=1",
+                           "jailguard:threshold=-0.1",
+                           "cider:denoiser=diffusion",
+                           "cider:rounds=0",
+                           "cider:pool=max",
+                           "judge:by=feeling",
+                           "judge:reference=black",
+                           "judge:tokens=0",
+                           "judge:quantile=2",
+                           "judge:question=Is {reply} fine?",
+                           "ecso:answer={caption}",
+                           "ecso:describe="}) {
+    const std::string message = message_of(spec);
+    EXPECT_NE(message, "") << spec;
+    EXPECT_EQ(message.find('\n'), std::string::npos) << spec;
+  }
 }
 
 TEST(MakeDefense, HelpNamesEveryDefense) {

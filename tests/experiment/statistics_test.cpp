@@ -103,5 +103,19 @@ TEST(Roc, ExtremesAndBadScores) {
   EXPECT_THROW(auroc(std::vector<double>{std::nan("")}, std::vector<double>{1}), std::invalid_argument);
 }
 
+TEST(Roc, DetectionRateAtAFalsePositiveRate) {
+  std::vector<double> benign;
+  for (int i = 0; i < 100; ++i) benign.push_back(i);
+  const std::vector<double> attacks{50, 94.5, 95.5, 98.5, 200};
+  EXPECT_DOUBLE_EQ(detection_rate_at(benign, attacks, 0.01), 0.4) << "98.5 lies above all but one";
+  EXPECT_DOUBLE_EQ(detection_rate_at(benign, attacks, 0.05), 0.8) << "94.5 lies above all but five";
+  EXPECT_DOUBLE_EQ(detection_rate_at(benign, attacks, 0), 0.2);
+  EXPECT_DOUBLE_EQ(detection_rate_at(benign, attacks, 1), 1);
+  EXPECT_DOUBLE_EQ(detection_rate_at(std::vector<double>{1, 1}, std::vector<double>{1, 1}, 0.05), 0)
+      << "ties are not told apart";
+  EXPECT_THROW(detection_rate_at(benign, attacks, -0.1), std::invalid_argument);
+  EXPECT_THROW(detection_rate_at(benign, {}, 0.05), std::invalid_argument);
+}
+
 }  // namespace
 }  // namespace hijack

@@ -1,0 +1,56 @@
+#include "defenses/image/cider.h"
+
+#include "defenses/image/denoise.h"
+#include "src/base/error.h"
+#include "src/base/image.h"
+
+namespace hijack {
+
+void Cider::Parameters::check() const {
+  check_choice("denoiser", denoiser, denoiser_names());
+  check_range("rounds", static_cast<double>(rounds), 1, 20);
+  check_choice("pool", pool, {"mean", "tokens"});
+  limit.check();
+}
+
+Cider::Cider(const Parameters& parameters, const DefenseResources& resources)
+    : parameters_(parameters), model_(resources.model) {
+  parameters_.check();
+  if (!model_) throw Error("Defense 'cider' needs a vision-language model whose image features it can use.");
+  fit(parameters_.limit, resources, [&](const std::vector<Submission>& benign) {
+    std::vector<double> scores;
+    for (const Verdict& verdict : verdicts(benign, {})) scores.push_back(verdict.score);
+    return scores;
+  });
+}
+
+Tensor Cider::features(const Tensor& image) const {
+  const Tensor all = model_->image_features(model_->preprocess(image)).flatten(0, 1);  // [T_img, D]
+  return parameters_.pool == "mean" ? all.mean(0, true) : all;
+}
+
+Tensor Cider::image_score(const Tensor& image) const {
+  const Tensor before = features(image);
+  Tensor cleaner = image, worst;
+  for (int64_t round = 0; round < parameters_.rounds; ++round) {
+    cleaner = denoised(parameters_.denoiser, cleaner);
+    const Tensor drop = 1 - at::cosine_similarity(before, features(cleaner), 1, 1e-8).mean();
+    worst = worst.defined() ? at::maximum(worst, drop) : drop;
+  }
+  return worst;
+}
+
+std::vector<SubmissionDetector::Verdict> Cider::verdicts(const std::vector<Submission>& submissions,
+                                                         const Responder&) const {
+  at::NoGradGuard no_grad;
+  std::map<uint64_t, double> done;  // the image alone decides, and many submissions share one
+  std::vector<Verdict> all;
+  for (const Submission& submission : submissions) {
+    const auto [found, fresh] = done.try_emplace(content_key(submission.image));
+    if (fresh) found->second = image_score(submission.image.to(model_->device())).item<double>();
+    all.push_back({.score = found->second});
+  }
+  return all;
+}
+
+}  // namespace hijack

@@ -1,0 +1,51 @@
+#pragma once
+#include "defenses/detectors.h"
+#include "defenses/reply/reply_score.h"
+
+namespace hijack {
+
+/// Caption fallback, after ECSO (Gou et al. 2024, arXiv:2403.09572): when the reply is flagged, the model
+/// describes the image, the image is dropped, and the model answers from description and prompt. Nothing is
+/// rejected; the trace says what was flagged, and the description. Differs from the paper: replies are
+/// flagged by the scores of reply_score.h (the paper asks the model whether its reply is harmful; by=question
+/// comes near it), and the description is not conditioned on the prompt. The description is made by the
+/// attacked model from the attacked image: an image that controls it controls what the second answer is based
+/// on.
+class Ecso : public ReplyDetector {
+ public:
+  static constexpr const char* kName = "ecso";
+  static constexpr const char* kHelp =
+      "answers from a description of the image when the reply is suspicious (after ECSO, Gou et al. 2024)";
+
+  struct Parameters {
+    ReplyScorer::Parameters score = {};
+    ThresholdParameters limit = {};
+    std::string describe = "Describe the image.";
+    std::string answer = "The image shows: {caption}\n{prompt}";
+
+    template <class Visitor>
+    void visit(Visitor&& field) {
+      score.visit(field);
+      limit.visit(field);
+      field("describe", describe, "what the model is asked for the description");
+      field("answer", answer,
+            "what it is asked instead, with {caption} and {prompt} in their places, without image");
+    }
+    void check() const;
+  };
+
+  /// Throws Error as Judge does.
+  Ecso(const Parameters& parameters, const DefenseResources& resources);
+
+  std::string name() const override { return written_name(kName, parameters_); }
+  std::vector<double> scores(const std::vector<Submission>& submissions,
+                             const std::vector<std::string>& replies) const override;
+  std::vector<Replacement> replacements(const std::vector<Submission>& flagged,
+                                        const Responder& next) const override;
+
+ private:
+  Parameters parameters_;
+  ReplyScorer scorer_;
+};
+
+}  // namespace hijack

@@ -1,0 +1,97 @@
+#include "defenses/reply/jailguard.h"
+
+#include "defenses/copy_vote.h"
+#include "defenses/image/mutations.h"
+#include "src/base/image.h"
+
+namespace hijack {
+namespace {
+
+constexpr double kFloor = 0.01;  // replies without a common word: KL stays finite
+
+std::map<std::string, double> word_counts(const std::string& text) {
+  std::istringstream words(normalized_reply(text));
+  std::map<std::string, double> counts;
+  for (std::string word; words >> word;) ++counts[word];
+  return counts;
+}
+
+double dot(const std::map<std::string, double>& a, const std::map<std::string, double>& b) {
+  double sum = 0;
+  for (const auto& [word, count] : a)
+    if (const auto found = b.find(word); found != b.end()) sum += count * found->second;
+  return sum;
+}
+
+double kullback_leibler(const std::vector<double>& p, const std::vector<double>& q) {
+  double sum = 0;
+  for (size_t k = 0; k < p.size(); ++k) sum += p[k] * std::log(p[k] / q[k]);
+  return std::max(sum, 0.0);  // equal distributions: rounding may give -1e-17
+}
+
+}  // namespace
+
+void JailGuard::Parameters::check() const {
+  check_range("copies", static_cast<double>(copies), 2, 100);
+  limit.check();
+}
+
+JailGuard::JailGuard(const Parameters& parameters, const DefenseResources& resources)
+    : parameters_(parameters) {
+  parameters_.check();
+  fit(parameters_.limit, resources, [&](const std::vector<Submission>& benign) {
+    std::vector<double> scores;
+    for (const Verdict& verdict : verdicts(benign, calibration_responder(resources, name())))
+      scores.push_back(verdict.score);
+    return scores;
+  });
+}
+
+Tensor JailGuard::surrogate(const Tensor& image, Random& random) const {
+  return random.below(parameters_.copies + 1) == 0 ? image : mutated(image, random);
+}
+
+SubmissionDetector::Verdict JailGuard::verdict(const Submission& submission, const Responder& next) const {
+  at::NoGradGuard no_grad;
+  Random random = Random(parameters_.seed).fork(kName, content_key(submission));
+  std::vector<Submission> copies;
+  for (int64_t i = 0; i < parameters_.copies; ++i)
+    copies.push_back({quantize(mutated(submission.image, random)), submission.query});
+  const std::vector<Reply> replies = pass_on(copies, next);
+  std::vector<std::string> texts;
+  for (const Reply& reply : replies) texts.push_back(reply.text);
+  const Majority best = majority(replies);
+  return {.score = reply_divergence(texts),
+          .note = std::to_string(best.votes) + " of " + std::to_string(replies.size()) +
+                  " mutated copies agree: " + replies[best.member].text};
+}
+
+std::vector<SubmissionDetector::Verdict> JailGuard::verdicts(const std::vector<Submission>& submissions,
+                                                             const Responder& next) const {
+  std::vector<Verdict> all;
+  for (const Submission& submission : submissions) all.push_back(verdict(submission, next));
+  return all;
+}
+
+double word_similarity(const std::string& a, const std::string& b) {
+  const auto first = word_counts(a), second = word_counts(b);
+  if (first.empty() || second.empty()) return first.empty() && second.empty() ? 1 : 0;
+  return dot(first, second) / std::sqrt(dot(first, first) * dot(second, second));
+}
+
+double reply_divergence(const std::vector<std::string>& replies) {
+  std::vector<std::vector<double>> rows;
+  for (const std::string& reply : replies) {
+    std::vector<double> row;
+    for (const std::string& other : replies) row.push_back(word_similarity(reply, other) + kFloor);
+    const double sum = std::accumulate(row.begin(), row.end(), 0.0);
+    for (double& value : row) value /= sum;
+    rows.push_back(std::move(row));
+  }
+  double worst = 0;
+  for (const auto& p : rows)
+    for (const auto& q : rows) worst = std::max(worst, kullback_leibler(p, q));
+  return worst;
+}
+
+}  // namespace hijack

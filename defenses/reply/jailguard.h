@@ -1,0 +1,56 @@
+#pragma once
+#include "defenses/detectors.h"
+
+namespace hijack {
+
+/// Mutation divergence, after JailGuard (Zhang et al. 2023, arXiv:2312.10766): the model is asked about
+/// several randomly mutated copies of the image (mutations.h); an attack survives some and breaks in others,
+/// so its replies differ more than honest ones. s_ij: similarity of replies i and j; P_i = s_i / sum_j s_ij;
+/// score = max_ij KL(P_i || P_j) in nats. The paper's threshold for images is 0.025, with 8 copies.
+/// Differs from the paper: similarity is the cosine of the replies' word counts plus 0.01 (no word embeddings
+/// needed; the constant keeps the divergence finite), all mutations are equally likely, and by default the
+/// threshold is fitted on benign submissions, because the published one belongs to other similarities.
+/// Surrogate: one mutation, or with probability 1 / (copies + 1) the image itself, which is what the model
+/// answers about in the end.
+class JailGuard : public SubmissionDetector {
+ public:
+  static constexpr const char* kName = "jailguard";
+  static constexpr const char* kHelp =
+      "rejects images whose replies diverge under random mutations (Zhang et al. 2023)";
+
+  struct Parameters {
+    int64_t copies = 8;
+    ThresholdParameters limit = {};
+    uint64_t seed = 0;
+
+    template <class Visitor>
+    void visit(Visitor&& field) {
+      field("copies", copies, "mutated copies, 2 to 100; each costs a reply");
+      limit.visit(field);
+      field("seed", seed, "of the mutations");
+    }
+    void check() const;
+  };
+
+  /// Throws Error without bare responder, or with too few benign images where the threshold has to be fitted.
+  JailGuard(const Parameters& parameters, const DefenseResources& resources);
+
+  std::string name() const override { return written_name(kName, parameters_); }
+  bool randomized() const override { return true; }
+  Tensor surrogate(const Tensor& image, Random& random) const override;
+  std::vector<Verdict> verdicts(const std::vector<Submission>& submissions,
+                                const Responder& next) const override;
+
+ private:
+  Verdict verdict(const Submission& submission, const Responder& next) const;
+
+  Parameters parameters_;
+};
+
+/// Cosine of the word counts of two replies, words as in normalized_reply. 1 when both have no word.
+double word_similarity(const std::string& a, const std::string& b);
+
+/// max_ij KL(P_i || P_j) of the replies' similarities. 0 for fewer than two replies.
+double reply_divergence(const std::vector<std::string>& replies);
+
+}  // namespace hijack

@@ -1,0 +1,44 @@
+#pragma once
+#include "defenses/copy_vote.h"
+#include "defenses/parameters.h"
+
+namespace hijack {
+
+/// Mask and vote, after SmoothVLM (Sun et al. 2024, arXiv:2405.10529): m copies of the image, in each a
+/// random share of the pixels replaced, and the majority of the replies. Differs from the paper: replies are
+/// equal when their words are (normalized_reply), where the paper first sorts them into harmful and harmless;
+/// so it works for any behavior, and free-form replies agree less often.
+class MaskVote : public CopyVote {
+ public:
+  static constexpr const char* kName = "mask_vote";
+  static constexpr const char* kHelp =
+      "answers by the majority over copies with randomly masked pixels (SmoothVLM, Sun et al. 2024)";
+
+  struct Parameters {
+    double share = 0.2;
+    int64_t copies = 10;
+    std::string fill = "black";
+    uint64_t seed = 0;
+
+    template <class Visitor>
+    void visit(Visitor&& field) {
+      field("share", share, "share of masked pixels, 0 to 0.99");
+      field("copies", copies, "1 to 1000; each costs a reply");
+      field("fill", fill, "what masked pixels become: black or noise (uniform colors)");
+      field("seed", seed, "of the masks");
+    }
+    void check() const;
+  };
+
+  explicit MaskVote(const Parameters& parameters);
+  std::string name() const override { return written_name(kName, parameters_); }
+  Tensor changed(const Tensor& image, Random& random) const override;
+
+ protected:
+  Reply decided(const std::vector<Reply>& replies, StageTrace& stage) const override;
+
+ private:
+  Parameters parameters_;
+};
+
+}  // namespace hijack
