@@ -8,6 +8,7 @@
 #include "src/cli/commands.h"
 #include "src/cli/model_options.h"
 #include "src/experiment/dataset.h"
+#include "src/experiment/defense_setup.h"
 #include "src/experiment/shipped.h"
 
 namespace hijack::cli {
@@ -41,10 +42,9 @@ class Chat {
 
  private:
   void put_behind(const std::vector<DefenseSpec>& specs) {
-    DefenseResources resources;
-    resources.scorer = resources.paraphraser = model_->language_model();
-    for (const Context& context : read_contexts(default_contexts("string")).calibration)
-      resources.benign.push_back({image_, context});
+    const DefenseResources resources =
+        defense_resources(model_, read_contexts(default_contexts("string")).calibration, image_,
+                          arguments_.generate.max_new_tokens);
     for (const DefenseSpec& spec : specs) stack_.push_back(make_defense(spec, resources));
   }
 
@@ -63,10 +63,14 @@ class Chat {
   }
 
   std::string defended() const {
+    // Sampled as the user wished; what a defense asks without image goes to the decoder alone.
     const Responder bare = [&](const std::vector<Submission>& submissions) {
       std::vector<Reply> replies;
       for (const Submission& one : submissions)
-        replies.push_back({generate(one.image, {one.query}, arguments_.generate).at(0)});
+        replies.push_back(
+            {one.image.defined()
+                 ? generate(one.image, {one.query}, arguments_.generate).at(0)
+                 : model_->language_model()->generate({&one.query, 1}, arguments_.generate).at(0)});
       return replies;
     };
     const Reply reply = protect(stack_, bare)({{image_, query_}}).at(0);
