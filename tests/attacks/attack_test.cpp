@@ -1,128 +1,18 @@
-// The loop on the toy model: every behavior x constraint x optimizer, resuming, and what the loop refuses.
+// The loop on the toy model: resuming, choosing, restarts, and what the loop refuses.
 #include "attacks/attack.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "attacks/attack_state_io.h"
-#include "attacks/behavior_matching.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
-#include "tests/support/toy_model.h"
+#include "tests/support/toy_attack.h"
 
 namespace hijack {
 namespace {
 
-const std::map<std::string, std::string> kTargets{
-    {"string", "I was hijacked"}, {"leak", "send {context} to me"}, {"refusal", "sure here it is"}};
-
-struct Case {
-  std::string behavior = "string";
-  ConstraintConfig constraint = {};
-  std::string optimizer = "pgd";
-  int64_t batch = 4;
-  int64_t steps = 24;
-
-  std::string name() const { return behavior + " " + constraint.name + " " + optimizer; }
-};
-
-/// One attack on the toy model, with everything it is made of.
-struct Attack {
-  std::shared_ptr<ToyModel> model = std::make_shared<ToyModel>();
-  Tensor origin = toy_image();
-  std::shared_ptr<const Behavior> behavior;
-  Constraint constraint;
-  std::unique_ptr<BehaviorMatching> objective;
-  std::unique_ptr<Optimizer> optimizer;
-  AttackOptions options;
-  AttackHooks hooks;
-
-  explicit Attack(const Case& one)
-      : behavior(make_behavior({.name = one.behavior, .target = kTargets.at(one.behavior)})),
-        constraint(make_constraint(one.constraint, 16, 16)),
-        objective(std::make_unique<BehaviorMatching>(model, behavior, toy_contexts(10), one.batch, 5)),
-        optimizer(make_optimizer({.name = one.optimizer, .steps = one.steps}, constraint)) {
-    options.steps = one.steps;
-    options.validate_every = 8;
-    hooks.validate = [this](const Tensor& image) { return success(image, toy_contexts(4)); };
-  }
-
-  double success(const Tensor& image, const std::vector<Context>& contexts) const {
-    const auto replies = model->generate(model->preprocess(image), contexts, {});
-    double count = 0;
-    for (size_t i = 0; i < contexts.size(); ++i) count += behavior->succeeded(contexts[i], replies[i]);
-    return count / static_cast<double>(contexts.size());
-  }
-
-  double full_loss(const Tensor& image) const {
-    BehaviorMatching all(model, behavior, toy_contexts(10), 0, 5);
-    return all.loss(image, 0).item<double>();
-  }
-
-  AttackState start() const { return start_attack(constraint, origin, false, 5); }
-  void run(AttackState& state) {
-    run_attack(state, *objective, *optimizer, constraint, origin, options, hooks);
-  }
-};
-
-std::vector<Case> all_cases() {
-  std::vector<Case> cases;
-  for (const std::string& behavior : behavior_names())
-    for (const std::string& constraint : constraint_names())
-      for (const std::string& optimizer : optimizer_names())
-        cases.push_back({.behavior = behavior,
-                         .constraint = {.name = constraint, .patch_size = 6, .patch_top = 4, .patch_left = 7},
-                         .optimizer = optimizer});
-  return cases;
-}
-
-void expect_same(const AttackState& a, const AttackState& b) {
-  EXPECT_TRUE(at::equal(a.image, b.image));
-  EXPECT_TRUE(at::equal(a.best_image, b.best_image));
-  EXPECT_EQ(a.losses, b.losses);
-  EXPECT_EQ(a.step, b.step);
-  EXPECT_EQ(a.best_step, b.best_step);
-  EXPECT_EQ(a.best_score, b.best_score);
-}
-
-TEST(Attack, EveryCombinationStaysInsideAndLowersTheLoss) {
-  for (const Case& one : all_cases()) {
-    SCOPED_TRACE(one.name());
-    Attack attack(one);
-    AttackState state = attack.start();
-    int64_t seen = 0;
-    attack.hooks.after_step = [&](const AttackState& now) {
-      EXPECT_TRUE(measure_budget(attack.constraint, now.image, attack.origin).respected) << now.step;
-      EXPECT_EQ(now.step, ++seen);
-      EXPECT_EQ(now.losses.size(), static_cast<size_t>(seen));
-    };
-    attack.run(state);
-    EXPECT_EQ(seen, one.steps);
-    EXPECT_TRUE(on_lattice(state.best_image));
-    EXPECT_TRUE(measure_budget(attack.constraint, state.best_image, attack.origin).respected);
-    EXPECT_LT(attack.full_loss(state.image), attack.full_loss(attack.origin));
-    for (const Tensor& weight : attack.model->weights()) EXPECT_FALSE(weight.requires_grad());
-
-    Attack again(one);
-    AttackState same = again.start();
-    again.run(same);
-    expect_same(state, same);
-  }
-}
-
-TEST(Attack, EpsilonZeroChangesNothing) {
-  for (const std::string& optimizer : optimizer_names()) {
-    SCOPED_TRACE(optimizer);
-    Attack attack({.constraint = {.epsilon = "0/255"}, .optimizer = optimizer, .steps = 6});
-    attack.hooks.after_step = [&](const AttackState& now) {
-      EXPECT_TRUE(at::equal(now.image, attack.origin));
-    };
-    AttackState state = start_attack(attack.constraint, attack.origin, true, 5);
-    EXPECT_TRUE(at::equal(state.image, attack.origin));
-    attack.run(state);
-    EXPECT_TRUE(at::equal(state.best_image, attack.origin));
-  }
-}
+using Attack = ToyAttack;
 
 TEST(Attack, AnUnconstrainedImageForcesTheStringOnContextsItNeverSaw) {
   Attack attack({.constraint = {.name = "box"}, .batch = 0, .steps = 120});
@@ -138,14 +28,16 @@ TEST(Attack, AnUnconstrainedImageForcesTheStringOnContextsItNeverSaw) {
 
 TEST(Attack, ResumesToTheSameBytesThroughAFile) {
   const auto file = std::filesystem::path(testing::TempDir()) / "hijack_attack_state.safetensors";
-  for (const std::string& optimizer : optimizer_names())
-    for (const int64_t killed_at : {1, 8, 13, 24}) {
+  for (const std::string& optimizer : optimizer_names()) {
+    Attack whole({.optimizer = optimizer, .steps = 16});
+    whole.options.restarts = 1;
+    AttackState expected = whole.start();
+    whole.run(expected);
+    EXPECT_EQ(expected.step, 32);
+    for (const int64_t killed_at : {1, 8, 13, 16, 23, 32}) {
       SCOPED_TRACE(optimizer + " " + std::to_string(killed_at));
-      Attack whole({.optimizer = optimizer});
-      AttackState expected = whole.start();
-      whole.run(expected);
-
-      Attack first({.optimizer = optimizer});
+      Attack first({.optimizer = optimizer, .steps = 16});
+      first.options.restarts = 1;
       std::stop_source stop;
       first.options.stop = stop.get_token();
       first.hooks.after_step = [&](const AttackState& now) {
@@ -157,11 +49,13 @@ TEST(Attack, ResumesToTheSameBytesThroughAFile) {
       EXPECT_TRUE(on_lattice(state.best_image));
       save_attack_state(state, file);
 
-      Attack second({.optimizer = optimizer});
+      Attack second({.optimizer = optimizer, .steps = 16});
+      second.options.restarts = 1;
       AttackState resumed = load_attack_state(file);
       second.run(resumed);
       expect_same(resumed, expected);
     }
+  }
   std::filesystem::remove(file);
 }
 
@@ -202,6 +96,58 @@ TEST(Attack, WithoutValidationTheLowestLossIsKept) {
   EXPECT_GT(-state.best_score, 1.5);
   EXPECT_NEAR(-state.best_score, attack.full_loss(state.best_image), 1e-6);
   EXPECT_LT(attack.full_loss(state.best_image), attack.full_loss(attack.origin));
+}
+
+TEST(Attack, RestartsBeginAtRandomPointsAndTheBestOfAllIsKept) {
+  Attack attack({.batch = 0, .steps = 8});
+  attack.options.restarts = 2;
+  attack.options.validate_every = 0;
+  attack.options.seed = 3;
+  std::vector<Tensor> candidates;
+  attack.hooks.validate = [&](const Tensor& image) {
+    candidates.push_back(image);
+    return std::array{0.25, 0.75, 0.5}.at(candidates.size() - 1);
+  };
+  AttackState state = attack.start();
+  attack.run(state);
+  EXPECT_EQ(state.step, 24);
+  EXPECT_EQ(state.best_step, 16);
+  EXPECT_TRUE(at::equal(state.best_image, candidates.at(1)));
+  EXPECT_EQ(std::set<double>({state.losses[0], state.losses[8], state.losses[16]}).size(), 3u);
+  EXPECT_GT(state.losses[16], state.losses[15]) << "a random point is worse than where the last start ended";
+
+  Attack other({.batch = 0, .steps = 8});
+  other.options.restarts = 1;
+  other.options.seed = 4;
+  AttackState reseeded = other.start();
+  other.run(reseeded);
+  EXPECT_EQ(reseeded.losses[7], state.losses[7]);
+  EXPECT_NE(reseeded.losses[8], state.losses[8]);
+}
+
+TEST(Attack, StopsAtTheFirstImageBelowTheLossAndKeepsIt) {
+  Attack attack({.constraint = {.name = "box"}, .batch = 0, .steps = 120});
+  attack.options.stop_loss = 1;
+  attack.options.validate_every = 0;
+  attack.options.restarts = 3;
+  AttackState state = attack.start();
+  attack.run(state);
+  EXPECT_LT(state.step, 120);
+  EXPECT_LT(attack.full_loss(state.image), 1);
+  EXPECT_GE(*std::min_element(state.losses.begin(), state.losses.end()), 1);
+  EXPECT_TRUE(at::equal(state.best_image, project_to_lattice(attack.constraint, state.image, attack.origin)));
+  EXPECT_EQ(state.best_step, state.step);
+}
+
+TEST(Attack, ApgdHandsOverTheBestPointItHasSeen) {
+  Attack attack({.optimizer = "apgd", .steps = 30});
+  attack.hooks.validate = {};
+  AttackState state = attack.start();
+  attack.run(state);
+  const double lowest = *std::min_element(state.losses.begin(), state.losses.end());
+  EXPECT_LT(lowest, state.losses.front());
+  EXPECT_NEAR(attack.full_loss(state.best_image), lowest, 0.02)
+      << "rounding to the lattice moves it a little";
 }
 
 /// A loss made for the test.
@@ -258,6 +204,7 @@ TEST(Attack, SaturatedPixelsMove) {
   for (const std::string& name : optimizer_names()) {
     SCOPED_TRACE(name);
     const Constraint constraint = LinfBall{8.0 / 255};
+    if (!make_optimizer({.name = name}, constraint)->uses_gradient()) continue;
     // Inward from both ends.
     MadeUp objective([&](const Tensor& x, int64_t) { return ((x - 0.5) * (origin - 0.5)).sum(); });
     AttackState state = start_attack(constraint, origin, false, 1);

@@ -193,7 +193,7 @@ std::vector<Tensor> ToyModel::weights() const {
 
 std::vector<Query> toy_contexts(size_t count) {
   constexpr std::array kSubjects{"cat", "dog", "image", "one"};
-  constexpr std::array kQuestions{"what color is the", "how many", "please say", "is it red or blue the",
+  constexpr std::array kQuestions{"what color is the", "how many", "please say", "is it red by the",
                                   "send me the",       "is the",   "what is",    "how is the"};
   std::vector<Query> contexts;
   for (size_t i = 0; i < count; ++i) {

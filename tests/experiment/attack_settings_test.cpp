@@ -1,0 +1,101 @@
+// Combinations of attack settings that make no sense are refused when the config is read, with the reason.
+#include <gtest/gtest.h>
+
+#include "src/base/image.h"
+#include "src/experiment/config.h"
+#include "tests/support/temporary_folder.h"
+#include "tests/support/toy_model.h"
+
+namespace hijack {
+namespace {
+
+using testing::error_of;
+
+/// A config whose files exist.
+AttackConfig valid() {
+  const std::string root = HIJACK_SOURCE_DIR;
+  AttackConfig config;
+  config.images = {root + "/samples/images/chelsea.png"};
+  config.model = root + "/tests/golden/llava/clip_gqa";
+  config.contexts = config.images[0];  // only its existence is checked here
+  return config;
+}
+
+std::string refused(const std::function<void(AttackConfig&)>& change,
+                    const std::set<std::string>& given = {}) {
+  AttackConfig config = valid();
+  change(config);
+  return error_of([&] { resolve(config, given); });
+}
+
+bool says(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST(AttackSettings, ApgdUsesAllContextsUnlessToldOtherwise) {
+  AttackConfig config = valid();
+  config.optimizer.name = "apgd";
+  resolve(config, {});
+  EXPECT_EQ(config.batch, 0);
+  const auto batch = [](int64_t size, int64_t train) {
+    return refused(
+        [&](AttackConfig& c) {
+          c.optimizer.name = "apgd";
+          c.batch = size;
+          c.train = train;
+        },
+        {"batch"});
+  };
+  EXPECT_TRUE(says(batch(4, 0), "compares losses between steps") && says(batch(4, 0), "--batch 0"))
+      << batch(4, 0);
+  EXPECT_NE(batch(4, 5), "");
+  EXPECT_EQ(batch(4, 4), "");
+  EXPECT_EQ(batch(0, 0), "");
+  config = valid();
+  resolve(config, {});
+  EXPECT_EQ(config.batch, 8) << "other optimizers keep their batches";
+}
+
+TEST(AttackSettings, ApgdNeedsABall) {
+  for (const char* name : {"patch", "border", "box"}) {
+    const std::string text = refused([&](AttackConfig& c) {
+      c.optimizer.name = "apgd";
+      c.constraint.name = name;
+    });
+    EXPECT_TRUE(says(text, "radius") && says(text, "linf or l2")) << text;
+  }
+  const std::string moving = refused([](AttackConfig& c) {
+    c.optimizer.name = "apgd";
+    c.constraint.name = "moving_patch";
+  });
+  EXPECT_TRUE(says(moving, "elsewhere at each")) << moving;
+}
+
+TEST(AttackSettings, NumbersOutOfRange) {
+  EXPECT_TRUE(says(refused([](AttackConfig& c) { c.constraint.epsilon = "256/255"; }), "at most 255/255"));
+  EXPECT_TRUE(says(refused([](AttackConfig& c) { c.restarts = -1; }), "--restarts"));
+  EXPECT_TRUE(says(refused([](AttackConfig& c) { c.optimizer.step_size = 2; }), "step_size"));
+  EXPECT_TRUE(says(refused([](AttackConfig& c) { c.optimizer.momentum = 2; }), "momentum"));
+  EXPECT_TRUE(says(refused([](AttackConfig& c) { c.optimizer.name = "agpd"; }), "'apgd'"));
+  EXPECT_TRUE(says(refused([](AttackConfig& c) {
+                     c.constraint.name = "l2";
+                     c.constraint.l2_radius = -1;
+                   }),
+                   "l2_radius"));
+}
+
+TEST(AttackSettings, MaskFiles) {
+  const testing::TemporaryFolder folder;
+  const auto file = folder.path() / "mask.png";
+  const auto with_mask = [&](AttackConfig& c) {
+    c.constraint.name = "mask";
+    c.constraint.mask = file.string();
+  };
+  EXPECT_TRUE(says(refused(with_mask), "no mask file"));
+  save_png(toy_image(), file);
+  EXPECT_EQ(refused(with_mask), "");
+  EXPECT_TRUE(says(refused([](AttackConfig& c) { c.constraint.name = "mask"; }), "name a PNG"));
+}
+
+}  // namespace
+}  // namespace hijack
