@@ -1,30 +1,16 @@
 #include "attacks/behavior.h"
 
-#include <cctype>
-
+#include "attacks/behaviors/disinformation.h"
+#include "attacks/behaviors/text.h"
+#include "attacks/behaviors/untargeted.h"
+#include "attacks/behaviors/verbose.h"
 #include "src/base/error.h"
 #include "src/base/nearest.h"
 
 namespace hijack {
 namespace {
 
-constexpr std::string_view kSpace = " \t\r\n\v\f";
 constexpr std::string_view kContext = "{context}";
-
-std::string strip(const std::string& text) {
-  const size_t first = text.find_first_not_of(kSpace);
-  if (first == std::string::npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
-}
-
-/// Without white space and, in ASCII, without case.
-std::string fold(const std::string& text) {
-  std::string result;
-  for (const char c : text)
-    if (kSpace.find(c) == std::string_view::npos)
-      result += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return result;
-}
 
 /// One pass: a {context} inside the replacement stays as it is.
 std::string replace_all(std::string_view pattern, std::string_view what, std::string_view replacement) {
@@ -100,26 +86,36 @@ class RefusalBehavior : public Behavior {
 };
 
 template <class One>
-std::unique_ptr<Behavior> make(const BehaviorConfig& config) {
+std::unique_ptr<Behavior> with_target(const BehaviorConfig& config) {
+  if (strip(config.target).empty())
+    throw Error("the target of behavior " + config.name + " is empty: give what the model has to say.");
   return std::make_unique<One>(config.target);
+}
+
+template <class One>
+std::unique_ptr<Behavior> without_target(const BehaviorConfig& config) {
+  if (!config.target.empty())
+    throw Error("behavior " + config.name +
+                " has no target: what the model says to the clean image decides.");
+  return std::make_unique<One>();
 }
 
 struct Entry {
   const char* name;
   std::unique_ptr<Behavior> (*make)(const BehaviorConfig&);
 };
-constexpr Entry kBehaviors[] = {
-    {"string", make<StringBehavior>}, {"leak", make<LeakBehavior>}, {"refusal", make<RefusalBehavior>}};
+constexpr Entry kBehaviors[] = {{"string", with_target<StringBehavior>},
+                                {"leak", with_target<LeakBehavior>},
+                                {"refusal", with_target<RefusalBehavior>},
+                                {"disinformation", with_target<DisinformationBehavior>},
+                                {"untargeted", without_target<UntargetedBehavior>},
+                                {"verbose", without_target<VerboseBehavior>}};
 
 }  // namespace
 
 std::unique_ptr<Behavior> make_behavior(const BehaviorConfig& config) {
-  for (const Entry& entry : kBehaviors) {
-    if (config.name != entry.name) continue;
-    if (strip(config.target).empty())
-      throw Error("the target of behavior " + config.name + " is empty: give what the model has to say.");
-    return entry.make(config);
-  }
+  for (const Entry& entry : kBehaviors)
+    if (config.name == entry.name) return entry.make(config);
   throw Error(unknown_name("behavior", config.name, behavior_names()));
 }
 

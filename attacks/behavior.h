@@ -1,9 +1,10 @@
 #pragma once
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "models/query.h"
+#include "models/vision_language_model.h"
 
 namespace hijack {
 
@@ -24,22 +25,39 @@ class Behavior {
   /// Whether the target is the whole reply, so that the objective also asks for the end token. False for a
   /// prefix after which the model goes on by itself.
   virtual bool ends_reply() const { return true; }
+
+  /// Asks the model what the behavior has to know about these contexts before it can name targets or judge
+  /// replies: for instance the replies to the clean image, origin [1,3,H,W]. Once, before everything else.
+  virtual void prepare(const VisionLanguageModel& model, const Tensor& origin,
+                       std::span<const Context> contexts, int64_t max_new_tokens) {
+    (void)model, (void)origin, (void)contexts, (void)max_new_tokens;
+  }
+  /// The objective that serves this behavior best, as make_objective.h writes it.
+  virtual std::string default_objective() const { return "behavior"; }
+  /// What would stand before each prompt to bring the behavior about by text (prompt matching); empty = no
+  /// such text is known.
+  virtual std::string instruction() const { return {}; }
 };
 
 struct BehaviorConfig {
   std::string name = "string";
-  std::string target;  ///< string: the canary; leak: pattern with {context}; refusal: the affirmative prefix
+  /// string: the canary; leak: pattern with {context}; refusal: the affirmative prefix; disinformation: the
+  /// instruction to act on
+  std::string target;
 
   template <class Visitor>
   void visit(Visitor&& field) {
-    field("behavior", name, "what the image must make the model do: string, leak or refusal");
+    field("behavior", name,
+          "what the image must make the model do: string, leak, refusal, disinformation, untargeted or "
+          "verbose");
     field("target", target,
-          "string: the reply to force; leak: a reply with {context} in it; refusal: how the reply starts");
+          "string: the reply to force; leak: a reply with {context} in it; refusal: how the reply starts; "
+          "disinformation: the instruction that the model shall act on as if it stood before each prompt");
   }
 };
 
-/// Throws Error for an unknown name (naming the nearest), an empty target, or a leak target without
-/// {context}.
+/// Throws Error for an unknown name (naming the nearest), a leak target without {context}, an empty target
+/// where one is needed, and a target where none is.
 std::unique_ptr<Behavior> make_behavior(const BehaviorConfig& config);
 std::vector<std::string> behavior_names();
 

@@ -56,6 +56,56 @@ std::vector<std::string> ImagePromptModel::generate(const Pixels& pixels, std::s
                                 stops_, options);
 }
 
+std::pair<size_t, size_t> ImagePromptModel::places_of(const Prompt& whole, const Query& query,
+                                                      const std::string& part) const {
+  const std::string text = render(query, /*with_image=*/true);
+  const size_t prompt_at = text.rfind(query.prompt);
+  if (prompt_at == std::string::npos || !query.prompt.ends_with(part)) return {};
+  const size_t end = prompt_at + query.prompt.size(), begin = end - part.size();
+  const Encoding encoding = tokenizer_->encode_with_offsets(text, true);
+  size_t first = encoding.ids.size(), last = 0;
+  for (size_t i = 0; i < encoding.ids.size(); ++i) {
+    const auto [from, to] = encoding.offsets[i];
+    if (from >= to || to <= begin || from >= end) continue;
+    first = std::min(first, i);
+    last = i + 1;
+  }
+  // the image comes before the text and has become longer
+  const size_t longer = whole.ids.size() - encoding.ids.size();
+  if (first >= last || first + longer < whole.image_end()) return {};
+  return {first + longer, last + longer};
+}
+
+Tensor ImagePromptModel::swap_scores(const Pixels& pixels, std::span<const Query> queries,
+                                     std::span<const TokenIds> targets, const std::string& part) const {
+  std::vector<Prompt> prompts = this->prompts(pixels, queries);
+  Tensor shift;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    const auto [first, last] = places_of(prompts[i], queries[i], part);
+    const auto count = static_cast<int64_t>(last - first);
+    if (count == 0 || (shift.defined() && shift.size(0) != count)) return {};
+    if (!shift.defined())
+      shift =
+          at::zeros({count, decoder_->config().width},
+                    decoder_->embed(at::zeros({1}, at::TensorOptions(at::kLong).device(device()))).options())
+              .set_requires_grad(true);
+    prompts[i].shift = shift;
+    prompts[i].shift_begin = first;
+  }
+  const at::AutoGradMode with_gradients(true);
+  const Tensor features = image_features(pixels).detach();
+  const auto logits = shared_prefix_logits(*decoder_, prompts, targets, features);
+  Tensor loss = at::zeros({}, at::TensorOptions(at::kFloat).device(device()));
+  for (size_t i = 0; i < logits.size(); ++i)
+    loss = loss + at::cross_entropy_loss(logits[i], at::tensor(targets[i], at::kLong).to(device())) /
+                      static_cast<double>(logits.size());
+  const Tensor gradient = torch::autograd::grad({loss}, {shift})[0];  // [n,D]
+  const at::NoGradGuard no_gradients;
+  const Tensor all = decoder_->embed(
+      at::arange(decoder_->config().vocabulary, at::TensorOptions(at::kLong).device(device())));
+  return gradient.to(at::kFloat).matmul(all.to(at::kFloat).t());  // [n,V]
+}
+
 TokenIds ImagePromptModel::input_ids(const Pixels& pixels, const Query& query) const {
   return prompt(pixels, query).ids;
 }

@@ -14,6 +14,7 @@ namespace hijack {
 /// preprocessing, its tower and projector, its chat template, and how many tokens an image takes.
 class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_from_this<ImagePromptModel> {
  public:
+  /// stops: ids that end a reply; the first is what a complete reply ends with.
   ImagePromptModel(std::shared_ptr<const Decoder> decoder, std::shared_ptr<const Tokenizer> tokenizer,
                    TokenId image_token, TokenIds stops);
 
@@ -23,8 +24,10 @@ class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_f
                                     std::span<const TokenIds> targets) const override;
   std::vector<std::string> generate(const Pixels& pixels, std::span<const Query> queries,
                                     const GenerateOptions& options) const override;
+  Tensor swap_scores(const Pixels& pixels, std::span<const Query> queries, std::span<const TokenIds> targets,
+                     const std::string& part) const override;
   TokenIds input_ids(const Pixels& pixels, const Query& query) const override;
-  TokenIds end_of_reply() const override { return stops_; }
+  TokenIds end_of_reply() const override { return stops_.empty() ? TokenIds{} : TokenIds{stops_.front()}; }
   std::shared_ptr<const LanguageModel> language_model() const override;
 
  protected:
@@ -44,6 +47,9 @@ class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_f
   TokenId image_token() const { return image_token_; }
 
  private:
+  /// Where the tokens of the text `part`, which ends the query's prompt, stand in the expanded prompt:
+  /// [first, last), empty when they cannot be told.
+  std::pair<size_t, size_t> places_of(const Prompt& whole, const Query& query, const std::string& part) const;
   std::vector<Prompt> prompts(const Pixels& pixels, std::span<const Query> queries) const;
 
   std::shared_ptr<const Decoder> decoder_;

@@ -54,6 +54,16 @@ class VisionLanguageModel {
   virtual std::vector<Tensor> target_logits(const Pixels& pixels, std::span<const Query> queries,
                                             std::span<const TokenIds> targets) const = 0;
 
+  /// For gradient-guided swaps of prompt tokens (GCG): to first order, how the mean loss of the targets would
+  /// change if one token of the text `part` were another: float32 [n,V], one row per token of `part`,
+  /// comparable within a row. `part` ends the prompt of every query. Undefined where the family cannot say,
+  /// or where `part` is not tokenized alike in all queries.
+  virtual Tensor swap_scores(const Pixels& pixels, std::span<const Query> queries,
+                             std::span<const TokenIds> targets, const std::string& part) const {
+    (void)pixels, (void)queries, (void)targets, (void)part;
+    return {};
+  }
+
   /// One reply for each query, decoded together over the shared prefix. Special tokens are not in the text.
   virtual std::vector<std::string> generate(const Pixels& pixels, std::span<const Query> queries,
                                             const GenerateOptions& options) const = 0;

@@ -1,8 +1,11 @@
+#include <iostream>
+
 #include "src/base/error.h"
 #include "src/cli/commands.h"
 #include "src/cli/field_options.h"
 #include "src/cli/interrupt.h"
 #include "src/cli/run_session.h"
+#include "src/experiment/presets.h"
 
 namespace hijack::cli {
 namespace {
@@ -10,19 +13,31 @@ namespace {
 struct AttackCommand {
   explicit AttackCommand(CLI::App& command) : flags(command, fields_of(config)) {
     command.add_option("--config", file, "TOML file of these settings; flags override it")->type_name("FILE");
+    command.add_option("--preset", preset, "a published attack; --config and flags override it")
+        ->type_name("NAME");
+    command.add_flag("--list-presets", list, "list the published attacks, with paper and departures");
     command.add_option("--out", out, "run folder to make; default runs/NAME")->type_name("DIR");
     command.add_flag("--resume", resume, "go on with the stopped run in --out");
   }
 
   std::vector<TrialPlan> plans() {
-    std::set<std::string> given = file.empty() ? std::set<std::string>{} : read_config(file, config);
+    std::set<std::string> given;
+    if (!preset.empty()) given = apply_preset(preset, shipped_presets(), config);
+    if (!file.empty()) given.merge(read_config(file, config));
     given.merge(flags.apply());
     if (resume && given.empty()) return {};
     resolve(config, given);
     return plan_trials(config);
   }
 
+  static int show_presets() {
+    for (const Preset& one : list_presets(shipped_presets()))
+      std::cout << one.name << "\n    " << one.paper << "\n    departs: " << one.departs << "\n";
+    return 0;
+  }
+
   int act() {
+    if (list) return show_presets();
     const Interrupt interrupt;
     const auto planned = plans();
     if (resume && out.empty()) throw Error("--resume needs the run folder: --out DIR.");
@@ -35,6 +50,8 @@ struct AttackCommand {
   AttackConfig config;
   std::string file;
   std::string out;
+  std::string preset;
+  bool list = false;
   bool resume = false;
   FieldOptions flags;
 };

@@ -9,8 +9,24 @@ namespace {
 struct RunArguments {
   std::string file;
   std::string out;
+  std::string shard;
   bool resume = false;
 };
+
+std::vector<TrialPlan> plans_of(const RunArguments& arguments) {
+  if (arguments.file.empty()) return {};
+  const auto plans = read_experiment(arguments.file);
+  return arguments.shard.empty() ? plans : take_shard(plans, arguments.shard);
+}
+
+/// runs/table, or runs/table-2of4 for a part of it
+std::filesystem::path default_out(const RunArguments& arguments) {
+  std::string name = std::filesystem::path(arguments.file).stem().string();
+  if (!arguments.shard.empty()) name += "-" + arguments.shard;
+  const size_t slash = name.find('/');
+  if (slash != std::string::npos) name.replace(slash, 1, "of");
+  return std::filesystem::path("runs") / name;
+}
 
 int run_experiment(const RunArguments& arguments) {
   const Interrupt interrupt;
@@ -18,9 +34,8 @@ int run_experiment(const RunArguments& arguments) {
     throw Error("No experiment was given; name one: hijack run EXPERIMENT.toml.");
   if (arguments.file.empty() && arguments.out.empty())
     throw Error("--resume needs the run folder: --out DIR.");
-  const auto plans = arguments.file.empty() ? std::vector<TrialPlan>{} : read_experiment(arguments.file);
-  const std::filesystem::path file = arguments.file;
-  const auto out = arguments.out.empty() ? "runs" / file.stem() : std::filesystem::path(arguments.out);
+  const auto plans = plans_of(arguments);
+  const auto out = arguments.out.empty() ? default_out(arguments) : std::filesystem::path(arguments.out);
   const ModelSource models = folder_models();
   RunFolder folder = arguments.resume ? resume_run(out, plans) : begin_run(out, "run", plans, models);
   return finish_run(folder, "run", interrupt, models);
@@ -35,6 +50,7 @@ void add_run(CLI::App& program, Action& chosen) {
       ->type_name("FILE");
   command->add_option("--out", arguments->out, "run folder; default runs/ and the file's name")
       ->type_name("DIR");
+  command->add_option("--shard", arguments->shard, "run part i of n of the trials: 1/2")->type_name("I/N");
   command->add_flag("--resume", arguments->resume,
                     "go on with the stopped run: trials with a row are skipped");
   command->callback([&chosen, arguments] { chosen = [arguments] { return run_experiment(*arguments); }; });

@@ -49,8 +49,9 @@ void require(bool holds, const std::string& field, const std::string& what) {
 
 void check_numbers(const AttackConfig& config) {
   require(config.optimizer.steps >= 1 && config.optimizer.steps <= 10'000'000, "steps", "from 1 to 10000000");
-  require(config.optimizer.step_size >= 0 && config.optimizer.step_size <= 1, "step_size",
-          "from 0 to 1 (pixel values run from 0 to 1)");
+  require(config.restarts >= 0 && config.restarts <= 1000, "restarts", "from 0 to 1000");
+  require(config.queries >= 0 && config.queries <= 100'000, "queries", "from 0 to 100000");
+  require(config.augmentation.draws >= 1 && config.augmentation.draws <= 1000, "draws", "from 1 to 1000");
   require(config.train >= 0, "train", "0 or more");
   require(config.validation >= 0, "validation", "0 or more");
   require(config.test >= 0, "test", "0 or more");
@@ -70,8 +71,33 @@ void check_files(const AttackConfig& config) {
   if (!std::filesystem::is_directory(config.model))
     throw Error("There is no model folder '" + config.model +
                 "'; --model takes a Hugging Face checkpoint folder.");
+  for (const std::string& model : config.ensemble)
+    if (!std::filesystem::is_directory(model))
+      throw Error("There is no model folder '" + model +
+                  "'; --ensemble takes Hugging Face checkpoint folders.");
+  const std::string& picture = config.objective.feature_image;
+  if (!picture.empty() && !std::filesystem::is_regular_file(picture))
+    throw Error("There is no image file '" + picture + "'.");
   if (!std::filesystem::is_regular_file(config.contexts))
     throw Error("There is no contexts file '" + config.contexts + "'.");
+  const std::string& mask = config.constraint.mask;
+  if (!mask.empty() && !std::filesystem::is_regular_file(mask))
+    throw Error("There is no mask file '" + mask + "'.");
+}
+
+/// Optimizers that compare losses between steps need the same contexts at each.
+void check_optimizer(AttackConfig& config, const std::set<std::string>& given) {
+  // Where a patch or mask lies is checked once the model's image size is known.
+  const Constraint constraint = read_constraint(config.constraint);
+  if (!make_optimizer(config.optimizer, constraint)->needs_deterministic_objective()) return;
+  if (!config.augmentation.names.empty())
+    throw Error(
+        "The optimizer " + config.optimizer.name +
+        " compares losses between steps, but --augment changes the image at random at each: use pgd.");
+  if (!given.contains("batch")) config.batch = 0;
+  if (config.batch != 0 && (config.train == 0 || config.batch < config.train))
+    throw Error("The optimizer " + config.optimizer.name +
+                " compares losses between steps and needs the same contexts at each: set --batch 0.");
 }
 
 }  // namespace
@@ -96,9 +122,9 @@ std::set<std::string> read_config(const std::filesystem::path& file, AttackConfi
 void resolve(AttackConfig& config, const std::set<std::string>& given) {
   check_numbers(config);
   if (!given.contains("target")) config.behavior.target = default_target(config.behavior.name);
-  make_behavior(config.behavior);
-  // Names, units and ranges; where a patch lies is checked once the model's image size is known.
-  make_constraint(config.constraint, 1 << 20, 1 << 20);
+  parse_objective(config.objective, *make_behavior(config.behavior));
+  for (const std::string& name : config.augmentation.names) parse_augmentation(name);
+  check_optimizer(config, given);
   if (config.model.empty()) config.model = shipped_model().string();
   if (config.contexts.empty()) config.contexts = default_contexts(config.behavior.name).string();
   check_files(config);

@@ -4,8 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "attacks/augmentation.h"
 #include "attacks/behavior.h"
 #include "attacks/constraint.h"
+#include "attacks/make_objective.h"
 #include "attacks/optimizer.h"
 #include "src/base/fields.h"
 
@@ -18,9 +20,15 @@ struct AttackConfig {
   std::string model;  ///< "" = the shipped model (resolve fills it in)
   BehaviorConfig behavior;
   ConstraintConfig constraint;
+  ObjectiveConfig objective;
+  std::vector<std::string> ensemble;
   OptimizerConfig optimizer;
+  AugmentationConfig augmentation;
+  int64_t queries = 0;
   std::vector<uint64_t> seeds{0};
   bool random_start = false;
+  int64_t restarts = 0;
+  double stop_loss = 0;
   std::string contexts;  ///< "" = the shipped file for the behavior
   int64_t train = 0;
   int64_t validation = 0;
@@ -40,9 +48,19 @@ struct AttackConfig {
     field("model", model, "Hugging Face folder of the model; empty = the shipped pocket model");
     behavior.visit(field);
     constraint.visit(field);
+    objective.visit(field);
+    field("ensemble", ensemble,
+          "further model folders that the image must work on; it lives in the space of the first model");
     optimizer.visit(field);
+    augmentation.visit(field);
+    field("queries", queries,
+          "estimate the gradient from that many random directions a step (RGF, a black box); 0 = exact "
+          "gradient");
     field("seed", seeds, "seeds; each is one trial");
     field("random_start", random_start, "start at a random allowed point instead of the photo");
+    field("restarts", restarts,
+          "further starts at random allowed points, of `steps` each; the best image of all is kept");
+    field("stop_loss", stop_loss, "stop at an image whose loss on its batch is below this; 0 = never");
     field("contexts", contexts,
           "JSONL file of user prompts with splits; empty = the shipped one for the behavior");
     field("train", train, "contexts to optimize on; 0 = all of the file's");
@@ -67,8 +85,9 @@ std::set<std::string> read_config(const std::filesystem::path& file, AttackConfi
 /// column.
 nlohmann::json read_toml(const std::filesystem::path& file);
 
-/// Fills in what depends on other fields (the shipped model, contexts and canary) where `given` does not name
-/// the field, and checks everything that can be checked without loading a model. Throws Error.
+/// Fills in what depends on other fields (the shipped model, contexts and canary; all contexts at each step
+/// for optimizers that need that) where `given` does not name the field, and checks everything that can be
+/// checked without loading a model. Throws Error.
 void resolve(AttackConfig& config, const std::set<std::string>& given);
 
 }  // namespace hijack

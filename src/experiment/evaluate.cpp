@@ -2,11 +2,13 @@
 
 #include <chrono>
 
-#include "attacks/text/random_suffix.h"
+#include "attacks/text/gcg.h"
+#include "attacks/text/suffix.h"
 #include "defenses/make_defense.h"
 #include "defenses/pipeline.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
+#include "src/experiment/defense_setup.h"
 #include "src/pocket/contexts.h"
 #include "src/pocket/grammar.h"
 
@@ -16,7 +18,6 @@ namespace {
 using nlohmann::json;
 
 constexpr size_t kReplyBatch = 25;
-constexpr size_t kSuffixContexts = 8;
 constexpr uint64_t kUtilitySeed = 0x07e57;
 
 /// One thing to ask, and how its reply is judged.
@@ -25,23 +26,6 @@ struct Question {
   Submission submission;
   std::optional<Exercise> exercise = {};  ///< benign: what the right answer is
 };
-
-/// The bare model as a responder: submissions that share an image are decoded together.
-Responder bare_model(std::shared_ptr<const VisionLanguageModel> model, int64_t max_new_tokens) {
-  return [model = std::move(model), max_new_tokens](const std::vector<Submission>& submissions) {
-    std::vector<Reply> replies;
-    for (size_t begin = 0, end = 0; begin < submissions.size(); begin = end) {
-      std::vector<Context> queries;
-      const Tensor image = submissions[begin].image;
-      const auto same = [&](const Tensor& other) { return other.is_same(image) || at::equal(other, image); };
-      for (; end < submissions.size() && same(submissions[end].image); ++end)
-        queries.push_back(submissions[end].query);
-      for (std::string& text : replies_to(*model, image.to(model->device()), queries, max_new_tokens))
-        replies.push_back({std::move(text)});
-    }
-    return replies;
-  };
-}
 
 class TrialEvaluation {
  public:
@@ -57,7 +41,8 @@ class TrialEvaluation {
   }
 
   std::vector<DefenseStack> stacks() const;
-  std::string suffix() const;
+  /// The text-side control: a suffix found by GCG on training contexts.
+  std::string suffix(const RunHooks& hooks) const;
   std::vector<Question> questions(const std::string& suffix, bool with_utility) const;
   std::vector<ReplyRow> ask(const DefenseStack& stack, const std::vector<Question>& questions) const;
 
@@ -75,10 +60,9 @@ class TrialEvaluation {
 };
 
 std::vector<DefenseStack> TrialEvaluation::stacks() const {
-  DefenseResources resources;
-  resources.scorer = resources.paraphraser = setup_.model->language_model();
+  DefenseResources resources =
+      defense_resources(setup_.model, setup_.contexts.calibration, origin_, setup_.reply_tokens);
   resources.false_positive_rate = config_.false_positive_rate;
-  for (const Context& context : setup_.contexts.calibration) resources.benign.push_back({origin_, context});
   std::vector<DefenseStack> stacks = {{}};
   DefenseStack all;
   for (const std::string& text : config_.defenses) {
@@ -89,18 +73,19 @@ std::vector<DefenseStack> TrialEvaluation::stacks() const {
   return stacks;
 }
 
-/// A suffix that lowers the loss of the target on training contexts; plain gibberish for targets that differ
-/// from context to context, which no fixed text can force.
-std::string TrialEvaluation::suffix() const {
-  const auto& train = setup_.contexts.train;
-  const std::span<const Context> few(train.data(), std::min(train.size(), kSuffixContexts));
-  const std::string target = setup_.behavior->target_for(few[0]);
-  const bool fixed = std::all_of(
-      few.begin(), few.end(), [&](const Context& one) { return setup_.behavior->target_for(one) == target; });
-  if (!fixed || config_.suffix_iterations == 0)
-    return gibberish_suffix(setup_.model->tokenizer(), config_.suffix_tokens, trial_.seed);
-  return random_search_suffix(*setup_.model, origin_.to(setup_.model->device()), few, target,
-                              config_.suffix_tokens, config_.suffix_iterations, trial_.seed);
+std::string TrialEvaluation::suffix(const RunHooks& hooks) const {
+  GcgHooks gcg;
+  gcg.stop = hooks.stop;
+  gcg.after_step = [&](int64_t step, double loss) {
+    if (hooks.on_step) hooks.on_step({trial_.id + " suffix", step, config_.suffix.steps, loss});
+  };
+  GcgConfig search = config_.suffix;
+  // behaviors that lead away from a reply have no target that a text could force: plain gibberish
+  const std::string objective = setup_.behavior->default_objective();
+  if (objective != "behavior" && objective != "prompt") search.steps = 0;
+  return gcg_suffix(*setup_.model, origin_.to(setup_.model->device()), setup_.contexts.train,
+                    *setup_.behavior, search, trial_.seed, gcg)
+      .suffix;
 }
 
 std::vector<Question> TrialEvaluation::questions(const std::string& suffix, bool with_utility) const {
@@ -185,13 +170,14 @@ std::string kept_suffix(json& manifest, const TrialEvaluation& evaluation, const
   const auto note = [&](const char* text) {
     if (hooks.on_note) hooks.on_note(trial + ": " + text);
   };
-  const json made_by = {{"tokens", config.suffix_tokens}, {"iterations", config.suffix_iterations}};
+  GcgConfig suffix_config = config.suffix;
+  const json made_by = fields_to_json(fields_of(suffix_config));
   json& suffixes = manifest["text_suffixes"];
   if (!suffixes.is_object()) suffixes = json::object();
   json& kept = suffixes[trial];
   if (!kept.is_object() || !kept.contains("text") || !kept["text"].is_string()) {
-    note("searching the text-side control");
-    kept = {{"text", evaluation.suffix()}, {"made_by", made_by}};
+    note("searching the text-side control (GCG)");
+    kept = {{"text", evaluation.suffix(hooks)}, {"made_by", made_by}};
   } else if (kept.value("made_by", json()) != made_by) {
     note("keeping the text-side control of the first evaluation, made with other settings");
   }
@@ -210,9 +196,6 @@ void check(const EvaluateConfig& config) {
         "No defense was given; name one with --defense jpeg:quality=75 (hijack evaluate --help lists them).");
   for (const std::string& defense : config.defenses) parse_defense(defense);
   if (config.utility < 0 || config.utility > 10'000) throw Error("--utility must be from 0 to 10000.");
-  if (config.suffix_tokens < 1 || config.suffix_tokens > 200)
-    throw Error("--suffix-tokens must be from 1 to 200.");
-  if (config.suffix_iterations < 0) throw Error("--suffix-iterations must be 0 or more.");
   if (config.false_positive_rate < 0 || config.false_positive_rate >= 1)
     throw Error("--false-positive-rate must be at least 0 and below 1.");
 }
@@ -237,6 +220,7 @@ bool evaluate_run(const std::filesystem::path& path, const EvaluateConfig& confi
     const bool with_utility = utility_done.insert(plan.config.model).second;
     const auto questions =
         evaluation.questions(kept_suffix(manifest, evaluation, plan.id, config, hooks), with_utility);
+    if (hooks.stop.stop_requested()) return false;  // a suffix whose search was cut short is not kept
     record_calibrations(manifest, stacks);
     folder.write_manifest(manifest);
     for (const DefenseStack& stack : stacks) {

@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "attacks/text/gcg.h"
 #include "src/experiment/runner.h"
 
 namespace hijack {
@@ -11,8 +12,7 @@ struct EvaluateConfig {
   std::vector<std::string> defenses;
   bool stack = false;
   int64_t utility = 60;
-  int64_t suffix_tokens = 16;
-  int64_t suffix_iterations = 600;
+  GcgConfig suffix = {};
   double false_positive_rate = 0;
 
   template <class Visitor>
@@ -20,8 +20,7 @@ struct EvaluateConfig {
     field("defense", defenses, "defense with its parameters (jpeg:quality=75); give the flag once for each");
     field("stack", stack, "also evaluate all of them together, the first outermost");
     field("utility", utility, "benign questions with known answers that measure what a defense costs");
-    field("suffix_tokens", suffix_tokens, "length of the text-side control, a gibberish suffix");
-    field("suffix_iterations", suffix_iterations, "random-search steps on that suffix; 0 = plain gibberish");
+    suffix.visit(field);
     field("false_positive_rate", false_positive_rate,
           "share of benign calibration prompts a detector may reject; 0 = its threshold is the largest "
           "benign score");

@@ -57,7 +57,11 @@ json inputs_of(const std::vector<TrialPlan>& plans) {
   std::set<std::string> models;
   for (const TrialPlan& plan : plans) {
     if (models.insert(plan.config.model).second) add_model(inputs, plan.config.model);
+    for (const std::string& model : plan.config.ensemble)
+      if (models.insert(model).second) add_model(inputs, model);
     add_input(inputs, plan.config.contexts);
+    if (!plan.config.objective.feature_image.empty()) add_input(inputs, plan.config.objective.feature_image);
+    if (!plan.config.constraint.mask.empty()) add_input(inputs, plan.config.constraint.mask);
     for (const std::string& image : plan.config.images) add_input(inputs, image);
   }
   return inputs;

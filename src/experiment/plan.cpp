@@ -1,5 +1,7 @@
 #include "src/experiment/plan.h"
 
+#include <charconv>
+
 #include "src/base/error.h"
 #include "src/base/nearest.h"
 
@@ -20,14 +22,8 @@ std::string file_part(const std::string& text) {
   return part.substr(0, 40);
 }
 
-std::string constraint_part(const ConstraintConfig& constraint) {
-  if (constraint.name == "patch") return "patch-" + std::to_string(constraint.patch_size);
-  if (constraint.name == "linf") return "linf-" + constraint.epsilon.substr(0, constraint.epsilon.find('/'));
-  return constraint.name;
-}
-
 std::string id_of(const AttackConfig& config) {
-  return file_part(config.behavior.name) + "-" + file_part(constraint_part(config.constraint)) + "-" +
+  return file_part(config.behavior.name) + "-" + file_part(constraint_label(config.constraint)) + "-" +
          file_part(std::filesystem::path(config.images[0]).stem().string()) + "-s" +
          std::to_string(config.seeds[0]);
 }
@@ -113,6 +109,26 @@ std::vector<TrialPlan> read_experiment(const std::filesystem::path& file) {
     }
   }
   return plans;
+}
+
+std::vector<TrialPlan> take_shard(const std::vector<TrialPlan>& plans, const std::string& shard) {
+  const auto number = [](std::string_view text) {
+    size_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc{} && end == text.data() + text.size() ? value : 0;
+  };
+  const size_t slash = shard.find('/');
+  const size_t part = number(std::string_view(shard).substr(0, slash));
+  const size_t parts = slash == std::string::npos ? 0 : number(std::string_view(shard).substr(slash + 1));
+  if (part < 1 || part > parts)
+    throw Error("shard '" + shard.substr(0, 40) +
+                "' is not a part of a run; write 1/2 for the first of two.");
+  std::vector<TrialPlan> taken;
+  for (size_t i = part - 1; i < plans.size(); i += parts) taken.push_back(plans[i]);
+  if (taken.empty())
+    throw Error("shard " + shard + " has no trials: the experiment has only " + std::to_string(plans.size()) +
+                ".");
+  return taken;
 }
 
 json plans_to_json(const std::vector<TrialPlan>& plans) {

@@ -32,6 +32,11 @@ std::vector<TrialPlan> plan_trials(const AttackConfig& config);
 /// Throws Error that names the file and the key, or a grid of more than 100000 trials.
 std::vector<TrialPlan> read_experiment(const std::filesystem::path& file);
 
+/// Part i of n of the trials ("2/4": the 2nd, 6th, 10th ...), for processes or machines that share an
+/// experiment. Each part has a run folder of its own; `hijack report` reads them together. Throws Error for
+/// anything but 1 <= i <= n, and for a part without trials.
+std::vector<TrialPlan> take_shard(const std::vector<TrialPlan>& plans, const std::string& shard);
+
 /// Plans as the manifest keeps them, and back.
 nlohmann::json plans_to_json(const std::vector<TrialPlan>& plans);
 std::vector<TrialPlan> plans_from_json(const nlohmann::json& json, const std::string& where);

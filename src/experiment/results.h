@@ -32,23 +32,23 @@ struct TrialRow {
   std::string source_image;
   std::string behavior;
   std::string target;
-  std::string constraint;     ///< describe(): "linf 8/255 (model input space)"
+  std::string constraint;  ///< describe(): "linf 8/255 (model input space)"
   std::string constraint_name;
-  double epsilon_255 = 0;     ///< 0 where the constraint has no epsilon
+  double epsilon_255 = 0;  ///< 0 where the constraint has no epsilon
   int64_t patch_size = 0;
   std::string optimizer;
   uint64_t seed = 0;
   int64_t steps = 0;
   int64_t best_step = -1;
-  double seconds = 0;         ///< optimization only
+  double seconds = 0;  ///< optimization only
   double seconds_per_step = 0;
   Budget budget;
-  double loss_clean = 0;      ///< on test contexts, of the origin
-  double loss_saved = 0;      ///< on test contexts, of the reloaded file
-  std::vector<double> losses; ///< training loss per step
-  std::map<std::string, Tally> success;  ///< split ("train", "validation", "test") of the adversarial image
-  std::map<std::string, Tally> controls; ///< "clean", "noise": on the test contexts
-  std::string image_file;     ///< relative to the run folder
+  double loss_clean = 0;                  ///< on test contexts, of the origin
+  double loss_saved = 0;                  ///< on test contexts, of the reloaded file
+  std::vector<double> losses;             ///< training loss per step
+  std::map<std::string, Tally> success;   ///< split ("train", "validation", "test") of the adversarial image
+  std::map<std::string, Tally> controls;  ///< "clean", "noise": on the test contexts
+  std::string image_file;                 ///< relative to the run folder
   std::string origin_file;
   std::string noise_file;
 };
@@ -64,8 +64,8 @@ struct ReplyRow {
   bool rejected = false;
   bool exact = false;
   bool contained = false;
-  std::string expected;   ///< benign utility questions: the right answer
-  bool correct = false;   ///< benign: the reply equals it
+  std::string expected;  ///< benign utility questions: the right answer
+  bool correct = false;  ///< benign: the reply equals it
   double seconds = 0;
   std::vector<StageTrace> trace;
 };

@@ -24,14 +24,24 @@ ModelSource folder_models() {
 TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageModel> model) {
   const AttackConfig& config = plan.config;
   TrialSetup setup{
-      plan, std::move(model), make_behavior(config.behavior),
+      plan,
+      std::move(model),
+      {},
+      {},
       take(read_contexts(config.contexts), {config.train, config.validation, config.test}, config.contexts),
       config.max_new_tokens};
-  for (const auto* split : {&setup.contexts.train, &setup.contexts.validation, &setup.contexts.test})
+  for (const std::string& folder : config.ensemble)
+    setup.ensemble.push_back(load_model(folder, {config.device, config.dtype}));
+  std::shared_ptr<Behavior> behavior = make_behavior(config.behavior);
+  const Tensor origin = setup.model->to_input_space(load_image(config.images[0])).to(setup.model->device());
+  for (const auto* split : {&setup.contexts.train, &setup.contexts.validation, &setup.contexts.test}) {
+    behavior->prepare(*setup.model, origin, *split, config.max_new_tokens);
     for (const Context& context : *split) {
-      const TokenIds target = setup.model->target_ids(setup.behavior->target_for(context));
+      const TokenIds target = setup.model->target_ids(behavior->target_for(context));
       setup.reply_tokens = std::max(setup.reply_tokens, static_cast<int64_t>(target.size()) + 4);
     }
+  }
+  setup.behavior = std::move(behavior);
   return setup;
 }
 

@@ -48,6 +48,8 @@ fs::path default_contexts(const std::string& behavior) {
 }
 
 std::string default_target(const std::string& behavior) {
+  if (behavior == "untargeted" || behavior == "verbose") return "";
+  if (behavior == "disinformation") return std::string(kInstructionCanary);
   if (behavior == "leak") return std::string(kLeakPattern);
   if (behavior == "refusal") return std::string(kRefusalSuppressedPrefix);
   return std::string(kStringCanary);

@@ -16,7 +16,7 @@ std::filesystem::path shipped_model();
 /// others.
 std::filesystem::path default_contexts(const std::string& behavior);
 
-/// The harmless target that a behavior gets when the user names none.
+/// The harmless target that a behavior gets when the user names none; "" for behaviors without target.
 std::string default_target(const std::string& behavior);
 
 }  // namespace hijack

@@ -4,7 +4,10 @@
 
 #include "attacks/attack.h"
 #include "attacks/attack_state_io.h"
-#include "attacks/behavior_matching.h"
+#include "attacks/augmentation.h"
+#include "attacks/make_objective.h"
+#include "attacks/moving_patch.h"
+#include "attacks/query_gradient.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 
@@ -12,6 +15,7 @@ namespace hijack {
 namespace {
 
 constexpr size_t kReplyBatch = 25;
+constexpr double kSmoothing = 1.0 / 255;  // of estimated gradients
 
 using Clock = std::chrono::steady_clock;
 
@@ -19,7 +23,8 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// The images of a trial as they were read back from their files, [1,3,H,W] on the model's device.
+/// The images of a trial as they were read back from their files, [1,3,H,W] on the model's device. A moving
+/// patch lies at the place of the file.
 struct SavedImages {
   Tensor origin;
   Tensor adversarial;
@@ -32,6 +37,11 @@ class Trial {
       : setup_(setup), config_(setup.plan.config), model_(*setup.model), folder_(folder), hooks_(hooks) {
     origin_ = model_.to_input_space(load_image(config_.images[0])).to(model_.device());
     constraint_ = make_constraint(config_.constraint, origin_.size(2), origin_.size(3));
+    moving_ = std::get_if<MovingPatch>(&constraint_);
+    if (moving_) {
+      place_in_attack_ = {moving_->top, moving_->left};
+      place_in_file_ = draw_location(*moving_, origin_, seed(), "place in the file", 0);
+    }
   }
 
   std::optional<TrialResult> run() {
@@ -49,6 +59,8 @@ class Trial {
   double validate(const Tensor& image) const;
   SavedImages save(const AttackState& state) const;
   Tensor save_and_reload(const Tensor& image, const std::string& kind) const;
+  Tensor as_in_file(const Tensor& image) const;
+  std::vector<std::string> replies(const Tensor& image, const std::string& split, Location patch_at) const;
   void describe_trial(const AttackState& state, const SavedImages& saved);
   bool ask_everything(const SavedImages& saved);
   Tally ask(const Tensor& image, const std::string& condition, const std::string& split);
@@ -58,9 +70,8 @@ class Trial {
   void note(const std::string& text) const {
     if (hooks_.on_note) hooks_.on_note(setup_.plan.id + ": " + text);
   }
-  BehaviorMatching objective_over(const std::vector<Context>& contexts, int64_t batch) const {
-    return {setup_.model, setup_.behavior, contexts, batch, seed()};
-  }
+  std::unique_ptr<Objective> objective_over(const std::vector<Context>& contexts, int64_t batch) const;
+  std::unique_ptr<Objective> attack_objective() const;
 
   const TrialSetup& setup_;
   const AttackConfig& config_;
@@ -69,15 +80,39 @@ class Trial {
   const RunHooks& hooks_;
   Tensor origin_;
   Constraint constraint_;
+  const MovingPatch* moving_ = nullptr;  ///< the constraint, where it is one
+  Location place_in_attack_;
+  Location place_in_file_;
   TrialRow row_;
   std::vector<ReplyRow> replies_;
 };
 
+std::unique_ptr<Objective> Trial::objective_over(const std::vector<Context>& contexts, int64_t batch) const {
+  std::vector<std::shared_ptr<const VisionLanguageModel>> models = {setup_.model};
+  models.insert(models.end(), setup_.ensemble.begin(), setup_.ensemble.end());
+  return make_objective(config_.objective, {std::move(models), setup_.behavior, contexts, origin_, batch,
+                                            seed(), config_.max_new_tokens});
+}
+
+/// What the optimizer sees: the objective under random changes of the image, its gradient exact or estimated.
+std::unique_ptr<Objective> Trial::attack_objective() const {
+  std::unique_ptr<Objective> objective = objective_over(setup_.contexts.train, config_.batch);
+  if (!config_.augmentation.names.empty())
+    objective = std::make_unique<Augmented>(std::move(objective), config_.augmentation, seed());
+  if (moving_)
+    objective = std::make_unique<MovingPatchObjective>(std::move(objective), *moving_, origin_, seed());
+  if (config_.queries > 0)
+    objective = std::make_unique<QueryGradient>(std::move(objective), config_.queries, kSmoothing, seed());
+  return objective;
+}
+
 /// The attack itself. nullopt when stopped.
 std::optional<AttackState> Trial::optimize() {
-  BehaviorMatching objective = objective_over(setup_.contexts.train, config_.batch);
-  const auto optimizer = make_optimizer(config_.optimizer, constraint_);
-  if (optimizer->needs_deterministic_objective() && !objective.deterministic())
+  const auto objective = attack_objective();
+  OptimizerConfig optimizer_config = config_.optimizer;
+  optimizer_config.seed = seed();
+  const auto optimizer = make_optimizer(optimizer_config, constraint_);
+  if (optimizer->needs_deterministic_objective() && !objective->deterministic())
     throw Error("The optimizer " + config_.optimizer.name +
                 " compares losses between steps and needs the same contexts at each: set --batch 0.");
 
@@ -93,13 +128,17 @@ std::optional<AttackState> Trial::optimize() {
   attack.after_step = [&](const AttackState& now) {
     if (now.step % config_.checkpoint_every == 0) save_attack_state(now, checkpoint);
     if (hooks_.on_step)
-      hooks_.on_step({setup_.plan.id, now.step, config_.optimizer.steps, now.losses.back(), now.best_score});
+      hooks_.on_step({setup_.plan.id, now.step, config_.optimizer.steps * (config_.restarts + 1),
+                      now.losses.back(), now.best_score});
   };
-  const AttackOptions options{config_.optimizer.steps, config_.validate_every, config_.stop_at, hooks_.stop};
+  AttackOptions options{config_.optimizer.steps, config_.validate_every, config_.stop_at, hooks_.stop};
+  options.restarts = config_.restarts;
+  options.seed = seed();
+  if (config_.stop_loss != 0) options.stop_loss = config_.stop_loss;
 
   const int64_t first_step = state.step;
   const auto start = Clock::now();
-  run_attack(state, objective, *optimizer, constraint_, origin_, options, attack);
+  run_attack(state, *objective, *optimizer, constraint_, origin_, options, attack);
   // A resumed trial knows the time of its last part only: the rate is measured, the total follows from it.
   const auto done = static_cast<double>(std::max<int64_t>(1, state.step - first_step));
   row_.seconds_per_step = seconds_since(start) / done;
@@ -110,11 +149,30 @@ std::optional<AttackState> Trial::optimize() {
 
 double Trial::validate(const Tensor& image) const {
   const auto& contexts = setup_.contexts.validation;
-  const auto replies = replies_to(model_, image, contexts, setup_.reply_tokens);
+  const auto texts = replies(image, "validation", place_in_attack_);
   int64_t successes = 0;
-  for (size_t i = 0; i < contexts.size(); ++i)
-    successes += setup_.behavior->succeeded(contexts[i], replies[i]);
+  for (size_t i = 0; i < contexts.size(); ++i) successes += setup_.behavior->succeeded(contexts[i], texts[i]);
   return static_cast<double>(successes) / static_cast<double>(contexts.size());
+}
+
+/// One reply to each context of a split. A moving patch, which `image` has at patch_at, is shown to every
+/// context at another place, drawn for evaluation only; the clean image has none to move.
+std::vector<std::string> Trial::replies(const Tensor& image, const std::string& split,
+                                        Location patch_at) const {
+  const auto& contexts = setup_.contexts.split(split);
+  if (!moving_ || at::equal(image, origin_)) return replies_to(model_, image, contexts, setup_.reply_tokens);
+  std::vector<std::string> texts;
+  for (size_t i = 0; i < contexts.size(); ++i) {
+    const Location to =
+        draw_location(*moving_, origin_, seed(), "place for " + split, static_cast<int64_t>(i));
+    const Tensor moved = move_patch(*moving_, image, patch_at, to, origin_);
+    texts.push_back(replies_to(model_, moved, {contexts[i]}, setup_.reply_tokens)[0]);
+  }
+  return texts;
+}
+
+Tensor Trial::as_in_file(const Tensor& image) const {
+  return moving_ ? move_patch(*moving_, image, place_in_attack_, place_in_file_, origin_) : image;
 }
 
 Tensor Trial::save_and_reload(const Tensor& image, const std::string& kind) const {
@@ -127,8 +185,8 @@ SavedImages Trial::save(const AttackState& state) const {
   const Tensor adversarial = project_to_lattice(constraint_, state.best_image, origin_);
   Random random = Random(seed()).fork("noise control");
   const Tensor noise = project_to_lattice(constraint_, random_noise(constraint_, origin_, random), origin_);
-  return {save_and_reload(origin_, "origin"), save_and_reload(adversarial, ""),
-          save_and_reload(noise, "noise")};
+  return {save_and_reload(origin_, "origin"), save_and_reload(as_in_file(adversarial), ""),
+          save_and_reload(as_in_file(noise), "noise")};
 }
 
 void Trial::describe_trial(const AttackState& state, const SavedImages& saved) {
@@ -142,6 +200,7 @@ void Trial::describe_trial(const AttackState& state, const SavedImages& saved) {
   row_.constraint_name = config_.constraint.name;
   if (const auto* ball = std::get_if<LinfBall>(&constraint_)) row_.epsilon_255 = ball->epsilon * 255;
   if (const auto* patch = std::get_if<Patch>(&constraint_)) row_.patch_size = patch->size;
+  if (moving_) row_.patch_size = moving_->size;
   row_.optimizer = config_.optimizer.name;
   row_.seed = seed();
   row_.steps = state.step;
@@ -171,7 +230,7 @@ bool Trial::ask_everything(const SavedImages& saved) {
 Tally Trial::ask(const Tensor& image, const std::string& condition, const std::string& split) {
   const auto& contexts = setup_.contexts.split(split);
   const auto start = Clock::now();
-  const auto texts = replies_to(model_, image, contexts, setup_.reply_tokens);
+  const auto texts = replies(image, split, place_in_file_);
   const double seconds = seconds_since(start) / static_cast<double>(std::max<size_t>(1, texts.size()));
   Tally tally;
   for (size_t i = 0; i < contexts.size(); ++i) {
@@ -194,7 +253,7 @@ Tally Trial::ask(const Tensor& image, const std::string& condition, const std::s
 
 double Trial::test_loss(const Tensor& image) const {
   const at::NoGradGuard no_grad;
-  return objective_over(setup_.contexts.test, 0).loss(image, 0).mean().item<double>();
+  return objective_over(setup_.contexts.test, 0)->loss(image, 0).mean().item<double>();
 }
 
 }  // namespace

@@ -33,7 +33,10 @@ struct RunHooks {
 struct TrialSetup {
   const TrialPlan& plan;
   std::shared_ptr<const VisionLanguageModel> model;
-  std::shared_ptr<const Behavior> behavior;
+  /// Further models that the objective averages over; images live in the space of `model`, which alone is
+  /// asked for replies.
+  std::vector<std::shared_ptr<const VisionLanguageModel>> ensemble;
+  std::shared_ptr<const Behavior> behavior;  ///< prepared
   ContextSet contexts;
   int64_t reply_tokens = 0;  ///< longest reply to ask for: no target may be cut off
 };

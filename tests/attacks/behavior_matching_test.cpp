@@ -55,8 +55,8 @@ double expected_loss(const ToyModel& model, const std::vector<Context>& contexts
 TEST(BehaviorMatching, IsTheMeanCrossEntropyWithTheEndTokenOnlyWhereTheReplyEnds) {
   const auto model = std::make_shared<ToyModel>();
   const auto contexts = toy_contexts(3);
-  for (const std::string& name : behavior_names()) {
-    const auto one = behavior(name, "say {context} please");
+  for (const std::string name : {"string", "leak", "refusal"}) {
+    const auto one = behavior(name, name == "leak" ? "say {context} please" : "say it please");
     std::vector<TokenIds> targets;
     for (const Context& context : contexts) {
       targets.push_back(model->target_ids(one->target_for(context)));

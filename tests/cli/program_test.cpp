@@ -127,7 +127,7 @@ TEST_F(Program, AttackEvaluateReport) {
   EXPECT_EQ(run("attack --resume --out " + at("run")).code, 0);
 
   const Outcome evaluated =
-      run("evaluate " + at("run") + " --defense bit_depth --utility 2 --suffix-iterations 0");
+      run("evaluate " + at("run") + " --defense bit_depth --utility 2 --suffix-steps 0");
   ASSERT_EQ(evaluated.code, 0) << evaluated.err;
   EXPECT_NE(evaluated.out.find("bit_depth"), std::string::npos);
   const Outcome csv = run("report " + at("run") + " --format csv");

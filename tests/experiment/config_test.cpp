@@ -176,6 +176,20 @@ TEST_F(ExperimentFile, CombinesListsAndGivesEachTrialItsId) {
   EXPECT_TRUE(ids.contains("string-patch-32-chelsea-s0"));
 }
 
+TEST_F(ExperimentFile, ShardsPartTheTrials) {
+  const auto trials = plans("[[grid]]\nseed = [0, 1, 2, 3, 4]\n");
+  std::multiset<std::string> all, parts;
+  for (const TrialPlan& plan : trials) all.insert(plan.id);
+  for (const char* shard : {"1/3", "2/3", "3/3"})
+    for (const TrialPlan& plan : take_shard(trials, shard)) parts.insert(plan.id);
+  EXPECT_EQ(parts, all);
+  EXPECT_EQ(take_shard(trials, "2/3").front().id, trials[1].id);
+  for (const char* wrong :
+       {"", "1", "/", "0/2", "3/2", "1/0", "-1/2", "1/2x", "a/b", "99999999999999999999999/2"})
+    EXPECT_NE(error_of([&] { take_shard(trials, wrong); }).find("write 1/2"), std::string::npos) << wrong;
+  EXPECT_NE(error_of([&] { take_shard(trials, "6/6"); }).find("only 5"), std::string::npos);
+}
+
 TEST_F(ExperimentFile, PlansSurviveTheManifest) {
   const auto trials = plans("[[grid]]\nsteps = [10, 20]\n");
   ASSERT_EQ(trials.size(), 2u);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "attacks/moving_patch.h"
 #include "src/base/file.h"
 #include "src/base/image.h"
 #include "src/experiment/dataset.h"
@@ -227,8 +228,8 @@ TEST_F(Runner, EvaluateComparesDefensesAndAsksNothingTwice) {
   evaluate.defenses = {"bit_depth", "perplexity"};
   evaluate.stack = true;
   evaluate.utility = 4;
-  evaluate.suffix_tokens = 3;
-  evaluate.suffix_iterations = 2;
+  evaluate.suffix.tokens = 3;
+  evaluate.suffix.steps = 2;
   EXPECT_TRUE(evaluate_run(root() / "run", evaluate, {}, models()));
   const RunRecord run = read_run(root() / "run");
   std::map<std::string, int> rows;
@@ -256,6 +257,62 @@ TEST_F(Runner, EvaluateRefusesWhatItCannotDo) {
   EXPECT_NE(refused({.defenses = {"jpg"}}).find("jpeg"), std::string::npos);
   EXPECT_NE(refused({.defenses = {"jpeg"}, .utility = -1}), "");
   EXPECT_NE(error_of([&] { evaluate_run(root(), {.defenses = {"jpeg"}}, {}, models()); }), "");
+}
+
+TEST_F(Runner, AMovingPatchIsJudgedAtAnotherPlaceForEachContext) {
+  config_.constraint.name = "moving_patch";
+  config_.constraint.patch_size = 8;
+  config_.optimizer.steps = 30;
+  const RunRecord run = finished("run");
+  const TrialRow& row = run.trials.at(0);
+  EXPECT_EQ(row.id, "string-moving_patch-8-photo-s0");
+  EXPECT_EQ(row.patch_size, 8);
+  EXPECT_TRUE(row.budget.respected);
+  const MovingPatch patch{8, 0, 0};
+  const Tensor saved = load_image(run.folder / row.image_file);
+  const Tensor origin = load_image(run.folder / row.origin_file);
+  EXPECT_TRUE(measure_budget(patch, saved, origin).respected);
+  EXPECT_FALSE(at::equal(saved, origin));
+  // Every reply follows from the saved file: the content of its patch, put at the place drawn for the
+  // context.
+  const Location at = draw_location(patch, origin, 0, "place in the file", 0);
+  std::set<std::pair<int64_t, int64_t>> places;
+  int64_t i = 0;
+  for (const ReplyRow& reply : run.replies) {
+    if (reply.condition != "attack" || reply.split != "test") continue;
+    const Location to = draw_location(patch, origin, 0, "place for test", i++);
+    places.insert({to.top, to.left});
+    const Tensor moved = move_patch(patch, saved, at, to, origin);
+    EXPECT_EQ(replies_to(*model_, moved, {reply.context}, 48).at(0), reply.reply);
+  }
+  EXPECT_GT(places.size(), 1u);
+  for (const ReplyRow& reply : run.replies) {
+    if (reply.condition != "clean") continue;
+    EXPECT_EQ(replies_to(*model_, origin, {reply.context}, 48).at(0), reply.reply);
+  }
+}
+
+TEST_F(Runner, RestartsAndStopLossReachTheAttack) {
+  config_.optimizer.steps = 4;
+  config_.restarts = 2;
+  EXPECT_EQ(finished("restarts").trials.at(0).steps, 12);
+  config_.stop_loss = 1000;
+  const TrialRow stopped = finished("stopped").trials.at(0);
+  EXPECT_EQ(stopped.steps, 0);
+  EXPECT_EQ(stopped.budget.max_difference_255, 0);
+}
+
+TEST_F(Runner, ApgdInAnL2Ball) {
+  config_.constraint.name = "l2";
+  config_.constraint.l2_radius = 1.5;
+  config_.optimizer.name = "apgd";
+  config_.batch = 0;
+  const TrialRow row = finished("run").trials.at(0);
+  EXPECT_EQ(row.id, "string-l2-1-5-photo-s0");
+  EXPECT_TRUE(row.budget.respected);
+  EXPECT_LE(row.budget.l2, 1.5);
+  EXPECT_GT(row.budget.l2, 1.3);
+  EXPECT_LT(row.loss_saved, row.loss_clean);
 }
 
 }  // namespace

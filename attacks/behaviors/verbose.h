@@ -1,0 +1,26 @@
+#pragma once
+#include "attacks/behaviors/prepared_replies.h"
+
+namespace hijack {
+
+/// The model goes on and on: an attack on availability (verbose images, Gao et al. 2024). Its default
+/// objective delays the end token.
+class VerboseBehavior : public Behavior {
+ public:
+  std::string name() const override { return "verbose"; }
+  void prepare(const VisionLanguageModel& model, const Tensor& origin, std::span<const Context> contexts,
+               int64_t max_new_tokens) override;
+  /// The clean reply: what the length is compared with.
+  std::string target_for(const Context& context) const override { return replies_.of(context); }
+  /// At least twice the words of the clean reply.
+  bool succeeded(const Context& context, const std::string& reply) const override;
+  /// More words than the clean reply.
+  bool contained(const Context& context, const std::string& reply) const override;
+  bool ends_reply() const override { return false; }
+  std::string default_objective() const override { return "delay_end"; }
+
+ private:
+  PreparedReplies replies_;
+};
+
+}  // namespace hijack

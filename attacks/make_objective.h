@@ -1,0 +1,57 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "attacks/behavior.h"
+#include "attacks/objective.h"
+#include "models/vision_language_model.h"
+
+namespace hijack {
+
+struct ObjectiveConfig {
+  std::string formula;  ///< "" = what serves the behavior best
+  double margin = 1;
+  std::string feature_image;
+
+  template <class Visitor>
+  void visit(Visitor&& field) {
+    field(
+        "objective", formula,
+        "loss to minimize: a sum of behavior, margin, prompt, delay_end, features and features_squared, each "
+        "with a weight (behavior + 0.5*features; a negative weight raises a loss); empty = the behavior's "
+        "own");
+    field("margin", margin, "margin: by how many logits each target token must lead");
+    field("feature_image", feature_image, "features: the picture that the image is to be mistaken for");
+  }
+};
+
+/// One term of a formula.
+struct ObjectiveTerm {
+  double weight = 1;
+  std::string name;
+};
+
+/// "behavior + 0.5*features" -> terms. Throws Error for unknown names (naming the nearest), for weights that
+/// are no numbers or 0, for formulas of more than 8 terms, and for terms that lack what they need (features
+/// without feature_image, prompt with a behavior that no instruction brings about).
+std::vector<ObjectiveTerm> parse_objective(const ObjectiveConfig& config, const Behavior& behavior);
+
+/// What objectives are made of.
+struct ObjectiveInputs {
+  /// All models that the image must work on; the first is the one whose input space the image lives in.
+  std::vector<std::shared_ptr<const VisionLanguageModel>> models;
+  std::shared_ptr<const Behavior> behavior;  ///< prepared
+  std::vector<Context> contexts;
+  Tensor origin;  ///< [1,3,H,W]
+  int64_t batch = 0;
+  uint64_t seed = 0;
+  int64_t max_new_tokens = 48;
+};
+
+/// The mean over the models of the weighted sum of the terms.
+std::unique_ptr<Objective> make_objective(const ObjectiveConfig& config, const ObjectiveInputs& inputs);
+
+std::vector<std::string> objective_names();
+
+}  // namespace hijack

@@ -1,0 +1,45 @@
+#include "attacks/prompt_matching.h"
+
+#include "attacks/behavior_matching.h"
+#include "attacks/token_losses.h"
+
+namespace hijack {
+
+Context instructed(const Context& context, const std::string& instruction) {
+  Context result = context;
+  result.prompt = instruction + " " + context.prompt;
+  return result;
+}
+
+PromptMatching::PromptMatching(std::shared_ptr<const VisionLanguageModel> model, const Behavior& behavior,
+                               const std::string& instruction, std::vector<Context> contexts,
+                               const Tensor& origin, int64_t batch, uint64_t seed)
+    : model_(std::move(model)), contexts_(std::move(contexts)), batches_(contexts_.size(), batch, seed) {
+  const at::NoGradGuard no_gradients;
+  const Pixels pixels = model_->preprocess(origin);
+  for (const Context& context : contexts_) {
+    targets_.push_back(target_tokens(*model_, behavior, context));
+    const Context teacher = instructed(context, instruction);
+    wanted_.push_back(
+        model_->target_logits(pixels, std::span(&teacher, 1), std::span(&targets_.back(), 1)).front());
+  }
+}
+
+Tensor PromptMatching::loss(const Tensor& image, int64_t step) {
+  std::vector<Context> contexts;
+  std::vector<TokenIds> targets;
+  std::vector<Tensor> wanted;
+  for (const size_t i : batches_.at(step)) {
+    contexts.push_back(contexts_[i]);
+    targets.push_back(targets_[i]);
+    wanted.push_back(wanted_[i]);
+  }
+  std::vector<Tensor> losses;
+  for (int64_t n = 0; n < image.size(0); ++n) {
+    const Pixels pixels = model_->preprocess(image.narrow(0, n, 1));
+    losses.push_back(mean_divergence(model_->target_logits(pixels, contexts, targets), wanted));
+  }
+  return at::stack(losses);
+}
+
+}  // namespace hijack

@@ -1,0 +1,182 @@
+#include "attacks/text/gcg.h"
+
+#include "attacks/behavior_matching.h"
+#include "attacks/text/suffix.h"
+#include "attacks/token_losses.h"
+#include "src/base/error.h"
+
+namespace hijack {
+namespace {
+
+constexpr int kTries = 30;      // draws per candidate before it is given up
+constexpr size_t kAtOnce = 96;  // queries per pass of the model
+
+void check(const GcgConfig& config, std::span<const Context> contexts) {
+  if (contexts.empty()) throw Error("The search for a suffix needs at least one context.");
+  if (config.steps < 0) throw Error("suffix_steps must be 0 or more.");
+  if (config.candidates < 1 || config.candidates > 4096)
+    throw Error("suffix_candidates must be from 1 to 4096.");
+  if (config.top_k < 0) throw Error("suffix_top_k must be 0 or more.");
+  if (!(config.perplexity_weight >= 0 && config.perplexity_weight <= 1))
+    throw Error("suffix_perplexity must lie in [0,1].");
+}
+
+class Search {
+ public:
+  Search(const VisionLanguageModel& model, const Tensor& image, std::span<const Context> contexts,
+         const Behavior& behavior, const GcgConfig& config, uint64_t seed)
+      : model_(model),
+        pixels_(model.preprocess(image)),
+        contexts_(contexts.begin(), contexts.end()),
+        config_(config),
+        random_(Random(seed).fork("gibberish suffix")),
+        pool_(printable_tokens(model.tokenizer())) {
+    for (const Context& context : contexts_) targets_.push_back(target_tokens(model, behavior, context));
+    ids_ = gibberish_ids(model.tokenizer(), pool_, config.tokens, random_);
+  }
+
+  const TokenIds& ids() const { return ids_; }
+  std::string text(const TokenIds& ids) const { return model_.tokenizer().decode(ids, true); }
+  std::vector<double> losses(const std::vector<TokenIds>& candidates) const;
+  /// Moves to the best of fresh candidates; its loss, or nothing when no swap survives.
+  std::optional<double> step();
+
+ private:
+  std::vector<std::vector<TokenId>> ranked_swaps() const;
+  std::optional<TokenIds> draw(const std::vector<std::vector<TokenId>>& swaps);
+  std::vector<double> prompt_losses(const std::vector<TokenIds>& candidates) const;
+
+  const VisionLanguageModel& model_;
+  Pixels pixels_;
+  std::vector<Context> contexts_;
+  const GcgConfig& config_;
+  Random random_;
+  std::vector<TokenId> pool_;
+  std::vector<TokenIds> targets_;
+  TokenIds ids_;
+};
+
+/// For every place of the suffix the tokens worth trying.
+std::vector<std::vector<TokenId>> Search::ranked_swaps() const {
+  std::vector<std::vector<TokenId>> swaps(ids_.size(), pool_);
+  const auto keep = std::min<int64_t>(config_.top_k, static_cast<int64_t>(pool_.size()));
+  if (keep == 0) return swaps;
+  std::vector<Query> queries;
+  for (const Context& context : contexts_) queries.push_back(with_suffix(context, text(ids_)));
+  const Tensor scores = model_.swap_scores(pixels_, queries, targets_, text(ids_));  // [n,V] or undefined
+  if (!scores.defined() || scores.size(0) != static_cast<int64_t>(ids_.size())) return swaps;
+  const Tensor allowed = scores.index_select(1, at::tensor(pool_, at::kLong).to(scores.device()));
+  const Tensor best = std::get<1>(allowed.topk(keep, 1, /*largest=*/false)).cpu().contiguous();
+  for (size_t place = 0; place < ids_.size(); ++place) {
+    swaps[place].clear();
+    const int64_t* row = best.const_data_ptr<int64_t>() + static_cast<int64_t>(place) * keep;
+    for (int64_t i = 0; i < keep; ++i) swaps[place].push_back(pool_[static_cast<size_t>(row[i])]);
+  }
+  return swaps;
+}
+
+std::optional<TokenIds> Search::draw(const std::vector<std::vector<TokenId>>& swaps) {
+  for (int tries = 0; tries < kTries; ++tries) {
+    const auto place = static_cast<size_t>(random_.below(static_cast<int64_t>(ids_.size())));
+    const TokenId fresh = random_.pick(swaps[place]);
+    if (fresh == ids_[place]) continue;
+    TokenIds candidate = ids_;
+    candidate[place] = fresh;
+    if (survives(model_.tokenizer(), candidate)) return candidate;
+  }
+  return {};
+}
+
+std::vector<double> Search::prompt_losses(const std::vector<TokenIds>& candidates) const {
+  const auto language_model = model_.language_model();
+  std::vector<double> result;
+  for (const TokenIds& candidate : candidates) {
+    double sum = 0;
+    for (const Context& context : contexts_)
+      sum += language_model->prompt_nll(with_suffix(context, text(candidate)).prompt).mean().item<double>();
+    result.push_back(sum / static_cast<double>(contexts_.size()));
+  }
+  return result;
+}
+
+std::vector<double> Search::losses(const std::vector<TokenIds>& candidates) const {
+  const at::NoGradGuard no_gradients;
+  std::vector<double> result;
+  const size_t at_once = std::max<size_t>(1, kAtOnce / contexts_.size());
+  for (size_t begin = 0; begin < candidates.size(); begin += at_once) {
+    const size_t end = std::min(candidates.size(), begin + at_once);
+    std::vector<Query> queries;
+    std::vector<TokenIds> targets;
+    for (size_t i = begin; i < end; ++i)
+      for (size_t c = 0; c < contexts_.size(); ++c) {
+        queries.push_back(with_suffix(contexts_[c], text(candidates[i])));
+        targets.push_back(targets_[c]);
+      }
+    const auto logits = model_.target_logits(pixels_, queries, targets);
+    for (size_t i = 0; i < end - begin; ++i) {
+      const auto first = static_cast<std::ptrdiff_t>(i * contexts_.size());
+      const auto last = first + static_cast<std::ptrdiff_t>(contexts_.size());
+      result.push_back(mean_cross_entropy({logits.begin() + first, logits.begin() + last},
+                                          {targets.begin() + first, targets.begin() + last})
+                           .item<double>());
+    }
+  }
+  if (config_.perplexity_weight == 0) return result;
+  const auto prompts = prompt_losses(candidates);
+  for (size_t i = 0; i < result.size(); ++i)
+    result[i] = (1 - config_.perplexity_weight) * result[i] + config_.perplexity_weight * prompts[i];
+  return result;
+}
+
+std::optional<double> Search::step() {
+  const auto swaps = ranked_swaps();
+  std::vector<TokenIds> candidates;
+  for (int64_t i = 0; i < config_.candidates; ++i)
+    if (auto candidate = draw(swaps)) candidates.push_back(std::move(*candidate));
+  if (candidates.empty()) return {};
+  const auto measured = losses(candidates);
+  const auto best = std::min_element(measured.begin(), measured.end());
+  ids_ = candidates[static_cast<size_t>(best - measured.begin())];
+  return *best;
+}
+
+}  // namespace
+
+GcgResult gcg_suffix(const VisionLanguageModel& model, const Tensor& image, std::span<const Context> contexts,
+                     const Behavior& behavior, const GcgConfig& config, uint64_t seed,
+                     const GcgHooks& hooks) {
+  check(config, contexts);
+  const auto few = contexts.first(
+      config.contexts > 0 ? std::min<size_t>(contexts.size(), static_cast<size_t>(config.contexts))
+                          : contexts.size());
+  Search search(model, image, few, behavior, config, seed);
+  GcgResult result{search.text(search.ids()), search.losses({search.ids()}).front(), {}};
+  for (int64_t step = 0; step < config.steps && !hooks.stop.stop_requested(); ++step) {
+    const auto loss = search.step();
+    if (!loss) break;
+    result.losses.push_back(*loss);
+    if (*loss < result.loss) result = {search.text(search.ids()), *loss, std::move(result.losses)};
+    if (hooks.after_step) hooks.after_step(step + 1, *loss);
+  }
+  return result;
+}
+
+double suffix_loss(const VisionLanguageModel& model, const Pixels& pixels, std::span<const Context> contexts,
+                   const Behavior& behavior, const std::string& suffix, double perplexity_weight) {
+  const at::NoGradGuard no_gradients;
+  std::vector<Query> queries;
+  std::vector<TokenIds> targets;
+  double prompts = 0;
+  const auto language_model = model.language_model();
+  for (const Context& context : contexts) {
+    queries.push_back(with_suffix(context, suffix));
+    targets.push_back(target_tokens(model, behavior, context));
+    if (perplexity_weight > 0)
+      prompts += language_model->prompt_nll(queries.back().prompt).mean().item<double>();
+  }
+  const double loss =
+      mean_cross_entropy(model.target_logits(pixels, queries, targets), targets).item<double>();
+  return (1 - perplexity_weight) * loss + perplexity_weight * prompts / static_cast<double>(contexts.size());
+}
+
+}  // namespace hijack

@@ -1,0 +1,59 @@
+#pragma once
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "attacks/behavior.h"
+#include "models/vision_language_model.h"
+
+namespace hijack {
+
+struct GcgConfig {
+  int64_t tokens = 16;
+  int64_t steps = 60;
+  int64_t candidates = 48;
+  int64_t top_k = 64;
+  int64_t contexts = 6;
+  double perplexity_weight = 0;
+
+  template <class Visitor>
+  void visit(Visitor&& field) {
+    field("suffix_tokens", tokens, "length of the suffix");
+    field("suffix_steps", steps, "steps of its search; 0 = plain gibberish");
+    field("suffix_candidates", candidates, "token swaps measured per step");
+    field("suffix_top_k", top_k,
+          "swaps considered per place, best by gradient; 0 = any token (random search)");
+    field("suffix_contexts", contexts, "training contexts the suffix must work on");
+    field("suffix_perplexity", perplexity_weight,
+          "weight of the suffixed prompts' perplexity against the target's loss, from 0 to 1 (adaptive GCG)");
+  }
+};
+
+struct GcgHooks {
+  std::function<void(int64_t step, double loss)> after_step = {};
+  std::stop_token stop = {};  ///< returns the best so far
+};
+
+struct GcgResult {
+  std::string suffix;          ///< the best found
+  double loss = 0;             ///< its loss
+  std::vector<double> losses;  ///< of the best candidate of each step
+};
+
+/// Greedy coordinate gradient (Zou et al. 2023): a suffix that steers the model by the prompt instead of the
+/// image. Each step ranks the token swaps of every place by the gradient, draws candidates among the best,
+/// drops those that do not survive decode and encode, measures the rest on all contexts over the shared image
+/// prefix, and goes on from the best. loss = (1 - a) * mean cross-entropy of behavior's targets + a * mean
+/// NLL of the suffixed prompts, a = perplexity_weight (Jain et al. 2023, adaptive). image [1,3,H,W] is what
+/// the model sees meanwhile. A pure function of its arguments. Throws Error for no contexts and numbers out
+/// of range.
+GcgResult gcg_suffix(const VisionLanguageModel& model, const Tensor& image, std::span<const Context> contexts,
+                     const Behavior& behavior, const GcgConfig& config, uint64_t seed,
+                     const GcgHooks& hooks = {});
+
+/// The loss that the search lowers, for one suffix.
+double suffix_loss(const VisionLanguageModel& model, const Pixels& pixels, std::span<const Context> contexts,
+                   const Behavior& behavior, const std::string& suffix, double perplexity_weight = 0);
+
+}  // namespace hijack

@@ -1,0 +1,35 @@
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "attacks/objective.h"
+
+namespace hijack {
+
+/// Objectives added up, each with its weight; a negative weight raises that loss. Its terms may belong to
+/// different models (an ensemble): each preprocesses the same image for itself.
+class WeightedSum : public Objective {
+ public:
+  struct Term {
+    double weight = 1;
+    std::unique_ptr<Objective> objective;
+  };
+  explicit WeightedSum(std::vector<Term> terms) : terms_(std::move(terms)) {}
+  Tensor loss(const Tensor& image, int64_t step) override {
+    Tensor sum;
+    for (const Term& term : terms_) {
+      const Tensor one = term.weight * term.objective->loss(image, step);
+      sum = sum.defined() ? sum + one : one;
+    }
+    return sum;
+  }
+  bool deterministic() const override {
+    return std::all_of(terms_.begin(), terms_.end(),
+                       [](const Term& term) { return term.objective->deterministic(); });
+  }
+
+ private:
+  std::vector<Term> terms_;
+};
+
+}  // namespace hijack

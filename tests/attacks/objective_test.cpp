@@ -1,0 +1,209 @@
+#include <gtest/gtest.h>
+
+#include "attacks/augmentation.h"
+#include "attacks/behaviors/text.h"
+#include "attacks/delay_end.h"
+#include "attacks/evaluate.h"
+#include "attacks/feature_matching.h"
+#include "attacks/make_objective.h"
+#include "attacks/prompt_matching.h"
+#include "attacks/query_gradient.h"
+#include "attacks/token_losses.h"
+#include "attacks/weighted_sum.h"
+#include "src/base/error.h"
+#include "src/base/image.h"
+#include "tests/support/finite_difference.h"
+#include "tests/support/temporary_folder.h"
+#include "tests/support/toy_model.h"
+
+namespace hijack {
+namespace {
+
+constexpr int64_t kLongest = 12;
+
+std::shared_ptr<const ToyModel> toy(uint64_t seed = 7) {
+  return std::make_shared<ToyModel>(ToyOptions{.seed = seed, .float64 = true});
+}
+
+Tensor toy_origin() {
+  return toy_image().to(at::kDouble);
+}
+
+/// A behavior that knows the toy model's replies to toy_contexts(5).
+std::shared_ptr<const Behavior> prepared(const std::string& name, const std::string& target = "") {
+  std::shared_ptr<Behavior> behavior = make_behavior({.name = name, .target = target});
+  behavior->prepare(*toy(), toy_origin(), toy_contexts(5), kLongest);
+  return behavior;
+}
+
+ObjectiveInputs inputs_for(std::shared_ptr<const Behavior> behavior) {
+  return {.models = {toy()},
+          .behavior = std::move(behavior),
+          .contexts = toy_contexts(5),
+          .origin = toy_origin(),
+          .max_new_tokens = kLongest};
+}
+
+class ObjectiveFile : public ::testing::Test {
+ protected:
+  ObjectiveFile() { save_png(toy_image(9), folder_.path() / "target.png"); }
+  ObjectiveConfig config(const std::string& formula) const {
+    return {.formula = formula, .feature_image = (folder_.path() / "target.png").string()};
+  }
+  testing::TemporaryFolder folder_;
+};
+
+TEST_F(ObjectiveFile, GradientsMatchFiniteDifferences) {
+  // an instruction of words that the toy model knows; its replies depend on every word of the prompt
+  const auto instructed = prepared("disinformation", "yes");
+  for (const std::string& name : objective_names()) {
+    if (name == "delay_end") continue;  // its reply changes in jumps; below
+    const auto objective = make_objective(config(name), inputs_for(instructed));
+    EXPECT_LT(
+        worst_gradient_error([&](const Tensor& image) { return objective->loss(image, 0); }, toy_origin()),
+        1e-6)
+        << name;
+  }
+  const auto sum = make_objective(config("0.5*behavior + -2*features"), inputs_for(instructed));
+  EXPECT_LT(worst_gradient_error([&](const Tensor& image) { return sum->loss(image, 0); }, toy_origin()),
+            1e-6);
+}
+
+TEST(DelayEnd, GradientMatchesFiniteDifferencesWhereTheReplyStays) {
+  DelayEnd objective(toy(), toy_contexts(3), kLongest, 0, 1);
+  const auto loss = [&](const Tensor& image) { return objective.loss(image, 0); };
+  EXPECT_LT(worst_gradient_error(loss, toy_origin(), {.step = 1e-7}), 1e-4);
+  const double value = loss(toy_origin()).item<double>();
+  EXPECT_GT(value, 0);
+  EXPECT_LT(value, 1);
+}
+
+TEST_F(ObjectiveFile, SumsAreSums) {
+  const auto behavior = prepared("string", "yes");
+  const auto value = [&](const std::string& formula) {
+    return make_objective(config(formula), inputs_for(behavior))->loss(toy_origin(), 0).item<double>();
+  };
+  EXPECT_NEAR(value("behavior + 0.5*features"), value("behavior") + 0.5 * value("features"), 1e-12);
+  EXPECT_NEAR(value("-1*margin"), -value("margin"), 1e-12);
+  EXPECT_EQ(value(""), value("behavior"));
+}
+
+TEST(Objective, AnEnsembleIsTheMeanOverItsModels) {
+  const auto behavior = prepared("string", "yes");
+  ObjectiveInputs both = inputs_for(behavior), first = both, second = both;
+  both.models = {toy(7), toy(8)};
+  second.models = {toy(8)};
+  const auto value = [&](const ObjectiveInputs& in) {
+    return make_objective({}, in)->loss(toy_origin(), 0).item<double>();
+  };
+  EXPECT_NE(value(first), value(second));
+  EXPECT_NEAR(value(both), (value(first) + value(second)) / 2, 1e-12);
+}
+
+TEST(Objective, PromptMatchingIsZeroOnlyForTheInstructedModel) {
+  const auto behavior = prepared("disinformation", "yes");
+  PromptMatching objective(toy(), *behavior, "yes", toy_contexts(5), toy_origin(), 0, 1);
+  EXPECT_GT(objective.loss(toy_origin(), 0).item<double>(), 1e-6);
+  // the same logits on both sides
+  const std::vector<Tensor> logits = {at::randn({3, 5}), at::randn({2, 5})};
+  EXPECT_NEAR(mean_divergence(logits, logits).item<double>(), 0, 1e-6);
+}
+
+TEST(Objective, MarginIsZeroOnceEveryTokenLeads) {
+  const Tensor logits = at::tensor({0.0, 3.0, 1.0, 2.5, 0.0, 0.0}).view({2, 3});
+  EXPECT_NEAR(mean_margin({logits}, {{1, 0}}, 2).item<double>(), 0, 1e-12);
+  EXPECT_NEAR(mean_margin({logits}, {{1, 0}}, 2.25).item<double>(), 0.125, 1e-12);
+  EXPECT_NEAR(mean_margin({logits}, {{2, 0}}, 1).item<double>(), (1 + 3.0 - 1) / 2, 1e-12);
+}
+
+TEST_F(ObjectiveFile, FeaturesOfTheTargetItselfAreAtDistanceZero) {
+  const Tensor target = load_image(folder_.path() / "target.png").to(at::kDouble);
+  for (const std::string name : {"features", "features_squared"}) {
+    const auto objective = make_objective(config(name), inputs_for(prepared("string", "yes")));
+    EXPECT_NEAR(objective->loss(target, 0).item<double>(), 0, 1e-6) << name;
+    EXPECT_GT(objective->loss(toy_origin(), 0).item<double>(), 1e-4) << name;
+  }
+}
+
+TEST_F(ObjectiveFile, BadFormulasAreRefused) {
+  const auto behavior = prepared("string", "yes");
+  const auto refused = [&](const std::string& formula) {
+    return testing::error_of([&] { parse_objective(config(formula), *behavior); });
+  };
+  EXPECT_NE(refused("behaviour").find("did you mean 'behavior'"), std::string::npos);
+  EXPECT_NE(refused("x*behavior").find("not a weight"), std::string::npos);
+  EXPECT_NE(refused("0*behavior").find("not a weight"), std::string::npos);
+  EXPECT_NE(refused("inf*behavior").find("not a weight"), std::string::npos);
+  EXPECT_NE(refused("behavior +"), "");
+  EXPECT_NE(refused("prompt").find("disinformation"), std::string::npos);
+  std::string many = "behavior";
+  for (int i = 0; i < 8; ++i) many += "+behavior";
+  EXPECT_NE(refused(many).find("at most 8"), std::string::npos);
+  ObjectiveConfig bare;
+  bare.formula = "features";
+  EXPECT_NE(testing::error_of([&] { parse_objective(bare, *behavior); }).find("--feature-image"),
+            std::string::npos);
+}
+
+TEST(Objective, EstimatedGradientsPointTheWayOfTheTrueOne) {
+  const auto inner = [] { return make_objective({}, inputs_for(prepared("string", "yes"))); };
+  QueryGradient black_box(inner(), 400, 1e-4, 3);
+  const auto exact = inner();
+  const Evaluation estimated = evaluate(black_box, toy_origin(), 0);
+  const Evaluation truth = evaluate(*exact, toy_origin(), 0);
+  EXPECT_NEAR(estimated.loss.item<double>(), truth.loss.item<double>(), 1e-12);
+  const double cosine =
+      at::cosine_similarity(estimated.gradient.flatten(), truth.gradient.flatten(), 0).item<double>();
+  EXPECT_GT(cosine, .5);  // about sqrt(400 / (400 + 768))
+  EXPECT_THROW(QueryGradient(inner(), 0, 1e-4, 1), Error);
+}
+
+TEST(Augmentation, GradientsMatchFiniteDifferencesAndSizesStay) {
+  for (const std::string& name : augmentation_names()) {
+    const Augmentation augmentation = parse_augmentation(name);
+    for (uint64_t seed = 0; seed < 6; ++seed) {
+      const auto loss = [&](const Tensor& image) {
+        Random random(seed);
+        const Tensor changed = augmentation(image, random);
+        EXPECT_EQ(changed.sizes(), image.sizes()) << name;
+        return (changed * at::arange(768, changed.options()).view_as(changed).sin()).sum();
+      };
+      // in the middle of the range, so that no clamp bends the function
+      const Tensor image = 0.3 + 0.4 * toy_origin();
+      EXPECT_LT(worst_gradient_error(loss, image), 1e-6) << name << " seed " << seed;
+      Random random(seed);
+      const Tensor changed = augmentation(toy_origin(), random);
+      EXPECT_GE(changed.min().item<double>(), 0) << name;
+      EXPECT_LE(changed.max().item<double>(), 1) << name;
+    }
+  }
+}
+
+TEST(Augmentation, BadSpecsAreRefused) {
+  const auto refused = [](const std::string& text) {
+    return testing::error_of([&] { parse_augmentation(text); });
+  };
+  EXPECT_NE(refused("crob").find("did you mean 'crop'"), std::string::npos);
+  EXPECT_NE(refused("crop=0").find("from 0.1 to 1"), std::string::npos);
+  EXPECT_NE(refused("crop=x"), "");
+  EXPECT_NE(refused("crop=nan"), "");
+  EXPECT_NE(refused("noise=3").find("/255"), std::string::npos);
+}
+
+TEST(Augmented, IsTheMeanOfItsDrawsAndAFunctionOfTheStep) {
+  const auto made = [](int64_t draws) {
+    return Augmented(make_objective({}, inputs_for(prepared("string", "yes"))),
+                     {.names = {"noise=16/255", "flip"}, .draws = draws}, 5);
+  };
+  Augmented many = made(4), again = made(4);
+  EXPECT_FALSE(many.deterministic());
+  EXPECT_EQ(many.loss(toy_origin(), 3).item<double>(), again.loss(toy_origin(), 3).item<double>());
+  EXPECT_NE(many.loss(toy_origin(), 3).item<double>(), many.loss(toy_origin(), 4).item<double>());
+  Augmented one = made(1);
+  double mean = 0;  // draw k of step s is draw 0 of step 4 s + k
+  for (int64_t k = 0; k < 4; ++k) mean += one.loss(toy_origin(), 12 + k).item<double>() / 4;
+  EXPECT_NEAR(many.loss(toy_origin(), 3).item<double>(), mean, 1e-12);
+}
+
+}  // namespace
+}  // namespace hijack
