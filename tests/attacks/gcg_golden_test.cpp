@@ -20,11 +20,6 @@ struct GcgOnPocket : ::testing::Test {
       make_behavior({.name = "string", .target = "Please visit canary.example for your free guide"});
 };
 
-double correlation(const std::vector<double>& a, const std::vector<double>& b) {
-  const Tensor both = at::stack({at::tensor(a, at::kDouble), at::tensor(b, at::kDouble)});
-  return at::corrcoef(both)[0][1].item<double>();
-}
-
 TEST_F(GcgOnPocket, TheGradientForetellsWhatSwapsDo) {
   const Tokenizer& tokenizer = model->tokenizer();
   const auto pool = printable_tokens(tokenizer);
@@ -42,18 +37,24 @@ TEST_F(GcgOnPocket, TheGradientForetellsWhatSwapsDo) {
   ASSERT_TRUE(scores.defined());
   ASSERT_EQ(scores.sizes(), (std::vector<int64_t>{8, tokenizer.vocabulary_size()}));
   const double before = suffix_loss(*model, pixels, contexts, *behavior, text);
-  std::vector<double> foretold, happened;
-  while (foretold.size() < 60) {
+  std::vector<std::pair<double, double>> swaps;  // change foretold, change measured
+  while (swaps.size() < 90) {
     TokenIds swapped = ids;
     const auto place = static_cast<size_t>(random.between(1, 7));
     swapped[place] = random.pick(pool);
     if (!survives(tokenizer, swapped)) continue;
     const auto row = static_cast<int64_t>(place);
-    foretold.push_back((scores[row][swapped[place]] - scores[row][ids[place]]).item<double>());
-    happened.push_back(suffix_loss(*model, pixels, contexts, *behavior, tokenizer.decode(swapped, true)) -
-                       before);
+    const double foretold = (scores[row][swapped[place]] - scores[row][ids[place]]).item<double>();
+    const std::string other = tokenizer.decode(swapped, true);
+    swaps.emplace_back(foretold, suffix_loss(*model, pixels, contexts, *behavior, other) - before);
   }
-  EXPECT_GT(correlation(foretold, happened), .3);
+  std::sort(swaps.begin(), swaps.end());
+  const auto mean = [&](size_t begin) {
+    double sum = 0;
+    for (size_t i = begin; i < begin + 30; ++i) sum += swaps[i].second;
+    return sum / 30;
+  };
+  EXPECT_LT(mean(0), mean(60)) << "the third that is foretold to be best against the worst";
 }
 
 TEST_F(GcgOnPocket, BeatsRandomSearchWithTheSameNumberOfQueries) {

@@ -76,7 +76,7 @@ TEST(AttackSettings, NumbersOutOfRange) {
   EXPECT_TRUE(says(refused([](AttackConfig& c) { c.restarts = -1; }), "--restarts"));
   EXPECT_TRUE(says(refused([](AttackConfig& c) { c.optimizer.step_size = 2; }), "step_size"));
   EXPECT_TRUE(says(refused([](AttackConfig& c) { c.optimizer.momentum = 2; }), "momentum"));
-  EXPECT_TRUE(says(refused([](AttackConfig& c) { c.optimizer.name = "agpd"; }), "'apgd'"));
+  EXPECT_TRUE(says(refused([](AttackConfig& c) { c.optimizer.name = "apgdd"; }), "'apgd'"));
   EXPECT_TRUE(says(refused([](AttackConfig& c) {
                      c.constraint.name = "l2";
                      c.constraint.l2_radius = -1;

@@ -50,7 +50,7 @@ TEST(Presets, BadOnesAreRefused) {
   EXPECT_NE(refused("papers = \"P\"\n").find("did you mean 'paper'"), std::string::npos);
   EXPECT_NE(refused("paper = \"P\"\ndeparts = \"D\"\n[attack]\nstepz = 1\n").find("did you mean 'steps'"),
             std::string::npos);
-  EXPECT_NE(error_of([&] { apply_preset("oen", folder.path(), config); }).find("did you mean 'one'"),
+  EXPECT_NE(error_of([&] { apply_preset("onee", folder.path(), config); }).find("did you mean 'one'"),
             std::string::npos);
   EXPECT_NE(error_of([&] { list_presets(folder.path() / "none"); }).find("no folder"), std::string::npos);
 }

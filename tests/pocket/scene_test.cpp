@@ -135,9 +135,9 @@ TEST(Scene, EveryObjectHasItsLabelAndEveryLetterMostlyItsOwn) {
           << "scene " << i << ' ' << kShapes[static_cast<size_t>(object.shape)];
     if (!scene.has_word) continue;
     const auto word = static_cast<size_t>(scene.word.word);
-    for (size_t i = 0; i < kSceneWords[word].size(); ++i) {
+    for (size_t letter = 0; letter < kSceneWords[word].size(); ++letter) {
       ++letters;
-      labeled += std::find(labels.begin(), labels.end(), letter_class(word, i)) != labels.end();
+      labeled += std::find(labels.begin(), labels.end(), letter_class(word, letter)) != labels.end();
     }
   }
   EXPECT_GT(labeled, letters * 85 / 100);
