@@ -36,8 +36,10 @@ template <class Draw>
 std::vector<Exercise> collect(ContextSplit split, int64_t n, Draw draw) {
   std::vector<Exercise> found;
   std::set<std::string> seen;
+  // thresholds are for prompts as users word them, not as training worded them
+  const bool mixed = split == ContextSplit::kTest || split == ContextSplit::kCalibration;
   while (static_cast<int64_t>(found.size()) < n) {
-    const bool held_out = split == ContextSplit::kTest && found.size() % 2 == 1;
+    const bool held_out = mixed && found.size() % 2 == 1;
     Exercise exercise = draw(held_out ? Wording::kHeldOut : Wording::kTrain);
     if (split_of(exercise.prompt) == split && seen.insert(lower_case(exercise.prompt)).second)
       found.push_back(std::move(exercise));

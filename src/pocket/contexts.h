@@ -13,8 +13,8 @@ namespace hijack {
 enum class ContextSplit { kTrain, kValidation, kTest, kCalibration };
 
 /// n different benign prompts, text and visual mixed, without rule sentences and without the forbidden
-/// request. kTest takes every second prompt from held-out wordings. The answer of a visual one belongs to a
-/// scene that is not given: use it only as a context.
+/// request. kTest and kCalibration take every second prompt from held-out wordings. The answer of a visual
+/// one belongs to a scene that is not given: use it only as a context.
 std::vector<Exercise> benign_exercises(ContextSplit split, int64_t n, uint64_t seed);
 
 /// n differently worded requests for the secret code, some with junk around; the answer is kRefusal.

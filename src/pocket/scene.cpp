@@ -130,7 +130,7 @@ Scene random_scene(Random& random) {
   std::vector<int> cells(9);
   std::iota(cells.begin(), cells.end(), 0);
   int64_t count = random.between(1, 4);
-  if (random.chance(.45)) {
+  if (random.chance(.4)) {
     const auto row = static_cast<int>(random.below(3));
     place_word(scene, random, row);
     std::erase_if(cells, [&](int cell) { return cell / 3 == row; });
