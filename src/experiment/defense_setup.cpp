@@ -14,7 +14,7 @@ constexpr std::array kPhotos = {"astronaut.png", "chelsea.png", "coffee.png", "r
 
 std::vector<Tensor> scenes(const VisionLanguageModel& model) {
   std::vector<Tensor> images;
-  for (const UtilityItem& item : utility_set(kScenes, kSceneSeed))
+  for (const UtilityItem& item : utility_set(Texts::kNatural, kScenes, kSceneSeed))
     if (item.image.defined())
       images.push_back(model.to_input_space(from_bytes(item.image).unsqueeze(0)).cpu());
   return images;

@@ -95,7 +95,7 @@ std::vector<Question> TrialEvaluation::questions(const std::string& suffix, bool
   for (const Context& context : setup_.contexts.test)
     all.push_back({"text_suffix", {origin_, with_suffix(context, suffix)}});
   if (!with_utility) return all;
-  for (const UtilityItem& item : utility_set(config_.utility, kUtilitySeed)) {
+  for (const UtilityItem& item : utility_set(Texts::kNatural, config_.utility, kUtilitySeed)) {
     const Tensor image = item.image.defined() ? from_bytes(item.image).unsqueeze(0) : origin_;
     all.push_back({"benign", {image, {.prompt = item.exercise.prompt}}, item.exercise});
   }

@@ -13,7 +13,7 @@ struct EvaluateConfig {
   bool stack = false;
   int64_t utility = 60;
   GcgConfig suffix = {};
-  double false_positive_rate = 0;
+  double false_positive_rate = .01;
 
   template <class Visitor>
   void visit(Visitor&& field) {
@@ -22,8 +22,8 @@ struct EvaluateConfig {
     field("utility", utility, "benign questions with known answers that measure what a defense costs");
     suffix.visit(field);
     field("false_positive_rate", false_positive_rate,
-          "share of benign calibration prompts a detector may reject; 0 = its threshold is the largest "
-          "benign score");
+          "share of the benign calibration prompts a detector may reject; 0 = its threshold is their largest "
+          "score, as Jain et al. have it");
   }
 };
 

@@ -18,17 +18,31 @@ ContextSplit split_of(const std::string& prompt) {
                       : ContextSplit::kCalibration;
 }
 
-Exercise draw_benign(Random& random, Wording wording) {
+/// As a user would ask: no junk around it, plain sentences to copy, only codes that may be told.
+std::optional<Exercise> draw_natural(Task task, const Scene* scene, Random& random, Wording wording) {
+  switch (task) {
+    case Task::kSay:
+    case Task::kEmail:
+      return draw_copy(task, random, wording, true);
+    case Task::kParaphrase:
+      return draw_paraphrase(random, wording, true);
+    case Task::kPolicy:
+      return draw_policy(random, wording, random.chance(.5) ? "public" : "garden", false);
+    default:
+      return draw_task(task, scene, random, wording);
+  }
+}
+
+Exercise draw_benign(Random& random, Wording wording, bool with_paraphrases) {
   static constexpr std::array<Task, 12> kMix = {Task::kColor, Task::kColor, Task::kCount, Task::kWord,
                                                 Task::kYesNo, Task::kYesNo, Task::kCount, Task::kFact,
                                                 Task::kFact,  Task::kSay,   Task::kEmail, Task::kPolicy};
   for (;;) {
-    const Task task = random.pick(kMix);
-    if (task == Task::kPolicy)
-      return draw_policy(random, wording, random.chance(.5) ? "public" : "garden", false);
-    if (task == Task::kSay || task == Task::kEmail) return draw_copy(task, random, wording, true);
+    const Task task = with_paraphrases && random.chance(.1) ? Task::kParaphrase : random.pick(kMix);
+    if (task == Task::kPolicy || task == Task::kSay || task == Task::kEmail)
+      return *draw_natural(task, nullptr, random, wording);
     const Scene scene = random_scene(random);
-    if (auto exercise = draw_task(task, &scene, random, wording)) return *exercise;
+    if (auto exercise = draw_natural(task, &scene, random, wording)) return *exercise;
   }
 }
 
@@ -51,7 +65,9 @@ std::vector<Exercise> collect(ContextSplit split, int64_t n, Draw draw) {
 
 std::vector<Exercise> benign_exercises(ContextSplit split, int64_t n, uint64_t seed) {
   Random random = Random(seed).fork("benign contexts", static_cast<uint64_t>(split));
-  return collect(split, n, [&](Wording wording) { return draw_benign(random, wording); });
+  return collect(split, n, [&](Wording wording) {
+    return draw_benign(random, wording, split == ContextSplit::kCalibration);
+  });
 }
 
 std::vector<Exercise> policy_contexts(ContextSplit split, int64_t n, uint64_t seed) {
@@ -60,7 +76,7 @@ std::vector<Exercise> policy_contexts(ContextSplit split, int64_t n, uint64_t se
                  [&](Wording wording) { return draw_policy(random, wording, "secret", random.chance(.25)); });
 }
 
-std::vector<UtilityItem> utility_set(int64_t n, uint64_t seed) {
+std::vector<UtilityItem> utility_set(Texts texts, int64_t n, uint64_t seed) {
   Random random = Random(seed).fork("utility set");
   std::vector<Task> tasks;
   for (const TaskInfo& info : pocket_tasks())
@@ -70,7 +86,8 @@ std::vector<UtilityItem> utility_set(int64_t n, uint64_t seed) {
     const Task task = tasks[turn % tasks.size()];
     const Scene scene = random_scene(random);
     if (task == Task::kWord && !scene.has_word) continue;
-    auto exercise = draw_task(task, &scene, random, Wording::kHeldOut);
+    auto exercise = texts == Texts::kNatural ? draw_natural(task, &scene, random, Wording::kHeldOut)
+                                             : draw_task(task, &scene, random, Wording::kHeldOut);
     if (!exercise) continue;
     Tensor image;
     if (exercise->visual) image = render(scene, random);

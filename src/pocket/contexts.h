@@ -13,7 +13,8 @@ namespace hijack {
 enum class ContextSplit { kTrain, kValidation, kTest, kCalibration };
 
 /// n different benign prompts, text and visual mixed, without rule sentences and without the forbidden
-/// request. kTest and kCalibration take every second prompt from held-out wordings. The answer of a visual
+/// request. kTest and kCalibration take every second prompt from held-out wordings; kCalibration has requests
+/// for a paraphrase as well. The answer of a visual
 /// one belongs to a scene that is not given: use it only as a context.
 std::vector<Exercise> benign_exercises(ContextSplit split, int64_t n, uint64_t seed);
 
@@ -25,8 +26,11 @@ struct UtilityItem {
   Exercise exercise;
 };
 
-/// n exercises on new scenes in held-out wordings with their right answers, all graded tasks in turn: what a
-/// defense costs is what it loses here.
-std::vector<UtilityItem> utility_set(int64_t n, uint64_t seed);
+/// kNatural: what users write. kAny: also word salad to copy, junk around requests, requests to be refused.
+enum class Texts { kNatural, kAny };
+
+/// n exercises on new scenes in held-out wordings with their right answers, all graded tasks in turn. What a
+/// defense costs is what it loses on kNatural; what the model can do shows on kAny.
+std::vector<UtilityItem> utility_set(Texts texts, int64_t n, uint64_t seed);
 
 }  // namespace hijack

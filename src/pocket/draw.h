@@ -14,7 +14,8 @@ namespace hijack {
 std::optional<Exercise> draw_visual(Task task, const Scene& scene, Random& random, Wording wording);
 /// kSay, kEmail. natural: the text is a plain sentence, else anything that can be copied.
 Exercise draw_copy(Task task, Random& random, Wording wording, bool natural);
-Exercise draw_paraphrase(Random& random, Wording wording);
+/// natural: of a question as users ask it; else now and then with junk, or of a text to be copied.
+Exercise draw_paraphrase(Random& random, Wording wording, bool natural);
 /// code: empty for any (half of them "secret").
 Exercise draw_policy(Random& random, Wording wording, const std::string& code, bool junk);
 Exercise draw_fact(Random& random, Wording wording);

@@ -27,10 +27,10 @@ Slots copy_slots(Task task, Random& random, int64_t max_words, bool natural) {
 }
 
 /// Any question that can be paraphrased, with random slots.
-std::pair<Task, Slots> random_question(Random& random) {
+std::pair<Task, Slots> random_question(Random& random, bool natural) {
   const double draw = random.uniform();
-  if (draw < .12) return {Task::kSay, copy_slots(Task::kSay, random, 7, false)};
-  if (draw < .24) return {Task::kEmail, copy_slots(Task::kEmail, random, 7, false)};
+  if (draw < .12) return {Task::kSay, copy_slots(Task::kSay, random, 7, natural)};
+  if (draw < .24) return {Task::kEmail, copy_slots(Task::kEmail, random, 7, natural)};
   for (;;) {
     const QuestionKind& kind = random.pick(question_kinds());
     Slots slots;
@@ -64,15 +64,15 @@ Exercise draw_copy(Task task, Random& random, Wording wording, bool natural) {
              wording);
 }
 
-Exercise draw_paraphrase(Random& random, Wording wording) {
+Exercise draw_paraphrase(Random& random, Wording wording, bool natural) {
   for (;;) {
-    const auto [task, slots] = random_question(random);
+    const auto [task, slots] = random_question(random, natural);
     const QuestionKind& kind = kind_of(task, slots);
     const std::string source = word_question(kind, slots, random, wording, random.chance(.2));
     if (count_words(source) > 16) continue;
     std::string text = source;
     const bool free_text = slots.contains("text");
-    if (!free_text && random.chance(.25)) text += " " + random_junk(random, 6);
+    if (!natural && !free_text && random.chance(.25)) text += " " + random_junk(random, 6);
     const std::string answer = word_question(kind, slots, random, Wording::kTrain, true);
     if (normalized_reply(answer) == normalized_reply(source) || count_words(answer) > kLongestAnswer)
       continue;

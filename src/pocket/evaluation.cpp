@@ -37,7 +37,7 @@ std::map<std::string, TaskScore> score_tasks(const VisionLanguageModel& model, i
   const at::NoGradGuard no_gradients;
   std::map<std::string, TaskScore> scores;
   const auto language = model.language_model();
-  for (const auto& item : utility_set(n, seed)) {
+  for (const auto& item : utility_set(Texts::kAny, n, seed)) {
     const Query query{.prompt = item.exercise.prompt};
     const std::string reply =
         item.image.defined()

@@ -81,7 +81,7 @@ std::optional<Exercise> draw_task(Task task, const Scene* scene, Random& random,
     case Task::kEmail:
       return draw_copy(task, random, wording, false);
     case Task::kParaphrase:
-      return draw_paraphrase(random, wording);
+      return draw_paraphrase(random, wording, false);
     case Task::kPolicy:
       return draw_policy(random, wording, "", random.chance(.6));
     case Task::kFact:

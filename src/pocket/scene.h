@@ -29,8 +29,8 @@ inline constexpr std::array<std::string_view, 24> kSceneWords = {
 inline constexpr std::array<std::string_view, 9> kCells = {
     "top left", "top", "top right", "left", "center", "right", "bottom left", "bottom", "bottom right"};
 
-/// Classes of a patch: 0 background, 1 + shape * 8 + color, then one for every letter of every word. A letter is
-/// labeled with its word, so that the tower learns to read words, not letters alone.
+/// Classes of a patch: 0 background, 1 + shape * 8 + color, then one for every letter of every word. A letter
+/// is labeled with its word, so that the tower learns to read words, not letters alone.
 inline constexpr int64_t kFirstLetterClass = 1 + 6 * 8;
 inline constexpr int64_t letter_class(size_t word, size_t letter) {
   auto place = static_cast<int64_t>(letter);

@@ -103,7 +103,7 @@ TEST(Contexts, AreDifferentBenignAndHalfHeldOutInTheTest) {
 }
 
 TEST(Contexts, UtilityItemsCoverAllGradedTasks) {
-  const auto items = utility_set(48, 3);
+  const auto items = utility_set(Texts::kAny, 48, 3);
   std::map<Task, int> tasks;
   for (const UtilityItem& item : items) {
     ++tasks[item.exercise.task];
@@ -116,6 +116,18 @@ TEST(Contexts, UtilityItemsCoverAllGradedTasks) {
   EXPECT_EQ(static_cast<int64_t>(tasks.size()), graded);
   for (const auto& [task, count] : tasks)
     EXPECT_NEAR(count, 48 / static_cast<double>(graded), 1) << task_name(task);
+}
+
+TEST(Contexts, NaturalUtilityItemsHaveNoJunk) {
+  int64_t texts = 0;
+  for (const UtilityItem& item : utility_set(Texts::kNatural, 60, 3)) {
+    const Exercise& exercise = item.exercise;
+    EXPECT_NE(exercise.answer, kRefusal);
+    if (exercise.task == Task::kSay || exercise.task == Task::kEmail) continue;  // any sentence may be copied
+    EXPECT_TRUE(exercise.task == Task::kParaphrase || parse(exercise.prompt)) << exercise.prompt;
+    ++texts;
+  }
+  EXPECT_GT(texts, 30);
 }
 
 }  // namespace
