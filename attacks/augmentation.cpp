@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "attacks/constraint.h"
+#include "src/base/differentiable_jpeg.h"
 #include "src/base/error.h"
 #include "src/base/nearest.h"
 
@@ -56,6 +57,14 @@ Augmentation resize_pad(double least) {
   };
 }
 
+/// JPEG compression of a random quality of at least `least` (Agent Smith, Gu et al. 2024).
+Augmentation jpeg(double least) {
+  return [least](const Tensor& image, Random& random) {
+    const int64_t quality = random.between(std::llround(least), 100);
+    return differentiable_jpeg(image, quality).to(image.scalar_type());
+  };
+}
+
 struct Entry {
   const char* name;
   Augmentation (*make)(double);
@@ -65,7 +74,8 @@ struct Entry {
 constexpr Entry kAugmentations[] = {{"crop", crop, .8, .1, 1, false},
                                     {"flip", flip, .5, 0, 1, false},
                                     {"noise", noise, 4.0 / 255, 0, 1, true},
-                                    {"resize_pad", resize_pad, .9, .1, 1, false}};
+                                    {"resize_pad", resize_pad, .9, .1, 1, false},
+                                    {"jpeg", jpeg, 50, 1, 100, false}};
 
 double value_of(const Entry& entry, const std::string& text, const std::string& whole) {
   if (entry.in_255) return parse_epsilon(text);

@@ -18,7 +18,7 @@ struct AugmentationConfig {
         "augment", names,
         "random change of the image before each loss, in the order given: crop=0.8 (window of at least that "
         "share of each side, resized back), flip, noise=8/255 (standard deviation), resize_pad=0.9 (input "
-        "diversity); several by repeating the flag");
+        "diversity), jpeg=50 (compression of at least that quality); several by repeating the flag");
     field("draws", draws, "augmentations drawn per step, gradients averaged");
   }
 };

@@ -1,5 +1,6 @@
 #include "attacks/behavior.h"
 
+#include "attacks/behaviors/corpus.h"
 #include "attacks/behaviors/disinformation.h"
 #include "attacks/behaviors/text.h"
 #include "attacks/behaviors/untargeted.h"
@@ -100,6 +101,14 @@ std::unique_ptr<Behavior> without_target(const BehaviorConfig& config) {
   return std::make_unique<One>();
 }
 
+std::unique_ptr<Behavior> with_corpus(const BehaviorConfig& config) {
+  if (!config.target.empty())
+    throw Error("behavior corpus takes its targets from a file: give --targets FILE and no --target.");
+  if (config.targets.empty())
+    throw Error("behavior corpus needs the sentences to force: name their file with --targets FILE.");
+  return std::make_unique<CorpusBehavior>(read_targets(config.targets));
+}
+
 struct Entry {
   const char* name;
   std::unique_ptr<Behavior> (*make)(const BehaviorConfig&);
@@ -109,13 +118,18 @@ constexpr Entry kBehaviors[] = {{"string", with_target<StringBehavior>},
                                 {"refusal", with_target<RefusalBehavior>},
                                 {"disinformation", with_target<DisinformationBehavior>},
                                 {"untargeted", without_target<UntargetedBehavior>},
-                                {"verbose", without_target<VerboseBehavior>}};
+                                {"verbose", without_target<VerboseBehavior>},
+                                {"corpus", with_corpus}};
 
 }  // namespace
 
 std::unique_ptr<Behavior> make_behavior(const BehaviorConfig& config) {
   for (const Entry& entry : kBehaviors)
-    if (config.name == entry.name) return entry.make(config);
+    if (config.name == entry.name) {
+      if (!config.targets.empty() && config.name != "corpus")
+        throw Error("a file of targets is for behavior corpus, not for " + config.name + ".");
+      return entry.make(config);
+    }
   throw Error(unknown_name("behavior", config.name, behavior_names()));
 }
 

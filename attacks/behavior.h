@@ -18,6 +18,8 @@ class Behavior {
   virtual ~Behavior() = default;
   virtual std::string name() const = 0;
   virtual std::string target_for(const Context& context) const = 0;
+  /// All that will do; behavior matching draws one of them for each context and step.
+  virtual std::vector<std::string> targets_for(const Context& context) const { return {target_for(context)}; }
   /// Strict: the reply is the behavior (exact after stripping white space where the paper says so).
   virtual bool succeeded(const Context& context, const std::string& reply) const = 0;
   /// Lenient: the behavior occurs inside the reply (the published code's substring test).
@@ -43,21 +45,26 @@ struct BehaviorConfig {
   std::string name = "string";
   /// string: the canary; leak: pattern with {context}; refusal: the affirmative prefix; disinformation: the
   /// instruction to act on
-  std::string target;
+  std::string target = {};
+  std::string targets = {};  ///< corpus: the file
 
   template <class Visitor>
   void visit(Visitor&& field) {
     field("behavior", name,
-          "what the image must make the model do: string, leak, refusal, disinformation, untargeted or "
-          "verbose");
+          "what the image must make the model do: string, leak, refusal, disinformation, untargeted, "
+          "verbose or corpus");
     field("target", target,
           "string: the reply to force; leak: a reply with {context} in it; refusal: how the reply starts; "
-          "disinformation: the instruction that the model shall act on as if it stood before each prompt");
+          "disinformation: the instruction that the model shall act on as if it stood before each prompt; "
+          "contexts may bring targets of their own");
+    field("targets", targets,
+          "corpus: file of sentences of which one is drawn for each context and step; one per line, or the "
+          "column target of a .csv");
   }
 };
 
 /// Throws Error for an unknown name (naming the nearest), a leak target without {context}, an empty target
-/// where one is needed, and a target where none is.
+/// where one is needed, a target where none is, and a file of targets that cannot be read.
 std::unique_ptr<Behavior> make_behavior(const BehaviorConfig& config);
 std::vector<std::string> behavior_names();
 

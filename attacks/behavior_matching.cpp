@@ -13,10 +13,8 @@ std::string without_space(const std::string& text) {
   return result;
 }
 
-}  // namespace
-
-TokenIds target_tokens(const VisionLanguageModel& model, const Behavior& behavior, const Context& context) {
-  const std::string target = behavior.target_for(context);
+TokenIds tokens_of(const VisionLanguageModel& model, const Behavior& behavior, const Context& context,
+                   const std::string& target) {
   TokenIds tokens = model.target_ids(target);
   const std::string shown = context.prompt.substr(0, 80);
   if (tokens.empty())
@@ -33,22 +31,41 @@ TokenIds target_tokens(const VisionLanguageModel& model, const Behavior& behavio
   return tokens;
 }
 
+}  // namespace
+
+TokenIds target_tokens(const VisionLanguageModel& model, const Behavior& behavior, const Context& context) {
+  return tokens_of(model, behavior, context, behavior.target_for(context));
+}
+
+std::vector<TokenIds> all_target_tokens(const VisionLanguageModel& model, const Behavior& behavior,
+                                        const Context& context) {
+  std::vector<TokenIds> all;
+  for (const std::string& target : behavior.targets_for(context))
+    all.push_back(tokens_of(model, behavior, context, target));
+  return all;
+}
+
 BehaviorMatching::BehaviorMatching(std::shared_ptr<const VisionLanguageModel> model,
                                    std::shared_ptr<const Behavior> behavior, std::vector<Context> contexts,
                                    int64_t batch, uint64_t seed, MatchingLoss loss)
     : model_(std::move(model)),
       contexts_(std::move(contexts)),
       batches_(contexts_.size(), batch, seed),
-      kind_(loss) {
-  for (const Context& context : contexts_) targets_.push_back(target_tokens(*model_, *behavior, context));
+      kind_(loss),
+      seed_(seed) {
+  for (const Context& context : contexts_) {
+    targets_.push_back(all_target_tokens(*model_, *behavior, context));
+    drawn_ = drawn_ || targets_.back().size() > 1;
+  }
 }
 
 Tensor BehaviorMatching::loss(const Tensor& image, int64_t step) {
   std::vector<Context> contexts;
   std::vector<TokenIds> targets;
+  Random random = Random(seed_).fork("target of a step", static_cast<uint64_t>(step));
   for (const size_t i : batches_.at(step)) {
     contexts.push_back(contexts_[i]);
-    targets.push_back(targets_[i]);
+    targets.push_back(drawn_ ? random.pick(targets_[i]) : targets_[i].front());
   }
   std::vector<Tensor> losses;
   for (int64_t n = 0; n < image.size(0); ++n) {

@@ -4,6 +4,7 @@
 
 #include "attacks/behavior_matching.h"
 #include "attacks/delay_end.h"
+#include "attacks/ensemble_turns.h"
 #include "attacks/feature_matching.h"
 #include "attacks/prompt_matching.h"
 #include "attacks/weighted_sum.h"
@@ -88,6 +89,17 @@ void check_needs(const ObjectiveTerm& term, const ObjectiveConfig& config, const
         behavior.name() + " has none.");
 }
 
+Made sum_over(std::span<const Model> models, const std::vector<ObjectiveTerm>& terms,
+              const ObjectiveConfig& config, const ObjectiveInputs& inputs) {
+  std::vector<WeightedSum::Term> sum;
+  for (const Model& model : models)
+    for (const ObjectiveTerm& term : terms)
+      sum.push_back({term.weight / static_cast<double>(models.size()),
+                     entry_of(term.name).make(config, inputs, model)});
+  if (sum.size() == 1 && sum.front().weight == 1) return std::move(sum.front().objective);
+  return std::make_unique<WeightedSum>(std::move(sum));
+}
+
 }  // namespace
 
 std::vector<ObjectiveTerm> parse_objective(const ObjectiveConfig& config, const Behavior& behavior) {
@@ -107,13 +119,12 @@ std::vector<ObjectiveTerm> parse_objective(const ObjectiveConfig& config, const 
 std::unique_ptr<Objective> make_objective(const ObjectiveConfig& config, const ObjectiveInputs& inputs) {
   TORCH_CHECK(!inputs.models.empty(), "an objective needs a model");
   const auto terms = parse_objective(config, *inputs.behavior);
-  std::vector<WeightedSum::Term> sum;
-  for (const auto& model : inputs.models)
-    for (const ObjectiveTerm& term : terms)
-      sum.push_back({term.weight / static_cast<double>(inputs.models.size()),
-                     entry_of(term.name).make(config, inputs, model)});
-  if (sum.size() == 1 && sum.front().weight == 1) return std::move(sum.front().objective);
-  return std::make_unique<WeightedSum>(std::move(sum));
+  if (inputs.in_turns) {
+    std::vector<std::unique_ptr<Objective>> models;
+    for (const auto& model : inputs.models) models.push_back(sum_over({&model, 1}, terms, config, inputs));
+    return std::make_unique<EnsembleTurns>(std::move(models));
+  }
+  return sum_over(inputs.models, terms, config, inputs);
 }
 
 std::vector<std::string> objective_names() {

@@ -47,6 +47,7 @@ struct ObjectiveInputs {
   int64_t batch = 0;
   uint64_t seed = 0;
   int64_t max_new_tokens = 48;
+  bool in_turns = false;  ///< the models one after another (ensemble_turns.h) instead of their mean
 };
 
 /// The mean over the models of the weighted sum of the terms.

@@ -1,5 +1,6 @@
 #include "attacks/adam.h"
 #include "attacks/apgd.h"
+#include "attacks/cwa.h"
 #include "attacks/pgd.h"
 #include "attacks/sgd.h"
 #include "attacks/square.h"
@@ -18,11 +19,8 @@ struct Entry {
   const char* name;
   std::unique_ptr<Optimizer> (*make)(const OptimizerConfig&, const Constraint&);
 };
-constexpr Entry kOptimizers[] = {{"pgd", make<Pgd>},
-                                 {"apgd", make<Apgd>},
-                                 {"adam", make<Adam>},
-                                 {"sgd", make<Sgd>},
-                                 {"square", make<Square>}};
+constexpr Entry kOptimizers[] = {{"pgd", make<Pgd>}, {"apgd", make<Apgd>},     {"adam", make<Adam>},
+                                 {"sgd", make<Sgd>}, {"square", make<Square>}, {"cwa", make<Cwa>}};
 
 /// In an l2 ball a step is as long as the norm over the whole image.
 double largest_step(const Constraint& constraint) {

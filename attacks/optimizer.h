@@ -44,18 +44,21 @@ struct OptimizerConfig {
   double final_step = 0.1;
   double apgd_alpha = 2;
   double clip_norm = 20;
-  uint64_t seed = 0;  ///< of optimizers that draw; the trial's seed, not a field of its own
+  int64_t models = 1;  ///< of the ensemble, for cwa; the trial's, not a field of its own
+  uint64_t seed = 0;   ///< of optimizers that draw; the trial's seed, not a field of its own
 
   template <class Visitor>
   void visit(Visitor&& field) {
-    field("optimizer", name,
-          "pgd (sign steps with momentum), apgd (steps that adapt; balls and --batch 0 only), adam, sgd "
-          "(gradient clipped, Bailey et al. 2023) or square (black box; l_inf and --batch 0 only)");
+    field(
+        "optimizer", name,
+        "pgd (sign steps with momentum), apgd (steps that adapt; balls and --batch 0 only), adam, sgd "
+        "(gradient clipped, Bailey et al. 2023), square (black box; l_inf and --batch 0 only) or cwa (common "
+        "weakness of an --ensemble)");
     field("steps", steps, "optimization steps");
     field("step_size", step_size,
           "step in [0,1] pixel units, for pgd in an l2 ball the step's l2 norm; 0 = a default that fits the "
           "constraint");
-    field("momentum", momentum, "pgd: decay of the accumulated gradient, from 0 to 1 (1 in MI-FGSM)");
+    field("momentum", momentum, "pgd, cwa: decay of the accumulated gradient, from 0 to 1 (1 in MI-FGSM)");
     field("final_step", final_step,
           "pgd: last step as a share of the first, linear in between; 1 = constant");
     field("apgd_alpha", apgd_alpha, "apgd: first step as a multiple of the radius");

@@ -5,7 +5,9 @@ namespace {
 
 constexpr size_t kBatch = 25;
 
-/// Every part with its length before it, so that no two contexts share a key.
+}  // namespace
+
+/// Every part has its length before it, so that no two contexts share a key.
 std::string key_of(const Context& context) {
   std::string key;
   const auto add = [&](const std::string& part) { key += std::to_string(part.size()) + ":" + part; };
@@ -14,8 +16,6 @@ std::string key_of(const Context& context) {
   for (const Turn& turn : context.earlier) add(turn.user), add(turn.assistant);
   return key;
 }
-
-}  // namespace
 
 void PreparedReplies::ask(const VisionLanguageModel& model, const Tensor& image,
                           std::span<const Context> contexts, int64_t max_new_tokens,

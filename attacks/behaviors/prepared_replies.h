@@ -7,6 +7,9 @@
 
 namespace hijack {
 
+/// Equal for equal contexts only.
+std::string key_of(const Context& context);
+
 /// The model's greedy replies to contexts over one image, kept by context.
 class PreparedReplies {
  public:

@@ -24,7 +24,7 @@ void check(const GcgConfig& config, std::span<const Context> contexts) {
 class Search {
  public:
   Search(const VisionLanguageModel& model, const Tensor& image, std::span<const Context> contexts,
-         const Behavior& behavior, const GcgConfig& config, uint64_t seed)
+         const Behavior& behavior, const GcgConfig& config, uint64_t seed, const std::string& start)
       : model_(model),
         pixels_(model.preprocess(image)),
         contexts_(contexts.begin(), contexts.end()),
@@ -32,7 +32,8 @@ class Search {
         random_(Random(seed).fork("gibberish suffix")),
         pool_(printable_tokens(model.tokenizer())) {
     for (const Context& context : contexts_) targets_.push_back(target_tokens(model, behavior, context));
-    ids_ = gibberish_ids(model.tokenizer(), pool_, config.tokens, random_);
+    ids_ = start.empty() ? gibberish_ids(model.tokenizer(), pool_, config.tokens, random_)
+                         : model.tokenizer().encode(start, false);
   }
 
   const TokenIds& ids() const { return ids_; }
@@ -143,13 +144,13 @@ std::optional<double> Search::step() {
 }  // namespace
 
 GcgResult gcg_suffix(const VisionLanguageModel& model, const Tensor& image, std::span<const Context> contexts,
-                     const Behavior& behavior, const GcgConfig& config, uint64_t seed,
-                     const GcgHooks& hooks) {
+                     const Behavior& behavior, const GcgConfig& config, uint64_t seed, const GcgHooks& hooks,
+                     const std::string& start) {
   check(config, contexts);
   const auto few = contexts.first(
       config.contexts > 0 ? std::min<size_t>(contexts.size(), static_cast<size_t>(config.contexts))
                           : contexts.size());
-  Search search(model, image, few, behavior, config, seed);
+  Search search(model, image, few, behavior, config, seed, start);
   GcgResult result{search.text(search.ids()), search.losses({search.ids()}).front(), {}};
   for (int64_t step = 0; step < config.steps && !hooks.stop.stop_requested(); ++step) {
     const auto loss = search.step();

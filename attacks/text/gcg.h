@@ -46,11 +46,11 @@ struct GcgResult {
 /// drops those that do not survive decode and encode, measures the rest on all contexts over the shared image
 /// prefix, and goes on from the best. loss = (1 - a) * mean cross-entropy of behavior's targets + a * mean
 /// NLL of the suffixed prompts, a = perplexity_weight (Jain et al. 2023, adaptive). image [1,3,H,W] is what
-/// the model sees meanwhile. A pure function of its arguments. Throws Error for no contexts and numbers out
-/// of range.
+/// the model sees meanwhile. The search begins at `start`, at gibberish where that is empty. A pure function
+/// of its arguments. Throws Error for no contexts and numbers out of range.
 GcgResult gcg_suffix(const VisionLanguageModel& model, const Tensor& image, std::span<const Context> contexts,
                      const Behavior& behavior, const GcgConfig& config, uint64_t seed,
-                     const GcgHooks& hooks = {});
+                     const GcgHooks& hooks = {}, const std::string& start = {});
 
 /// The loss that the search lowers, for one suffix.
 double suffix_loss(const VisionLanguageModel& model, const Pixels& pixels, std::span<const Context> contexts,

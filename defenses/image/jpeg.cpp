@@ -1,6 +1,6 @@
 #include "defenses/image/jpeg.h"
 
-#include "defenses/image/differentiable_jpeg.h"
+#include "src/base/differentiable_jpeg.h"
 #include "src/base/image.h"
 
 namespace hijack {

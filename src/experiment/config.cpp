@@ -15,6 +15,7 @@ namespace hijack {
 #include <toml++/toml.h>
 
 #include "src/base/file.h"
+#include "src/experiment/methods.h"
 #include "src/experiment/shipped.h"
 
 namespace hijack {
@@ -71,6 +72,10 @@ void check_files(const AttackConfig& config) {
   if (!std::filesystem::is_directory(config.model))
     throw Error("There is no model folder '" + config.model +
                 "'; --model takes a Hugging Face checkpoint folder.");
+  for (const std::string& image : config.held_out_images)
+    if (!std::filesystem::is_regular_file(image)) throw Error("There is no image file '" + image + "'.");
+  const std::string& font = config.typographic.font;
+  if (!font.empty()) Font::from_file(font);
   for (const std::string& model : config.ensemble)
     if (!std::filesystem::is_directory(model))
       throw Error("There is no model folder '" + model +
@@ -80,6 +85,9 @@ void check_files(const AttackConfig& config) {
     throw Error("There is no image file '" + picture + "'.");
   if (!std::filesystem::is_regular_file(config.contexts))
     throw Error("There is no contexts file '" + config.contexts + "'.");
+  const std::string& targets = config.behavior.targets;
+  if (!targets.empty() && !std::filesystem::is_regular_file(targets))
+    throw Error("There is no file of targets '" + targets + "'.");
   const std::string& mask = config.constraint.mask;
   if (!mask.empty() && !std::filesystem::is_regular_file(mask))
     throw Error("There is no mask file '" + mask + "'.");
@@ -94,6 +102,12 @@ void check_optimizer(AttackConfig& config, const std::set<std::string>& given) {
     throw Error(
         "The optimizer " + config.optimizer.name +
         " compares losses between steps, but --augment changes the image at random at each: use pgd.");
+  if (config.universal && config.photo_batch != 0)
+    throw Error("The optimizer " + config.optimizer.name +
+                " compares losses between steps and needs the same photos at each: set --photo-batch 0.");
+  if (config.behavior.name == "corpus")
+    throw Error("The optimizer " + config.optimizer.name +
+                " compares losses between steps, but behavior corpus draws a target at each: use pgd.");
   if (!given.contains("batch")) config.batch = 0;
   if (config.batch != 0 && (config.train == 0 || config.batch < config.train))
     throw Error("The optimizer " + config.optimizer.name +
@@ -122,7 +136,11 @@ std::set<std::string> read_config(const std::filesystem::path& file, AttackConfi
 void resolve(AttackConfig& config, const std::set<std::string>& given) {
   check_numbers(config);
   if (!given.contains("target")) config.behavior.target = default_target(config.behavior.name);
-  parse_objective(config.objective, *make_behavior(config.behavior));
+  const auto behavior = make_behavior(config.behavior);
+  parse_objective(config.objective, *behavior);
+  if (config.method == "typographic" && config.typographic.font.empty())
+    config.typographic.font = system_font().string();
+  check_method(config, *behavior);
   for (const std::string& name : config.augmentation.names) parse_augmentation(name);
   check_optimizer(config, given);
   if (config.model.empty()) config.model = shipped_model().string();

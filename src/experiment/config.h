@@ -9,6 +9,8 @@
 #include "attacks/constraint.h"
 #include "attacks/make_objective.h"
 #include "attacks/optimizer.h"
+#include "attacks/text/gcg.h"
+#include "attacks/typographic.h"
 #include "src/base/fields.h"
 
 namespace hijack {
@@ -17,6 +19,11 @@ namespace hijack {
 /// run folder is not part of it, so that a folder can be moved.
 struct AttackConfig {
   std::vector<std::string> images;
+  std::string method = "image";
+  std::string space = "input";
+  bool universal = false;
+  std::vector<std::string> held_out_images;
+  int64_t photo_batch = 0;
   std::string model;  ///< "" = the shipped model (resolve fills it in)
   BehaviorConfig behavior;
   ConstraintConfig constraint;
@@ -25,6 +32,9 @@ struct AttackConfig {
   OptimizerConfig optimizer;
   AugmentationConfig augmentation;
   int64_t queries = 0;
+  TypographicConfig typographic;
+  GcgConfig suffix;
+  int64_t joint_rounds = 4;
   std::vector<uint64_t> seeds{0};
   bool random_start = false;
   int64_t restarts = 0;
@@ -45,6 +55,17 @@ struct AttackConfig {
   template <class Visitor>
   void visit(Visitor&& field) {
     field("image", images, "photos to start from (PNG, JPEG or WebP); each is one trial");
+    field(
+        "method", method,
+        "what is searched: image (pixels, by an optimizer), typographic (text drawn into the photo), gcg (a "
+        "suffix of the prompt, clean photo) or joint (image and suffix in turns)");
+    field("space", space,
+          "pixels that the constraint measures: input (the model's input size) or photo (the original photo; "
+          "the "
+          "gradient goes through the model's own resizing)");
+    field("universal", universal, "one change for all photos, in one trial");
+    field("held_out_image", held_out_images, "universal: photos that are only judged");
+    field("photo_batch", photo_batch, "universal: photos per step; 0 = all");
     field("model", model, "Hugging Face folder of the model; empty = the shipped pocket model");
     behavior.visit(field);
     constraint.visit(field);
@@ -56,6 +77,9 @@ struct AttackConfig {
     field("queries", queries,
           "estimate the gradient from that many random directions a step (RGF, a black box); 0 = exact "
           "gradient");
+    typographic.visit(field);
+    suffix.visit(field);
+    field("joint_rounds", joint_rounds, "joint: turns of image and suffix");
     field("seed", seeds, "seeds; each is one trial");
     field("random_start", random_start, "start at a random allowed point instead of the photo");
     field("restarts", restarts,

@@ -15,14 +15,23 @@ struct ContextSet {
   std::vector<Context> validation;
   std::vector<Context> test;
   std::vector<Context> calibration;
+  /// Contexts that bring a target of their own, with it.
+  std::vector<std::pair<Context, std::string>> targets;
 
   const std::vector<Context>& split(const std::string& name) const;
 };
 
-/// One JSON object per line: {"prompt": "…", "split": "train|validation|test|calibration"} and optionally
-/// "system": "…" and "earlier": [{"user": "…", "assistant": "…"}].
-/// Throws Error with file and line for anything else: unknown keys, ill-formed UTF-8, empty prompts, lines
-/// over 64 KiB, a context that occurs in two splits.
+/// A corpus of contexts. JSONL, one object per line: {"prompt": "…", "split":
+/// "train|validation|test|calibration"} and optionally "system": "…", "earlier": [{"user": "…", "assistant":
+/// "…"}] and "target": "…", what the attack shall make of this context.
+///
+/// A .csv is read as AdvBench lays it out: column `goal` (or `prompt`), and optionally `target`, `system` and
+/// `split`. Without a column `split`, of four different rows the first and third train, the second is held
+/// out for the test, the fourth validates; repeated rows are dropped.
+///
+/// Throws Error with file and line for anything else: unknown keys or columns, ill-formed UTF-8, empty
+/// prompts, lines over 64 KiB, a context that occurs in two splits or with two targets. Throws Error for a
+/// file without contexts.
 ContextSet read_contexts(const std::filesystem::path& file);
 
 /// How many of each split to use, in file order; 0 = all.

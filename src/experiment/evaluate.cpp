@@ -4,6 +4,7 @@
 
 #include "attacks/text/gcg.h"
 #include "attacks/text/suffix.h"
+#include "attacks/text/suffixed.h"
 #include "defenses/make_defense.h"
 #include "defenses/pipeline.h"
 #include "src/base/error.h"
@@ -25,6 +26,7 @@ struct Question {
   std::string condition;
   Submission submission;
   std::optional<Exercise> exercise = {};  ///< benign: what the right answer is
+  std::string suffix = {};                ///< that was put after the user's prompt
 };
 
 class TrialEvaluation {
@@ -90,10 +92,14 @@ std::string TrialEvaluation::suffix(const RunHooks& hooks) const {
 
 std::vector<Question> TrialEvaluation::questions(const std::string& suffix, bool with_utility) const {
   std::vector<Question> all;
-  for (const Context& context : setup_.contexts.test) all.push_back({"attack", {adversarial_, context}});
+  const auto asked = [](const Context& context, const std::string& ending) {
+    return ending.empty() ? context : with_suffix(context, ending);
+  };
+  for (const Context& context : setup_.contexts.test)
+    all.push_back({"attack", {adversarial_, asked(context, trial_.suffix)}, {}, trial_.suffix});
   for (const Context& context : setup_.contexts.test) all.push_back({"clean", {origin_, context}});
   for (const Context& context : setup_.contexts.test)
-    all.push_back({"text_suffix", {origin_, with_suffix(context, suffix)}});
+    all.push_back({"text_suffix", {origin_, with_suffix(context, suffix)}, {}, suffix});
   if (!with_utility) return all;
   for (const UtilityItem& item : utility_set(Texts::kNatural, config_.utility, kUtilitySeed)) {
     const Tensor image = item.image.defined() ? from_bytes(item.image).unsqueeze(0) : origin_;
@@ -116,8 +122,11 @@ ReplyRow TrialEvaluation::row_of(const Question& question, const Reply& reply) c
     row.correct = !reply.rejected && graded_right(*question.exercise, reply.text);
     return row;
   }
-  row.exact = !reply.rejected && setup_.behavior->succeeded(row.context, reply.text);
-  row.contained = !reply.rejected && setup_.behavior->contained(row.context, reply.text);
+  // what the user said decides, without a suffix
+  std::shared_ptr<const Behavior> behavior = setup_.behavior;
+  if (!question.suffix.empty()) behavior = std::make_shared<SuffixedBehavior>(behavior, question.suffix);
+  row.exact = !reply.rejected && behavior->succeeded(row.context, reply.text);
+  row.contained = !reply.rejected && behavior->contained(row.context, reply.text);
   return row;
 }
 

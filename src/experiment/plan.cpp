@@ -4,6 +4,7 @@
 
 #include "src/base/error.h"
 #include "src/base/nearest.h"
+#include "src/experiment/methods.h"
 
 namespace hijack {
 namespace {
@@ -23,17 +24,23 @@ std::string file_part(const std::string& text) {
 }
 
 std::string id_of(const AttackConfig& config) {
-  return file_part(config.behavior.name) + "-" + file_part(constraint_label(config.constraint)) + "-" +
-         file_part(std::filesystem::path(config.images[0]).stem().string()) + "-s" +
-         std::to_string(config.seeds[0]);
+  const std::string photo =
+      config.universal ? "universal" : std::filesystem::path(config.images[0]).stem().string();
+  return file_part(config.behavior.name) + "-" + file_part(method_label(config)) + "-" + file_part(photo) +
+         "-s" + std::to_string(config.seeds[0]);
 }
 
 void append(std::vector<TrialPlan>& plans, std::set<std::string>& ids, const AttackConfig& config) {
-  for (const std::string& image : config.images) {
+  std::vector<std::vector<std::string>> photos;  // of each trial
+  if (config.universal)
+    photos = {config.images};
+  else
+    for (const std::string& image : config.images) photos.push_back({image});
+  for (const auto& images : photos) {
     for (const uint64_t seed : config.seeds) {
       if (plans.size() >= kMaxTrials) throw Error("The experiment has more than 100000 trials; split it.");
       TrialPlan plan{"", config};
-      plan.config.images = {image};
+      plan.config.images = images;
       plan.config.seeds = {seed};
       const std::string base = id_of(plan.config);
       plan.id = base;
@@ -149,8 +156,11 @@ std::vector<TrialPlan> plans_from_json(const json& list, const std::string& wher
     if (plan.id.empty() || plan.id.find('/') != std::string::npos || plan.id.front() == '.')
       throw Error(where + ": '" + plan.id + "' is not a trial id.");
     set_fields(fields_of(plan.config), item["config"], where + " plan " + plan.id);
-    if (plan.config.images.size() != 1 || plan.config.seeds.size() != 1)
-      throw Error(where + " plan " + plan.id + ": a trial has exactly one image and one seed.");
+    const bool photos_fit =
+        plan.config.universal ? !plan.config.images.empty() : plan.config.images.size() == 1;
+    if (!photos_fit || plan.config.seeds.size() != 1)
+      throw Error(where + " plan " + plan.id +
+                  ": a trial has exactly one seed and, unless it is universal, one image.");
     plans.push_back(std::move(plan));
   }
   return plans;

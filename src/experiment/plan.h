@@ -8,13 +8,13 @@
 
 namespace hijack {
 
-/// One trial that a run will do: a config with exactly one image and one seed.
+/// One trial that a run will do: a config with exactly one seed and, unless it is universal, one image.
 struct TrialPlan {
   std::string id;  ///< names the trial's rows and files: "string-linf-8-cat-s0"
   AttackConfig config;
 };
 
-/// The trials of a resolved config: images x seeds, with ids that differ from each other.
+/// The trials of a resolved config: images x seeds (universal: seeds), with ids that differ from each other.
 std::vector<TrialPlan> plan_trials(const AttackConfig& config);
 
 /// The trials of an experiment file, in its order:

@@ -58,10 +58,11 @@ std::set<std::string> apply_preset(const std::string& name, const fs::path& fold
     throw Error(unknown_name("preset", name, names));
   const auto given = set_fields(fields_of(config), read_preset(folder, name).attack,
                                 (folder / (name + ".toml")).string() + " [attack]");
-  // pictures of a preset lie beside it in the shipped data
-  std::string& picture = config.objective.feature_image;
-  if (given.contains("feature_image") && fs::path(picture).is_relative())
-    picture = (folder.parent_path() / picture).string();
+  // the files of a preset lie beside it in the shipped data
+  for (const auto& [field, file] :
+       {std::pair{"feature_image", &config.objective.feature_image}, {"targets", &config.behavior.targets}})
+    if (given.contains(field) && fs::path(*file).is_relative())
+      *file = (folder.parent_path() / *file).string();
   return given;
 }
 

@@ -25,6 +25,15 @@ struct Tally {
   int64_t contained = 0;
 };
 
+/// One photo of a universal image.
+struct PhotoRow {
+  std::string source_image;
+  bool held_out = false;
+  std::string image_file;  ///< relative to the run folder
+  Budget budget;
+  Tally test;
+};
+
 /// One (image, behavior, constraint, optimizer, model, seed). Everything is measured on the reloaded file.
 struct TrialRow {
   std::string id;
@@ -43,29 +52,35 @@ struct TrialRow {
   double seconds = 0;  ///< optimization only
   double seconds_per_step = 0;
   Budget budget;
-  double loss_clean = 0;                  ///< on test contexts, of the origin
-  double loss_saved = 0;                  ///< on test contexts, of the reloaded file
-  std::vector<double> losses;             ///< training loss per step
-  std::map<std::string, Tally> success;   ///< split ("train", "validation", "test") of the adversarial image
+  double loss_clean = 0;       ///< on test contexts, of the origin
+  double loss_saved = 0;       ///< on test contexts, of the reloaded file
+  std::vector<double> losses;  ///< training loss per step
+  /// Split ("train", "validation", "test") of the adversarial image; of a universal one over all its photos,
+  /// and "held_out_photos" for those it never saw, with the test contexts.
+  std::map<std::string, Tally> success;
   std::map<std::string, Tally> controls;  ///< "clean", "noise": on the test contexts
   std::string image_file;                 ///< relative to the run folder
   std::string origin_file;
   std::string noise_file;
+  std::string suffix = {};            ///< after each prompt (GCG); "" = none
+  std::vector<PhotoRow> photos = {};  ///< of a universal image
 };
 
 /// One reply of the model, with or without defenses.
 struct ReplyRow {
   std::string trial;
   std::string condition;  ///< "attack", "clean", "noise", "text_suffix", "benign"
-  std::string split;      ///< "train", "validation", "test"
+  std::string split;      ///< "train", "validation", "test", "held_out_photos"
   Query context;
   std::string defense = "none";  ///< stack, outermost first, joined by " + "
   std::string reply;
   bool rejected = false;
   bool exact = false;
   bool contained = false;
-  std::string expected;  ///< benign utility questions: the right answer
-  bool correct = false;  ///< benign: the reply equals it
+  std::string target = {};  ///< that the context brought itself
+  std::string photo = {};   ///< of a universal image
+  std::string expected;     ///< benign utility questions: the right answer
+  bool correct = false;     ///< benign: the reply equals it
   double seconds = 0;
   std::vector<StageTrace> trace;
 };

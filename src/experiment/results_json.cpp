@@ -42,6 +42,9 @@ class Fields {
     return value.get<bool>();
   }
 
+  /// For fields that not every row has.
+  std::string text_or_empty(const char* name) const { return json_.contains(name) ? text(name) : ""; }
+
   double real(const char* name) const { return real(at(name), field(name)); }
 
   /// For fields that older versions did not write.
@@ -87,15 +90,18 @@ class Fields {
     return path.string();
   }
 
+  Tally tally() const {
+    const Tally tally{integer("n", 0), integer("exact", 0), integer("contained", 0)};
+    if (tally.exact > tally.n || tally.contained > tally.n) fail(field("exact"), "must not exceed n");
+    return tally;
+  }
+  Tally tally(const char* name) const { return object(name).tally(); }
+
   std::map<std::string, Tally> tallies(const char* name) const {
     std::map<std::string, Tally> result;
     const Fields group = object(name);
     for (const auto& [key, value] : group.json_.items()) {
-      const Fields fields(value, where_, prefix_ + name + "." + key);
-      const Tally tally{fields.integer("n", 0), fields.integer("exact", 0), fields.integer("contained", 0)};
-      if (tally.exact > tally.n || tally.contained > tally.n)
-        fail(fields.field("exact"), "must not exceed n");
-      result[key] = tally;
+      result[key] = Fields(value, where_, prefix_ + name + "." + key).tally();
     }
     return result;
   }
@@ -126,11 +132,26 @@ class Fields {
   std::string prefix_;
 };
 
+Json to_json(const Tally& tally) {
+  return {{"n", tally.n}, {"exact", tally.exact}, {"contained", tally.contained}};
+}
+
 Json to_json(const std::map<std::string, Tally>& tallies) {
   Json json = Json::object();
-  for (const auto& [key, tally] : tallies)
-    json[key] = {{"n", tally.n}, {"exact", tally.exact}, {"contained", tally.contained}};
+  for (const auto& [key, tally] : tallies) json[key] = to_json(tally);
   return json;
+}
+
+Json to_json(const Budget& budget) {
+  return {{"max_difference_255", number(budget.max_difference_255)},
+          {"changed_outside", number(budget.changed_outside)},
+          {"l2", number(budget.l2)},
+          {"respected", budget.respected}};
+}
+
+Budget budget_from(const Fields& budget) {
+  return {budget.real("max_difference_255"), budget.real("changed_outside"), budget.boolean("respected"),
+          budget.real_or("l2", 0)};
 }
 
 Json to_json(const Query& query) {
@@ -155,34 +176,38 @@ Query query_from(const Fields& fields) {
 Json to_json(const TrialRow& row) {
   Json losses = Json::array();
   for (const double loss : row.losses) losses.push_back(number(loss));
-  return {{"id", row.id},
-          {"model", row.model},
-          {"source_image", row.source_image},
-          {"behavior", row.behavior},
-          {"target", row.target},
-          {"constraint", row.constraint},
-          {"constraint_name", row.constraint_name},
-          {"epsilon_255", number(row.epsilon_255)},
-          {"patch_size", row.patch_size},
-          {"optimizer", row.optimizer},
-          {"seed", row.seed},
-          {"steps", row.steps},
-          {"best_step", row.best_step},
-          {"seconds", number(row.seconds)},
-          {"seconds_per_step", number(row.seconds_per_step)},
-          {"budget",
-           {{"max_difference_255", number(row.budget.max_difference_255)},
-            {"changed_outside", number(row.budget.changed_outside)},
-            {"l2", number(row.budget.l2)},
-            {"respected", row.budget.respected}}},
-          {"loss_clean", number(row.loss_clean)},
-          {"loss_saved", number(row.loss_saved)},
-          {"losses", losses},
-          {"success", to_json(row.success)},
-          {"controls", to_json(row.controls)},
-          {"image_file", row.image_file},
-          {"origin_file", row.origin_file},
-          {"noise_file", row.noise_file}};
+  Json json = {{"id", row.id},
+               {"model", row.model},
+               {"source_image", row.source_image},
+               {"behavior", row.behavior},
+               {"target", row.target},
+               {"constraint", row.constraint},
+               {"constraint_name", row.constraint_name},
+               {"epsilon_255", number(row.epsilon_255)},
+               {"patch_size", row.patch_size},
+               {"optimizer", row.optimizer},
+               {"seed", row.seed},
+               {"steps", row.steps},
+               {"best_step", row.best_step},
+               {"seconds", number(row.seconds)},
+               {"seconds_per_step", number(row.seconds_per_step)},
+               {"budget", to_json(row.budget)},
+               {"loss_clean", number(row.loss_clean)},
+               {"loss_saved", number(row.loss_saved)},
+               {"losses", losses},
+               {"success", to_json(row.success)},
+               {"controls", to_json(row.controls)},
+               {"image_file", row.image_file},
+               {"origin_file", row.origin_file},
+               {"noise_file", row.noise_file}};
+  if (!row.suffix.empty()) json["suffix"] = row.suffix;
+  for (const PhotoRow& photo : row.photos)
+    json["photos"].push_back({{"source_image", photo.source_image},
+                              {"held_out", photo.held_out},
+                              {"image_file", photo.image_file},
+                              {"budget", to_json(photo.budget)},
+                              {"test", to_json(photo.test)}});
+  return json;
 }
 
 Json to_json(const ReplyRow& row) {
@@ -193,19 +218,22 @@ Json to_json(const ReplyRow& row) {
                      {"score", number(stage.score)},
                      {"threshold", number(stage.threshold)},
                      {"note", stage.note}});
-  return {{"trial", row.trial},
-          {"condition", row.condition},
-          {"split", row.split},
-          {"context", to_json(row.context)},
-          {"defense", row.defense},
-          {"reply", row.reply},
-          {"rejected", row.rejected},
-          {"exact", row.exact},
-          {"contained", row.contained},
-          {"expected", row.expected},
-          {"correct", row.correct},
-          {"seconds", number(row.seconds)},
-          {"trace", trace}};
+  Json json = {{"trial", row.trial},
+               {"condition", row.condition},
+               {"split", row.split},
+               {"context", to_json(row.context)},
+               {"defense", row.defense},
+               {"reply", row.reply},
+               {"rejected", row.rejected},
+               {"exact", row.exact},
+               {"contained", row.contained},
+               {"expected", row.expected},
+               {"correct", row.correct},
+               {"seconds", number(row.seconds)},
+               {"trace", trace}};
+  if (!row.target.empty()) json["target"] = row.target;
+  if (!row.photo.empty()) json["photo"] = row.photo;
+  return json;
 }
 
 TrialRow trial_from_json(const Json& json, const std::string& where) {
@@ -226,9 +254,7 @@ TrialRow trial_from_json(const Json& json, const std::string& where) {
   row.best_step = fields.integer("best_step", -1);
   row.seconds = fields.real("seconds");
   row.seconds_per_step = fields.real("seconds_per_step");
-  const Fields budget = fields.object("budget");
-  row.budget = {budget.real("max_difference_255"), budget.real("changed_outside"),
-                budget.boolean("respected"), budget.real_or("l2", 0)};
+  row.budget = budget_from(fields.object("budget"));
   row.loss_clean = fields.real("loss_clean");
   row.loss_saved = fields.real("loss_saved");
   row.losses = fields.reals("losses");
@@ -237,6 +263,15 @@ TrialRow trial_from_json(const Json& json, const std::string& where) {
   row.image_file = fields.inner_path("image_file");
   row.origin_file = fields.inner_path("origin_file");
   row.noise_file = fields.inner_path("noise_file");
+  row.suffix = fields.text_or_empty("suffix");
+  size_t index = 0;
+  if (json.contains("photos"))
+    for (const Json& value : fields.array("photos")) {
+      const Fields photo = fields.item(value, "photos", index++);
+      row.photos.push_back({photo.text("source_image"), photo.boolean("held_out"),
+                            photo.inner_path("image_file"), budget_from(photo.object("budget")),
+                            photo.tally("test")});
+    }
   return row;
 }
 
@@ -252,6 +287,8 @@ ReplyRow reply_from_json(const Json& json, const std::string& where) {
   row.rejected = fields.boolean("rejected");
   row.exact = fields.boolean("exact");
   row.contained = fields.boolean("contained");
+  row.target = fields.text_or_empty("target");
+  row.photo = fields.text_or_empty("photo");
   row.expected = fields.text("expected");
   row.correct = fields.boolean("correct");
   row.seconds = fields.real("seconds");

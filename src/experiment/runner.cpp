@@ -2,12 +2,16 @@
 
 #include <ATen/Parallel.h>
 
+#include "attacks/behaviors/own_targets.h"
 #include "models/load_model.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/experiment/manifest.h"
+#include "src/experiment/trial_parts.h"
 
 namespace hijack {
+
+using nlohmann::json;
 
 ModelSource folder_models() {
   auto kept = std::make_shared<std::pair<std::string, std::shared_ptr<const VisionLanguageModel>>>();
@@ -21,6 +25,19 @@ ModelSource folder_models() {
   };
 }
 
+namespace {
+
+/// With the targets that contexts bring.
+std::shared_ptr<Behavior> behavior_for(const AttackConfig& config, const ContextSet& contexts) {
+  std::shared_ptr<Behavior> behavior = make_behavior(config.behavior);
+  if (contexts.targets.empty()) return behavior;
+  auto own = std::make_shared<OwnTargets>(std::move(behavior), config.behavior);
+  for (const auto& [context, target] : contexts.targets) own->add(context, target);
+  return own;
+}
+
+}  // namespace
+
 TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageModel> model) {
   const AttackConfig& config = plan.config;
   TrialSetup setup{
@@ -32,13 +49,15 @@ TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageMod
       config.max_new_tokens};
   for (const std::string& folder : config.ensemble)
     setup.ensemble.push_back(load_model(folder, {config.device, config.dtype}));
-  std::shared_ptr<Behavior> behavior = make_behavior(config.behavior);
-  const Tensor origin = setup.model->to_input_space(load_image(config.images[0])).to(setup.model->device());
+  std::shared_ptr<Behavior> behavior = behavior_for(config, setup.contexts);
+  const Tensor origin = in_attack_space(*setup.model, config, config.images[0]).to(setup.model->device());
   for (const auto* split : {&setup.contexts.train, &setup.contexts.validation, &setup.contexts.test}) {
     behavior->prepare(*setup.model, origin, *split, config.max_new_tokens);
     for (const Context& context : *split) {
-      const TokenIds target = setup.model->target_ids(behavior->target_for(context));
-      setup.reply_tokens = std::max(setup.reply_tokens, static_cast<int64_t>(target.size()) + 4);
+      for (const std::string& target : behavior->targets_for(context)) {
+        const auto tokens = static_cast<int64_t>(setup.model->target_ids(target).size());
+        setup.reply_tokens = std::max(setup.reply_tokens, tokens + 4);
+      }
     }
   }
   setup.behavior = std::move(behavior);
@@ -52,13 +71,19 @@ RunFolder begin_run(const std::filesystem::path& out, const std::string& command
   std::set<std::string> contexts;
   for (const TrialPlan& plan : plans) {
     const AttackConfig& config = plan.config;
-    if (images.insert(config.images[0]).second) load_image(config.images[0]);
-    if (contexts.insert(config.contexts).second)
-      take(read_contexts(config.contexts), {config.train, config.validation, config.test}, config.contexts);
+    for (const auto* files : {&config.images, &config.held_out_images})
+      for (const std::string& file : *files)
+        if (images.insert(file).second) load_image(file);
+    if (contexts.insert(config.contexts + "\n" + config.behavior.name).second)
+      behavior_for(config, take(read_contexts(config.contexts),
+                                {config.train, config.validation, config.test}, config.contexts));
   }
+  std::set<std::string> checked;
   for (const TrialPlan& plan : plans) {
-    const ImageSpec size = models(plan.config)->image_spec();
-    make_constraint(plan.config.constraint, size.height, size.width);
+    json key = json::array({plan.config.model, plan.config.images, plan.config.space, plan.config.universal});
+    AttackConfig config = plan.config;
+    key.push_back(fields_to_json(fields_of(config.constraint)));
+    if (checked.insert(key.dump()).second) check_photos(*models(plan.config), plan.config);
   }
   return RunFolder::create(out, make_manifest(command, plans));
 }

@@ -43,12 +43,22 @@ fs::path shipped_model() {
   return named.empty() ? shipped_data() / "pocket" : named;
 }
 
+fs::path system_font() {
+  for (const char* file :
+       {"/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf",
+        "/usr/share/fonts/dejavu-sans-fonts/DejaVuSans-Bold.ttf", "/usr/share/fonts/TTF/DejaVuSans-Bold.ttf",
+        "/usr/share/fonts/truetype/liberation/LiberationSans-Bold.ttf"})
+    if (fs::is_regular_file(file)) return file;
+  throw Error(
+      "No font was found to draw text with; install fonts-dejavu-core, or name a TrueType file with --font.");
+}
+
 fs::path default_contexts(const std::string& behavior) {
   return shipped_data() / "contexts" / (behavior == "refusal" ? "pocket_policy.jsonl" : "pocket.jsonl");
 }
 
 std::string default_target(const std::string& behavior) {
-  if (behavior == "untargeted" || behavior == "verbose") return "";
+  if (behavior == "untargeted" || behavior == "verbose" || behavior == "corpus") return "";
   if (behavior == "disinformation") return std::string(kInstructionCanary);
   if (behavior == "leak") return std::string(kLeakPattern);
   if (behavior == "refusal") return std::string(kRefusalSuppressedPrefix);

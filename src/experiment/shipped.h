@@ -12,6 +12,10 @@ std::filesystem::path shipped_data();
 /// $HIJACK_MODEL, else shipped_data()/pocket.
 std::filesystem::path shipped_model();
 
+/// A bold font without serifs where Debian keeps it (fonts-dejavu-core), for drawn text. Throws Error that
+/// says what to install.
+std::filesystem::path system_font();
+
 /// The shipped contexts file for a behavior: the policy questions for refusal, ordinary prompts for the
 /// others.
 std::filesystem::path default_contexts(const std::string& behavior);

@@ -2,246 +2,190 @@
 
 #include <chrono>
 
-#include "attacks/attack.h"
-#include "attacks/attack_state_io.h"
-#include "attacks/augmentation.h"
-#include "attacks/make_objective.h"
-#include "attacks/moving_patch.h"
-#include "attacks/query_gradient.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
+#include "src/experiment/methods.h"
 
 namespace hijack {
 namespace {
 
 constexpr size_t kReplyBatch = 25;
-constexpr double kSmoothing = 1.0 / 255;  // of estimated gradients
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-/// The images of a trial as they were read back from their files, [1,3,H,W] on the model's device. A moving
+/// The images of one photo as they were read back from their files, [1,3,H,W] on the model's device. A moving
 /// patch lies at the place of the file.
 struct SavedImages {
-  Tensor origin;
-  Tensor adversarial;
-  Tensor noise;
+  size_t photo = 0;  ///< its place among the trained and held-out photos
+  Tensor origin, adversarial, noise;
 };
 
 class Trial {
  public:
   Trial(const TrialSetup& setup, const RunFolder& folder, const RunHooks& hooks)
-      : setup_(setup), config_(setup.plan.config), model_(*setup.model), folder_(folder), hooks_(hooks) {
-    origin_ = model_.to_input_space(load_image(config_.images[0])).to(model_.device());
-    constraint_ = make_constraint(config_.constraint, origin_.size(2), origin_.size(3));
-    moving_ = std::get_if<MovingPatch>(&constraint_);
-    if (moving_) {
-      place_in_attack_ = {moving_->top, moving_->left};
-      place_in_file_ = draw_location(*moving_, origin_, seed(), "place in the file", 0);
-    }
-  }
+      : parts_(setup, folder, hooks), config_(parts_.config) {}
 
   std::optional<TrialResult> run() {
-    const std::optional<AttackState> state = optimize();
-    if (!state) return std::nullopt;
-    note("measuring the saved image");
-    const SavedImages saved = save(*state);
-    describe_trial(*state, saved);
+    const std::optional<Found> found = search(parts_);
+    if (!found) return std::nullopt;
+    parts_.note("measuring the saved image");
+    plain_ = parts_.prompts();
+    attacked_ = found->suffix.empty() ? plain_ : parts_.prompts_with(found->suffix);
+    noisy_ = found->noise_suffix.empty() ? plain_ : parts_.prompts_with(found->noise_suffix);
+    describe_trial(*found);
+    std::vector<SavedImages> saved;
+    for (size_t i = 0; i < parts_.photos.size() + parts_.held_out.size(); ++i)
+      saved.push_back(save(*found, i));
+    measure_budgets(*found, saved);
     if (!ask_everything(saved)) return std::nullopt;
     return TrialResult{row_, replies_};
   }
 
  private:
-  std::optional<AttackState> optimize();
-  double validate(const Tensor& image) const;
-  SavedImages save(const AttackState& state) const;
-  Tensor save_and_reload(const Tensor& image, const std::string& kind) const;
-  Tensor as_in_file(const Tensor& image) const;
-  std::vector<std::string> replies(const Tensor& image, const std::string& split, Location patch_at) const;
-  void describe_trial(const AttackState& state, const SavedImages& saved);
-  bool ask_everything(const SavedImages& saved);
-  Tally ask(const Tensor& image, const std::string& condition, const std::string& split);
-  double test_loss(const Tensor& image) const;
-
-  uint64_t seed() const { return config_.seeds[0]; }
-  void note(const std::string& text) const {
-    if (hooks_.on_note) hooks_.on_note(setup_.plan.id + ": " + text);
+  const Tensor& photo(size_t index) const {
+    return index < parts_.photos.size() ? parts_.photos[index]
+                                        : parts_.held_out[index - parts_.photos.size()];
   }
-  std::unique_ptr<Objective> objective_over(const std::vector<Context>& contexts, int64_t batch) const;
-  std::unique_ptr<Objective> attack_objective() const;
+  /// Names of files: "" and "noise" for the only photo, "photo2" and "photo2.noise" for further ones.
+  std::string kind(size_t index, const std::string& of) const {
+    if (index == 0) return of;
+    return "photo" + std::to_string(index + 1) + (of.empty() ? "" : "." + of);
+  }
+  Tensor as_in_file(const Tensor& image) const;
+  Tensor save_and_reload(const Tensor& image, const std::string& kind) const;
+  SavedImages save(const Found& found, size_t index) const;
+  void describe_trial(const Found& found);
+  void measure_budgets(const Found& found, const std::vector<SavedImages>& saved);
+  bool ask_everything(const std::vector<SavedImages>& saved);
+  Tally ask(const Tensor& image, const SavedImages& of, const Prompts& prompts, const std::string& condition,
+            const std::string& split);
+  double test_loss(const Tensor& image, const Prompts& prompts) const;
 
-  const TrialSetup& setup_;
+  TrialParts parts_;
   const AttackConfig& config_;
-  const VisionLanguageModel& model_;
-  const RunFolder& folder_;
-  const RunHooks& hooks_;
-  Tensor origin_;
-  Constraint constraint_;
-  const MovingPatch* moving_ = nullptr;  ///< the constraint, where it is one
-  Location place_in_attack_;
-  Location place_in_file_;
+  Prompts plain_, attacked_, noisy_;
   TrialRow row_;
   std::vector<ReplyRow> replies_;
 };
 
-std::unique_ptr<Objective> Trial::objective_over(const std::vector<Context>& contexts, int64_t batch) const {
-  std::vector<std::shared_ptr<const VisionLanguageModel>> models = {setup_.model};
-  models.insert(models.end(), setup_.ensemble.begin(), setup_.ensemble.end());
-  return make_objective(config_.objective, {std::move(models), setup_.behavior, contexts, origin_, batch,
-                                            seed(), config_.max_new_tokens});
-}
-
-/// What the optimizer sees: the objective under random changes of the image, its gradient exact or estimated.
-std::unique_ptr<Objective> Trial::attack_objective() const {
-  std::unique_ptr<Objective> objective = objective_over(setup_.contexts.train, config_.batch);
-  if (!config_.augmentation.names.empty())
-    objective = std::make_unique<Augmented>(std::move(objective), config_.augmentation, seed());
-  if (moving_)
-    objective = std::make_unique<MovingPatchObjective>(std::move(objective), *moving_, origin_, seed());
-  if (config_.queries > 0)
-    objective = std::make_unique<QueryGradient>(std::move(objective), config_.queries, kSmoothing, seed());
-  return objective;
-}
-
-/// The attack itself. nullopt when stopped.
-std::optional<AttackState> Trial::optimize() {
-  const auto objective = attack_objective();
-  OptimizerConfig optimizer_config = config_.optimizer;
-  optimizer_config.seed = seed();
-  const auto optimizer = make_optimizer(optimizer_config, constraint_);
-  if (optimizer->needs_deterministic_objective() && !objective->deterministic())
-    throw Error("The optimizer " + config_.optimizer.name +
-                " compares losses between steps and needs the same contexts at each: set --batch 0.");
-
-  const auto checkpoint = folder_.checkpoint(setup_.plan.id);
-  AttackState state = std::filesystem::exists(checkpoint)
-                          ? load_attack_state(checkpoint, origin_.device())
-                          : start_attack(constraint_, origin_, config_.random_start, seed());
-  std::filesystem::create_directories(checkpoint.parent_path());
-
-  AttackHooks attack;
-  if (!setup_.contexts.validation.empty())
-    attack.validate = [&](const Tensor& image) { return validate(image); };
-  attack.after_step = [&](const AttackState& now) {
-    if (now.step % config_.checkpoint_every == 0) save_attack_state(now, checkpoint);
-    if (hooks_.on_step)
-      hooks_.on_step({setup_.plan.id, now.step, config_.optimizer.steps * (config_.restarts + 1),
-                      now.losses.back(), now.best_score});
-  };
-  AttackOptions options{config_.optimizer.steps, config_.validate_every, config_.stop_at, hooks_.stop};
-  options.restarts = config_.restarts;
-  options.seed = seed();
-  if (config_.stop_loss != 0) options.stop_loss = config_.stop_loss;
-
-  const int64_t first_step = state.step;
-  const auto start = Clock::now();
-  run_attack(state, *objective, *optimizer, constraint_, origin_, options, attack);
-  // A resumed trial knows the time of its last part only: the rate is measured, the total follows from it.
-  const auto done = static_cast<double>(std::max<int64_t>(1, state.step - first_step));
-  row_.seconds_per_step = seconds_since(start) / done;
-  save_attack_state(state, checkpoint);
-  if (hooks_.stop.stop_requested()) return std::nullopt;
-  return state;
-}
-
-double Trial::validate(const Tensor& image) const {
-  const auto& contexts = setup_.contexts.validation;
-  const auto texts = replies(image, "validation", place_in_attack_);
-  int64_t successes = 0;
-  for (size_t i = 0; i < contexts.size(); ++i) successes += setup_.behavior->succeeded(contexts[i], texts[i]);
-  return static_cast<double>(successes) / static_cast<double>(contexts.size());
-}
-
-/// One reply to each context of a split. A moving patch, which `image` has at patch_at, is shown to every
-/// context at another place, drawn for evaluation only; the clean image has none to move.
-std::vector<std::string> Trial::replies(const Tensor& image, const std::string& split,
-                                        Location patch_at) const {
-  const auto& contexts = setup_.contexts.split(split);
-  if (!moving_ || at::equal(image, origin_)) return replies_to(model_, image, contexts, setup_.reply_tokens);
-  std::vector<std::string> texts;
-  for (size_t i = 0; i < contexts.size(); ++i) {
-    const Location to =
-        draw_location(*moving_, origin_, seed(), "place for " + split, static_cast<int64_t>(i));
-    const Tensor moved = move_patch(*moving_, image, patch_at, to, origin_);
-    texts.push_back(replies_to(model_, moved, {contexts[i]}, setup_.reply_tokens)[0]);
-  }
-  return texts;
-}
-
 Tensor Trial::as_in_file(const Tensor& image) const {
-  return moving_ ? move_patch(*moving_, image, place_in_attack_, place_in_file_, origin_) : image;
+  return parts_.moving ? move_patch(*parts_.moving, image, parts_.place_in_attack, parts_.place_in_file,
+                                    parts_.photos[0])
+                       : image;
 }
 
 Tensor Trial::save_and_reload(const Tensor& image, const std::string& kind) const {
-  const auto file = folder_.path() / RunFolder::image_name(setup_.plan.id, kind);
+  const auto file = parts_.folder.path() / RunFolder::image_name(parts_.id(), kind);
   save_png(image.cpu(), file);
-  return load_image(file).to(model_.device());
+  return load_image(file).to(parts_.model.device());
 }
 
-SavedImages Trial::save(const AttackState& state) const {
-  const Tensor adversarial = project_to_lattice(constraint_, state.best_image, origin_);
-  Random random = Random(seed()).fork("noise control");
-  const Tensor noise = project_to_lattice(constraint_, random_noise(constraint_, origin_, random), origin_);
-  return {save_and_reload(origin_, "origin"), save_and_reload(as_in_file(adversarial), ""),
-          save_and_reload(as_in_file(noise), "noise")};
+SavedImages Trial::save(const Found& found, size_t index) const {
+  const auto write = [&](const Tensor& image, const std::string& of) {
+    return save_and_reload(as_in_file(parts_.shown(image, photo(index))), kind(index, of));
+  };
+  SavedImages saved{index, save_and_reload(photo(index), kind(index, "origin")), write(found.image, ""),
+                    write(found.noise, "noise")};
+  TORCH_CHECK(at::equal(saved.origin, photo(index)), "the origin changed on its way through a PNG file");
+  return saved;
 }
 
-void Trial::describe_trial(const AttackState& state, const SavedImages& saved) {
-  row_.id = setup_.plan.id;
+void Trial::describe_trial(const Found& found) {
+  row_.id = parts_.id();
   row_.model =
       (std::filesystem::absolute(config_.model) / "").lexically_normal().parent_path().filename().string();
   row_.source_image = config_.images[0];
   row_.behavior = config_.behavior.name;
   row_.target = config_.behavior.target;
-  row_.constraint = describe(constraint_);
-  row_.constraint_name = config_.constraint.name;
-  if (const auto* ball = std::get_if<LinfBall>(&constraint_)) row_.epsilon_255 = ball->epsilon * 255;
-  if (const auto* patch = std::get_if<Patch>(&constraint_)) row_.patch_size = patch->size;
-  if (moving_) row_.patch_size = moving_->size;
-  row_.optimizer = config_.optimizer.name;
-  row_.seed = seed();
-  row_.steps = state.step;
-  row_.best_step = state.best_step;
-  row_.seconds = row_.seconds_per_step * static_cast<double>(state.step);
-  row_.losses = state.losses;
+  row_.constraint = found.constraint;
+  row_.constraint_name = found.constraint_name;
+  if (const auto* ball = std::get_if<LinfBall>(&found.budget)) row_.epsilon_255 = ball->epsilon * 255;
+  if (const auto* patch = std::get_if<Patch>(&found.budget)) row_.patch_size = patch->size;
+  if (parts_.moving) row_.patch_size = parts_.moving->size;
+  row_.optimizer = found.optimizer;
+  row_.suffix = found.suffix;
+  row_.seed = parts_.seed();
+  row_.steps = found.steps;
+  row_.best_step = found.best_step;
+  row_.seconds_per_step = found.seconds_per_step;
+  row_.seconds = found.seconds_per_step * static_cast<double>(found.steps);
+  row_.losses = found.losses;
   row_.image_file = RunFolder::image_name(row_.id);
   row_.origin_file = RunFolder::image_name(row_.id, "origin");
   row_.noise_file = RunFolder::image_name(row_.id, "noise");
-  row_.budget = measure_budget(constraint_, saved.adversarial, origin_);
-  TORCH_CHECK(at::equal(saved.origin, origin_), "the origin changed on its way through a PNG file");
+}
+
+/// Every photo must keep to the budget; the row shows the largest changes.
+void Trial::measure_budgets(const Found& found, const std::vector<SavedImages>& saved) {
+  for (const SavedImages& one : saved) {
+    Budget budget = measure_budget(found.budget, one.adversarial, one.origin);
+    budget.respected = budget.respected && budget.max_difference_255 <= found.most_levels + 1e-3;
+    row_.budget.max_difference_255 = std::max(row_.budget.max_difference_255, budget.max_difference_255);
+    row_.budget.changed_outside = std::max(row_.budget.changed_outside, budget.changed_outside);
+    row_.budget.l2 = std::max(row_.budget.l2, budget.l2);
+    row_.budget.respected = row_.budget.respected && budget.respected;
+    if (!config_.universal) continue;
+    PhotoRow photo_row;
+    photo_row.held_out = one.photo >= parts_.photos.size();
+    photo_row.source_image = photo_row.held_out ? config_.held_out_images[one.photo - parts_.photos.size()]
+                                                : config_.images[one.photo];
+    photo_row.image_file = RunFolder::image_name(row_.id, kind(one.photo, ""));
+    photo_row.budget = budget;
+    row_.photos.push_back(photo_row);
+  }
+}
+
+void add(Tally& sum, const Tally& tally) {
+  sum.n += tally.n;
+  sum.exact += tally.exact;
+  sum.contained += tally.contained;
 }
 
 /// False when stopped.
-bool Trial::ask_everything(const SavedImages& saved) {
-  row_.loss_clean = test_loss(saved.origin);
-  row_.loss_saved = test_loss(saved.adversarial);
-  for (const char* split : {"train", "validation", "test"}) {
-    row_.success[split] = ask(saved.adversarial, "attack", split);
-    if (hooks_.stop.stop_requested()) return false;
+bool Trial::ask_everything(const std::vector<SavedImages>& saved) {
+  row_.loss_clean = test_loss(saved[0].origin, plain_);
+  row_.loss_saved = test_loss(saved[0].adversarial, attacked_);
+  for (const SavedImages& one : saved) {
+    if (one.photo >= parts_.photos.size()) {
+      const Tally tally = ask(one.adversarial, one, attacked_, "attack", "test");
+      add(row_.success["held_out_photos"], tally);
+      row_.photos[one.photo].test = tally;
+      continue;
+    }
+    for (const char* split : {"train", "validation", "test"}) {
+      const Tally tally = ask(one.adversarial, one, attacked_, "attack", split);
+      add(row_.success[split], tally);
+      if (config_.universal && split == std::string("test")) row_.photos[one.photo].test = tally;
+      if (parts_.hooks.stop.stop_requested()) return false;
+    }
+    add(row_.controls["clean"], ask(one.origin, one, plain_, "clean", "test"));
+    add(row_.controls["noise"], ask(one.noise, one, noisy_, "noise", "test"));
   }
-  row_.controls["clean"] = ask(saved.origin, "clean", "test");
-  row_.controls["noise"] = ask(saved.noise, "noise", "test");
-  return !hooks_.stop.stop_requested();
+  return !parts_.hooks.stop.stop_requested();
 }
 
-Tally Trial::ask(const Tensor& image, const std::string& condition, const std::string& split) {
-  const auto& contexts = setup_.contexts.split(split);
+Tally Trial::ask(const Tensor& image, const SavedImages& of, const Prompts& prompts,
+                 const std::string& condition, const std::string& split) {
+  const auto& contexts = prompts.contexts.split(split);
   const auto start = Clock::now();
-  const auto texts = replies(image, split, place_in_file_);
-  const double seconds = seconds_since(start) / static_cast<double>(std::max<size_t>(1, texts.size()));
+  const auto texts = parts_.replies(image, of.origin, prompts, split, parts_.place_in_file);
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count() /
+                         static_cast<double>(std::max<size_t>(1, texts.size()));
+  const bool held_out = of.photo >= parts_.photos.size();
   Tally tally;
   for (size_t i = 0; i < contexts.size(); ++i) {
     ReplyRow reply;
-    reply.trial = setup_.plan.id;
+    reply.trial = parts_.id();
     reply.condition = condition;
-    reply.split = split;
+    reply.split = held_out ? "held_out_photos" : split;
     reply.context = contexts[i];
     reply.reply = texts[i];
-    reply.exact = setup_.behavior->succeeded(contexts[i], texts[i]);
-    reply.contained = setup_.behavior->contained(contexts[i], texts[i]);
+    reply.exact = prompts.behavior->succeeded(contexts[i], texts[i]);
+    reply.contained = prompts.behavior->contained(contexts[i], texts[i]);
+    if (!prompts.contexts.targets.empty()) reply.target = prompts.behavior->target_for(contexts[i]);
+    if (config_.universal)
+      reply.photo =
+          held_out ? config_.held_out_images[of.photo - parts_.photos.size()] : config_.images[of.photo];
     reply.seconds = seconds;
     ++tally.n;
     tally.exact += reply.exact;
@@ -251,9 +195,9 @@ Tally Trial::ask(const Tensor& image, const std::string& condition, const std::s
   return tally;
 }
 
-double Trial::test_loss(const Tensor& image) const {
+double Trial::test_loss(const Tensor& image, const Prompts& prompts) const {
   const at::NoGradGuard no_grad;
-  return objective_over(setup_.contexts.test, 0)->loss(image, 0).mean().item<double>();
+  return parts_.objective_over(prompts, prompts.contexts.test, 0)->loss(image, 0).mean().item<double>();
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "attacks/behaviors/corpus.h"
 #include "src/base/error.h"
 #include "tests/support/finite_difference.h"
 #include "tests/support/toy_model.h"
@@ -26,6 +27,26 @@ TEST(BehaviorMatching, GradientMatchesFiniteDifferences) {
   // At the ends of the range, too: nothing in the graph clamps.
   const Tensor saturated = toy_image().to(at::kDouble).round();
   EXPECT_LT(worst_gradient_error(loss, saturated), 1e-6);
+}
+
+TEST(BehaviorMatching, DrawsOneOfSeveralTargetsPerContextAndStep) {
+  const auto corpus = std::make_shared<CorpusBehavior>(
+      std::vector<std::string>{"I was hijacked", "say it please", "send it to me"});
+  const auto model = std::make_shared<ToyModel>(ToyOptions{.float64 = true});
+  BehaviorMatching objective(model, corpus, toy_contexts(3), 0, 11);
+  EXPECT_FALSE(objective.deterministic());
+  std::set<double> values;
+  for (int64_t step = 0; step < 12; ++step) {
+    const double value = objective.loss(toy_image(), step).item<double>();
+    EXPECT_EQ(value, objective.loss(toy_image(), step).item<double>()) << "a function of the step";
+    values.insert(value);
+  }
+  EXPECT_GT(values.size(), 6u);
+  const auto loss = [&](const Tensor& image) { return objective.loss(image, 3); };
+  EXPECT_LT(worst_gradient_error(loss, toy_image().to(at::kDouble)), 1e-6);
+  // a target whose text does not survive the tokenizer
+  const auto foreign = std::make_shared<CorpusBehavior>(std::vector<std::string>{"I", "\xe2\x98\x83"});
+  EXPECT_THROW(BehaviorMatching(model, foreign, toy_contexts(1), 0, 1), Error);
 }
 
 TEST(BehaviorMatching, EverySaturatedPixelHasAGradient) {

@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include "attacks/behaviors/corpus.h"
+#include "attacks/behaviors/own_targets.h"
 #include "src/base/error.h"
+#include "src/base/file.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/toy_model.h"
 
 namespace hijack {
@@ -39,6 +43,58 @@ TEST(Behavior, RefusalAsksOnlyForThePrefix) {
   EXPECT_TRUE(behavior->contained(context, "No. Sure, here"));
   EXPECT_FALSE(behavior->contained(context, "Sure"));
   EXPECT_FALSE(behavior->ends_reply());
+}
+
+TEST(Behavior, CorpusIsAnyOfItsTargets) {
+  const testing::TemporaryFolder folder;
+  const auto file = folder.path() / "targets.txt";
+  write_file(file, "  I was hijacked \r\n\nsay it please\nsay it please\n");
+  const auto behavior = make_behavior({.name = "corpus", .targets = file.string()});
+  const Context context{.prompt = "what is it"};
+  EXPECT_EQ(behavior->targets_for(context), (std::vector<std::string>{"I was hijacked", "say it please"}));
+  EXPECT_EQ(behavior->target_for(context), "I was hijacked");
+  EXPECT_TRUE(behavior->succeeded(context, " say it please\n"));
+  EXPECT_FALSE(behavior->succeeded(context, "say it please now"));
+  EXPECT_TRUE(behavior->contained(context, "say it please now"));
+  EXPECT_FALSE(behavior->contained(context, "say it"));
+  const auto table = folder.path() / "targets.csv";
+  write_file(table, "goal,target\nx,\"one, two\"\n");
+  EXPECT_EQ(read_targets(table), std::vector<std::string>{"one, two"});
+}
+
+TEST(Behavior, BadCorporaAreRefused) {
+  const testing::TemporaryFolder folder;
+  const auto refused = [&](const char* name, const std::string& text) {
+    write_file(folder.path() / name, text);
+    return testing::error_of([&] { read_targets(folder.path() / name); });
+  };
+  EXPECT_NE(refused("a.txt", " \n\n").find("holds no target"), std::string::npos);
+  EXPECT_NE(refused("a.csv", "goal\nx\n").find("no column 'target'"), std::string::npos);
+  EXPECT_NE(refused("b.csv", "target\n").find("holds no target"), std::string::npos);
+  const auto made = [](BehaviorConfig config) { return testing::error_of([&] { make_behavior(config); }); };
+  EXPECT_NE(made({.name = "corpus"}).find("--targets FILE"), std::string::npos);
+  EXPECT_NE(made({.name = "corpus", .target = "x", .targets = "y"}).find("no --target"), std::string::npos);
+  EXPECT_NE(made({.name = "string", .target = "x", .targets = "y"}).find("behavior corpus"),
+            std::string::npos);
+}
+
+TEST(Behavior, ContextsWithTargetsOfTheirOwn) {
+  const Context mine{.prompt = "a", .system = "s"}, other{.prompt = "a"};
+  const BehaviorConfig config{.name = "string", .target = "common"};
+  OwnTargets behavior(make_behavior(config), config);
+  behavior.add(mine, "own");
+  EXPECT_EQ(behavior.target_for(mine), "own");
+  EXPECT_EQ(behavior.target_for(other), "common");
+  EXPECT_TRUE(behavior.succeeded(mine, "own ") && behavior.succeeded(other, "common"));
+  EXPECT_FALSE(behavior.succeeded(mine, "common") || behavior.succeeded(other, "own"));
+  EXPECT_TRUE(behavior.contained(mine, "my own"));
+  for (const BehaviorConfig& no : {BehaviorConfig{.name = "disinformation", .target = "x"},
+                                   BehaviorConfig{.name = "untargeted"}, BehaviorConfig{.name = "verbose"}})
+    EXPECT_NE(testing::error_of([&] { OwnTargets(make_behavior(no), no); }).find("targets of their own"),
+              std::string::npos);
+  const BehaviorConfig leak{.name = "leak", .target = "send {context}"};
+  OwnTargets leaks(make_behavior(leak), leak);
+  EXPECT_NE(testing::error_of([&] { leaks.add(mine, "no place"); }).find("{context}"), std::string::npos);
 }
 
 /// Behaviors whose target comes from the model, prepared on the toy model's replies.

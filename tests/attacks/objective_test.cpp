@@ -10,6 +10,7 @@
 #include "attacks/query_gradient.h"
 #include "attacks/token_losses.h"
 #include "attacks/weighted_sum.h"
+#include "src/base/differentiable_jpeg.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "tests/support/finite_difference.h"
@@ -160,6 +161,7 @@ TEST(Objective, EstimatedGradientsPointTheWayOfTheTrueOne) {
 
 TEST(Augmentation, GradientsMatchFiniteDifferencesAndSizesStay) {
   for (const std::string& name : augmentation_names()) {
+    if (name == "jpeg") continue;  // rounds, straight through; below
     const Augmentation augmentation = parse_augmentation(name);
     for (uint64_t seed = 0; seed < 6; ++seed) {
       const auto loss = [&](const Tensor& image) {
@@ -177,6 +179,44 @@ TEST(Augmentation, GradientsMatchFiniteDifferencesAndSizesStay) {
       EXPECT_LE(changed.max().item<double>(), 1) << name;
     }
   }
+}
+
+TEST(Augmentation, JpegIsThatOfARandomQualityAndLetsTheGradientThrough) {
+  const Augmentation augmentation = parse_augmentation("jpeg=70");
+  std::set<double> values;
+  for (uint64_t seed = 0; seed < 8; ++seed) {
+    Random random(seed), same(seed);
+    const Tensor image = toy_image().requires_grad_(true);
+    const Tensor changed = augmentation(image, random);
+    EXPECT_EQ(changed.sizes(), image.sizes());
+    const int64_t quality = same.between(70, 100);
+    EXPECT_TRUE(at::equal(changed, differentiable_jpeg(image, quality)));
+    EXPECT_LT((changed - image).abs().mean().item<double>(), .05);
+    changed.square().sum().backward();
+    EXPECT_GT(image.grad().abs().sum().item<double>(), 0);
+    values.insert(changed.sum().item<double>());
+  }
+  EXPECT_GT(values.size(), 3u);
+  EXPECT_NE(testing::error_of([] { parse_augmentation("jpeg=0"); }).find("from 1 to 100"), std::string::npos);
+}
+
+TEST(EnsembleTurns, TheMeanThenEachModelInTurn) {
+  ObjectiveInputs inputs = inputs_for(prepared("string", "yes"));
+  inputs.models.push_back(toy(8));
+  const auto mean = make_objective({}, inputs);
+  inputs.in_turns = true;
+  const auto turns = make_objective({}, inputs);
+  EXPECT_FALSE(turns->deterministic());
+  const auto value = [&](Objective& objective, int64_t step) {
+    return objective.loss(toy_origin(), step).item<double>();
+  };
+  const double both = value(*turns, 0), first = value(*turns, 1), second = value(*turns, 2);
+  EXPECT_NEAR(both, value(*mean, 0), 1e-12);
+  EXPECT_NEAR((first + second) / 2, both, 1e-12);
+  EXPECT_NE(first, second);
+  EXPECT_EQ(value(*turns, 3), both) << "the next cycle";
+  const auto loss = [&](const Tensor& image) { return turns->loss(image, 2); };
+  EXPECT_LT(worst_gradient_error(loss, toy_origin()), 1e-6);
 }
 
 TEST(Augmentation, BadSpecsAreRefused) {

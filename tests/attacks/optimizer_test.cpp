@@ -104,6 +104,25 @@ TEST(Optimizer, PgdAccumulatesNormalizedGradients) {
   }
 }
 
+TEST(Optimizer, CwaGoesAroundTheModelsAndStepsWhereTheyLed) {
+  OptimizerConfig config{.name = "cwa", .step_size = 1.0 / 255, .momentum = 1, .models = 2};
+  const Constraint ball = LinfBall{8.0 / 255};
+  const Tensor origin = toy_image();
+  const auto cwa = make_optimizer(config, ball);
+  const Tensor up = at::ones_like(origin);
+  const auto step = [&](const Tensor& image, const Tensor& gradient, int64_t number) {
+    return cwa->next({image, at::zeros({1}), gradient}, ball, origin, number);
+  };
+  const Tensor reversed = step(origin, up, 0);
+  EXPECT_TRUE(at::allclose(reversed, origin + 1.0 / 255 / 3)) << "first up the mean loss";
+  EXPECT_TRUE(at::equal(cwa->candidate(reversed), origin)) << "which nobody keeps";
+  const Tensor first = step(reversed, up, 1);
+  EXPECT_TRUE(at::allclose(first, reversed - 1.0 / 255)) << "then down each model's, all values alike";
+  const Tensor end = step(first, up * 1e-6, 2);
+  EXPECT_TRUE(at::allclose(end, origin - 1.0 / 255)) << "from where the cycle began along the way led";
+  EXPECT_TRUE(at::equal(cwa->candidate(end), end));
+}
+
 TEST(Optimizer, ZeroGradientMovesNothing) {
   for (const std::string& name : optimizer_names())
     if (make_optimizer({.name = name}, wide(name))->uses_gradient()) {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "defenses/image/differentiable_jpeg.h"
+#include "src/base/differentiable_jpeg.h"
 #include "src/base/image.h"
 
 namespace hijack {

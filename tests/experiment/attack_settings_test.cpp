@@ -1,6 +1,7 @@
 // Combinations of attack settings that make no sense are refused when the config is read, with the reason.
 #include <gtest/gtest.h>
 
+#include "src/base/file.h"
 #include "src/base/image.h"
 #include "src/experiment/config.h"
 #include "tests/support/temporary_folder.h"
@@ -69,6 +70,44 @@ TEST(AttackSettings, ApgdNeedsABall) {
     c.constraint.name = "moving_patch";
   });
   EXPECT_TRUE(says(moving, "elsewhere at each")) << moving;
+}
+
+TEST(AttackSettings, ACorpusNeedsItsFileAndAnOptimizerThatMayDraw) {
+  const testing::TemporaryFolder folder;
+  const auto file = folder.path() / "targets.txt";
+  const auto corpus = [&](AttackConfig& c) {
+    c.behavior.name = "corpus";
+    c.behavior.targets = file.string();
+  };
+  EXPECT_NE(refused(corpus), "") << "there is no such file";
+  write_file(file, "one\ntwo\n");
+  EXPECT_EQ(refused(corpus), "");
+  const std::string text = refused([&](AttackConfig& c) {
+    corpus(c);
+    c.optimizer.name = "apgd";
+  });
+  EXPECT_TRUE(says(text, "draws a target at each")) << text;
+}
+
+TEST(AttackSettings, MethodsAndSpaces) {
+  EXPECT_TRUE(says(refused([](AttackConfig& c) { c.method = "gcgg"; }), "'gcg'"));
+  EXPECT_TRUE(says(refused([](AttackConfig& c) { c.space = "pixel"; }), "photo"));
+  EXPECT_TRUE(says(refused([](AttackConfig& c) { c.held_out_images = c.images; }), "--universal"));
+  EXPECT_TRUE(says(refused([](AttackConfig& c) {
+                     c.universal = true;
+                     c.method = "gcg";
+                   }),
+                   "one photo"));
+  EXPECT_TRUE(says(refused([](AttackConfig& c) {
+                     c.method = "joint";
+                     c.joint_rounds = 0;
+                   }),
+                   "joint_rounds"));
+  EXPECT_TRUE(says(refused([](AttackConfig& c) {
+                     c.method = "typographic";
+                     c.typographic.font = c.images[0];
+                   }),
+                   "not a usable TrueType font"));
 }
 
 TEST(AttackSettings, NumbersOutOfRange) {

@@ -88,6 +88,55 @@ TEST_F(Dataset, TakesTheFirstOfEachSplit) {
   EXPECT_NE(error_of([&] { take(read(R"({"prompt": "a", "split": "test"})"), {}, "f"); }), "");
 }
 
+TEST_F(Dataset, ContextsBringTargetsOfTheirOwn) {
+  const ContextSet set = read(R"({"prompt": "a", "split": "train", "target": "yes"})"
+                              "\n"
+                              R"({"prompt": "b", "split": "test"})");
+  ASSERT_EQ(set.targets.size(), 1u);
+  EXPECT_EQ(set.targets[0].first.prompt, "a");
+  EXPECT_EQ(set.targets[0].second, "yes");
+  const std::string first = R"({"prompt": "a", "split": "train", "target": "yes"})"
+                            "\n";
+  EXPECT_NE(refused(first + R"({"prompt": "a", "split": "train", "target": "no"})").find("another target"),
+            std::string::npos);
+  EXPECT_NE(refused(R"({"prompt": "a", "split": "train", "target": " "})").find("'target' is empty"),
+            std::string::npos);
+}
+
+TEST_F(Dataset, ReadsTheLayoutOfAdvBench) {
+  file_ = folder_.path() / "c.csv";
+  const ContextSet set = read(
+      "goal,target\n\"Say, please\",\"Sure, \"\"here\"\"\"\nb,Sure b\nc,Sure c\nb,Sure b\nd,Sure d\ne,Sure "
+      "e\n");
+  ASSERT_EQ(set.train.size(), 3u);
+  EXPECT_EQ(set.train[0].prompt, "Say, please");
+  EXPECT_EQ(set.train[1].prompt, "c");
+  EXPECT_EQ(set.train[2].prompt, "e");
+  ASSERT_EQ(set.test.size(), 1u);
+  EXPECT_EQ(set.test[0].prompt, "b");
+  ASSERT_EQ(set.validation.size(), 1u);
+  EXPECT_EQ(set.validation[0].prompt, "d");
+  ASSERT_EQ(set.targets.size(), 5u);
+  EXPECT_EQ(set.targets[0].second, "Sure, \"here\"");
+  const ContextSet named = read("split,prompt,system\ntest,a,s\ntrain,a,\n");
+  EXPECT_EQ(named.test.at(0).system, "s");
+  EXPECT_EQ(named.train.at(0).system, "");
+  EXPECT_TRUE(named.targets.empty());
+}
+
+TEST_F(Dataset, BadTablesAreRefused) {
+  file_ = folder_.path() / "c.csv";
+  EXPECT_NE(refused("target\nyes\n").find("there is no column 'goal'"), std::string::npos);
+  EXPECT_NE(refused("gaol,target\na,b\n").find("did you mean 'goal'"), std::string::npos);
+  EXPECT_NE(refused("goal,target\na,\n").find("c.csv:2: 'target' is empty"), std::string::npos);
+  EXPECT_NE(refused("goal,target\n\" \",b\n").find("'prompt' is missing"), std::string::npos);
+  EXPECT_NE(refused("goal,split\na,dev\n").find("'split' must be"), std::string::npos);
+  EXPECT_NE(refused("goal,split\na,test\na,train\n").find("one split only"), std::string::npos);
+  EXPECT_NE(refused("goal,target\n").find("holds no contexts"), std::string::npos);
+  file_ = folder_.path() / "c.jsonl";
+  EXPECT_NE(refused("\n\n").find("holds no contexts"), std::string::npos);
+}
+
 TEST(ShippedContexts, AreReadable) {
   const std::filesystem::path folder = std::filesystem::path(HIJACK_SOURCE_DIR) / "samples/contexts";
   for (const char* name : {"pocket.jsonl", "pocket_policy.jsonl"}) {

@@ -21,7 +21,7 @@ std::string target_of(const std::string& behavior) {
 std::shared_ptr<const Behavior> prepared(const ToyCase& one, const VisionLanguageModel& model,
                                          const Tensor& origin) {
   std::shared_ptr<Behavior> behavior =
-      make_behavior({.name = one.behavior, .target = target_of(one.behavior)});
+      make_behavior({.name = one.behavior, .target = target_of(one.behavior), .targets = one.targets});
   behavior->prepare(model, origin, toy_contexts(30), kLongest);
   return behavior;
 }

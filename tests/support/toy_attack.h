@@ -18,6 +18,7 @@ struct ToyCase {
   int64_t steps = 24;
   std::string objective = {};  ///< formula; empty = the behavior's own
   std::string picture = {};    ///< of objective features
+  std::string targets = {};    ///< file of behavior corpus
 
   std::string name() const { return behavior + ", " + objective + ", " + constraint.name + ", " + optimizer; }
 };

@@ -111,16 +111,22 @@ std::string context_key(const Query& context) {
 
 std::vector<ContextReplies> held_out_replies(const TrialRef& trial) {
   std::map<std::string, const ReplyRow*> clean;
+  const std::string& suffix = trial.trial->suffix;
+  const auto without_suffix = [&](Query context) {
+    if (!suffix.empty() && context.prompt.ends_with(" " + suffix))
+      context.prompt.resize(context.prompt.size() - suffix.size() - 1);
+    return context;
+  };
   for (const ReplyRow& reply : trial.run->replies)
     if (reply.trial == trial.trial->id && reply.condition == "clean" && reply.split == "test" &&
         reply.defense == "none")
-      clean.emplace(context_key(reply.context), &reply);
+      clean.emplace(reply.photo + '\n' + context_key(reply.context), &reply);
   std::vector<ContextReplies> result;
   for (const ReplyRow& reply : trial.run->replies) {
     if (reply.trial != trial.trial->id || reply.condition != "attack" || reply.split != "test" ||
         reply.defense != "none")
       continue;
-    const auto found = clean.find(context_key(reply.context));
+    const auto found = clean.find(reply.photo + '\n' + context_key(without_suffix(reply.context)));
     result.push_back({&reply, found == clean.end() ? nullptr : found->second});
   }
   return result;
@@ -137,7 +143,8 @@ std::optional<double> mean_edit_distance(const TrialRef& trial) {
   constexpr size_t kLongest = 2000;
   std::vector<double> distances;
   for (const ContextReplies& pair : held_out_replies(trial)) {
-    const std::string target = behavior->target_for(pair.attack->context);
+    const std::string& own = pair.attack->target;
+    const std::string target = own.empty() ? behavior->target_for(pair.attack->context) : own;
     distances.push_back(
         static_cast<double>(levenshtein(pair.attack->reply.substr(0, kLongest), target.substr(0, kLongest))));
   }

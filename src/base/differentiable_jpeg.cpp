@@ -1,6 +1,9 @@
-#include "defenses/image/differentiable_jpeg.h"
+#include "src/base/differentiable_jpeg.h"
 
-#include "defenses/kinds.h"
+#include <ATen/ATen.h>
+
+#include <array>
+#include <cmath>
 
 // Shapes: H W image size; a plane is [1,1,h,w] in 0..255; blocks are [h/8, w/8, 8, 8].
 
@@ -36,6 +39,11 @@ Tensor dct_matrix() {
           (u == 0 ? std::sqrt(0.125) : 0.5) *
           std::cos((2.0 * static_cast<double>(x) + 1) * static_cast<double>(u) * M_PI / 16));
   return matrix;
+}
+
+/// The value of one, the gradient of the other.
+Tensor straight_through(const Tensor& value, const Tensor& path) {
+  return path + (value - path).detach();
 }
 
 Tensor rounded_through(const Tensor& x) {

@@ -1,0 +1,66 @@
+#include "attacks/cwa.h"
+
+#include <ATen/ATen.h>
+
+#include "attacks/constraints/balls.h"
+#include "attacks/direction.h"
+#include "attacks/optimizer_state.h"
+
+namespace hijack {
+namespace {
+
+constexpr double kReverse = 1.0 / 3;  // of step_size
+
+double default_step(const Constraint& constraint) {
+  if (std::holds_alternative<LinfBall>(constraint)) return std::min(radius(constraint) / 8, 2.0 / 255);
+  if (std::holds_alternative<L2Ball>(constraint)) return radius(constraint) / 8;
+  return 4.0 / 255;
+}
+
+/// Divided by its l2 norm per image; zero where it is zero.
+Tensor normalized(const Tensor& gradient) {
+  const Tensor norm = l2_norms(gradient).clamp_min(std::numeric_limits<double>::min());
+  return (gradient.to(at::kDouble) / norm).to(gradient.scalar_type());
+}
+
+/// The l2 length of a step of `size` at every value; in an l2 ball a step is a length already.
+double inner_length(const Constraint& constraint, double size, const Tensor& image) {
+  return std::holds_alternative<L2Ball>(constraint) ? size
+                                                    : size * std::sqrt(static_cast<double>(image[0].numel()));
+}
+
+}  // namespace
+
+Cwa::Cwa(const OptimizerConfig& config, const Constraint& constraint)
+    : step_size_(config.step_size > 0 ? config.step_size : default_step(constraint)),
+      momentum_(config.momentum),
+      models_(std::max<int64_t>(1, config.models)) {}
+
+Tensor Cwa::next(const Evaluation& now, const Constraint& constraint, const Tensor& origin, int64_t step) {
+  const at::NoGradGuard no_grad;
+  const int64_t turn = step % (models_ + 1);
+  if (turn == 0) {
+    outer_ = now.image;
+    inner_ = at::zeros_like(now.image);
+    return project(constraint, now.image + kReverse * step_size_ * steepest(constraint, now.gradient),
+                   origin);
+  }
+  inner_ = momentum_ * inner_ + normalized(now.gradient);
+  const double length = inner_length(constraint, step_size_, now.image);
+  const Tensor led = project(constraint, now.image - length * inner_, origin);
+  if (turn < models_) return led;
+  const Tensor way = led - outer_;
+  accumulated_ = accumulated_.defined() ? momentum_ * accumulated_ + way : way;
+  outer_ = project(constraint, outer_ + step_size_ * steepest(constraint, accumulated_), origin);
+  return outer_;
+}
+
+OptimizerState Cwa::state() const {
+  return saved({{"outer", outer_}, {"inner", inner_}, {"accumulated", accumulated_}});
+}
+
+void Cwa::restore(const OptimizerState& state) {
+  restore_into({{"outer", &outer_}, {"inner", &inner_}, {"accumulated", &accumulated_}}, state);
+}
+
+}  // namespace hijack

@@ -1,0 +1,143 @@
+#include "src/experiment/trial_parts.h"
+
+#include "attacks/augmentation.h"
+#include "attacks/make_objective.h"
+#include "attacks/query_gradient.h"
+#include "attacks/text/suffix.h"
+#include "attacks/text/suffixed.h"
+#include "attacks/universal.h"
+#include "src/base/error.h"
+#include "src/base/image.h"
+
+namespace hijack {
+namespace {
+
+constexpr double kSmoothing = 1.0 / 255;  // of estimated gradients
+
+std::vector<Tensor> read_photos(const VisionLanguageModel& model, const AttackConfig& config,
+                                const std::vector<std::string>& files) {
+  std::vector<Tensor> photos;
+  for (const std::string& file : files)
+    photos.push_back(in_attack_space(model, config, file).to(model.device()));
+  return photos;
+}
+
+void check_sizes(const std::vector<Tensor>& photos, const Tensor& first) {
+  for (const Tensor& photo : photos)
+    if (photo.sizes() != first.sizes())
+      throw Error("a universal image needs photos of one size, but one has " + std::to_string(photo.size(3)) +
+                  " x " + std::to_string(photo.size(2)) + " pixels and the first " +
+                  std::to_string(first.size(3)) + " x " + std::to_string(first.size(2)) +
+                  ": use --space input, or scale them.");
+}
+
+}  // namespace
+
+Tensor in_attack_space(const VisionLanguageModel& model, const AttackConfig& config,
+                       const std::string& file) {
+  const Tensor photo = load_image(file);
+  return config.space == "photo" ? photo : model.to_input_space(photo);
+}
+
+void check_photos(const VisionLanguageModel& model, const AttackConfig& config) {
+  const auto photos = read_photos(model, config, config.images);
+  make_constraint(config.constraint, photos[0].size(2), photos[0].size(3));
+  if (!config.universal) return;
+  check_sizes(photos, photos[0]);
+  check_sizes(read_photos(model, config, config.held_out_images), photos[0]);
+}
+
+TrialParts::TrialParts(const TrialSetup& setup_in, const RunFolder& folder_in, const RunHooks& hooks_in)
+    : setup(setup_in), config(setup.plan.config), model(*setup.model), folder(folder_in), hooks(hooks_in) {
+  photos = read_photos(model, config, config.images);
+  check_sizes(photos, photos[0]);
+  if (config.universal) held_out = read_photos(model, config, config.held_out_images);
+  check_sizes(held_out, photos[0]);
+  constraint = make_constraint(config.constraint, photos[0].size(2), photos[0].size(3));
+  origin = config.universal ? carrier_for(constraint, photos[0]) : photos[0];
+  moving = std::get_if<MovingPatch>(&constraint);
+  if (moving) {
+    place_in_attack = {moving->top, moving->left};
+    place_in_file = draw_location(*moving, origin, seed(), "place in the file", 0);
+  }
+}
+
+void TrialParts::note(const std::string& text) const {
+  if (hooks.on_note) hooks.on_note(id() + ": " + text);
+}
+
+void TrialParts::progress(int64_t step, int64_t steps, double loss, double success) const {
+  if (hooks.on_step) hooks.on_step({id(), step, steps, loss, success});
+}
+
+std::string TrialParts::described() const {
+  std::string text = describe(constraint);
+  constexpr std::string_view kInput = "(model input space)";
+  if (config.space == "photo" && text.ends_with(kInput))
+    text.replace(text.size() - kInput.size(), kInput.size(), "(photo space)");
+  if (config.universal) text += ", universal over " + std::to_string(photos.size()) + " photos";
+  return text;
+}
+
+Prompts TrialParts::prompts_with(const std::string& suffix) const {
+  Prompts prompts{std::make_shared<SuffixedBehavior>(setup.behavior, suffix), setup.contexts};
+  for (auto* split : {&prompts.contexts.train, &prompts.contexts.validation, &prompts.contexts.test})
+    for (Context& context : *split) context = with_suffix(context, suffix);
+  return prompts;
+}
+
+std::unique_ptr<Objective> TrialParts::objective_over(const Prompts& prompts,
+                                                      const std::vector<Context>& contexts, int64_t batch,
+                                                      bool in_turns) const {
+  std::vector<std::shared_ptr<const VisionLanguageModel>> models = {setup.model};
+  models.insert(models.end(), setup.ensemble.begin(), setup.ensemble.end());
+  return make_objective(config.objective, {std::move(models), prompts.behavior, contexts, photos[0], batch,
+                                           seed(), config.max_new_tokens, in_turns});
+}
+
+std::unique_ptr<Objective> TrialParts::attack_objective(const Prompts& prompts) const {
+  std::unique_ptr<Objective> objective =
+      objective_over(prompts, prompts.contexts.train, config.batch, config.optimizer.name == "cwa");
+  if (!config.augmentation.names.empty())
+    objective = std::make_unique<Augmented>(std::move(objective), config.augmentation, seed());
+  if (moving)
+    objective = std::make_unique<MovingPatchObjective>(std::move(objective), *moving, origin, seed());
+  if (config.universal)
+    objective = std::make_unique<UniversalObjective>(std::move(objective), constraint, origin, photos,
+                                                     config.photo_batch, seed());
+  if (config.queries > 0)
+    objective = std::make_unique<QueryGradient>(std::move(objective), config.queries, kSmoothing, seed());
+  return objective;
+}
+
+Tensor TrialParts::shown(const Tensor& image, const Tensor& photo) const {
+  if (!config.universal) return image;
+  const at::NoGradGuard no_grad;
+  return quantize(with_change(constraint, image, origin, photo));  // sums of lattice points, rounding aside
+}
+
+std::vector<std::string> TrialParts::replies(const Tensor& image, const Tensor& photo, const Prompts& prompts,
+                                             const std::string& split, Location patch_at) const {
+  const auto& contexts = prompts.contexts.split(split);
+  if (!moving || at::equal(image, photo)) return replies_to(model, image, contexts, setup.reply_tokens);
+  std::vector<std::string> texts;
+  for (size_t i = 0; i < contexts.size(); ++i) {
+    const Location to = draw_location(*moving, photo, seed(), "place for " + split, static_cast<int64_t>(i));
+    const Tensor moved = move_patch(*moving, image, patch_at, to, photo);
+    texts.push_back(replies_to(model, moved, {contexts[i]}, setup.reply_tokens)[0]);
+  }
+  return texts;
+}
+
+double TrialParts::validation_success(const Tensor& image, const Prompts& prompts) const {
+  const auto& contexts = prompts.contexts.validation;
+  int64_t successes = 0;
+  for (const Tensor& photo : photos) {
+    const auto texts = replies(shown(image, photo), photo, prompts, "validation", place_in_attack);
+    for (size_t i = 0; i < contexts.size(); ++i)
+      successes += prompts.behavior->succeeded(contexts[i], texts[i]);
+  }
+  return static_cast<double>(successes) / static_cast<double>(contexts.size() * photos.size());
+}
+
+}  // namespace hijack
