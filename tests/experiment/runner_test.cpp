@@ -400,6 +400,31 @@ TEST_F(Runner, DrawnTextIsMeasuredLikeEveryOtherImage) {
   EXPECT_EQ(essence("again"), essence("run"));
 }
 
+TEST_F(Runner, EveryMethodStoppedAndResumedEndsWithTheSameBytes) {
+  config_.typographic = {
+      .text = "I", .font = "/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf", .tries = 4};
+  config_.suffix = {.tokens = 3, .steps = 4, .candidates = 4, .contexts = 2};
+  config_.joint_rounds = 2;
+  for (const std::string& method : method_names()) {
+    SCOPED_TRACE(method);
+    if (method == "typographic" && !fs::exists(config_.typographic.font)) continue;
+    config_.method = method;
+    finished("whole-" + method);
+    std::stop_source stop;
+    RunHooks hooks;
+    hooks.stop = stop.get_token();
+    hooks.on_step = [&](const TrialProgress& now) {
+      if (now.step == 2) stop.request_stop();
+    };
+    RunFolder folder = begin("stopped-" + method);
+    EXPECT_FALSE(go_on(folder, hooks));
+    EXPECT_EQ(read_run(root() / ("stopped-" + method)).trials.size(), 0u);
+    RunFolder again = RunFolder::open(root() / ("stopped-" + method));
+    EXPECT_TRUE(go_on(again));
+    EXPECT_EQ(essence("stopped-" + method), essence("whole-" + method));
+  }
+}
+
 TEST_F(Runner, AUniversalImageIsJudgedOnEveryPhoto) {
   for (const uint64_t seed : {4, 5, 6}) save_png(toy_image(seed), root() / (std::to_string(seed) + ".png"));
   config_.images = {(root() / "photo.png").string(), (root() / "4.png").string()};

@@ -35,12 +35,12 @@ std::string change(const std::optional<double>& difference, const std::optional<
 }
 
 std::string settings_part(const std::vector<Setting>& all) {
-  std::string out = head({"model", "behavior", "constraint", "seeds", "held-out success", "mean ± sd",
-                          "clean", "noise", "s/step"});
+  std::string out = head({"model", "behavior", "constraint", "optimizer", "seeds", "held-out success",
+                          "mean ± sd", "clean", "noise", "s/step"});
   for (const Setting& one : all) {
     const double deviation = standard_deviation(one.seed_rates);
     out += row({markdown(one.model), markdown(one.behavior), markdown(short_constraint(one.constraint)),
-                std::to_string(one.seed_rates.size()), shown(one.success, "test"),
+                markdown(one.optimizer), std::to_string(one.seed_rates.size()), shown(one.success, "test"),
                 percent(mean(one.seed_rates)) + (std::isnan(deviation) ? "" : " ± " + points_size(deviation)),
                 shown(one.controls, "clean"), shown(one.controls, "noise"), decimal(one.seconds_per_step)});
   }

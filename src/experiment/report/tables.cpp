@@ -77,6 +77,8 @@ std::string success_table(const TrialRef& ref) {
       {"validation", "chose the step"},
       {"train", "optimized on"}};
   add("Adversarial, test contexts", splits[0].second, counted(trial, "test"));
+  add("Adversarial, held-out photos", "test contexts; photos never optimized on",
+      counted(trial, "held_out_photos"));
   add("Clean image, test contexts", "control", control(trial, "clean"));
   add("Random noise, test contexts", "control at the same budget", control(trial, "noise"));
   for (const auto& [name, tally] : trial.controls)
@@ -98,11 +100,12 @@ std::string settings_table(const std::vector<Setting>& all) {
     std::vector<double> distances;
     for (const TrialRef& trial : setting.trials)
       if (const auto distance = mean_edit_distance(trial)) distances.push_back(*distance);
-    rows.push_back(
-        {html(setting.behavior) + small(html(setting.model)), html(short_constraint(setting.constraint)),
-         rate_cell(exact(test)), spread(setting.seed_rates), rate_cell(contained(test)),
-         rate_cell(exact(find(setting.controls, "clean"))), rate_cell(exact(find(setting.controls, "noise"))),
-         decimal(mean(distances)), decimal(setting.seconds_per_step)});
+    rows.push_back({html(setting.behavior) + small(html(setting.model)),
+                    html(short_constraint(setting.constraint)) + small(html(setting.optimizer)),
+                    rate_cell(exact(test)), spread(setting.seed_rates), rate_cell(contained(test)),
+                    rate_cell(exact(find(setting.controls, "clean"))),
+                    rate_cell(exact(find(setting.controls, "noise"))), decimal(mean(distances)),
+                    decimal(setting.seconds_per_step)});
   }
   return table(
       {"Behavior", "Constraint", "Exact success", "Mean ± sd over seeds", "Contained", "Clean image",
