@@ -1,5 +1,6 @@
 #include <iostream>
 
+#include "defenses/make_defense.h"
 #include "src/base/error.h"
 #include "src/cli/commands.h"
 #include "src/cli/field_options.h"
@@ -18,6 +19,7 @@ struct AttackCommand {
     command.add_flag("--list-presets", list, "list the published attacks, with paper and departures");
     command.add_option("--out", out, "run folder to make; default runs/NAME")->type_name("DIR");
     command.add_flag("--resume", resume, "go on with the stopped run in --out");
+    command.footer("Defenses:\n" + defense_help());
   }
 
   std::vector<TrialPlan> plans() {

@@ -122,6 +122,7 @@ std::set<std::string> read_config(const std::filesystem::path& file, AttackConfi
 void resolve(AttackConfig& config, const std::set<std::string>& given) {
   check_numbers(config);
   if (!given.contains("target")) config.behavior.target = default_target(config.behavior.name);
+  check(config.defense);
   parse_objective(config.objective, *make_behavior(config.behavior));
   for (const std::string& name : config.augmentation.names) parse_augmentation(name);
   check_optimizer(config, given);

@@ -10,6 +10,7 @@
 #include "attacks/make_objective.h"
 #include "attacks/optimizer.h"
 #include "src/base/fields.h"
+#include "src/experiment/defense_config.h"
 
 namespace hijack {
 
@@ -24,6 +25,7 @@ struct AttackConfig {
   std::vector<std::string> ensemble;
   OptimizerConfig optimizer;
   AugmentationConfig augmentation;
+  DefenseConfig defense;
   int64_t queries = 0;
   std::vector<uint64_t> seeds{0};
   bool random_start = false;
@@ -53,6 +55,7 @@ struct AttackConfig {
           "further model folders that the image must work on; it lives in the space of the first model");
     optimizer.visit(field);
     augmentation.visit(field);
+    defense.visit(field);
     field("queries", queries,
           "estimate the gradient from that many random directions a step (RGF, a black box); 0 = exact "
           "gradient");

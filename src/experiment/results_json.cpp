@@ -182,7 +182,13 @@ Json to_json(const TrialRow& row) {
           {"controls", to_json(row.controls)},
           {"image_file", row.image_file},
           {"origin_file", row.origin_file},
-          {"noise_file", row.noise_file}};
+          {"noise_file", row.noise_file},
+          {"defense", row.defense},
+          {"adaptive", row.adaptive}};
+}
+
+std::string attack_condition(const TrialRow& trial) {
+  return trial.adaptive ? "adaptive" : "attack";
 }
 
 Json to_json(const ReplyRow& row) {
@@ -237,6 +243,8 @@ TrialRow trial_from_json(const Json& json, const std::string& where) {
   row.image_file = fields.inner_path("image_file");
   row.origin_file = fields.inner_path("origin_file");
   row.noise_file = fields.inner_path("noise_file");
+  if (json.contains("defense")) row.defense = fields.text("defense");
+  if (json.contains("adaptive")) row.adaptive = fields.boolean("adaptive");
   return row;
 }
 

@@ -21,7 +21,26 @@ ModelSource folder_models() {
   };
 }
 
-TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageModel> model) {
+namespace {
+
+/// Puts the trial's defenses in front of the model, and tells the behavior about the prompts that they make.
+void add_defenses(TrialSetup& setup, Behavior& behavior, const Tensor& origin, DefenseMaker& maker) {
+  const AttackConfig& config = setup.plan.config;
+  setup.defenses =
+      maker.make(config.defense.defenses, {setup.model, config, setup.contexts.calibration, origin,
+                                           setup.reply_tokens, config.defense.false_positive_rate});
+  const DefenseStack known = config.defense.adaptive ? setup.defenses : DefenseStack{};
+  setup.seen_train = stack_queries(known, setup.contexts.train);
+  setup.seen_test = stack_queries(known, setup.contexts.test);
+  if (known.empty()) return;
+  for (const auto* seen : {&setup.seen_train, &setup.seen_test})
+    behavior.prepare(*setup.model, origin, *seen, config.max_new_tokens);
+}
+
+}  // namespace
+
+TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageModel> model,
+                  DefenseMaker& defenses) {
   const AttackConfig& config = plan.config;
   TrialSetup setup{
       plan,
@@ -29,7 +48,10 @@ TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageMod
       {},
       {},
       take(read_contexts(config.contexts), {config.train, config.validation, config.test}, config.contexts),
-      config.max_new_tokens};
+      config.max_new_tokens,
+      {},
+      {},
+      {}};
   for (const std::string& folder : config.ensemble)
     setup.ensemble.push_back(load_model(folder, {config.device, config.dtype}));
   std::shared_ptr<Behavior> behavior = make_behavior(config.behavior);
@@ -41,6 +63,7 @@ TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageMod
       setup.reply_tokens = std::max(setup.reply_tokens, static_cast<int64_t>(target.size()) + 4);
     }
   }
+  add_defenses(setup, *behavior, origin, defenses);
   setup.behavior = std::move(behavior);
   return setup;
 }
@@ -63,23 +86,39 @@ RunFolder begin_run(const std::filesystem::path& out, const std::string& command
   return RunFolder::create(out, make_manifest(command, plans));
 }
 
-bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& models) {
+namespace {
+
+/// One trial to its row; false when stopped.
+bool finish_trial(const TrialPlan& plan, RunFolder& folder, const RunHooks& hooks, const ModelSource& models,
+                  DefenseMaker& defenses) {
+  if (folder.finished().contains(plan.id)) return true;
+  if (plan.config.threads > 0) at::set_num_threads(static_cast<int>(plan.config.threads));
+  const auto result = run_trial(set_up(plan, models(plan.config), defenses), folder, hooks);
+  if (!result) return false;
+  folder.add_trial(result->row, result->replies);
+  if (hooks.on_trial) hooks.on_trial(result->row);
+  return true;
+}
+
+}  // namespace
+
+bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& models, WorkerGroup* group) {
   const auto manifest = folder.manifest();
   const auto plans = plans_from_json(manifest.value("plans", nlohmann::json()), "manifest.json");
-  for (const TrialPlan& plan : plans) {
-    if (folder.finished().contains(plan.id)) continue;
-    if (hooks.stop.stop_requested()) return false;
-    if (plan.config.threads > 0) at::set_num_threads(static_cast<int>(plan.config.threads));
-    std::optional<TrialResult> result;
-    try {
-      result = run_trial(set_up(plan, models(plan.config)), folder, hooks);
-    } catch (const Error&) {
-      folder.discard_if_untouched();
-      throw;
+  DefenseMaker defenses;
+  if (group) {
+    while (const auto next = group->next(plans.size(), hooks.stop)) {
+      if (!finish_trial(plans[*next], folder, hooks, models, defenses)) return false;
+      group->done(*next);
     }
-    if (!result) return false;
-    folder.add_trial(result->row, result->replies);
-    if (hooks.on_trial) hooks.on_trial(result->row);
+    return !hooks.stop.stop_requested();
+  }
+  try {
+    for (const TrialPlan& plan : plans)
+      if (hooks.stop.stop_requested() || !finish_trial(plan, folder, hooks, models, defenses)) return false;
+  } catch (const Error&) {
+    folder.discard_if_untouched();
+    throw;
   }
   return true;
 }

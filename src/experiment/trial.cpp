@@ -6,10 +6,13 @@
 #include "attacks/attack_state_io.h"
 #include "attacks/augmentation.h"
 #include "attacks/make_objective.h"
-#include "attacks/moving_patch.h"
 #include "attacks/query_gradient.h"
+#include "defenses/kinds.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
+#include "src/experiment/adaptive.h"
+#include "src/experiment/defense_setup.h"
+#include "src/experiment/shown_images.h"
 
 namespace hijack {
 namespace {
@@ -40,8 +43,9 @@ class Trial {
     moving_ = std::get_if<MovingPatch>(&constraint_);
     if (moving_) {
       place_in_attack_ = {moving_->top, moving_->left};
-      place_in_file_ = draw_location(*moving_, origin_, seed(), "place in the file", 0);
+      place_in_file_ = place_in_file(*moving_, origin_, seed());
     }
+    system_ = protect(setup.defenses, bare_model(setup.model, setup.reply_tokens));
   }
 
   std::optional<TrialResult> run() {
@@ -60,7 +64,7 @@ class Trial {
   SavedImages save(const AttackState& state) const;
   Tensor save_and_reload(const Tensor& image, const std::string& kind) const;
   Tensor as_in_file(const Tensor& image) const;
-  std::vector<std::string> replies(const Tensor& image, const std::string& split, Location patch_at) const;
+  std::vector<Reply> replies(const Tensor& image, const std::string& split, Location patch_at) const;
   void describe_trial(const AttackState& state, const SavedImages& saved);
   bool ask_everything(const SavedImages& saved);
   Tally ask(const Tensor& image, const std::string& condition, const std::string& split);
@@ -70,14 +74,16 @@ class Trial {
   void note(const std::string& text) const {
     if (hooks_.on_note) hooks_.on_note(setup_.plan.id + ": " + text);
   }
-  std::unique_ptr<Objective> objective_over(const std::vector<Context>& contexts, int64_t batch) const;
-  std::unique_ptr<Objective> attack_objective() const;
+  std::unique_ptr<Objective> objective_over(const std::vector<Context>& contexts, int64_t batch,
+                                            bool fixed_draws) const;
+  std::unique_ptr<Objective> attack_objective(bool fixed_draws) const;
 
   const TrialSetup& setup_;
   const AttackConfig& config_;
   const VisionLanguageModel& model_;
   const RunFolder& folder_;
   const RunHooks& hooks_;
+  Responder system_;  ///< the model behind its defenses
   Tensor origin_;
   Constraint constraint_;
   const MovingPatch* moving_ = nullptr;  ///< the constraint, where it is one
@@ -87,16 +93,20 @@ class Trial {
   std::vector<ReplyRow> replies_;
 };
 
-std::unique_ptr<Objective> Trial::objective_over(const std::vector<Context>& contexts, int64_t batch) const {
+std::unique_ptr<Objective> Trial::objective_over(const std::vector<Context>& contexts, int64_t batch,
+                                                 bool fixed_draws) const {
   std::vector<std::shared_ptr<const VisionLanguageModel>> models = {setup_.model};
   models.insert(models.end(), setup_.ensemble.begin(), setup_.ensemble.end());
-  return make_objective(config_.objective, {std::move(models), setup_.behavior, contexts, origin_, batch,
-                                            seed(), config_.max_new_tokens});
+  auto objective = make_objective(config_.objective, {std::move(models), setup_.behavior, contexts, origin_,
+                                                      batch, seed(), config_.max_new_tokens});
+  if (!config_.defense.adaptive) return objective;
+  return std::make_unique<Through>(std::move(objective), setup_.defenses, config_.defense, seed(),
+                                   fixed_draws);
 }
 
 /// What the optimizer sees: the objective under random changes of the image, its gradient exact or estimated.
-std::unique_ptr<Objective> Trial::attack_objective() const {
-  std::unique_ptr<Objective> objective = objective_over(setup_.contexts.train, config_.batch);
+std::unique_ptr<Objective> Trial::attack_objective(bool fixed_draws) const {
+  std::unique_ptr<Objective> objective = objective_over(setup_.seen_train, config_.batch, fixed_draws);
   if (!config_.augmentation.names.empty())
     objective = std::make_unique<Augmented>(std::move(objective), config_.augmentation, seed());
   if (moving_)
@@ -108,10 +118,10 @@ std::unique_ptr<Objective> Trial::attack_objective() const {
 
 /// The attack itself. nullopt when stopped.
 std::optional<AttackState> Trial::optimize() {
-  const auto objective = attack_objective();
   OptimizerConfig optimizer_config = config_.optimizer;
   optimizer_config.seed = seed();
   const auto optimizer = make_optimizer(optimizer_config, constraint_);
+  const auto objective = attack_objective(optimizer->needs_deterministic_objective());
   if (optimizer->needs_deterministic_objective() && !objective->deterministic())
     throw Error("The optimizer " + config_.optimizer.name +
                 " compares losses between steps and needs the same contexts at each: set --batch 0.");
@@ -149,26 +159,21 @@ std::optional<AttackState> Trial::optimize() {
 
 double Trial::validate(const Tensor& image) const {
   const auto& contexts = setup_.contexts.validation;
-  const auto texts = replies(image, "validation", place_in_attack_);
+  const auto answers = replies(image, "validation", place_in_attack_);
   int64_t successes = 0;
-  for (size_t i = 0; i < contexts.size(); ++i) successes += setup_.behavior->succeeded(contexts[i], texts[i]);
+  for (size_t i = 0; i < contexts.size(); ++i)
+    successes += !answers[i].rejected && setup_.behavior->succeeded(contexts[i], answers[i].text);
   return static_cast<double>(successes) / static_cast<double>(contexts.size());
 }
 
-/// One reply to each context of a split. A moving patch, which `image` has at patch_at, is shown to every
-/// context at another place, drawn for evaluation only; the clean image has none to move.
-std::vector<std::string> Trial::replies(const Tensor& image, const std::string& split,
-                                        Location patch_at) const {
+/// One reply of the defended model to each context of a split.
+std::vector<Reply> Trial::replies(const Tensor& image, const std::string& split, Location patch_at) const {
   const auto& contexts = setup_.contexts.split(split);
-  if (!moving_ || at::equal(image, origin_)) return replies_to(model_, image, contexts, setup_.reply_tokens);
-  std::vector<std::string> texts;
-  for (size_t i = 0; i < contexts.size(); ++i) {
-    const Location to =
-        draw_location(*moving_, origin_, seed(), "place for " + split, static_cast<int64_t>(i));
-    const Tensor moved = move_patch(*moving_, image, patch_at, to, origin_);
-    texts.push_back(replies_to(model_, moved, {contexts[i]}, setup_.reply_tokens)[0]);
-  }
-  return texts;
+  const auto shown =
+      shown_images(constraint_, image.cpu(), origin_.cpu(), patch_at, seed(), split, contexts.size());
+  std::vector<Submission> submissions;
+  for (size_t i = 0; i < contexts.size(); ++i) submissions.push_back({shown[i], contexts[i]});
+  return pass_on(submissions, system_);
 }
 
 Tensor Trial::as_in_file(const Tensor& image) const {
@@ -202,6 +207,8 @@ void Trial::describe_trial(const AttackState& state, const SavedImages& saved) {
   if (const auto* patch = std::get_if<Patch>(&constraint_)) row_.patch_size = patch->size;
   if (moving_) row_.patch_size = moving_->size;
   row_.optimizer = config_.optimizer.name;
+  row_.defense = stack_name(setup_.defenses);
+  row_.adaptive = config_.defense.adaptive;
   row_.seed = seed();
   row_.steps = state.step;
   row_.best_step = state.best_step;
@@ -219,7 +226,7 @@ bool Trial::ask_everything(const SavedImages& saved) {
   row_.loss_clean = test_loss(saved.origin);
   row_.loss_saved = test_loss(saved.adversarial);
   for (const char* split : {"train", "validation", "test"}) {
-    row_.success[split] = ask(saved.adversarial, "attack", split);
+    row_.success[split] = ask(saved.adversarial, attack_condition(row_), split);
     if (hooks_.stop.stop_requested()) return false;
   }
   row_.controls["clean"] = ask(saved.origin, "clean", "test");
@@ -230,18 +237,22 @@ bool Trial::ask_everything(const SavedImages& saved) {
 Tally Trial::ask(const Tensor& image, const std::string& condition, const std::string& split) {
   const auto& contexts = setup_.contexts.split(split);
   const auto start = Clock::now();
-  const auto texts = replies(image, split, place_in_file_);
-  const double seconds = seconds_since(start) / static_cast<double>(std::max<size_t>(1, texts.size()));
+  const auto answers = replies(image, split, place_in_file_);
+  const double seconds = seconds_since(start) / static_cast<double>(std::max<size_t>(1, answers.size()));
   Tally tally;
   for (size_t i = 0; i < contexts.size(); ++i) {
+    const Reply& answer = answers[i];
     ReplyRow reply;
     reply.trial = setup_.plan.id;
     reply.condition = condition;
     reply.split = split;
     reply.context = contexts[i];
-    reply.reply = texts[i];
-    reply.exact = setup_.behavior->succeeded(contexts[i], texts[i]);
-    reply.contained = setup_.behavior->contained(contexts[i], texts[i]);
+    reply.defense = row_.defense;
+    reply.reply = answer.text;
+    reply.rejected = answer.rejected;
+    reply.trace = answer.trace;
+    reply.exact = !answer.rejected && setup_.behavior->succeeded(contexts[i], answer.text);
+    reply.contained = !answer.rejected && setup_.behavior->contained(contexts[i], answer.text);
     reply.seconds = seconds;
     ++tally.n;
     tally.exact += reply.exact;
@@ -253,7 +264,7 @@ Tally Trial::ask(const Tensor& image, const std::string& condition, const std::s
 
 double Trial::test_loss(const Tensor& image) const {
   const at::NoGradGuard no_grad;
-  return objective_over(setup_.contexts.test, 0)->loss(image, 0).mean().item<double>();
+  return objective_over(setup_.seen_test, 0, true)->loss(image, 0).mean().item<double>();
 }
 
 }  // namespace
