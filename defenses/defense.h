@@ -70,6 +70,14 @@ class Defense {
     (void)image;
     return {};
   }
+
+  /// What the model behind this defense is asked in place of these queries, as far as an attacker can tell:
+  /// the most likely output of a text transform, or draws of its own. Adaptive attacks optimize on it. One
+  /// for each, in order.
+  virtual std::vector<Query> surrogate_queries(const std::vector<Query>& queries) const { return queries; }
+
+  /// Whether a detector's score depends on the prompt: adaptive attacks by text keep its perplexity low.
+  virtual bool scores_prompts() const { return false; }
   virtual bool randomized() const { return false; }  ///< judge it on several seeds, never on one lucky draw
 };
 

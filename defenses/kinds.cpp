@@ -118,6 +118,12 @@ std::vector<Reply> TextDetector::answer(const std::vector<Submission>& submissio
   return pass_unrejected(submissions, std::move(stages), next);
 }
 
+std::vector<Query> TextTransform::surrogate_queries(const std::vector<Query>& queries) const {
+  std::vector<Query> seen;
+  for (Rewritten& one : rewrite(queries)) seen.push_back(std::move(one.query));
+  return seen;
+}
+
 std::vector<Reply> TextTransform::answer(const std::vector<Submission>& submissions,
                                          const Responder& next) const {
   std::vector<Query> distinct;

@@ -37,6 +37,7 @@ class TextDetector : public Defense {
   /// Larger = more suspicious.
   virtual double score(const Query& query) const = 0;
   virtual double threshold() const = 0;
+  bool scores_prompts() const override { return true; }
   std::vector<Reply> answer(const std::vector<Submission>& submissions, const Responder& next) const final;
 };
 
@@ -49,6 +50,8 @@ class TextTransform : public Defense {
   };
   /// One result for each query, depending on that query alone.
   virtual std::vector<Rewritten> rewrite(std::span<const Query> queries) const = 0;
+  /// By default what `rewrite` gives.
+  std::vector<Query> surrogate_queries(const std::vector<Query>& queries) const override;
   std::vector<Reply> answer(const std::vector<Submission>& submissions, const Responder& next) const final;
 };
 

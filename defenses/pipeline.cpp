@@ -25,6 +25,11 @@ Tensor stack_surrogate(const DefenseStack& stack, const Tensor& image, Random& r
   return result;
 }
 
+std::vector<Query> stack_queries(const DefenseStack& stack, std::vector<Query> queries) {
+  for (const auto& defense : stack) queries = defense->surrogate_queries(queries);
+  return queries;
+}
+
 std::vector<Calibration> stack_calibrations(const DefenseStack& stack) {
   std::vector<Calibration> all;
   for (const auto& defense : stack)

@@ -20,6 +20,9 @@ std::string stack_name(const DefenseStack& stack);
 /// The surrogates of all stages one after the other: [1,3,H,W] -> [1,3,H,W].
 Tensor stack_surrogate(const DefenseStack& stack, const Tensor& image, Random& random);
 
+/// What the model behind the stack is asked, as an attacker expects it (Defense::surrogate_queries).
+std::vector<Query> stack_queries(const DefenseStack& stack, std::vector<Query> queries);
+
 /// All thresholds of the stack.
 std::vector<Calibration> stack_calibrations(const DefenseStack& stack);
 

@@ -24,11 +24,13 @@ void check(const GcgConfig& config, std::span<const Context> contexts) {
 class Search {
  public:
   Search(const VisionLanguageModel& model, const Tensor& image, std::span<const Context> contexts,
-         const Behavior& behavior, const GcgConfig& config, uint64_t seed, const std::string& start)
+         const Behavior& behavior, const GcgConfig& config, uint64_t seed, const GcgHooks& hooks,
+         const std::string& start)
       : model_(model),
         pixels_(model.preprocess(image)),
         contexts_(contexts.begin(), contexts.end()),
         config_(config),
+        hooks_(hooks),
         random_(Random(seed).fork("gibberish suffix")),
         pool_(printable_tokens(model.tokenizer())) {
     for (const Context& context : contexts_) targets_.push_back(target_tokens(model, behavior, context));
@@ -51,6 +53,7 @@ class Search {
   Pixels pixels_;
   std::vector<Context> contexts_;
   const GcgConfig& config_;
+  const GcgHooks& hooks_;
   Random random_;
   std::vector<TokenId> pool_;
   std::vector<TokenIds> targets_;
@@ -113,6 +116,7 @@ std::vector<double> Search::losses(const std::vector<TokenIds>& candidates) cons
         queries.push_back(with_suffix(contexts_[c], text(candidates[i])));
         targets.push_back(targets_[c]);
       }
+    if (hooks_.seen) queries = hooks_.seen(queries);
     const auto logits = model_.target_logits(pixels_, queries, targets);
     for (size_t i = 0; i < end - begin; ++i) {
       const auto first = static_cast<std::ptrdiff_t>(i * contexts_.size());
@@ -150,7 +154,7 @@ GcgResult gcg_suffix(const VisionLanguageModel& model, const Tensor& image, std:
   const auto few = contexts.first(
       config.contexts > 0 ? std::min<size_t>(contexts.size(), static_cast<size_t>(config.contexts))
                           : contexts.size());
-  Search search(model, image, few, behavior, config, seed, start);
+  Search search(model, image, few, behavior, config, seed, hooks, start);
   GcgResult result{search.text(search.ids()), search.losses({search.ids()}).front(), {}};
   for (int64_t step = 0; step < config.steps && !hooks.stop.stop_requested(); ++step) {
     const auto loss = search.step();

@@ -33,6 +33,10 @@ struct GcgConfig {
 struct GcgHooks {
   std::function<void(int64_t step, double loss)> after_step = {};
   std::stop_token stop = {};  ///< returns the best so far
+  /// What the model is asked in place of the suffixed queries, one for each: an attack through a defense that
+  /// rewrites prompts. Empty = the queries themselves. The gradient that ranks swaps stays that of the
+  /// queries.
+  std::function<std::vector<Query>(const std::vector<Query>&)> seen = {};
 };
 
 struct GcgResult {

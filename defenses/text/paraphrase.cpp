@@ -21,13 +21,14 @@ std::string stripped(const std::string& text) {
 
 void Paraphrase::Parameters::check() const {
   check_range("temperature", temperature, 0, 10);
+  server.check();
   check_range("max_tokens", static_cast<double>(max_tokens), 1, 100000);
   if (pattern.find(kPlace) == std::string::npos)
     throw Error("Defense parameter 'pattern' must have {prompt} where the user's prompt goes.");
 }
 
 Paraphrase::Paraphrase(const Parameters& parameters, const DefenseResources& resources)
-    : parameters_(parameters), paraphraser_(resources.paraphraser) {
+    : parameters_(parameters), paraphraser_(endpoint_or(parameters.server, resources.paraphraser)) {
   parameters_.check();
   if (!paraphraser_) throw Error("Defense 'paraphrase' needs a language model that restates prompts.");
 }
@@ -42,6 +43,12 @@ std::vector<std::string> Paraphrase::restatements(const std::vector<Query>& requ
     texts.push_back(paraphraser_->generate({&request, 1}, options).at(0));
   }
   return texts;
+}
+
+std::vector<Query> Paraphrase::surrogate_queries(const std::vector<Query>& queries) const {
+  Paraphrase greedy = *this;
+  greedy.parameters_.temperature = 0;
+  return greedy.TextTransform::surrogate_queries(queries);
 }
 
 std::vector<TextTransform::Rewritten> Paraphrase::rewrite(std::span<const Query> queries) const {

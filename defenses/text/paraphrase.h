@@ -1,4 +1,5 @@
 #pragma once
+#include "defenses/endpoint.h"
 #include "defenses/kinds.h"
 #include "defenses/parameters.h"
 #include "defenses/resources.h"
@@ -18,6 +19,7 @@ class Paraphrase : public TextTransform {
     int64_t max_tokens = 100;
     std::string pattern = "Paraphrase: {prompt}";
     uint64_t seed = 0;
+    EndpointParameters server = {};
 
     template <class Visitor>
     void visit(Visitor&& field) {
@@ -25,16 +27,19 @@ class Paraphrase : public TextTransform {
       field("max_tokens", max_tokens, "longest restatement in tokens");
       field("pattern", pattern, "what the model is asked, with {prompt} where the user's prompt goes");
       field("seed", seed, "of the draws");
+      server.visit(field);
     }
     void check() const;
   };
 
-  /// Throws Error without paraphraser.
+  /// Throws Error without paraphraser and endpoint.
   Paraphrase(const Parameters& parameters, const DefenseResources& resources);
 
   std::string name() const override { return written_name(kName, parameters_); }
   bool randomized() const override { return parameters_.temperature > 0; }
   std::vector<Rewritten> rewrite(std::span<const Query> queries) const override;
+  /// The most likely restatements: decoded greedily.
+  std::vector<Query> surrogate_queries(const std::vector<Query>& queries) const override;
 
  private:
   std::vector<std::string> restatements(const std::vector<Query>& requests) const;

@@ -14,6 +14,7 @@ double worst_window(const LanguageModel& scorer, const std::string& prompt, int6
 }  // namespace
 
 void PerplexityFilter::Parameters::check() const {
+  server.check();
   check_range("window", static_cast<double>(window), 0, 1e6);
   check_range("threshold", threshold, 0, 1e6);
   check_range("quantile", quantile, 0, 1);
@@ -21,7 +22,7 @@ void PerplexityFilter::Parameters::check() const {
 }
 
 PerplexityFilter::PerplexityFilter(const Parameters& parameters, const DefenseResources& resources)
-    : parameters_(parameters), scorer_(resources.scorer) {
+    : parameters_(parameters), scorer_(endpoint_or(parameters.server, resources.scorer)) {
   parameters_.check();
   if (!scorer_) throw Error("Defense 'perplexity' needs a language model to score prompts with.");
   calibration_ = parameters_.threshold > 0 ? Calibration{.name = name(), .threshold = parameters_.threshold}

@@ -1,4 +1,5 @@
 #pragma once
+#include "defenses/endpoint.h"
 #include "defenses/kinds.h"
 #include "defenses/parameters.h"
 #include "defenses/resources.h"
@@ -21,6 +22,7 @@ class PerplexityFilter : public TextDetector {
     double threshold = 0;
     double quantile = 0;
     std::string preset = "exact";
+    EndpointParameters server = {};
 
     template <class Visitor>
     void visit(Visitor&& field) {
@@ -32,11 +34,13 @@ class PerplexityFilter : public TextDetector {
       field(
           "preset", preset,
           "exact: windows are calibrated on windows; published: on whole prompts, as the authors' code does");
+      server.visit(field);
     }
     void check() const;
   };
 
-  /// Throws Error without scorer, or with too few benign prompts where the threshold has to be fitted.
+  /// Throws Error without scorer and endpoint, or with too few benign prompts where the threshold has to be
+  /// fitted.
   PerplexityFilter(const Parameters& parameters, const DefenseResources& resources);
 
   std::string name() const override { return written_name(kName, parameters_); }

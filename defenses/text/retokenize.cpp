@@ -54,6 +54,12 @@ std::string Retokenize::broken(const std::string& prompt, uint64_t seed) const {
   return out + text.substr(from);
 }
 
+std::vector<Query> Retokenize::surrogate_queries(const std::vector<Query>& queries) const {
+  Retokenize others = *this;
+  others.parameters_.seed = Random(parameters_.seed).fork("draws of an attacker").bits();
+  return others.TextTransform::surrogate_queries(queries);
+}
+
 std::vector<TextTransform::Rewritten> Retokenize::rewrite(std::span<const Query> queries) const {
   std::vector<Rewritten> done;
   for (const Query& query : queries) {

@@ -32,6 +32,8 @@ class Retokenize : public TextTransform {
   std::string name() const override { return written_name(kName, parameters_); }
   bool randomized() const override { return parameters_.dropout > 0; }
   std::vector<Rewritten> rewrite(std::span<const Query> queries) const override;
+  /// Draws of the attacker's own: the deployed seed is not known to it.
+  std::vector<Query> surrogate_queries(const std::vector<Query>& queries) const override;
 
  private:
   std::string broken(const std::string& prompt, uint64_t seed) const;

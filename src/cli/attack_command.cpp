@@ -1,5 +1,6 @@
 #include <iostream>
 
+#include "defenses/make_defense.h"
 #include "models/recompute.h"
 #include "src/base/error.h"
 #include "src/base/profile.h"
@@ -34,6 +35,7 @@ struct AttackCommand {
                     "write a trace of the steps 2 to 4 for ui.perfetto.dev, and print the top operators")
         ->type_name("FILE");
     command.add_flag("--resume", resume, "go on with the stopped run in --out");
+    command.footer("Defenses:\n" + defense_help());
   }
 
   std::vector<TrialPlan> plans() {

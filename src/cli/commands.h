@@ -14,6 +14,7 @@ void add_attack(CLI::App& program, Action& chosen);
 void add_run(CLI::App& program, Action& chosen);
 void add_evaluate(CLI::App& program, Action& chosen);
 void add_report(CLI::App& program, Action& chosen);
+void add_reproduce(CLI::App& program, Action& chosen);
 void add_chat(CLI::App& program, Action& chosen);
 void add_train(CLI::App& program, Action& chosen);
 void add_trace(CLI::App& program, Action& chosen);

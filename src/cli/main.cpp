@@ -58,8 +58,8 @@ int run(int argc, char** argv) {
   program.set_version_flag("--version", "hijack " + hijack_version());
   program.require_subcommand(0, 1);
   Action chosen;
-  for (const auto add : {add_attack, add_evaluate, add_run, add_report, add_chat, add_train, add_trace,
-                         add_tokenize, add_scenes, add_models})
+  for (const auto add : {add_attack, add_evaluate, add_run, add_report, add_reproduce, add_chat, add_train,
+                         add_trace, add_tokenize, add_scenes, add_models})
     add(program, chosen);
   try {
     program.parse(argc, argv);

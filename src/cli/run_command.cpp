@@ -1,7 +1,11 @@
+#include <cstdlib>
+#include <iostream>
+
 #include "src/base/error.h"
 #include "src/cli/commands.h"
 #include "src/cli/interrupt.h"
 #include "src/cli/run_session.h"
+#include "src/experiment/worker_group.h"
 
 namespace hijack::cli {
 namespace {
@@ -28,14 +32,62 @@ std::filesystem::path default_out(const RunArguments& arguments) {
   return std::filesystem::path("runs") / name;
 }
 
+/// The group's name on the store: restarts of torchrun find an empty board.
+std::string group_name(const std::filesystem::path& out) {
+  const char* restart = std::getenv("TORCHELASTIC_RESTART_COUNT");
+  return std::filesystem::absolute(out).lexically_normal().string() + "/" + (restart ? restart : "0");
+}
+
+/// Rank 0 makes or opens the folder; the others wait for it.
+RunFolder shared_folder(const RunArguments& arguments, const std::filesystem::path& out, int64_t rank,
+                        WorkerGroup& group, const ModelSource& models) {
+  if (rank == 0) {
+    try {
+      const auto plans = plans_of(arguments);
+      if (arguments.resume)
+        resume_run(out, plans);
+      else
+        begin_run(out, "run", plans, models);
+    } catch (...) {
+      group.announce(false);
+      group.leave();
+      throw;
+    }
+    group.announce(true);
+  }
+  group.wait_for_announcement();
+  return RunFolder::open_for_worker(out, rank);
+}
+
+int run_in_group(const RunArguments& arguments, const std::filesystem::path& out, const WorkerPlace& place,
+                 const Interrupt& interrupt) {
+  WorkerGroup group(place, group_name(out));
+  const ModelSource models = folder_models();
+  RunFolder folder = shared_folder(arguments, out, place.rank, group, models);
+  bool done = false;
+  {
+    Progress progress;
+    done = run_trials(folder, show_on(progress, interrupt.token()), models, &group);
+  }
+  group.leave();
+  if (!done) {
+    std::cout << "Stopped; everything so far is saved. Start the group again with --resume." << std::endl;
+    return 1;
+  }
+  if (place.rank == 0)
+    std::cout << summary(read_run(out)) << "report      " << write_report(out).string() << std::endl;
+  return 0;
+}
+
 int run_experiment(const RunArguments& arguments) {
   const Interrupt interrupt;
   if (arguments.file.empty() && !arguments.resume)
     throw Error("No experiment was given; name one: hijack run EXPERIMENT.toml.");
   if (arguments.file.empty() && arguments.out.empty())
     throw Error("--resume needs the run folder: --out DIR.");
-  const auto plans = plans_of(arguments);
   const auto out = arguments.out.empty() ? default_out(arguments) : std::filesystem::path(arguments.out);
+  if (const auto place = worker_place()) return run_in_group(arguments, out, *place, interrupt);
+  const auto plans = plans_of(arguments);
   const ModelSource models = folder_models();
   RunFolder folder = arguments.resume ? resume_run(out, plans) : begin_run(out, "run", plans, models);
   return finish_run(folder, "run", interrupt, models);

@@ -37,7 +37,8 @@ std::string examples(const RunRecord& run, const TrialRow& trial) {
   std::string text;
   size_t shown = 0;
   for (const ReplyRow& row : run.replies) {
-    if (row.trial != trial.id || row.condition != "attack" || row.split != "test" || row.defense != "none")
+    if (row.trial != trial.id || row.condition != attack_condition(trial) || row.split != "test" ||
+        row.defense != trial.defense)
       continue;
     text += "    > " + printable(row.context.prompt) + "\n      " + printable(row.reply) + "\n";
     if (++shown == kExamples) break;
@@ -47,7 +48,10 @@ std::string examples(const RunRecord& run, const TrialRow& trial) {
 
 std::string one_trial(const RunRecord& run, const TrialRow& trial) {
   const Tally attack = tally(trial.success, "test");
-  std::string text = "trial " + trial.id + " (" + trial.behavior + ", " + trial.constraint + ")\n";
+  std::string text =
+      "trial " + trial.id + " (" + trial.behavior + ", " + trial.constraint +
+      (trial.defense == "none" ? "" : (trial.adaptive ? ", adaptive to " : ", behind ") + trial.defense) +
+      ")\n";
   text += "  success on " + std::to_string(attack.n) + " held-out contexts\n";
   text += "    attack  " + rate(attack) + "\n";
   text += "    clean   " + rate(tally(trial.controls, "clean")) + "\n";
@@ -110,6 +114,7 @@ RunFolder resume_run(const std::filesystem::path& folder, const std::vector<Tria
     throw Error("The run in '" + folder.string() +
                 "' was begun with other settings; give --resume without them, or choose another --out.");
   check_inputs(manifest);
+  for (const std::string& sentence : run.repairs()) log_line(sentence);
   return run;
 }
 

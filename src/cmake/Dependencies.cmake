@@ -21,3 +21,9 @@ if(OpenCV_FOUND)
 else()
   message(STATUS "OpenCV not found: photos are decoded by stb_image, and the JPEG defense is left out")
 endif()
+
+# The paraphrase and perplexity defenses can ask an OpenAI-compatible server; without it only local models.
+pkg_check_modules(HTTPLIB QUIET IMPORTED_TARGET cpp-httplib)
+if(NOT HTTPLIB_FOUND)
+  message(STATUS "cpp-httplib not found: no endpoints for defenses")
+endif()

@@ -136,6 +136,7 @@ std::set<std::string> read_config(const std::filesystem::path& file, AttackConfi
 void resolve(AttackConfig& config, const std::set<std::string>& given) {
   check_numbers(config);
   if (!given.contains("target")) config.behavior.target = default_target(config.behavior.name);
+  check(config.defense);
   const auto behavior = make_behavior(config.behavior);
   parse_objective(config.objective, *behavior);
   if (config.method == "typographic" && config.typographic.font.empty())

@@ -12,6 +12,7 @@
 #include "attacks/text/gcg.h"
 #include "attacks/typographic.h"
 #include "src/base/fields.h"
+#include "src/experiment/defense_config.h"
 
 namespace hijack {
 
@@ -31,6 +32,7 @@ struct AttackConfig {
   std::vector<std::string> ensemble;
   OptimizerConfig optimizer;
   AugmentationConfig augmentation;
+  DefenseConfig defense;
   int64_t queries = 0;
   TypographicConfig typographic;
   GcgConfig suffix;
@@ -74,6 +76,7 @@ struct AttackConfig {
           "further model folders that the image must work on; it lives in the space of the first model");
     optimizer.visit(field);
     augmentation.visit(field);
+    defense.visit(field);
     field("queries", queries,
           "estimate the gradient from that many random directions a step (RGF, a black box); 0 = exact "
           "gradient");

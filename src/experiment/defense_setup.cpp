@@ -1,5 +1,8 @@
 #include "src/experiment/defense_setup.h"
 
+#include "defenses/kinds.h"
+#include "defenses/make_defense.h"
+#include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/experiment/shipped.h"
 #include "src/experiment/trial.h"
@@ -68,6 +71,49 @@ DefenseResources defense_resources(const std::shared_ptr<const VisionLanguageMod
     resources.benign.push_back({pictures.at(i / 2 % pictures.size()), calibration[i]});
   }
   return resources;
+}
+
+namespace {
+
+std::string key_of(const DefenseMaker::Situation& situation) {
+  std::string key = std::to_string(content_key(situation.origin)) + "\n" +
+                    std::to_string(situation.reply_tokens) + "\n" +
+                    std::to_string(situation.false_positive_rate);
+  for (const Context& context : situation.calibration) key += "\n" + std::to_string(content_key(context));
+  return key;
+}
+
+}  // namespace
+
+DefenseStack DefenseMaker::make(const std::vector<std::string>& specs, const Situation& situation) {
+  if (specs.empty()) return {};
+  const AttackConfig& config = situation.config;
+  const std::string model = config.model + "\n" + config.device + "\n" + config.dtype;
+  if (model != model_) {
+    made_.clear();
+    resources_.clear();
+    model_ = model;
+  }
+  const std::string key = key_of(situation);
+  const auto [resources, fresh] = resources_.try_emplace(key);
+  if (fresh) {
+    resources->second =
+        defense_resources(situation.model, situation.calibration, situation.origin, situation.reply_tokens);
+    resources->second.false_positive_rate = situation.false_positive_rate;
+  }
+  DefenseStack stack;
+  for (const std::string& spec : specs) {
+    std::shared_ptr<const Defense>& defense = made_[spec + "\n" + key];
+    try {
+      if (!defense) defense = make_defense(parse_defense(spec), resources->second);
+    } catch (const Error& error) {
+      if (!situation.calibration.empty()) throw;
+      throw Error(std::string(error.what()) + " The contexts file '" + config.contexts +
+                  "' has no prompt with \"split\": \"calibration\".");
+    }
+    stack.push_back(defense);
+  }
+  return stack;
 }
 
 }  // namespace hijack

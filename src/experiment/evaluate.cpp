@@ -1,166 +1,95 @@
 #include "src/experiment/evaluate.h"
 
-#include <chrono>
-
 #include "attacks/text/gcg.h"
-#include "attacks/text/suffix.h"
-#include "attacks/text/suffixed.h"
 #include "defenses/make_defense.h"
 #include "defenses/pipeline.h"
 #include "src/base/error.h"
-#include "src/base/image.h"
-#include "src/experiment/defense_setup.h"
-#include "src/pocket/contexts.h"
-#include "src/pocket/grammar.h"
+#include "src/experiment/adaptive.h"
+#include "src/experiment/trial_evaluation.h"
 
 namespace hijack {
 namespace {
 
 using nlohmann::json;
 
-constexpr size_t kReplyBatch = 25;
-constexpr uint64_t kUtilitySeed = 0x07e57;
+constexpr double kAdaptivePerplexity = 0.2;  // of Jain et al.'s weights the one in the middle
+constexpr size_t kProbes = 4;                // prompts on which a stack shows what it touches
 
-/// One thing to ask, and how its reply is judged.
-struct Question {
-  std::string condition;
-  Submission submission;
-  std::optional<Exercise> exercise = {};  ///< benign: what the right answer is
-  std::string suffix = {};                ///< that was put after the user's prompt
+/// A stack with the specs that it was made from.
+struct Stack {
+  std::vector<std::string> specs;
+  DefenseStack defenses;
+  std::string name() const { return stack_name(defenses); }
 };
 
-class TrialEvaluation {
+/// "string-linf-8-cat-s0-vs-jpeg-quality-75": letters, digits and '-' only, short enough for a file name.
+std::string adaptive_id(const std::string& trial, const std::string& stack) {
+  std::string part;
+  for (const char c : stack) {
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (plain || (!part.empty() && part.back() != '-')) part += plain ? c : '-';
+  }
+  constexpr size_t kLongest = 60;
+  if (part.size() > kLongest)
+    part = part.substr(0, kLongest) + "-" + std::to_string(std::hash<std::string>()(stack) % 1'000'000);
+  return trial + "-vs-" + part;
+}
+
+/// The evaluation of a whole run, one trial after the other.
+class RunEvaluation {
  public:
-  TrialEvaluation(const TrialSetup& setup, const RunRecord& run, const TrialRow& trial,
-                  const EvaluateConfig& config)
-      : setup_(setup), run_(run), trial_(trial), config_(config) {
-    origin_ = load_image(run.folder / trial.origin_file);
-    adversarial_ = load_image(run.folder / trial.image_file);
-    model_ = bare_model(setup.model, setup.reply_tokens);
-    for (const ReplyRow& row : run.replies)
-      if (row.trial == trial.id && (row.split == "test" || row.condition == "benign"))
-        asked_.insert(row.condition + "\n" + row.defense);
+  RunEvaluation(const std::filesystem::path& path, const EvaluateConfig& config, const RunHooks& hooks,
+                const ModelSource& models)
+      : config_(config),
+        hooks_(hooks),
+        models_(models),
+        folder_(RunFolder::open(path)),
+        run_(read_run(path)),
+        manifest_(run_.manifest) {
+    for (const std::string& sentence : folder_.repairs()) note(sentence);
   }
 
-  std::vector<DefenseStack> stacks() const;
-  /// The text-side control: a suffix found by GCG on training contexts.
-  std::string suffix(const RunHooks& hooks) const;
-  std::vector<Question> questions(const std::string& suffix, bool with_utility) const;
-  std::vector<ReplyRow> ask(const DefenseStack& stack, const std::vector<Question>& questions) const;
+  bool trial(const TrialPlan& plan, const TrialRow& row);
 
  private:
-  ReplyRow row_of(const Question& question, const Reply& reply) const;
+  std::vector<Stack> stacks(const TrialSetup& setup, const Tensor& origin);
+  bool adaptive_image(const TrialEvaluation& evaluation, const Stack& stack);
+  std::optional<std::string> suffix(const TrialEvaluation& evaluation, const DefenseStack& through);
+  std::string search_suffix(const TrialEvaluation& evaluation, const DefenseStack& through,
+                            GcgConfig search) const;
+  void record_calibrations(const std::vector<Stack>& stacks);
+  void note(const std::string& text) const {
+    if (hooks_.on_note) hooks_.on_note(text);
+  }
 
-  const TrialSetup& setup_;
-  const RunRecord& run_;
-  const TrialRow& trial_;
   const EvaluateConfig& config_;
-  Tensor origin_;
-  Tensor adversarial_;
-  Responder model_;
-  std::set<std::string> asked_;  ///< condition and defense
+  const RunHooks& hooks_;
+  const ModelSource& models_;
+  RunFolder folder_;
+  RunRecord run_;
+  json manifest_;
+  DefenseMaker maker_;
+  std::set<std::string> utility_done_;  ///< models: the questions do not depend on the trial
 };
 
-std::vector<DefenseStack> TrialEvaluation::stacks() const {
-  DefenseResources resources =
-      defense_resources(setup_.model, setup_.contexts.calibration, origin_, setup_.reply_tokens);
-  resources.false_positive_rate = config_.false_positive_rate;
-  std::vector<DefenseStack> stacks = {{}};
-  DefenseStack all;
-  for (const std::string& text : config_.defenses) {
-    all.push_back(make_defense(parse_defense(text), resources));
-    stacks.push_back({all.back()});
-  }
-  if (config_.stack && all.size() > 1) stacks.push_back(all);
-  return stacks;
-}
-
-std::string TrialEvaluation::suffix(const RunHooks& hooks) const {
-  GcgHooks gcg;
-  gcg.stop = hooks.stop;
-  gcg.after_step = [&](int64_t step, double loss) {
-    if (hooks.on_step) hooks.on_step({trial_.id + " suffix", step, config_.suffix.steps, loss});
-  };
-  GcgConfig search = config_.suffix;
-  // behaviors that lead away from a reply have no target that a text could force: plain gibberish
-  const std::string objective = setup_.behavior->default_objective();
-  if (objective != "behavior" && objective != "prompt") search.steps = 0;
-  return gcg_suffix(*setup_.model, origin_.to(setup_.model->device()), setup_.contexts.train,
-                    *setup_.behavior, search, trial_.seed, gcg)
-      .suffix;
-}
-
-std::vector<Question> TrialEvaluation::questions(const std::string& suffix, bool with_utility) const {
-  std::vector<Question> all;
-  const auto asked = [](const Context& context, const std::string& ending) {
-    return ending.empty() ? context : with_suffix(context, ending);
-  };
-  for (const Context& context : setup_.contexts.test)
-    all.push_back({"attack", {adversarial_, asked(context, trial_.suffix)}, {}, trial_.suffix});
-  for (const Context& context : setup_.contexts.test) all.push_back({"clean", {origin_, context}});
-  for (const Context& context : setup_.contexts.test)
-    all.push_back({"text_suffix", {origin_, with_suffix(context, suffix)}, {}, suffix});
-  if (!with_utility) return all;
-  for (const UtilityItem& item : utility_set(Texts::kNatural, config_.utility, kUtilitySeed)) {
-    const Tensor image = item.image.defined() ? from_bytes(item.image).unsqueeze(0) : origin_;
-    all.push_back({"benign", {image, {.prompt = item.exercise.prompt}}, item.exercise});
-  }
+std::vector<Stack> RunEvaluation::stacks(const TrialSetup& setup, const Tensor& origin) {
+  const DefenseConfig& wanted = config_.defense;
+  const DefenseMaker::Situation situation{setup.model, setup.plan.config,  setup.contexts.calibration,
+                                          origin,      setup.reply_tokens, wanted.false_positive_rate};
+  std::vector<Stack> all(1);  // the bare model
+  for (const std::string& spec : wanted.defenses) all.push_back({{spec}, maker_.make({spec}, situation)});
+  if (config_.stack && wanted.defenses.size() > 1)
+    all.push_back({wanted.defenses, maker_.make(wanted.defenses, situation)});
   return all;
 }
 
-ReplyRow TrialEvaluation::row_of(const Question& question, const Reply& reply) const {
-  ReplyRow row;
-  row.trial = trial_.id;
-  row.condition = question.condition;
-  row.split = "test";
-  row.context = question.submission.query;
-  row.reply = reply.text;
-  row.rejected = reply.rejected;
-  row.trace = reply.trace;
-  if (question.exercise) {
-    row.expected = question.exercise->answer;
-    row.correct = !reply.rejected && graded_right(*question.exercise, reply.text);
-    return row;
-  }
-  // what the user said decides, without a suffix
-  std::shared_ptr<const Behavior> behavior = setup_.behavior;
-  if (!question.suffix.empty()) behavior = std::make_shared<SuffixedBehavior>(behavior, question.suffix);
-  row.exact = !reply.rejected && behavior->succeeded(row.context, reply.text);
-  row.contained = !reply.rejected && behavior->contained(row.context, reply.text);
-  return row;
-}
-
-std::vector<ReplyRow> TrialEvaluation::ask(const DefenseStack& stack,
-                                           const std::vector<Question>& questions) const {
-  const std::string name = stack_name(stack);
-  const Responder responder = protect(stack, model_);
-  std::vector<const Question*> open;
-  for (const Question& question : questions)
-    if (!asked_.contains(question.condition + "\n" + name)) open.push_back(&question);
-  std::vector<ReplyRow> rows;
-  for (size_t begin = 0; begin < open.size(); begin += kReplyBatch) {
-    const size_t end = std::min(open.size(), begin + kReplyBatch);
-    std::vector<Submission> submissions;
-    for (size_t i = begin; i < end; ++i) submissions.push_back(open[i]->submission);
-    const auto start = std::chrono::steady_clock::now();
-    const std::vector<Reply> replies = responder(submissions);
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    for (size_t i = begin; i < end; ++i) {
-      rows.push_back(row_of(*open[i], replies[i - begin]));
-      rows.back().defense = name;
-      rows.back().seconds = seconds.count() / static_cast<double>(end - begin);
-    }
-  }
-  return rows;
-}
-
 /// Adds what is new to the manifest's calibrations (one per defense).
-void record_calibrations(json& manifest, const std::vector<DefenseStack>& stacks) {
-  json& list = manifest["calibrations"];
+void RunEvaluation::record_calibrations(const std::vector<Stack>& stacks) {
+  json& list = manifest_["calibrations"];
   if (!list.is_array()) list = json::array();
-  for (const DefenseStack& stack : stacks) {
-    if (stack.size() != 1) continue;
-    for (const Calibration& calibration : stack_calibrations(stack)) {
+  for (const Stack& stack : stacks) {
+    if (stack.defenses.size() != 1) continue;
+    for (const Calibration& calibration : stack_calibrations(stack.defenses)) {
       const json entry = {{"defense", calibration.name},
                           {"threshold", calibration.threshold},
                           {"quantile", calibration.quantile},
@@ -172,25 +101,106 @@ void record_calibrations(json& manifest, const std::vector<DefenseStack>& stacks
   }
 }
 
-/// The suffix of a trial, made once and kept in the manifest, so that a later evaluation compares like with
-/// like.
-std::string kept_suffix(json& manifest, const TrialEvaluation& evaluation, const std::string& trial,
-                        const EvaluateConfig& config, const RunHooks& hooks) {
-  const auto note = [&](const char* text) {
-    if (hooks.on_note) hooks.on_note(trial + ": " + text);
+std::string RunEvaluation::search_suffix(const TrialEvaluation& evaluation, const DefenseStack& through,
+                                         GcgConfig search) const {
+  const TrialSetup& setup = evaluation.setup();
+  GcgHooks gcg;
+  gcg.stop = hooks_.stop;
+  gcg.after_step = [&](int64_t step, double loss) {
+    if (hooks_.on_step) hooks_.on_step({evaluation.trial().id + " suffix", step, search.steps, loss});
   };
-  GcgConfig suffix_config = config.suffix;
-  const json made_by = fields_to_json(fields_of(suffix_config));
-  json& suffixes = manifest["text_suffixes"];
+  if (!through.empty())
+    gcg.seen = [&](const std::vector<Query>& queries) { return stack_queries(through, queries); };
+  for (const auto& defense : through)
+    if (defense->scores_prompts() && search.perplexity_weight == 0)
+      search.perplexity_weight = kAdaptivePerplexity;
+  // behaviors that lead away from a reply have no target that a text could force: plain gibberish
+  const std::string objective = setup.behavior->default_objective();
+  if (objective != "behavior" && objective != "prompt") search.steps = 0;
+  return gcg_suffix(*setup.model, evaluation.origin().to(setup.model->device()), setup.contexts.train,
+                    *setup.behavior, search, evaluation.trial().seed, gcg)
+      .suffix;
+}
+
+/// The text-side control: a suffix found by GCG on training contexts, through a stack or without. Made once
+/// and kept in the manifest, so that a later evaluation compares like with like. nullopt when stopped: a
+/// suffix whose search was cut short is not kept.
+std::optional<std::string> RunEvaluation::suffix(const TrialEvaluation& evaluation,
+                                                 const DefenseStack& through) {
+  const std::string key = evaluation.trial().id + (through.empty() ? "" : " through " + stack_name(through));
+  GcgConfig search = config_.suffix;
+  const json made_by = fields_to_json(fields_of(search));
+  json& suffixes = manifest_["text_suffixes"];
   if (!suffixes.is_object()) suffixes = json::object();
-  json& kept = suffixes[trial];
+  json& kept = suffixes[key];
   if (!kept.is_object() || !kept.contains("text") || !kept["text"].is_string()) {
-    note("searching the text-side control (GCG)");
-    kept = {{"text", evaluation.suffix(hooks)}, {"made_by", made_by}};
+    note(key + ": searching the text-side control (GCG)");
+    const std::string found = search_suffix(evaluation, through, search);
+    if (hooks_.stop.stop_requested()) return std::nullopt;
+    kept = {{"text", found}, {"made_by", made_by}};
+    folder_.write_manifest(manifest_);
   } else if (kept.value("made_by", json()) != made_by) {
-    note("keeping the text-side control of the first evaluation, made with other settings");
+    note(key + ": keeping the text-side control of the first evaluation, made with other settings");
   }
   return kept["text"].get<std::string>();
+}
+
+/// The trial's attack again, through the stack. False when stopped.
+bool RunEvaluation::adaptive_image(const TrialEvaluation& evaluation, const Stack& stack) {
+  TrialPlan plan = evaluation.setup().plan;
+  plan.id = adaptive_id(plan.id, stack.name());
+  if (folder_.finished().contains(plan.id)) return true;
+  plan.config.defense = config_.defense;
+  plan.config.defense.defenses = stack.specs;
+  json& plans = manifest_["adaptive_plans"];
+  if (!plans.is_array()) plans = json::array();
+  const json entry = plans_to_json({plan})[0];
+  if (std::find(plans.begin(), plans.end(), entry) == plans.end()) plans.push_back(entry);
+  folder_.write_manifest(manifest_);
+  note(plan.id + ": the attack again, through the defense");
+  const auto result = run_trial(set_up(plan, evaluation.setup().model, maker_), folder_, hooks_);
+  if (!result) return false;
+  folder_.add_trial(result->row, result->replies);
+  if (hooks_.on_trial) hooks_.on_trial(result->row);
+  return true;
+}
+
+/// False when stopped.
+bool RunEvaluation::trial(const TrialPlan& plan, const TrialRow& row) {
+  const TrialSetup setup = set_up(plan, models_(plan.config), maker_);
+  const TrialEvaluation evaluation(setup, run_, row);
+  const std::vector<Stack> all = stacks(setup, evaluation.origin());
+  record_calibrations(all);
+  const auto plain = suffix(evaluation, {});
+  if (!plain) return false;
+  folder_.write_manifest(manifest_);
+  const bool with_utility = utility_done_.insert(plan.config.model).second;
+  const auto benign = evaluation.benign(with_utility ? config_.utility : 0);
+  std::vector<Context> probes = setup.contexts.test;
+  probes.resize(std::min(probes.size(), kProbes));
+  for (const Stack& stack : all) {
+    if (hooks_.stop.stop_requested()) return false;
+    note(plan.id + ": defense " + stack.name());
+    const auto ask = [&](const std::vector<Question>& questions) {
+      folder_.add_replies(evaluation.ask(stack.defenses, questions));
+    };
+    ask(evaluation.adversarial("attack"));
+    ask(evaluation.clean("clean"));
+    ask(evaluation.clean("text_suffix", *plain));
+    ask(benign);
+    if (!config_.defense.adaptive || stack.defenses.empty()) continue;
+    const Handles handles = handles_of(stack.defenses, evaluation.origin(), probes);
+    if (plan.config.method == "image") {  // the others have no pixels to optimize
+      if (!handles.image)
+        ask(evaluation.adversarial("adaptive"));
+      else if (!adaptive_image(evaluation, stack))
+        return false;
+    }
+    const auto informed = handles.text ? suffix(evaluation, stack.defenses) : plain;
+    if (!informed) return false;
+    ask(evaluation.clean("text_adaptive", *informed));
+  }
+  return true;
 }
 
 const TrialRow* row_of_plan(const RunRecord& run, const TrialPlan& plan) {
@@ -200,13 +210,11 @@ const TrialRow* row_of_plan(const RunRecord& run, const TrialPlan& plan) {
 }
 
 void check(const EvaluateConfig& config) {
-  if (config.defenses.empty())
+  if (config.defense.defenses.empty())
     throw Error(
         "No defense was given; name one with --defense jpeg:quality=75 (hijack evaluate --help lists them).");
-  for (const std::string& defense : config.defenses) parse_defense(defense);
+  hijack::check(config.defense);
   if (config.utility < 0 || config.utility > 10'000) throw Error("--utility must be from 0 to 10000.");
-  if (config.false_positive_rate < 0 || config.false_positive_rate >= 1)
-    throw Error("--false-positive-rate must be at least 0 and below 1.");
 }
 
 }  // namespace
@@ -216,27 +224,13 @@ bool evaluate_run(const std::filesystem::path& path, const EvaluateConfig& confi
   check(config);
   const RunRecord run = read_run(path);
   if (run.trials.empty()) throw Error("The run '" + path.string() + "' has no finished trial to evaluate.");
-  const RunFolder folder = RunFolder::open(path);
-  json manifest = run.manifest;
-  std::set<std::string> utility_done;  // the questions do not depend on the trial: once per model
+  RunEvaluation evaluation(path, config, hooks, models);
   for (const TrialPlan& plan :
-       plans_from_json(manifest.value("plans", json()), (path / "manifest.json").string())) {
+       plans_from_json(run.manifest.value("plans", json()), (path / "manifest.json").string())) {
     const TrialRow* trial = row_of_plan(run, plan);
-    if (!trial) continue;
-    const TrialSetup setup = set_up(plan, models(plan.config));
-    const TrialEvaluation evaluation(setup, run, *trial, config);
-    const auto stacks = evaluation.stacks();
-    const bool with_utility = utility_done.insert(plan.config.model).second;
-    const auto questions =
-        evaluation.questions(kept_suffix(manifest, evaluation, plan.id, config, hooks), with_utility);
-    if (hooks.stop.stop_requested()) return false;  // a suffix whose search was cut short is not kept
-    record_calibrations(manifest, stacks);
-    folder.write_manifest(manifest);
-    for (const DefenseStack& stack : stacks) {
-      if (hooks.stop.stop_requested()) return false;
-      if (hooks.on_note) hooks.on_note(plan.id + ": defense " + stack_name(stack));
-      folder.add_replies(evaluation.ask(stack, questions));
-    }
+    // what was attacked behind a defense has been judged behind it
+    if (!trial || trial->defense != "none") continue;
+    if (hooks.stop.stop_requested() || !evaluation.trial(plan, *trial)) return false;
   }
   return true;
 }

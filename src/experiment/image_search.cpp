@@ -13,15 +13,22 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-std::unique_ptr<Optimizer> optimizer_of(const TrialParts& parts, const Objective& objective) {
+struct Descent {
+  std::unique_ptr<Optimizer> optimizer;
+  std::unique_ptr<Objective> objective;
+};
+
+Descent descent_of(const TrialParts& parts, const Prompts& prompts) {
   OptimizerConfig config = parts.config.optimizer;
   config.seed = parts.seed();
   config.models = static_cast<int64_t>(parts.setup.ensemble.size()) + 1;
   auto optimizer = make_optimizer(config, parts.constraint);
-  if (optimizer->needs_deterministic_objective() && !objective.deterministic())
+  const bool compares = optimizer->needs_deterministic_objective();
+  auto objective = parts.attack_objective(prompts, compares);
+  if (compares && !objective->deterministic())
     throw Error("The optimizer " + config.name +
                 " compares losses between steps and needs the same contexts at each: set --batch 0.");
-  return optimizer;
+  return {std::move(optimizer), std::move(objective)};
 }
 
 AttackOptions options_of(const TrialParts& parts) {
@@ -73,8 +80,7 @@ Tensor noise_for(const TrialParts& parts) {
 
 std::optional<Found> search_image(const TrialParts& parts) {
   const Prompts prompts = parts.prompts();
-  const auto objective = parts.attack_objective(prompts);
-  const auto optimizer = optimizer_of(parts, *objective);
+  const auto [optimizer, objective] = descent_of(parts, prompts);
   const auto checkpoint = parts.folder.checkpoint(parts.id());
   AttackState state =
       std::filesystem::exists(checkpoint)
@@ -143,8 +149,7 @@ class JointSearch {
 
   void improve_image(int64_t number) {
     const Prompts prompts = parts_.prompts_with(suffix_);
-    const auto objective = parts_.attack_objective(prompts);
-    const auto optimizer = optimizer_of(parts_, *objective);
+    const auto [optimizer, objective] = descent_of(parts_, prompts);
     AttackOptions options = options_of(parts_);
     options.steps = std::max<int64_t>(1, share(config_.optimizer.steps, number));
     options.restarts = 0;

@@ -96,6 +96,9 @@ std::string method_label(const AttackConfig& config) {
 void check_method(const AttackConfig& config, const Behavior& behavior) {
   entry_of(config.method).check(config, behavior);
   check_universal(config, behavior);
+  if (config.defense.adaptive && config.method != "image")
+    throw Error("--adaptive works with method image, not " + config.method +
+                ": use --suffix-perplexity for a suffix, or hijack evaluate --adaptive.");
   if (config.space != "input" && config.space != "photo")
     throw Error("space is '" + config.space.substr(0, 40) +
                 "', but must be input (the model's input size) or photo (the original photo's pixels).");

@@ -97,8 +97,10 @@ std::vector<TrialPlan> plan_trials(const AttackConfig& config) {
 }
 
 std::vector<TrialPlan> read_experiment(const std::filesystem::path& file) {
-  const std::string where = file.string();
-  const json experiment = read_toml(file);
+  return plans_of_experiment(read_toml(file), file.string());
+}
+
+std::vector<TrialPlan> plans_of_experiment(const json& experiment, const std::string& where) {
   check_tables(experiment, where);
   AttackConfig shared;
   const auto shared_given =

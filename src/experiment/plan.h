@@ -32,6 +32,9 @@ std::vector<TrialPlan> plan_trials(const AttackConfig& config);
 /// Throws Error that names the file and the key, or a grid of more than 100000 trials.
 std::vector<TrialPlan> read_experiment(const std::filesystem::path& file);
 
+/// The same from the file's content; `where` names it in messages.
+std::vector<TrialPlan> plans_of_experiment(const nlohmann::json& experiment, const std::string& where);
+
 /// Part i of n of the trials ("2/4": the 2nd, 6th, 10th ...), for processes or machines that share an
 /// experiment. Each part has a run folder of its own; `hijack report` reads them together. Throws Error for
 /// anything but 1 <= i <= n, and for a part without trials.

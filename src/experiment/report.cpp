@@ -27,7 +27,12 @@ std::string trial_list(const std::vector<TrialRef>& trials) {
 
 std::string defense_section(const std::vector<RunRecord>& runs) {
   const std::vector<DefenseSummary> all = defenses(runs);
-  return all.empty() ? "" : section("defenses", "Defenses", defense_table(all));
+  if (all.empty()) return "";
+  const std::vector<DetectorCurve> curves = detector_curves(runs);
+  const std::string detectors =
+      curves.empty() ? ""
+                     : section("detectors", "Detectors", detector_figures(curves) + detector_table(curves));
+  return section("defenses", "Defenses", defense_table(all) + trace_examples(runs)) + detectors;
 }
 
 constexpr const char* kFooter =
@@ -44,7 +49,8 @@ std::string html_report(const std::vector<RunRecord>& runs) {
   const std::vector<TrialRef> trials = all_trials(runs);
   std::string body = header(runs, flags) + section("threat-model", "Threat model", threat_model(runs));
   if (trials.size() > 1)
-    body += section("settings", "Success by setting", success_figures(all) + settings_table(all));
+    body +=
+        section("settings", "Success by setting", success_figures(bare_settings(runs)) + settings_table(all));
   if (trials.size() > 1) body += defense_section(runs);
   if (!trials.empty()) body += trial_list(trials);
   if (trials.size() <= 1) body += defense_section(runs);

@@ -15,7 +15,8 @@ std::string html_report(const std::vector<RunRecord>& runs);
 /// The headline, the tables and the flags as GitHub Markdown.
 std::string markdown_report(const std::vector<RunRecord>& runs);
 
-/// {"headline", "settings": [...], "defenses": [...], "trials": [...], "flags": [...]}; NaN is null.
+/// {"headline", "settings": [...], "defenses": [...], "detectors": [...], "trials": [...], "flags": [...]};
+/// NaN is null.
 nlohmann::json json_report(const std::vector<RunRecord>& runs);
 
 /// One line per rate:

@@ -45,7 +45,8 @@ bool next_line(std::istream& in, std::string& line, bool& complete, const std::s
 }
 
 template <class Row>
-std::vector<Row> read_rows(const fs::path& file, Row (*from_json)(const Json&, const std::string&)) {
+std::vector<Row> read_rows(const fs::path& file, Row (*from_json)(const Json&, const std::string&),
+                           std::vector<std::string>& damage) {
   std::vector<Row> rows;
   if (!fs::exists(file)) return rows;
   std::ifstream in(file, std::ios::binary);
@@ -60,13 +61,67 @@ std::vector<Row> read_rows(const fs::path& file, Row (*from_json)(const Json&, c
     if (!next_line(in, line, complete, where)) break;
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     const std::optional<Json> json = parse(line);
-    if (!json && !complete) break;  // a killed run was writing this line
+    if (!json && !complete) {  // a killed run was writing this line
+      damage.push_back(where + ": the last row was cut off in its middle and is left out");
+      break;
+    }
     if (!json) throw Error(where + ": the line is not JSON; delete it to go on without this row");
     if (rows.size() == kMaxRows)
       throw Error(where + ": more than 4 million rows; split the run into several");
     rows.push_back(from_json(*json, where));
   }
   return rows;
+}
+
+/// The endings of the row files: "" and ".0", ".1", ... of the processes of a group, by number.
+std::vector<std::string> parts_of(const fs::path& folder) {
+  std::set<unsigned long> workers;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    constexpr std::string_view kFirst = "trials.", kLast = ".jsonl";
+    if (!name.starts_with(kFirst) || !name.ends_with(kLast) ||
+        name.size() <= kFirst.size() + kLast.size() - 1)
+      continue;
+    const std::string number = name.substr(kFirst.size(), name.size() - kFirst.size() - kLast.size());
+    if (number.size() <= 6 && number.find_first_not_of("0123456789") == std::string::npos)
+      workers.insert(std::stoul(number));
+  }
+  std::vector<std::string> parts = {""};
+  for (const unsigned long worker : workers) parts.push_back("." + std::to_string(worker));
+  return parts;
+}
+
+/// Trials in the order of the manifest's plans; others stay behind them in their order.
+void sort_by_plan(RunRecord& record) {
+  std::map<std::string, size_t> place;
+  const Json plans = record.manifest.value("plans", Json::array());
+  for (size_t i = 0; plans.is_array() && i < plans.size(); ++i)
+    if (plans[i].is_object() && plans[i].contains("id") && plans[i]["id"].is_string())
+      place.emplace(plans[i]["id"].get<std::string>(), i);
+  const auto rank = [&](const TrialRow& row) {
+    const auto found = place.find(row.id);
+    return found == place.end() ? plans.size() : found->second;
+  };
+  std::stable_sort(record.trials.begin(), record.trials.end(),
+                   [&](const TrialRow& a, const TrialRow& b) { return rank(a) < rank(b); });
+}
+
+/// Rows of all processes. A process's replies to a trial count when its row of the trial does.
+void read_parts(RunRecord& record) {
+  std::map<std::string, std::string> owner;  // trial: the part that has its row
+  const auto parts = parts_of(record.folder);
+  for (const std::string& part : parts)
+    for (TrialRow& row :
+         read_rows<TrialRow>(record.folder / ("trials" + part + ".jsonl"), trial_from_json, record.damage))
+      if (parts.size() == 1 || owner.emplace(row.id, part).second) record.trials.push_back(std::move(row));
+  for (const std::string& part : parts)
+    for (ReplyRow& row :
+         read_rows<ReplyRow>(record.folder / ("replies" + part + ".jsonl"), reply_from_json, record.damage)) {
+      const auto found = owner.find(row.trial);
+      if (part.empty() || (found != owner.end() && found->second == part))
+        record.replies.push_back(std::move(row));
+    }
+  if (parts.size() > 1) sort_by_plan(record);
 }
 
 /// Makes the file end after a whole row: a half-written last line is cut off, a missing line end is added.
@@ -113,9 +168,17 @@ RunRecord read_run(const fs::path& folder) {
   if (!json || !json->is_object())
     throw Error(manifest.string() + " is not a JSON object; the run is damaged");
   record.manifest = *json;
-  record.trials = read_rows<TrialRow>(folder / "trials.jsonl", trial_from_json);
-  record.replies = read_rows<ReplyRow>(folder / "replies.jsonl", reply_from_json);
+  read_parts(record);
   return record;
+}
+
+std::vector<std::string> finished_trials(const fs::path& folder) {
+  std::vector<std::string> ids, ignored;
+  for (const std::string& part : parts_of(folder))
+    for (const TrialRow& row :
+         read_rows<TrialRow>(folder / ("trials" + part + ".jsonl"), trial_from_json, ignored))
+      ids.push_back(row.id);
+  return ids;
 }
 
 RowWriter::RowWriter(const fs::path& file) : file_(file) {

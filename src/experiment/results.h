@@ -64,13 +64,21 @@ struct TrialRow {
   std::string noise_file;
   std::string suffix = {};            ///< after each prompt (GCG); "" = none
   std::vector<PhotoRow> photos = {};  ///< of a universal image
+  /// The stack in front of the model ("none" = bare): every reply of the trial, controls included, is that of
+  /// the defended model.
+  std::string defense = "none";
+  bool adaptive = false;  ///< the attack was optimized through that stack
 };
+
+/// The condition of the attack's replies: "adaptive" or "attack".
+std::string attack_condition(const TrialRow& trial);
 
 /// One reply of the model, with or without defenses.
 struct ReplyRow {
   std::string trial;
-  std::string condition;  ///< "attack", "clean", "noise", "text_suffix", "benign"
-  std::string split;      ///< "train", "validation", "test", "held_out_photos"
+  std::string
+      condition;      ///< "attack", "adaptive", "clean", "noise", "text_suffix", "text_adaptive", "benign"
+  std::string split;  ///< "train", "validation", "test", "held_out_photos"
   Query context;
   std::string defense = "none";  ///< stack, outermost first, joined by " + "
   std::string reply;
@@ -91,14 +99,20 @@ nlohmann::json to_json(const ReplyRow& row);
 TrialRow trial_from_json(const nlohmann::json& json, const std::string& where);
 ReplyRow reply_from_json(const nlohmann::json& json, const std::string& where);
 
-/// A run folder as a program reads it. A half-written last line (a killed run) is ignored.
+/// A run folder as a program reads it: trials.jsonl and replies.jsonl, and those of the processes of a group
+/// (trials.0.jsonl, ...), trials in the order of the manifest. A half-written last line (a killed run) is
+/// left out; of a trial that two processes have finished, the first counts.
 struct RunRecord {
   std::filesystem::path folder;
   nlohmann::json manifest;
   std::vector<TrialRow> trials;
   std::vector<ReplyRow> replies;
+  std::vector<std::string> damage;  ///< what was left out, one sentence each
 };
 RunRecord read_run(const std::filesystem::path& folder);
+
+/// Ids of all trials that have a row in some row file of the folder.
+std::vector<std::string> finished_trials(const std::filesystem::path& folder);
 
 /// Appends rows, one flushed line each.
 class RowWriter {

@@ -199,7 +199,9 @@ Json to_json(const TrialRow& row) {
                {"controls", to_json(row.controls)},
                {"image_file", row.image_file},
                {"origin_file", row.origin_file},
-               {"noise_file", row.noise_file}};
+               {"noise_file", row.noise_file},
+               {"defense", row.defense},
+               {"adaptive", row.adaptive}};
   if (!row.suffix.empty()) json["suffix"] = row.suffix;
   for (const PhotoRow& photo : row.photos)
     json["photos"].push_back({{"source_image", photo.source_image},
@@ -208,6 +210,10 @@ Json to_json(const TrialRow& row) {
                               {"budget", to_json(photo.budget)},
                               {"test", to_json(photo.test)}});
   return json;
+}
+
+std::string attack_condition(const TrialRow& trial) {
+  return trial.adaptive ? "adaptive" : "attack";
 }
 
 Json to_json(const ReplyRow& row) {
@@ -272,6 +278,8 @@ TrialRow trial_from_json(const Json& json, const std::string& where) {
                             photo.inner_path("image_file"), budget_from(photo.object("budget")),
                             photo.tally("test")});
     }
+  if (json.contains("defense")) row.defense = fields.text("defense");
+  if (json.contains("adaptive")) row.adaptive = fields.boolean("adaptive");
   return row;
 }
 

@@ -17,19 +17,23 @@ using nlohmann::json;
 constexpr int64_t kMaxRowsBytes = int64_t{4} << 30;
 
 /// Drops an incomplete last line and the lines that `keep` refuses; rewrites the file only when it must.
-void filter_lines(const fs::path& file, const std::function<bool(const json&)>& keep) {
-  if (!fs::exists(file)) return;
+/// Returns whether a line was cut in its middle.
+bool filter_lines(const fs::path& file, const std::function<bool(const json&)>& keep) {
+  if (!fs::exists(file)) return false;
+  bool cut = false;
   const std::string before = read_file(file, kMaxRowsBytes);
   std::string after;
   for (size_t begin = 0; begin < before.size();) {
     const size_t end = before.find('\n', begin);
-    if (end == std::string::npos) break;
+    cut = end == std::string::npos;
+    if (cut) break;
     const std::string line = before.substr(begin, end + 1 - begin);
     const json row = json::parse(line, nullptr, /*allow_exceptions=*/false);
     if (row.is_object() && keep(row)) after += line;
     begin = end + 1;
   }
   if (after != before) write_file(file, after);
+  return cut;
 }
 
 /// Tried, not asked: permissions alone do not tell about read-only or special file systems.
@@ -69,6 +73,7 @@ RunFolder RunFolder::create(const fs::path& folder, const json& manifest) {
   fs::create_directories(folder / "images", error);
   if (error) throw Error("The folder '" + folder.string() + "' cannot be written: " + error.message() + ".");
   RunFolder run(folder);
+  run.lock_ = lock_folder(folder);
   run.write_manifest(manifest);
   return run;
 }
@@ -77,18 +82,42 @@ RunFolder RunFolder::open(const fs::path& folder) {
   if (!fs::exists(folder / "manifest.json"))
     throw Error("'" + folder.string() + "' holds no run (there is no manifest.json).");
   RunFolder run(folder);
+  run.lock_ = lock_folder(folder);
   run.clean_up();
   return run;
 }
 
+RunFolder RunFolder::open_for_worker(const fs::path& folder, int64_t worker) {
+  if (!fs::exists(folder / "manifest.json"))
+    throw Error("'" + folder.string() + "' holds no run (there is no manifest.json).");
+  RunFolder run(folder);
+  run.worker_ = std::to_string(worker);
+  run.lock_ = lock_folder(folder, run.worker_);
+  run.clean_up();
+  return run;
+}
+
+fs::path RunFolder::rows(const std::string& kind) const {
+  return path_ / (kind + (worker_.empty() ? "" : "." + worker_) + ".jsonl");
+}
+
 void RunFolder::clean_up() {
-  filter_lines(path_ / "trials.jsonl", [&](const json& row) {
-    return row.contains("id") && row["id"].is_string() &&
-           finished_.insert(row["id"].get<std::string>()).second;
+  const auto repair = [&](const fs::path& file, const std::function<bool(const json&)>& keep) {
+    if (filter_lines(file, keep))
+      repairs_.push_back(file.string() +
+                         " ended in the middle of a row: that row is dropped and made again.");
+  };
+  std::set<std::string> own;
+  repair(rows("trials"), [&](const json& row) {
+    return row.contains("id") && row["id"].is_string() && own.insert(row["id"].get<std::string>()).second;
   });
-  filter_lines(path_ / "replies.jsonl", [&](const json& row) {
+  finished_ = own;
+  for (const std::string& other : finished_trials(path_)) finished_.insert(other);
+  // The only process also evaluates the trials of others.
+  const std::set<std::string>& known = worker_.empty() ? finished_ : own;
+  repair(rows("replies"), [&](const json& row) {
     return row.contains("trial") && row["trial"].is_string() &&
-           finished_.contains(row["trial"].get<std::string>());
+           known.contains(row["trial"].get<std::string>());
   });
 }
 
@@ -112,13 +141,13 @@ fs::path RunFolder::checkpoint(const std::string& id) const {
 }
 
 void RunFolder::add_replies(std::span<const ReplyRow> replies) const {
-  RowWriter writer(path_ / "replies.jsonl");
+  RowWriter writer(rows("replies"));
   for (const ReplyRow& reply : replies) writer.write(to_json(reply));
 }
 
 void RunFolder::add_trial(const TrialRow& row, std::span<const ReplyRow> replies) {
   add_replies(replies);
-  RowWriter(path_ / "trials.jsonl").write(to_json(row));
+  RowWriter(rows("trials")).write(to_json(row));
   finished_.insert(row.id);
   std::error_code ignored;
   fs::remove(checkpoint(row.id), ignored);
@@ -130,7 +159,7 @@ void RunFolder::discard_if_untouched() const {
   const bool untouched = finished_.empty() && !fs::exists(path_ / "trials.jsonl") &&
                          (!fs::exists(path_ / "checkpoints") || fs::is_empty(path_ / "checkpoints", ignored));
   if (!untouched) return;
-  fs::remove(path_ / "manifest.json", ignored);
+  for (const char* file : {"manifest.json", ".lock"}) fs::remove(path_ / file, ignored);
   // Each only if it is empty: a folder of the user's own stays.
   for (const fs::path& folder : {path_ / "checkpoints", path_ / "images", path_}) fs::remove(folder, ignored);
 }

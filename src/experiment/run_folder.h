@@ -4,7 +4,9 @@
 #include <set>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "src/experiment/folder_lock.h"
 #include "src/experiment/results.h"
 
 namespace hijack {
@@ -15,7 +17,9 @@ void check_new_run(const std::filesystem::path& folder);
 /// "runs/NAME", or "runs/NAME-2", … : the first that does not exist.
 std::filesystem::path free_run_folder(const std::string& name);
 
-/// The folder of a run while it is written; results.h says what is in it.
+/// The folder of a run while it is written; results.h says what is in it. One process writes into it, or the
+/// processes of one group, each into row files of its own (trials.2.jsonl, replies.2.jsonl): a second is
+/// refused.
 class RunFolder {
  public:
   /// Makes the folder (see check_new_run) and writes the manifest.
@@ -23,6 +27,11 @@ class RunFolder {
   /// A run to go on with. Removes what a killed run left half-done: an incomplete last line, and replies of
   /// trials that have no row yet. Throws Error when there is no run.
   static RunFolder open(const std::filesystem::path& folder);
+  /// The same for process `worker` of a group: only its own files are cleaned up and written.
+  static RunFolder open_for_worker(const std::filesystem::path& folder, int64_t worker);
+
+  /// What opening had to repair, one sentence each.
+  const std::vector<std::string>& repairs() const { return repairs_; }
 
   const std::filesystem::path& path() const { return path_; }
   nlohmann::json manifest() const;
@@ -44,9 +53,13 @@ class RunFolder {
  private:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
   void clean_up();
+  std::filesystem::path rows(const std::string& kind) const;
 
   std::filesystem::path path_;
+  std::string worker_;  ///< "" = the only process
+  FolderLock lock_;
   std::set<std::string> finished_;
+  std::vector<std::string> repairs_;
 };
 
 }  // namespace hijack

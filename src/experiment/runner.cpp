@@ -37,9 +37,24 @@ std::shared_ptr<Behavior> behavior_for(const AttackConfig& config, const Context
   return own;
 }
 
+/// Puts the trial's defenses in front of the model, and tells the behavior about the prompts that they make.
+void add_defenses(TrialSetup& setup, Behavior& behavior, const Tensor& origin, DefenseMaker& maker) {
+  const AttackConfig& config = setup.plan.config;
+  setup.defenses =
+      maker.make(config.defense.defenses, {setup.model, config, setup.contexts.calibration, origin,
+                                           setup.reply_tokens, config.defense.false_positive_rate});
+  const DefenseStack known = config.defense.adaptive ? setup.defenses : DefenseStack{};
+  setup.seen_train = stack_queries(known, setup.contexts.train);
+  setup.seen_test = stack_queries(known, setup.contexts.test);
+  if (known.empty()) return;
+  for (const auto* seen : {&setup.seen_train, &setup.seen_test})
+    behavior.prepare(*setup.model, origin, *seen, config.max_new_tokens);
+}
+
 }  // namespace
 
-TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageModel> model) {
+TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageModel> model,
+                  DefenseMaker& defenses) {
   const AttackConfig& config = plan.config;
   TrialSetup setup{
       plan,
@@ -47,7 +62,10 @@ TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageMod
       {},
       {},
       take(read_contexts(config.contexts), {config.train, config.validation, config.test}, config.contexts),
-      config.max_new_tokens};
+      config.max_new_tokens,
+      {},
+      {},
+      {}};
   for (const std::string& folder : config.ensemble)
     setup.ensemble.push_back(load_model(folder, {config.device, config.dtype}));
   std::shared_ptr<Behavior> behavior = behavior_for(config, setup.contexts);
@@ -61,6 +79,7 @@ TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageMod
       }
     }
   }
+  add_defenses(setup, *behavior, origin, defenses);
   setup.behavior = std::move(behavior);
   return setup;
 }
@@ -112,25 +131,37 @@ RunHooks with_memory_note(const RunHooks& hooks) {
   return noted;
 }
 
+/// One trial to its row; false when stopped.
+bool finish_trial(const TrialPlan& plan, RunFolder& folder, const RunHooks& hooks, const ModelSource& models,
+                  DefenseMaker& defenses) {
+  if (folder.finished().contains(plan.id)) return true;
+  if (plan.config.threads > 0) at::set_num_threads(static_cast<int>(plan.config.threads));
+  const auto result = run_trial(set_up(plan, models(plan.config), defenses), folder, with_memory_note(hooks));
+  if (!result) return false;
+  folder.add_trial(result->row, result->replies);
+  if (hooks.on_trial) hooks.on_trial(result->row);
+  return true;
+}
+
 }  // namespace
 
-bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& models) {
+bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& models, WorkerGroup* group) {
   const auto manifest = folder.manifest();
   const auto plans = plans_from_json(manifest.value("plans", nlohmann::json()), "manifest.json");
-  for (const TrialPlan& plan : plans) {
-    if (folder.finished().contains(plan.id)) continue;
-    if (hooks.stop.stop_requested()) return false;
-    if (plan.config.threads > 0) at::set_num_threads(static_cast<int>(plan.config.threads));
-    std::optional<TrialResult> result;
-    try {
-      result = run_trial(set_up(plan, models(plan.config)), folder, with_memory_note(hooks));
-    } catch (const Error&) {
-      folder.discard_if_untouched();
-      throw;
+  DefenseMaker defenses;
+  if (group) {
+    while (const auto next = group->next(plans.size(), hooks.stop)) {
+      if (!finish_trial(plans[*next], folder, hooks, models, defenses)) return false;
+      group->done(*next);
     }
-    if (!result) return false;
-    folder.add_trial(result->row, result->replies);
-    if (hooks.on_trial) hooks.on_trial(result->row);
+    return !hooks.stop.stop_requested();
+  }
+  try {
+    for (const TrialPlan& plan : plans)
+      if (hooks.stop.stop_requested() || !finish_trial(plan, folder, hooks, models, defenses)) return false;
+  } catch (const Error&) {
+    folder.discard_if_untouched();
+    throw;
   }
   return true;
 }

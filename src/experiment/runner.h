@@ -3,9 +3,11 @@
 #include <string>
 #include <vector>
 
+#include "src/experiment/defense_setup.h"
 #include "src/experiment/plan.h"
 #include "src/experiment/run_folder.h"
 #include "src/experiment/trial.h"
+#include "src/experiment/worker_group.h"
 
 namespace hijack {
 
@@ -23,9 +25,13 @@ RunFolder begin_run(const std::filesystem::path& out, const std::string& command
 /// not.
 /// When the very first step meets wrong input (a target longer than the context window), the folder is taken
 /// away again.
-bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& models);
+/// With a group (and a folder opened for this worker) the processes share the trials; true when all of them
+/// are done, by whomever.
+bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& models,
+                WorkerGroup* group = nullptr);
 
-/// The setup of one plan: reads its contexts, makes its behavior.
-TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageModel> model);
+/// The setup of one plan: reads its contexts, makes its behavior and its defenses.
+TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageModel> model,
+                  DefenseMaker& defenses);
 
 }  // namespace hijack

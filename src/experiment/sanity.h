@@ -37,6 +37,9 @@ struct Flag {
 ///   threshold fitted on evaluation data
 ///                         manifest: "calibrations" is an array of objects {"defense", "fitted_on",
 ///                         "evaluated_on"}; the two sets are the same
+///   adaptive below static an attack that knows a defense succeeds significantly less than one that does not
+///   refuses everybody     a defense rejects every harmless submission
+///   black box is stronger than the attack with gradients, in the same setting
 ///   few seeds             fewer than three seeds per setting
 std::vector<Flag> sanity_flags(const std::vector<RunRecord>& runs);
 

@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "src/experiment/statistics.h"
+
 // Inline SVG for the report: a drawing, axes, and the two charts made of them. Colors come from the page's
 // CSS classes (s0..s5 for series, axis, grid, ...), so that dark mode and print need no second drawing.
 
@@ -66,6 +68,13 @@ struct Series {
 
 /// Rates in [0,1] over a few distinct x values (doubling scale), with interval whiskers and a legend.
 std::string rate_chart(std::string_view label, std::string_view x_label, const std::vector<Series>& series);
+
+struct RocSeries {
+  std::string name;
+  std::vector<RocPoint> points;
+};
+/// Detection rate over false-positive rate, both from 0 to 100 %, with the diagonal of chance.
+std::string roc_chart(std::string_view label, const std::vector<RocSeries>& series);
 
 struct LossMarks {
   double clean = 0;  ///< test loss of the origin; NaN = none

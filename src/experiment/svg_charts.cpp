@@ -188,4 +188,31 @@ std::string loss_chart(std::string_view label, std::span<const double> losses, c
   return svg.str();
 }
 
+std::string roc_chart(std::string_view label, const std::vector<RocSeries>& all) {
+  std::vector<Series> names;
+  for (const RocSeries& one : all) names.push_back({one.name, {}, false});
+  const double height = kHeight + 60 + 20 * legend_rows(names);
+  Svg svg(kWidth, height, label);
+  const double top = legend(svg, names) + 8;
+  const Axis x{0, 1, false, kLeft, kWidth - kRight};
+  const Axis y{0, 1, false, height - kBottom, top};
+  for (const double rate : {0.0, 0.25, 0.5, 0.75, 1.0}) {
+    horizontal_grid(svg, x, y(rate), report::percent(rate));
+    svg.line({x(rate), y.from}, {x(rate), y.from + 5}, "axis");
+    svg.text({x(rate), y.from + 20}, report::percent(rate), rate == 1 ? "end" : "middle");
+  }
+  svg.line({x(0), y(0)}, {x(1), y(1)}, "reference");
+  frame(svg, x, y, "false alarms", "attacks found");
+  for (size_t i = 0; i < all.size(); ++i) {
+    std::vector<Point> points;
+    for (const RocPoint& one : all[i].points)
+      points.push_back({x(one.false_positive_rate), y(one.true_positive_rate)});
+    svg.polyline(points, "line s" + std::to_string(i % 6));
+    constexpr size_t kMarks = 40;  // a curve of many points needs no mark on each
+    if (points.size() > kMarks) continue;
+    for (const Point& point : points) svg.marker(marker_of(i), point, "mark s" + std::to_string(i % 6));
+  }
+  return svg.str();
+}
+
 }  // namespace hijack

@@ -26,15 +26,13 @@ std::optional<Found> search_lettering(const TrialParts& parts) {
   const std::string split = prompts.contexts.validation.empty() ? "train" : "validation";
   // A target with {context} in it is written with words that stand for the question.
   const std::string text = text_to_draw(config, *prompts.behavior, {.prompt = "your question"});
-  const auto loss = parts.objective_over(prompts, validation, 0);
+  const auto loss = parts.objective_over(prompts, validation, 0, true);
   TypographicHooks hooks;
   hooks.stop = parts.hooks.stop;
   hooks.score = [&](const Tensor& image) {
     const at::NoGradGuard no_grad;
-    const auto texts = parts.replies(image, parts.photos[0], prompts, split, {});
-    int64_t successes = 0;
-    for (size_t i = 0; i < validation.size(); ++i)
-      successes += prompts.behavior->succeeded(validation[i], texts[i]);
+    const auto successes =
+        TrialParts::successes(prompts, validation, parts.replies(image, parts.photos[0], prompts, split, {}));
     return Score{static_cast<double>(successes) / static_cast<double>(validation.size()),
                  -loss->loss(image, 0).mean().item<double>()};
   };

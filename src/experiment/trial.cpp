@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "defenses/kinds.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/experiment/methods.h"
@@ -104,6 +105,8 @@ void Trial::describe_trial(const Found& found) {
   if (parts_.moving) row_.patch_size = parts_.moving->size;
   row_.optimizer = found.optimizer;
   row_.suffix = found.suffix;
+  row_.defense = stack_name(parts_.setup.defenses);
+  row_.adaptive = config_.defense.adaptive;
   row_.seed = parts_.seed();
   row_.steps = found.steps;
   row_.best_step = found.best_step;
@@ -143,17 +146,18 @@ void add(Tally& sum, const Tally& tally) {
 
 /// False when stopped.
 bool Trial::ask_everything(const std::vector<SavedImages>& saved) {
+  const std::string attack = attack_condition(row_);
   row_.loss_clean = test_loss(saved[0].origin, plain_);
   row_.loss_saved = test_loss(saved[0].adversarial, attacked_);
   for (const SavedImages& one : saved) {
     if (one.photo >= parts_.photos.size()) {
-      const Tally tally = ask(one.adversarial, one, attacked_, "attack", "test");
+      const Tally tally = ask(one.adversarial, one, attacked_, attack, "test");
       add(row_.success["held_out_photos"], tally);
       row_.photos[one.photo].test = tally;
       continue;
     }
     for (const char* split : {"train", "validation", "test"}) {
-      const Tally tally = ask(one.adversarial, one, attacked_, "attack", split);
+      const Tally tally = ask(one.adversarial, one, attacked_, attack, split);
       add(row_.success[split], tally);
       if (config_.universal && split == std::string("test")) row_.photos[one.photo].test = tally;
       if (parts_.hooks.stop.stop_requested()) return false;
@@ -168,20 +172,24 @@ Tally Trial::ask(const Tensor& image, const SavedImages& of, const Prompts& prom
                  const std::string& condition, const std::string& split) {
   const auto& contexts = prompts.contexts.split(split);
   const auto start = Clock::now();
-  const auto texts = parts_.replies(image, of.origin, prompts, split, parts_.place_in_file);
+  const auto answers = parts_.replies(image, of.origin, prompts, split, parts_.place_in_file);
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count() /
-                         static_cast<double>(std::max<size_t>(1, texts.size()));
+                         static_cast<double>(std::max<size_t>(1, answers.size()));
   const bool held_out = of.photo >= parts_.photos.size();
   Tally tally;
   for (size_t i = 0; i < contexts.size(); ++i) {
+    const Reply& answer = answers[i];
     ReplyRow reply;
     reply.trial = parts_.id();
     reply.condition = condition;
     reply.split = held_out ? "held_out_photos" : split;
     reply.context = contexts[i];
-    reply.reply = texts[i];
-    reply.exact = prompts.behavior->succeeded(contexts[i], texts[i]);
-    reply.contained = prompts.behavior->contained(contexts[i], texts[i]);
+    reply.defense = row_.defense;
+    reply.reply = answer.text;
+    reply.rejected = answer.rejected;
+    reply.trace = answer.trace;
+    reply.exact = !answer.rejected && prompts.behavior->succeeded(contexts[i], answer.text);
+    reply.contained = !answer.rejected && prompts.behavior->contained(contexts[i], answer.text);
     if (!prompts.contexts.targets.empty()) reply.target = prompts.behavior->target_for(contexts[i]);
     if (config_.universal)
       reply.photo =
@@ -197,7 +205,7 @@ Tally Trial::ask(const Tensor& image, const SavedImages& of, const Prompts& prom
 
 double Trial::test_loss(const Tensor& image, const Prompts& prompts) const {
   const at::NoGradGuard no_grad;
-  return parts_.objective_over(prompts, prompts.contexts.test, 0)->loss(image, 0).mean().item<double>();
+  return parts_.objective_over(prompts, prompts.seen_test, 0, true)->loss(image, 0).mean().item<double>();
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "defenses/pipeline.h"
 #include "models/vision_language_model.h"
 #include "src/experiment/dataset.h"
 #include "src/experiment/plan.h"
@@ -39,6 +40,11 @@ struct TrialSetup {
   std::shared_ptr<const Behavior> behavior;  ///< prepared
   ContextSet contexts;
   int64_t reply_tokens = 0;  ///< longest reply to ask for: no target may be cut off
+  DefenseStack defenses;     ///< in front of the model
+  /// Training and test contexts as the objective sees them: what the defenses make of the prompts when the
+  /// attack is adaptive, the contexts themselves otherwise.
+  std::vector<Context> seen_train;
+  std::vector<Context> seen_test;
 };
 
 struct TrialResult {

@@ -8,6 +8,9 @@
 #include "attacks/universal.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
+#include "src/experiment/adaptive.h"
+#include "src/experiment/defense_setup.h"
+#include "src/experiment/shown_images.h"
 
 namespace hijack {
 namespace {
@@ -58,8 +61,9 @@ TrialParts::TrialParts(const TrialSetup& setup_in, const RunFolder& folder_in, c
   moving = std::get_if<MovingPatch>(&constraint);
   if (moving) {
     place_in_attack = {moving->top, moving->left};
-    place_in_file = draw_location(*moving, origin, seed(), "place in the file", 0);
+    place_in_file = hijack::place_in_file(*moving, origin, seed());
   }
+  system = protect(setup.defenses, bare_model(setup.model, setup.reply_tokens));
 }
 
 void TrialParts::note(const std::string& text) const {
@@ -80,24 +84,28 @@ std::string TrialParts::described() const {
 }
 
 Prompts TrialParts::prompts_with(const std::string& suffix) const {
-  Prompts prompts{std::make_shared<SuffixedBehavior>(setup.behavior, suffix), setup.contexts};
+  Prompts prompts{std::make_shared<SuffixedBehavior>(setup.behavior, suffix), setup.contexts, {}, {}};
   for (auto* split : {&prompts.contexts.train, &prompts.contexts.validation, &prompts.contexts.test})
     for (Context& context : *split) context = with_suffix(context, suffix);
+  prompts.seen_train = prompts.contexts.train;  // adaptive attacks have no suffix (check_method)
+  prompts.seen_test = prompts.contexts.test;
   return prompts;
 }
 
 std::unique_ptr<Objective> TrialParts::objective_over(const Prompts& prompts,
                                                       const std::vector<Context>& contexts, int64_t batch,
-                                                      bool in_turns) const {
+                                                      bool fixed_draws, bool in_turns) const {
   std::vector<std::shared_ptr<const VisionLanguageModel>> models = {setup.model};
   models.insert(models.end(), setup.ensemble.begin(), setup.ensemble.end());
-  return make_objective(config.objective, {std::move(models), prompts.behavior, contexts, photos[0], batch,
-                                           seed(), config.max_new_tokens, in_turns});
+  auto objective = make_objective(config.objective, {std::move(models), prompts.behavior, contexts, photos[0],
+                                                     batch, seed(), config.max_new_tokens, in_turns});
+  if (!config.defense.adaptive) return objective;
+  return std::make_unique<Through>(std::move(objective), setup.defenses, config.defense, seed(), fixed_draws);
 }
 
-std::unique_ptr<Objective> TrialParts::attack_objective(const Prompts& prompts) const {
+std::unique_ptr<Objective> TrialParts::attack_objective(const Prompts& prompts, bool fixed_draws) const {
   std::unique_ptr<Objective> objective =
-      objective_over(prompts, prompts.contexts.train, config.batch, config.optimizer.name == "cwa");
+      objective_over(prompts, prompts.seen_train, config.batch, fixed_draws, config.optimizer.name == "cwa");
   if (!config.augmentation.names.empty())
     objective = std::make_unique<Augmented>(std::move(objective), config.augmentation, seed());
   if (moving)
@@ -116,28 +124,31 @@ Tensor TrialParts::shown(const Tensor& image, const Tensor& photo) const {
   return quantize(with_change(constraint, image, origin, photo));  // sums of lattice points, rounding aside
 }
 
-std::vector<std::string> TrialParts::replies(const Tensor& image, const Tensor& photo, const Prompts& prompts,
-                                             const std::string& split, Location patch_at) const {
+std::vector<Reply> TrialParts::replies(const Tensor& image, const Tensor& photo, const Prompts& prompts,
+                                       const std::string& split, Location patch_at) const {
   const auto& contexts = prompts.contexts.split(split);
-  if (!moving || at::equal(image, photo)) return replies_to(model, image, contexts, setup.reply_tokens);
-  std::vector<std::string> texts;
-  for (size_t i = 0; i < contexts.size(); ++i) {
-    const Location to = draw_location(*moving, photo, seed(), "place for " + split, static_cast<int64_t>(i));
-    const Tensor moved = move_patch(*moving, image, patch_at, to, photo);
-    texts.push_back(replies_to(model, moved, {contexts[i]}, setup.reply_tokens)[0]);
-  }
-  return texts;
+  const auto images =
+      shown_images(constraint, image.cpu(), photo.cpu(), patch_at, seed(), split, contexts.size());
+  std::vector<Submission> submissions;
+  for (size_t i = 0; i < contexts.size(); ++i) submissions.push_back({images[i], contexts[i]});
+  return pass_on(submissions, system);
+}
+
+int64_t TrialParts::successes(const Prompts& prompts, const std::vector<Context>& contexts,
+                              const std::vector<Reply>& replies) {
+  int64_t count = 0;
+  for (size_t i = 0; i < contexts.size(); ++i)
+    count += !replies[i].rejected && prompts.behavior->succeeded(contexts[i], replies[i].text);
+  return count;
 }
 
 double TrialParts::validation_success(const Tensor& image, const Prompts& prompts) const {
   const auto& contexts = prompts.contexts.validation;
-  int64_t successes = 0;
-  for (const Tensor& photo : photos) {
-    const auto texts = replies(shown(image, photo), photo, prompts, "validation", place_in_attack);
-    for (size_t i = 0; i < contexts.size(); ++i)
-      successes += prompts.behavior->succeeded(contexts[i], texts[i]);
-  }
-  return static_cast<double>(successes) / static_cast<double>(contexts.size() * photos.size());
+  int64_t obeyed = 0;
+  for (const Tensor& photo : photos)
+    obeyed += successes(prompts, contexts,
+                        replies(shown(image, photo), photo, prompts, "validation", place_in_attack));
+  return static_cast<double>(obeyed) / static_cast<double>(contexts.size() * photos.size());
 }
 
 }  // namespace hijack

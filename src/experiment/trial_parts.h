@@ -12,6 +12,7 @@ namespace hijack {
 struct Prompts {
   std::shared_ptr<const Behavior> behavior;
   ContextSet contexts;
+  std::vector<Context> seen_train, seen_test;  ///< what objectives see of them (TrialSetup)
 };
 
 /// What the search of a trial and the measurement of its result share. Images are [1,3,H,W] in the space of
@@ -31,6 +32,7 @@ struct TrialParts {
   Constraint constraint;
   Tensor origin;  ///< around which the attack works: the photo, or a universal image's carrier
   const MovingPatch* moving = nullptr;  ///< the constraint, where it is one
+  Responder system;                     ///< the model behind its defenses
   Location place_in_attack, place_in_file;
 
   const std::string& id() const { return setup.plan.id; }
@@ -40,21 +42,25 @@ struct TrialParts {
   /// The constraint in words, with the space it is measured in.
   std::string described() const;
 
-  Prompts prompts() const { return {setup.behavior, setup.contexts}; }
+  Prompts prompts() const { return {setup.behavior, setup.contexts, setup.seen_train, setup.seen_test}; }
   Prompts prompts_with(const std::string& suffix) const;
 
-  /// The loss over contexts of one image, over all models.
+  /// The loss over contexts of one image, over all models; of an adaptive attack, through the defenses.
+  /// fixed_draws: theirs stay the same at every step.
   std::unique_ptr<Objective> objective_over(const Prompts& prompts, const std::vector<Context>& contexts,
-                                            int64_t batch, bool in_turns = false) const;
+                                            int64_t batch, bool fixed_draws, bool in_turns = false) const;
   /// What an optimizer sees: over photos, under random changes, its gradient exact or estimated.
-  std::unique_ptr<Objective> attack_objective(const Prompts& prompts) const;
+  std::unique_ptr<Objective> attack_objective(const Prompts& prompts, bool fixed_draws) const;
 
   /// What the model is shown for a photo when the attack is at `image`.
   Tensor shown(const Tensor& image, const Tensor& photo) const;
-  /// One reply to each context of a split. A moving patch, which `image` has at patch_at, is shown to every
-  /// context at another place, drawn for evaluation only; the photo itself has none to move.
-  std::vector<std::string> replies(const Tensor& image, const Tensor& photo, const Prompts& prompts,
-                                   const std::string& split, Location patch_at) const;
+  /// One reply of the defended model to each context of a split. A moving patch, which `image` has at
+  /// patch_at, is shown to every context at another place (shown_images.h).
+  std::vector<Reply> replies(const Tensor& image, const Tensor& photo, const Prompts& prompts,
+                             const std::string& split, Location patch_at) const;
+  /// How many of a split's contexts the replies obey; rejected ones never do.
+  static int64_t successes(const Prompts& prompts, const std::vector<Context>& contexts,
+                           const std::vector<Reply>& replies);
   /// Share of validation contexts and photos on which an image of the attack succeeds.
   double validation_success(const Tensor& image, const Prompts& prompts) const;
 };

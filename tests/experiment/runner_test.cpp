@@ -226,7 +226,7 @@ TEST_F(Runner, ChangedInputsAreNoticed) {
 TEST_F(Runner, EvaluateComparesDefensesAndAsksNothingTwice) {
   finished("run");
   EvaluateConfig evaluate;
-  evaluate.defenses = {"bit_depth", "perplexity"};
+  evaluate.defense.defenses = {"bit_depth", "perplexity"};
   evaluate.stack = true;
   evaluate.utility = 4;
   evaluate.suffix.tokens = 3;
@@ -255,9 +255,9 @@ TEST_F(Runner, EvaluateRefusesWhatItCannotDo) {
     return error_of([&] { evaluate_run(root() / "run", config, {}, models()); });
   };
   EXPECT_NE(refused({}).find("--defense"), std::string::npos);
-  EXPECT_NE(refused({.defenses = {"jpg"}}).find("jpeg"), std::string::npos);
-  EXPECT_NE(refused({.defenses = {"jpeg"}, .utility = -1}), "");
-  EXPECT_NE(error_of([&] { evaluate_run(root(), {.defenses = {"jpeg"}}, {}, models()); }), "");
+  EXPECT_NE(refused({.defense = {.defenses = {"jpg"}}}).find("jpeg"), std::string::npos);
+  EXPECT_NE(refused({.defense = {.defenses = {"jpeg"}}, .utility = -1}), "");
+  EXPECT_NE(error_of([&] { evaluate_run(root(), {.defense = {.defenses = {"jpeg"}}}, {}, models()); }), "");
 }
 
 TEST_F(Runner, AMovingPatchIsJudgedAtAnotherPlaceForEachContext) {

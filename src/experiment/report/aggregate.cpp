@@ -23,8 +23,9 @@ Tally find(const Tallies& tallies, const std::string& name) {
 
 auto order(const TrialRow& row) {
   const auto finite = [](double x) { return std::isnan(x) ? -1.0 : x; };
-  return std::make_tuple(row.model, row.behavior, row.constraint_name, finite(row.epsilon_255),
-                         row.patch_size, row.constraint, row.optimizer);
+  return std::make_tuple(row.defense != "none", row.defense, row.adaptive, row.model, row.behavior,
+                         row.constraint_name, finite(row.epsilon_255), row.patch_size, row.constraint,
+                         row.optimizer);
 }
 
 void summarize(Setting& setting) {
@@ -78,6 +79,8 @@ std::vector<Setting> settings(const std::vector<RunRecord>& runs) {
                  row.constraint,
                  row.constraint_name,
                  row.optimizer,
+                 row.defense,
+                 row.adaptive,
                  row.epsilon_255,
                  row.patch_size,
                  {},
@@ -93,6 +96,19 @@ std::vector<Setting> settings(const std::vector<RunRecord>& runs) {
     result.push_back(std::move(setting));
   }
   return result;
+}
+
+std::vector<Setting> bare_settings(const std::vector<RunRecord>& runs) {
+  std::vector<Setting> all = settings(runs), bare;
+  for (const Setting& setting : all)
+    if (setting.defense == "none") bare.push_back(setting);
+  return bare.empty() ? all : bare;
+}
+
+std::string setting_label(const Setting& setting) {
+  const std::string constraint = short_constraint(setting.constraint);
+  if (setting.defense == "none") return constraint;
+  return constraint + (setting.adaptive ? ", adaptive to " : ", behind ") + setting.defense;
 }
 
 std::string short_constraint(const std::string& constraint) {
@@ -119,12 +135,12 @@ std::vector<ContextReplies> held_out_replies(const TrialRef& trial) {
   };
   for (const ReplyRow& reply : trial.run->replies)
     if (reply.trial == trial.trial->id && reply.condition == "clean" && reply.split == "test" &&
-        reply.defense == "none")
+        reply.defense == trial.trial->defense)
       clean.emplace(reply.photo + '\n' + context_key(reply.context), &reply);
   std::vector<ContextReplies> result;
   for (const ReplyRow& reply : trial.run->replies) {
-    if (reply.trial != trial.trial->id || reply.condition != "attack" || reply.split != "test" ||
-        reply.defense != "none")
+    if (reply.trial != trial.trial->id || reply.condition != attack_condition(*trial.trial) ||
+        reply.split != "test" || reply.defense != trial.trial->defense)
       continue;
     const auto found = clean.find(reply.photo + '\n' + context_key(without_suffix(reply.context)));
     result.push_back({&reply, found == clean.end() ? nullptr : found->second});

@@ -38,6 +38,8 @@ std::string short_constraint(const std::string& constraint);
 /// Trials that differ only in seed and photo.
 struct Setting {
   std::string model, behavior, constraint, constraint_name, optimizer;
+  std::string defense;    ///< in front of the model; "none"
+  bool adaptive = false;  ///< the attack knew it
   double epsilon_255 = 0;
   int64_t patch_size = 0;
   std::vector<TrialRef> trials;
@@ -46,14 +48,18 @@ struct Setting {
   std::vector<double> seed_rates;  ///< exact success on test contexts of each seed, pooled over photos
   double seconds_per_step = 0;     ///< median over trials
 };
-/// Ordered by model, behavior, constraint name, epsilon, patch size.
+/// Ordered by defense ("none" first), model, behavior, constraint name, epsilon, patch size.
 std::vector<Setting> settings(const std::vector<RunRecord>& runs);
+/// Those against the bare model; all of them where there are none.
+std::vector<Setting> bare_settings(const std::vector<RunRecord>& runs);
+/// "linf 8/255", "linf 8/255, adaptive to jpeg:quality=75", "linf 8/255, behind jpeg:quality=75".
+std::string setting_label(const Setting& setting);
 
 /// One defense stack beside no defense, over all runs. Held-out contexts only, for the attack and the
 /// controls.
 struct DefenseSummary {
   std::string defense;
-  Rate attack, adaptive, noise, clean, text_suffix;  ///< exact success by condition
+  Rate attack, adaptive, noise, clean, text_suffix, text_adaptive;  ///< exact success by condition
   Rate clean_kept;       ///< replies to the clean image equal to those without the defense
   Rate benign_correct;   ///< utility questions answered correctly
   Rate benign_rejected;  ///< benign and clean submissions refused
@@ -76,7 +82,8 @@ struct ContextReplies {
   const ReplyRow* attack = nullptr;
   const ReplyRow* clean = nullptr;  ///< null when it was not asked
 };
-/// Undefended replies of one trial on test contexts, in the order of the rows.
+/// The trial's own replies (undefended unless it attacked a defended model) on test contexts, in the order of
+/// the rows.
 std::vector<ContextReplies> held_out_replies(const TrialRef& trial);
 
 /// Mean Levenshtein distance between undefended held-out replies and the target (Bailey et al. 2023). Absent

@@ -1,5 +1,6 @@
 #include "src/experiment/report.h"
 #include "src/experiment/report/aggregate.h"
+#include "src/experiment/report/parts.h"
 #include "src/experiment/report/text.h"
 #include "src/experiment/sanity.h"
 
@@ -45,6 +46,8 @@ Json to_json(const Setting& setting) {
           {"epsilon_255", number(setting.epsilon_255)},
           {"patch_size", setting.patch_size},
           {"optimizer", setting.optimizer},
+          {"defense", setting.defense},
+          {"adaptive", setting.adaptive},
           {"trials", trials},
           {"success", to_json(setting.success)},
           {"controls", to_json(setting.controls)},
@@ -61,6 +64,7 @@ std::vector<std::pair<const char*, Rate>> measures(const DefenseSummary& one) {
           {"noise", one.noise},
           {"clean", one.clean},
           {"text_suffix", one.text_suffix},
+          {"text_adaptive", one.text_adaptive},
           {"benign_correct", one.benign_correct},
           {"clean_kept", one.clean_kept},
           {"benign_rejected", one.benign_rejected},
@@ -110,6 +114,16 @@ nlohmann::json json_report(const std::vector<RunRecord>& runs) {
             {"flags", Json::array()}};
   for (const Setting& setting : settings(runs)) json["settings"].push_back(to_json(setting));
   for (const DefenseSummary& one : defenses(runs)) json["defenses"].push_back(to_json(one));
+  json["detectors"] = Json::array();
+  for (const DetectorCurve& one : detector_curves(runs))
+    json["detectors"].push_back({{"detector", one.detector},
+                                 {"attack", one.attack},
+                                 {"auroc", number(one.auroc)},
+                                 {"found_at_1_percent", number(one.at_1_percent)},
+                                 {"found_at_5_percent", number(one.at_5_percent)},
+                                 {"threshold", number(one.threshold)},
+                                 {"found", to_json(one.detected)},
+                                 {"false_alarms", to_json(one.false_alarms)}});
   for (const TrialRef& trial : all_trials(runs)) json["trials"].push_back(to_json(trial));
   for (const Flag& flag : sanity_flags(runs))
     json["flags"].push_back({{"name", flag.name},
@@ -126,15 +140,16 @@ std::string csv_report(const std::vector<RunRecord>& runs) {
   for (const Setting& setting : settings(runs)) {
     const std::string key = "settings," + csv(setting.model) + ',' + csv(setting.behavior) + ',' +
                             csv(setting.constraint) + ',' + exact_number(setting.epsilon_255) + ',' +
-                            std::to_string(setting.patch_size) + ",\"none\"";
+                            std::to_string(setting.patch_size) + "," + csv(setting.defense);
+    const std::string kind = setting.adaptive ? "adaptive " : "";
     const auto add = [&](const Tallies& tallies, const std::string& prefix) {
       for (const auto& [name, tally] : tallies) {
         out += key + rate_fields(prefix + name + " exact", {tally.exact, tally.n});
         out += key + rate_fields(prefix + name + " contained", {tally.contained, tally.n});
       }
     };
-    add(setting.success, "");
-    add(setting.controls, "control ");
+    add(setting.success, kind);
+    add(setting.controls, kind + "control ");
   }
   for (const DefenseSummary& one : defenses(runs))
     for (const auto& [name, rate] : measures(one))

@@ -37,13 +37,21 @@ struct Keyed {
   const ReplyRow* reply = nullptr;
 };
 
+/// Adaptive trials measure their controls behind the defense again: once is enough.
+bool repeats_a_control(const std::set<std::string>& adaptive, const ReplyRow& reply) {
+  return reply.condition != "adaptive" && adaptive.contains(reply.trial);
+}
+
 /// Every held-out reply with a key that is unique within its defense.
 std::vector<Keyed> keyed_replies(const std::vector<RunRecord>& runs) {
   std::vector<Keyed> rows;
   Occurrences occurrences;
   for (size_t run = 0; run < runs.size(); ++run) {
+    std::set<std::string> adaptive;
+    for (const TrialRow& trial : runs[run].trials)
+      if (trial.adaptive) adaptive.insert(trial.id);
     for (const ReplyRow& reply : runs[run].replies) {
-      if (!held_out(reply)) continue;
+      if (!held_out(reply) || repeats_a_control(adaptive, reply)) continue;
       const std::string key = submission_key(run, reply);
       const int occurrence = occurrences(reply.defense, key);
       if (!repeated(reply, occurrence)) rows.push_back({key + '\x1f' + std::to_string(occurrence), &reply});
@@ -86,6 +94,7 @@ void count(Group& group, const ReplyRow& reply) {
   if (reply.condition == "noise") summary.noise.add(success);
   if (reply.condition == "clean") summary.clean.add(success);
   if (reply.condition == "text_suffix") summary.text_suffix.add(success);
+  if (reply.condition == "text_adaptive") summary.text_adaptive.add(success);
   if (reply.condition == "benign") summary.benign_correct.add(reply.correct && !reply.rejected);
   if (reply.condition == "benign" || reply.condition == "clean") summary.benign_rejected.add(reply.rejected);
   if (std::isfinite(reply.seconds) && reply.seconds > 0) group.seconds += reply.seconds, ++group.timed;

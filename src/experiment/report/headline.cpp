@@ -58,7 +58,7 @@ std::string of_many(const std::vector<Setting>& all) {
 }  // namespace
 
 std::string headline(const std::vector<RunRecord>& runs) {
-  const std::vector<Setting> all = settings(runs);
+  const std::vector<Setting> all = bare_settings(runs);
   if (all.empty()) return "No trial has finished yet.";
   return all.size() == 1 ? of_one(all.front()) : of_many(all);
 }

@@ -1,5 +1,6 @@
 #include "src/experiment/report.h"
 #include "src/experiment/report/aggregate.h"
+#include "src/experiment/report/parts.h"
 #include "src/experiment/report/text.h"
 #include "src/experiment/sanity.h"
 
@@ -39,7 +40,7 @@ std::string settings_part(const std::vector<Setting>& all) {
                           "mean ± sd", "clean", "noise", "s/step"});
   for (const Setting& one : all) {
     const double deviation = standard_deviation(one.seed_rates);
-    out += row({markdown(one.model), markdown(one.behavior), markdown(short_constraint(one.constraint)),
+    out += row({markdown(one.model), markdown(one.behavior), markdown(setting_label(one)),
                 markdown(one.optimizer), std::to_string(one.seed_rates.size()), shown(one.success, "test"),
                 percent(mean(one.seed_rates)) + (std::isnan(deviation) ? "" : " ± " + points_size(deviation)),
                 shown(one.controls, "clean"), shown(one.controls, "noise"), decimal(one.seconds_per_step)});
@@ -48,13 +49,24 @@ std::string settings_part(const std::vector<Setting>& all) {
 }
 
 std::string defense_part(const std::vector<DefenseSummary>& all) {
-  std::string out = head({"defense", "image attack", "change", "text suffix", "change", "benign correct",
-                          "clean replies kept", "harmless refused", "s/reply"});
+  std::string out = head({"defense", "image attack, static", "change", "image attack, adaptive",
+                          "text suffix, static", "change", "text suffix, adaptive", "benign correct",
+                          "clean replies kept", "harmless refused", "s/query"});
   for (const DefenseSummary& one : all)
     out += row({markdown(one.defense), shown(one.attack), change(one.attack_change, one.attack_p),
-                shown(one.text_suffix), change(one.text_change, one.text_p), shown(one.benign_correct),
+                shown(one.adaptive), shown(one.text_suffix), change(one.text_change, one.text_p),
+                shown(one.text_adaptive), shown(one.benign_correct),
                 one.defense == "none" ? "–" : shown(one.clean_kept), shown(one.benign_rejected),
                 decimal(one.seconds_per_reply)});
+  return out;
+}
+
+std::string detector_part(const std::vector<DetectorCurve>& curves) {
+  std::string out = head({"detector", "attack", "AUROC", "found at 1% false alarms", "found at 5%",
+                          "found at its threshold", "false alarms there"});
+  for (const DetectorCurve& one : curves)
+    out += row({markdown(one.detector), one.attack, decimal(one.auroc), percent(one.at_1_percent),
+                percent(one.at_5_percent), shown(one.detected), shown(one.false_alarms)});
   return out;
 }
 
@@ -68,6 +80,8 @@ std::string markdown_report(const std::vector<RunRecord>& runs) {
         "\n## Success on held-out contexts\n\nExact success, 95% Wilson interval.\n\n" + settings_part(all);
   const std::vector<DefenseSummary> defended = defenses(runs);
   if (!defended.empty()) out += "\n## Defenses\n\n" + defense_part(defended);
+  const std::vector<DetectorCurve> curves = detector_curves(runs);
+  if (!curves.empty()) out += "\n## Detectors\n\n" + detector_part(curves);
   out += "\n## Sanity flags\n\n";
   const std::vector<Flag> flags = sanity_flags(runs);
   for (const Flag& flag : flags)

@@ -41,6 +41,27 @@ std::string success_table(const TrialRef& trial);
 std::string settings_table(const std::vector<Setting>& settings);
 std::string defense_table(const std::vector<DefenseSummary>& defenses);
 
+// detectors.cpp
+/// A detector's scores of harmless submissions against those of one kind of attack.
+struct DetectorCurve {
+  std::string detector;
+  std::string attack;  ///< "image attack", "text suffix", each also "…, adaptive"
+  std::vector<RocPoint> points;
+  double auroc = 0;
+  double at_1_percent = 0;  ///< detection rate at that false-positive rate
+  double at_5_percent = 0;
+  double threshold = 0;  ///< the calibrated one
+  Rate detected;         ///< above it
+  Rate false_alarms;
+};
+/// Of detectors that were evaluated alone; those of one detector together.
+std::vector<DetectorCurve> detector_curves(const std::vector<RunRecord>& runs);
+/// One chart for each detector; empty without curves.
+std::string detector_figures(const std::vector<DetectorCurve>& curves);
+std::string detector_table(const std::vector<DetectorCurve>& curves);
+/// What each stage saw and did: one submission of each kind and defense, one click away.
+std::string trace_examples(const std::vector<RunRecord>& runs);
+
 // replies.cpp
 std::string replies_table(const TrialRef& trial);
 

@@ -39,9 +39,9 @@ std::string rate_tiles(const std::vector<Setting>& all) {
   const Setting& best = *std::max_element(all.begin(), all.end(), [](const Setting& a, const Setting& b) {
     return exact_rate(a) < exact_rate(b);
   });
-  const std::string label = all.size() == 1 ? "adversarial image obeyed"
-                                            : "highest: " + html(best.behavior) + ", " +
-                                                  html(short_constraint(best.constraint), 60);
+  const std::string label = all.size() == 1
+                                ? "adversarial image obeyed"
+                                : "highest: " + html(best.behavior) + ", " + html(setting_label(best), 60);
   const std::string scope = all.size() > 1 ? ", all settings" : "";
   return rate_tile(find(best.success, "test"), label, "strong") + rate_tile(clean, "clean image" + scope) +
          rate_tile(noise, "random noise" + scope);
@@ -131,7 +131,7 @@ std::string header(const std::vector<RunRecord>& runs, const std::vector<Flag>& 
   for (const RunRecord& run : runs)
     names.push_back(html(run.folder.lexically_normal().filename().string(), 100));
   const std::vector<TrialRef> trials = all_trials(runs);
-  const std::vector<Setting> all = settings(runs);
+  const std::vector<Setting> all = bare_settings(runs);
   const std::string tiles = trials.empty() ? "" : rate_tiles(all) + size_tile(trials, all.size());
   return "<header><p class=\"kicker\">hijack report · " + lines(names) + "</p><h1>" + html(headline(runs)) +
          "</h1><div class=\"tiles\">" + tiles + flag_tile(flags) + "</div></header>";

@@ -24,10 +24,10 @@ std::string small(const std::string& text) {
   return "<small>" + text + "</small>";
 }
 
-/// "+3 pp" with its p value below.
-std::string change_cell(const std::optional<double>& change, const std::optional<double>& p) {
-  if (!change) return "–";
-  return points(*change) + (p ? small("p " + (*p < 0.001 ? p_value(*p) : "= " + p_value(*p))) : "");
+/// "+3 pp, p = 0.02" on a line of its own; empty where nothing pairs.
+std::string small_change(const std::optional<double>& change, const std::optional<double>& p) {
+  if (!change) return "";
+  return small(points(*change) + (p ? ", p " + std::string(*p < 0.001 ? "" : "= ") + html(p_value(*p)) : ""));
 }
 
 std::string spread(const std::vector<double>& rates) {
@@ -101,7 +101,7 @@ std::string settings_table(const std::vector<Setting>& all) {
     for (const TrialRef& trial : setting.trials)
       if (const auto distance = mean_edit_distance(trial)) distances.push_back(*distance);
     rows.push_back({html(setting.behavior) + small(html(setting.model)),
-                    html(short_constraint(setting.constraint)) + small(html(setting.optimizer)),
+                    html(setting_label(setting)) + small(html(setting.optimizer)),
                     rate_cell(exact(test)), spread(setting.seed_rates), rate_cell(contained(test)),
                     rate_cell(exact(find(setting.controls, "clean"))),
                     rate_cell(exact(find(setting.controls, "noise"))), decimal(mean(distances)),
@@ -117,29 +117,35 @@ std::string settings_table(const std::vector<Setting>& all) {
 }
 
 std::string defense_table(const std::vector<DefenseSummary>& all) {
-  const bool adaptive =
-      std::any_of(all.begin(), all.end(), [](const auto& one) { return one.adaptive.n > 0; });
-  Row head{"Defense", "Image attack", "Change"};
-  if (adaptive) head.push_back("Adaptive attack");
-  for (const char* title : {"Text suffix", "Change", "Benign correct", "Change", "Clean replies kept",
-                            "Harmless refused", "Seconds per reply"})
+  const bool adaptive = std::any_of(
+      all.begin(), all.end(), [](const auto& one) { return one.adaptive.n > 0 || one.text_adaptive.n > 0; });
+  Row head{"Defense", "Image attack, static"};
+  if (adaptive) head.push_back("Image attack, adaptive");
+  head.push_back("Text suffix, static");
+  if (adaptive) head.push_back("Text suffix, adaptive");
+  for (const char* title : {"Benign correct", "Clean replies kept", "Harmless refused", "Seconds per query"})
     head.push_back(title);
   std::vector<Row> rows;
   for (const DefenseSummary& one : all) {
-    Row row{html(one.defense), rate_cell(one.attack), change_cell(one.attack_change, one.attack_p)};
+    Row row{html(one.defense), rate_cell(one.attack) + small_change(one.attack_change, one.attack_p)};
     if (adaptive) row.push_back(rate_cell(one.adaptive));
-    row.insert(row.end(), {rate_cell(one.text_suffix), change_cell(one.text_change, one.text_p),
-                           rate_cell(one.benign_correct), change_cell(one.benign_change, one.benign_p),
+    row.push_back(rate_cell(one.text_suffix) + small_change(one.text_change, one.text_p));
+    if (adaptive) row.push_back(rate_cell(one.text_adaptive));
+    row.insert(row.end(), {rate_cell(one.benign_correct) + small_change(one.benign_change, one.benign_p),
                            one.defense == "none" ? "–" : rate_cell(one.clean_kept),
                            rate_cell(one.benign_rejected), decimal(one.seconds_per_reply)});
     rows.push_back(std::move(row));
   }
   return table(
       head, rows,
-      "Attacks that do not know the defense (static), judged by exact success on held-out contexts. Change: "
-      "percentage points against no defense over the same submissions, with the exact McNemar p value. "
-      "Clean replies kept: word for word the reply to the clean image without the defense. Harmless refused: "
-      "benign prompts and clean images that the defense rejected.",
+      std::string("Exact success on held-out contexts. Static: the attack does not know the defense. ") +
+          (adaptive
+               ? "Adaptive: it was made again through the defense; where the defense gives it nothing to "
+                 "work on, it is the static one. "
+               : "A defense that stops it may fall to an attack that does (hijack evaluate --adaptive). ") +
+          "Signed: percentage points against no defense over the same submissions, with the exact McNemar p "
+          "value. Clean cost: benign questions answered correctly, replies to the clean image that stay word "
+          "for word the same, benign prompts and clean images refused, and the time per query.",
       "rates");
 }
 

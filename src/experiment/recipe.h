@@ -1,0 +1,55 @@
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "src/experiment/evaluate.h"
+#include "src/experiment/plan.h"
+
+namespace hijack {
+
+/// A published experiment as data: a TOML file in samples/recipes. A new recipe is a new file.
+///
+///     title = "…"  paper = "…"  departs = "how this differs from the paper"
+///     [attack] and [[grid]]        as in experiment files; pictures lie beside the shipped ones
+///     [evaluate]                   optional: fields of hijack evaluate
+///     [[published]]                one line of the paper's table
+///     row = "string, linf 8/255"   a setting, or a defense as it is written
+///     value = "99 %"
+struct Recipe {
+  std::string name;  ///< of the file, without .toml
+  std::string title;
+  std::string paper;
+  std::string departs;
+  std::vector<TrialPlan> plans;
+  std::optional<EvaluateConfig> evaluate;
+  struct Published {
+    std::string row;
+    std::string value;
+  };
+  std::vector<Published> published;
+};
+
+/// The folder of the shipped ones: shipped_data()/recipes.
+std::filesystem::path shipped_recipes();
+
+/// Of all files of a folder, without .toml, sorted. Throws Error when there is no such folder.
+std::vector<std::string> recipe_names(const std::filesystem::path& folder);
+
+/// What the user sets instead of the recipe: model, device, dtype and threads; the rest stays.
+using ModelChoice = AttackConfig;
+
+/// Throws Error for an unknown name (naming the nearest) and for a file that is no recipe.
+Recipe read_recipe(const std::string& name, const std::filesystem::path& folder,
+                   const ModelChoice& choice = {});
+
+/// Our figures beside the published ones: one row per setting, or per defense where the recipe evaluates
+/// some. The first row is the head. Rates with their Wilson intervals. A published row that meets none of
+/// ours stands at the end.
+std::vector<std::vector<std::string>> recipe_table(const Recipe& recipe, const RunRecord& run);
+
+/// The same as Markdown, with the paper and what differs.
+std::string recipe_markdown(const Recipe& recipe, const RunRecord& run);
+
+}  // namespace hijack

@@ -1,0 +1,121 @@
+#include "src/experiment/trial_evaluation.h"
+
+#include <chrono>
+
+#include "attacks/text/suffix.h"
+#include "attacks/text/suffixed.h"
+#include "src/base/image.h"
+#include "src/experiment/defense_setup.h"
+#include "src/experiment/shown_images.h"
+#include "src/pocket/grammar.h"
+
+namespace hijack {
+namespace {
+
+constexpr size_t kReplyBatch = 25;
+constexpr uint64_t kUtilitySeed = 0x07e57;
+
+std::string key_of(const std::string& condition, const std::string& defense) {
+  return condition + "\n" + defense;
+}
+
+Context ending(const Context& context, const std::string& suffix) {
+  return suffix.empty() ? context : with_suffix(context, suffix);
+}
+
+}  // namespace
+
+TrialEvaluation::TrialEvaluation(const TrialSetup& setup, const RunRecord& run, const TrialRow& trial)
+    : setup_(setup),
+      trial_(trial),
+      origin_(load_image(run.folder / trial.origin_file)),
+      adversarial_(load_image(run.folder / trial.image_file)),
+      model_(bare_model(setup.model, setup.reply_tokens)) {
+  for (const ReplyRow& row : run.replies)
+    if (row.trial == trial.id && (row.split == "test" || row.condition == "benign"))
+      ++asked_[key_of(row.condition, row.defense)];
+}
+
+std::vector<Question> TrialEvaluation::adversarial(const std::string& condition) const {
+  const auto& contexts = setup_.contexts.test;
+  const uint64_t seed = trial_.seed;
+  const Constraint constraint =
+      make_constraint(setup_.plan.config.constraint, origin_.size(2), origin_.size(3));
+  const auto* moving = std::get_if<MovingPatch>(&constraint);
+  const Location at = moving ? place_in_file(*moving, origin_, seed) : Location{};
+  const auto shown = shown_images(constraint, adversarial_, origin_, at, seed, "test", contexts.size());
+  std::vector<Question> questions;
+  for (size_t i = 0; i < contexts.size(); ++i)
+    questions.push_back({condition, {shown[i], ending(contexts[i], trial_.suffix)}, {}, trial_.suffix});
+  return questions;
+}
+
+std::vector<Question> TrialEvaluation::clean(const std::string& condition, const std::string& suffix) const {
+  std::vector<Question> questions;
+  for (const Context& context : setup_.contexts.test)
+    questions.push_back({condition, {origin_, ending(context, suffix)}, {}, suffix});
+  return questions;
+}
+
+std::vector<Question> TrialEvaluation::benign(int64_t count) const {
+  std::vector<Question> questions;
+  for (const UtilityItem& item : utility_set(Texts::kNatural, count, kUtilitySeed)) {
+    const Tensor image = item.image.defined() ? from_bytes(item.image).unsqueeze(0) : origin_;
+    questions.push_back({"benign", {image, {.prompt = item.exercise.prompt}}, item.exercise});
+  }
+  return questions;
+}
+
+ReplyRow TrialEvaluation::row_of(const Question& question, const Reply& reply) const {
+  ReplyRow row;
+  row.trial = trial_.id;
+  row.condition = question.condition;
+  row.split = "test";
+  row.context = question.submission.query;
+  row.reply = reply.text;
+  row.rejected = reply.rejected;
+  row.trace = reply.trace;
+  if (question.exercise) {
+    row.expected = question.exercise->answer;
+    row.correct = !reply.rejected && graded_right(*question.exercise, reply.text);
+    return row;
+  }
+  // what the user said decides, without a suffix
+  std::shared_ptr<const Behavior> behavior = setup_.behavior;
+  if (!question.suffix.empty()) behavior = std::make_shared<SuffixedBehavior>(behavior, question.suffix);
+  row.exact = !reply.rejected && behavior->succeeded(row.context, reply.text);
+  row.contained = !reply.rejected && behavior->contained(row.context, reply.text);
+  return row;
+}
+
+std::vector<ReplyRow> TrialEvaluation::ask(const DefenseStack& stack,
+                                           const std::vector<Question>& questions) const {
+  const std::string name = stack_name(stack);
+  const Responder responder = protect(stack, model_);
+  std::vector<const Question*> open;
+  std::map<std::string, size_t> left = asked_;
+  for (const Question& question : questions) {
+    size_t& answered = left[key_of(question.condition, name)];
+    if (answered == 0)
+      open.push_back(&question);
+    else
+      --answered;
+  }
+  std::vector<ReplyRow> rows;
+  for (size_t begin = 0; begin < open.size(); begin += kReplyBatch) {
+    const size_t end = std::min(open.size(), begin + kReplyBatch);
+    std::vector<Submission> submissions;
+    for (size_t i = begin; i < end; ++i) submissions.push_back(open[i]->submission);
+    const auto start = std::chrono::steady_clock::now();
+    const std::vector<Reply> replies = responder(submissions);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    for (size_t i = begin; i < end; ++i) {
+      rows.push_back(row_of(*open[i], replies[i - begin]));
+      rows.back().defense = name;
+      rows.back().seconds = seconds.count() / static_cast<double>(end - begin);
+    }
+  }
+  return rows;
+}
+
+}  // namespace hijack

@@ -1,0 +1,300 @@
+// Attacks through defenses: the loss that the optimizer sees, and what evaluate makes of it on the toy model.
+#include "src/experiment/adaptive.h"
+
+#include <gtest/gtest.h>
+
+#include "defenses/kinds.h"
+#include "defenses/make_defense.h"
+#include "src/base/file.h"
+#include "src/base/image.h"
+#include "src/experiment/evaluate.h"
+#include "src/experiment/report/aggregate.h"
+#include "src/experiment/shown_images.h"
+#include "tests/support/temporary_folder.h"
+#include "tests/support/toy_model.h"
+
+namespace hijack {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::error_of;
+
+/// The mean of squares, which shows what image arrived.
+class Squares : public Objective {
+ public:
+  Tensor loss(const Tensor& image, int64_t) override { return image.square().mean({1, 2, 3}); }
+  bool deterministic() const override { return true; }
+};
+
+/// Scores the mean of the image against .25.
+class MeanDetector : public Defense {
+ public:
+  std::string name() const override { return "mean"; }
+  std::vector<Reply> answer(const std::vector<Submission>& submissions,
+                            const Responder& next) const override {
+    return next(submissions);
+  }
+  std::vector<Calibration> calibrations() const override { return {{.name = "mean", .threshold = 0.25}}; }
+  Tensor image_score(const Tensor& image) const override { return image.mean(); }
+};
+
+std::shared_ptr<const Defense> made(const std::string& spec) {
+  const auto model = std::make_shared<ToyModel>();
+  DefenseResources resources;
+  resources.model = model;
+  resources.scorer = resources.paraphraser = model->language_model();
+  for (const Query& query : toy_contexts(25)) resources.benign.push_back({toy_image(), query});
+  return make_defense(parse_defense(spec), resources);
+}
+
+std::unique_ptr<Through> through(const DefenseStack& stack, const DefenseConfig& config = {},
+                                 bool fixed = false) {
+  return std::make_unique<Through>(std::make_unique<Squares>(), stack, config, 5, fixed);
+}
+
+double value(Objective& objective, const Tensor& image, int64_t step = 0) {
+  return objective.loss(image, step).item<double>();
+}
+
+TEST(Through, MeasuresWhatTheDefenseMakesOfTheImage) {
+  const DefenseStack stack = {made("bit_depth:bits=2"), made("blur")};
+  Random random(0);
+  const Tensor seen = stack_surrogate(stack, toy_image(), random);
+  EXPECT_NEAR(value(*through(stack), toy_image()), seen.square().mean().item<double>(), 1e-7);
+  EXPECT_NE(value(*through(stack), toy_image()), value(*through({}), toy_image()));
+  EXPECT_TRUE(through(stack)->deterministic());
+  Tensor image = toy_image().clone().set_requires_grad(true);
+  through(stack)->loss(image, 0).sum().backward();
+  EXPECT_GT(image.grad().abs().max().item<double>(), 0);
+}
+
+TEST(Through, AveragesFreshDrawsOfRandomDefenses) {
+  const DefenseStack stack = {made("noise:sigma=30")};
+  const auto one = through(stack, {.draws = 1}), four = through(stack, {.draws = 4});
+  EXPECT_EQ(value(*one, toy_image(), 3), value(*one, toy_image(), 3));
+  EXPECT_NE(value(*one, toy_image(), 3), value(*one, toy_image(), 4));
+  double mean = 0;
+  for (int64_t step = 0; step < 4; ++step) mean += value(*one, toy_image(), step) / 4;
+  EXPECT_NEAR(value(*four, toy_image(), 0), mean, 1e-6);
+  EXPECT_FALSE(one->deterministic());
+  const auto fixed = through(stack, {.draws = 2}, true);
+  EXPECT_TRUE(fixed->deterministic());
+  EXPECT_EQ(value(*fixed, toy_image(), 1), value(*fixed, toy_image(), 9));
+}
+
+TEST(Through, DetectorsAddTheirExcessOverFourFifthsOfTheThreshold) {
+  const DefenseStack stack = {std::make_shared<const MeanDetector>()};
+  const Tensor low = at::full({1, 3, 4, 4}, 0.1), high = at::full({1, 3, 4, 4}, 0.5);
+  EXPECT_NEAR(value(*through(stack), low), 0.01, 1e-6);
+  EXPECT_NEAR(value(*through(stack), high), 0.25 + (0.5 - 0.2) / 0.25, 1e-5);
+  EXPECT_NEAR(value(*through(stack, {.detector_weight = 3}), high), 0.25 + 3 * (0.5 - 0.2) / 0.25, 1e-5);
+}
+
+TEST(Through, EachImageOfABatchHasItsLoss) {
+  const Tensor both = at::cat({toy_image(3), toy_image(4)});
+  const Tensor loss = through({made("blur")})->loss(both, 0);
+  ASSERT_EQ(loss.numel(), 2);
+  EXPECT_NEAR(loss[1].item<double>(), value(*through({made("blur")}), toy_image(4)), 1e-7);
+}
+
+TEST(Handles, SayWhatAnAdaptiveAttackCanWorkOn) {
+  const auto handles = [](const DefenseStack& stack) {
+    const Handles found = handles_of(stack, toy_image(), toy_contexts(3));
+    return std::string(found.image ? "image " : "") + (found.text ? "text" : "");
+  };
+  EXPECT_EQ(handles({}), "");
+  EXPECT_EQ(handles({made("jpeg")}), "image ");
+  EXPECT_EQ(handles({made("crop")}), "image ");
+  EXPECT_EQ(handles({std::make_shared<const MeanDetector>()}), "image ");
+  EXPECT_EQ(handles({made("perplexity")}), "text");
+  EXPECT_EQ(handles({made("safety_prompt")}), "image text");
+}
+
+class Adaptive : public ::testing::Test {
+ protected:
+  Adaptive() {
+    fs::create_directories(root() / "model");
+    save_png(toy_image(), root() / "photo.png");
+    std::string lines;
+    const auto contexts = toy_contexts(40);
+    for (size_t i = 0; i < contexts.size(); ++i) {
+      const char* split = i < 6 ? "train" : i < 9 ? "validation" : i < 14 ? "test" : "calibration";
+      lines += json({{"prompt", contexts[i].prompt}, {"split", split}}).dump() + "\n";
+    }
+    write_file(root() / "contexts.jsonl", lines);
+    config_.images = {(root() / "photo.png").string()};
+    config_.model = (root() / "model").string();
+    config_.contexts = (root() / "contexts.jsonl").string();
+    config_.behavior = {"string", "I was hijacked"};
+    config_.constraint.name = "box";
+    config_.optimizer.steps = 40;
+    config_.batch = 4;
+    config_.validate_every = 10;
+    config_.stop_at = 2;
+    evaluate_.defense.defenses = {"median:size=5", "perplexity"};
+    evaluate_.defense.adaptive = true;
+    evaluate_.utility = 2;
+    evaluate_.suffix.tokens = 3;
+    evaluate_.suffix.steps = 2;
+    evaluate_.suffix.candidates = 4;
+  }
+  const fs::path& root() const { return folder_.path(); }
+  ModelSource models() const {
+    return [model = model_](const AttackConfig&) { return model; };
+  }
+  RunRecord finished(const std::string& name) {
+    RunFolder folder = begin_run(root() / name, "attack", plan_trials(config_), models());
+    EXPECT_TRUE(run_trials(folder, {}, models()));
+    return read_run(root() / name);
+  }
+  /// Rows without times, in the order of the file.
+  std::string essence(const std::string& name) {
+    const RunRecord run = read_run(root() / name);
+    std::string all;
+    for (TrialRow row : run.trials) {
+      row.seconds = row.seconds_per_step = 0;
+      all += to_json(row).dump() + sha256_file(run.folder / row.image_file) + "\n";
+    }
+    for (ReplyRow row : run.replies) {
+      row.seconds = 0;
+      all += to_json(row).dump() + "\n";
+    }
+    return all;
+  }
+
+  testing::TemporaryFolder folder_;
+  AttackConfig config_;
+  EvaluateConfig evaluate_;
+  std::shared_ptr<const VisionLanguageModel> model_ = std::make_shared<ToyModel>();
+};
+
+TEST_F(Adaptive, EvaluateMakesTheAttackAgainThroughEachDefense) {
+  finished("run");
+  ASSERT_TRUE(evaluate_run(root() / "run", evaluate_, {}, models()));
+  const RunRecord run = read_run(root() / "run");
+  ASSERT_EQ(run.trials.size(), 2u);  // nothing to adapt to in a filter of prompts
+  const TrialRow& informed = run.trials[1];
+  EXPECT_EQ(informed.id, "string-box-photo-s0-vs-median-size-5");
+  EXPECT_TRUE(informed.adaptive);
+  EXPECT_EQ(informed.defense, "median:size=5");
+  EXPECT_TRUE(fs::exists(run.folder / informed.image_file));
+  const auto rows = report::defenses({run});
+  const auto median =
+      std::find_if(rows.begin(), rows.end(), [](const auto& one) { return one.defense == "median:size=5"; });
+  ASSERT_NE(median, rows.end());
+  EXPECT_EQ(median->attack.n, 5);
+  EXPECT_EQ(median->adaptive.n, 5);
+  EXPECT_EQ(median->clean.n, 5);  // the adaptive trial's own controls are not counted again
+  EXPECT_LT(median->attack.successes, median->adaptive.successes);
+  EXPECT_EQ(median->adaptive.successes, informed.success.at("test").exact);
+  for (const auto& one : rows)
+    if (one.defense.starts_with("perplexity")) EXPECT_EQ(one.adaptive.successes, one.attack.successes);
+  EXPECT_EQ(run.manifest.at("text_suffixes").size(), 2u);  // one more for the filter
+  // The reply of the deployed system to the very file that was saved.
+  const Tensor saved = load_image(run.folder / informed.image_file);
+  const Responder system = protect({made("median:size=5")}, bare_model(model_, 48));
+  for (const ReplyRow& row : run.replies)
+    if (row.condition == "adaptive" && row.split == "test" && row.defense == "median:size=5")
+      EXPECT_EQ(system({{saved, row.context}}).at(0).text, row.reply);
+  const std::string before = essence("run");
+  EXPECT_TRUE(evaluate_run(root() / "run", evaluate_, {}, models()));
+  EXPECT_EQ(essence("run"), before);
+}
+
+TEST_F(Adaptive, StoppedAnywhereItGoesOnToTheSameRows) {
+  finished("whole");
+  ASSERT_TRUE(evaluate_run(root() / "whole", evaluate_, {}, models()));
+  finished("stopped");
+  int rounds = 0;
+  for (bool done = false; !done; ++rounds) {
+    ASSERT_LT(rounds, 40);
+    std::stop_source stop;
+    RunHooks hooks;
+    hooks.stop = stop.get_token();
+    int steps = 0;
+    hooks.on_step = [&](const TrialProgress&) {
+      if (++steps == 11) stop.request_stop();
+    };
+    done = evaluate_run(root() / "stopped", evaluate_, hooks, models());
+  }
+  EXPECT_GT(rounds, 2);
+  EXPECT_EQ(essence("stopped"), essence("whole"));
+}
+
+TEST_F(Adaptive, ARowCutAnywhereIsAskedAgain) {
+  finished("whole");
+  ASSERT_TRUE(evaluate_run(root() / "whole", evaluate_, {}, models()));
+  const std::string text = read_file(root() / "whole/replies.jsonl");
+  for (const double part : {0.5, 0.6, 0.75, 0.9}) {
+    const fs::path copy = root() / "cut";
+    fs::remove_all(copy);
+    fs::copy(root() / "whole", copy, fs::copy_options::recursive);
+    fs::resize_file(copy / "replies.jsonl", static_cast<uintmax_t>(part * static_cast<double>(text.size())));
+    const auto cut = read_run(copy).replies.size();
+    ASSERT_TRUE(evaluate_run(copy, evaluate_, {}, models()));
+    EXPECT_LT(cut, read_run(copy).replies.size());
+    std::map<std::string, int> count, expected;
+    for (const ReplyRow& row : read_run(copy).replies)
+      ++count[row.trial + row.condition + row.split + row.defense];
+    for (const ReplyRow& row : read_run(root() / "whole").replies)
+      ++expected[row.trial + row.condition + row.split + row.defense];
+    EXPECT_EQ(count, expected) << part;
+  }
+}
+
+TEST_F(Adaptive, AnAttackThatKnowsItsDefenseIsJudgedBehindIt) {
+  config_.defense = {.defenses = {"median:size=5"}, .adaptive = true};
+  const RunRecord run = finished("run");
+  EXPECT_TRUE(run.trials.at(0).adaptive);
+  EXPECT_EQ(run.trials.at(0).defense, "median:size=5");
+  for (const ReplyRow& row : run.replies) {
+    EXPECT_EQ(row.defense, "median:size=5");
+    EXPECT_EQ(row.trace.size(), 1u);
+    EXPECT_NE(row.condition, "attack");
+  }
+  config_.defense.adaptive = false;
+  const RunRecord naive = finished("static");
+  EXPECT_FALSE(naive.trials.at(0).adaptive);
+  EXPECT_LT(naive.trials.at(0).success.at("test").exact, run.trials.at(0).success.at("test").exact);
+}
+
+TEST_F(Adaptive, AMovingPatchIsEvaluatedAtThePlacesOfTheTrial) {
+  config_.constraint.name = "moving_patch";
+  config_.constraint.patch_size = 10;
+  finished("run");
+  evaluate_.defense = {.defenses = {"bit_depth:bits=7"}};
+  ASSERT_TRUE(evaluate_run(root() / "run", evaluate_, {}, models()));
+  const RunRecord run = read_run(root() / "run");
+  const Tensor saved = load_image(run.folder / run.trials[0].image_file);
+  const Tensor origin = load_image(run.folder / run.trials[0].origin_file);
+  const MovingPatch patch{10, 0, 0};
+  const auto shown = shown_images(patch, saved, origin, place_in_file(patch, origin, 0), 0, "test", 5);
+  EXPECT_FALSE(at::equal(shown[0], shown[1]));
+  const Responder system = protect({made("bit_depth:bits=7")}, bare_model(model_, 48));
+  size_t i = 0;
+  for (const ReplyRow& row : run.replies)
+    if (row.condition == "attack" && row.defense != "none")
+      EXPECT_EQ(system({{shown.at(i++), row.context}}).at(0).text, row.reply);
+  EXPECT_EQ(i, 5u);
+}
+
+TEST_F(Adaptive, WhatCannotBeIsRefused) {
+  const auto refused = [](const DefenseConfig& config) { return error_of([&] { check(config); }); };
+  EXPECT_NE(refused({.adaptive = true}).find("--defense"), std::string::npos);
+  EXPECT_NE(refused({.defenses = {"jpg"}}).find("jpeg"), std::string::npos);
+  EXPECT_NE(refused({.draws = 0}), "");
+  EXPECT_NE(refused({.false_positive_rate = 1}), "");
+  EXPECT_NE(refused({.detector_weight = -1}), "");
+  EXPECT_EQ(refused({}), "");
+  std::string lines = read_file(root() / "contexts.jsonl");
+  for (size_t at = lines.find("calibration"); at != std::string::npos; at = lines.find("calibration"))
+    lines.replace(at, 11, "validation");
+  write_file(root() / "contexts.jsonl", lines);
+  config_.defense = {.defenses = {"perplexity"}};
+  const std::string message = error_of([&] { finished("run"); });
+  EXPECT_NE(message.find("calibration"), std::string::npos) << message;
+}
+
+}  // namespace
+}  // namespace hijack
