@@ -15,6 +15,7 @@ struct RunArguments {
   std::string out;
   std::string shard;
   bool resume = false;
+  double lease = 60;
 };
 
 std::vector<TrialPlan> plans_of(const RunArguments& arguments) {
@@ -61,7 +62,7 @@ RunFolder shared_folder(const RunArguments& arguments, const std::filesystem::pa
 
 int run_in_group(const RunArguments& arguments, const std::filesystem::path& out, const WorkerPlace& place,
                  const Interrupt& interrupt) {
-  WorkerGroup group(place, group_name(out));
+  WorkerGroup group(place, group_name(out), std::chrono::milliseconds(std::llround(arguments.lease * 1000)));
   const ModelSource models = folder_models();
   RunFolder folder = shared_folder(arguments, out, place.rank, group, models);
   bool done = false;
@@ -103,6 +104,14 @@ void add_run(CLI::App& program, Action& chosen) {
   command->add_option("--out", arguments->out, "run folder; default runs/ and the file's name")
       ->type_name("DIR");
   command->add_option("--shard", arguments->shard, "run part i of n of the trials: 1/2")->type_name("I/N");
+  command
+      ->add_option(
+          "--lease", arguments->lease,
+          "in a group of processes (RANK, WORLD_SIZE): seconds without sign of life after which the trial "
+          "of another is taken over")
+      ->check(CLI::Range(0.1, 86400.0))
+      ->capture_default_str()
+      ->type_name("SECONDS");
   command->add_flag("--resume", arguments->resume,
                     "go on with the stopped run: trials with a row are skipped");
   command->callback([&chosen, arguments] { chosen = [arguments] { return run_experiment(*arguments); }; });

@@ -48,6 +48,13 @@ std::shared_ptr<const Defense> made(const std::string& spec) {
   return make_defense(parse_defense(spec), resources);
 }
 
+DefenseConfig with(int64_t draws, double weight = 1) {
+  DefenseConfig config;
+  config.draws = draws;
+  config.detector_weight = weight;
+  return config;
+}
+
 std::unique_ptr<Through> through(const DefenseStack& stack, const DefenseConfig& config = {},
                                  bool fixed = false) {
   return std::make_unique<Through>(std::make_unique<Squares>(), stack, config, 5, fixed);
@@ -71,14 +78,14 @@ TEST(Through, MeasuresWhatTheDefenseMakesOfTheImage) {
 
 TEST(Through, AveragesFreshDrawsOfRandomDefenses) {
   const DefenseStack stack = {made("noise:sigma=30")};
-  const auto one = through(stack, {.draws = 1}), four = through(stack, {.draws = 4});
+  const auto one = through(stack, with(1)), four = through(stack, with(4));
   EXPECT_EQ(value(*one, toy_image(), 3), value(*one, toy_image(), 3));
   EXPECT_NE(value(*one, toy_image(), 3), value(*one, toy_image(), 4));
   double mean = 0;
   for (int64_t step = 0; step < 4; ++step) mean += value(*one, toy_image(), step) / 4;
   EXPECT_NEAR(value(*four, toy_image(), 0), mean, 1e-6);
   EXPECT_FALSE(one->deterministic());
-  const auto fixed = through(stack, {.draws = 2}, true);
+  const auto fixed = through(stack, with(2), true);
   EXPECT_TRUE(fixed->deterministic());
   EXPECT_EQ(value(*fixed, toy_image(), 1), value(*fixed, toy_image(), 9));
 }
@@ -88,7 +95,7 @@ TEST(Through, DetectorsAddTheirExcessOverFourFifthsOfTheThreshold) {
   const Tensor low = at::full({1, 3, 4, 4}, 0.1), high = at::full({1, 3, 4, 4}, 0.5);
   EXPECT_NEAR(value(*through(stack), low), 0.01, 1e-6);
   EXPECT_NEAR(value(*through(stack), high), 0.25 + (0.5 - 0.2) / 0.25, 1e-5);
-  EXPECT_NEAR(value(*through(stack, {.detector_weight = 3}), high), 0.25 + 3 * (0.5 - 0.2) / 0.25, 1e-5);
+  EXPECT_NEAR(value(*through(stack, with(4, 3)), high), 0.25 + 3 * (0.5 - 0.2) / 0.25, 1e-5);
 }
 
 TEST(Through, EachImageOfABatchHasItsLoss) {
@@ -188,15 +195,19 @@ TEST_F(Adaptive, EvaluateMakesTheAttackAgainThroughEachDefense) {
   EXPECT_EQ(median->clean.n, 5);  // the adaptive trial's own controls are not counted again
   EXPECT_LT(median->attack.successes, median->adaptive.successes);
   EXPECT_EQ(median->adaptive.successes, informed.success.at("test").exact);
-  for (const auto& one : rows)
-    if (one.defense.starts_with("perplexity")) EXPECT_EQ(one.adaptive.successes, one.attack.successes);
+  for (const auto& one : rows) {
+    if (one.defense.starts_with("perplexity")) {
+      EXPECT_EQ(one.adaptive.successes, one.attack.successes);
+    }
+  }
   EXPECT_EQ(run.manifest.at("text_suffixes").size(), 2u);  // one more for the filter
   // The reply of the deployed system to the very file that was saved.
   const Tensor saved = load_image(run.folder / informed.image_file);
   const Responder system = protect({made("median:size=5")}, bare_model(model_, 48));
-  for (const ReplyRow& row : run.replies)
-    if (row.condition == "adaptive" && row.split == "test" && row.defense == "median:size=5")
-      EXPECT_EQ(system({{saved, row.context}}).at(0).text, row.reply);
+  for (const ReplyRow& row : run.replies) {
+    if (row.condition != "adaptive" || row.split != "test" || row.defense != "median:size=5") continue;
+    EXPECT_EQ(system({{saved, row.context}}).at(0).text, row.reply);
+  }
   const std::string before = essence("run");
   EXPECT_TRUE(evaluate_run(root() / "run", evaluate_, {}, models()));
   EXPECT_EQ(essence("run"), before);
@@ -231,6 +242,12 @@ TEST_F(Adaptive, ARowCutAnywhereIsAskedAgain) {
     fs::remove_all(copy);
     fs::copy(root() / "whole", copy, fs::copy_options::recursive);
     fs::resize_file(copy / "replies.jsonl", static_cast<uintmax_t>(part * static_cast<double>(text.size())));
+    // A trial's row comes after its replies: a kill that leaves few replies leaves no row.
+    const auto after = text.find("\n", text.rfind("-vs-"));
+    if (part * static_cast<double>(text.size()) < static_cast<double>(after)) {
+      const std::string rows = read_file(copy / "trials.jsonl");
+      write_file(copy / "trials.jsonl", rows.substr(0, rows.find('\n') + 1));
+    }
     const auto cut = read_run(copy).replies.size();
     ASSERT_TRUE(evaluate_run(copy, evaluate_, {}, models()));
     EXPECT_LT(cut, read_run(copy).replies.size());
@@ -273,19 +290,20 @@ TEST_F(Adaptive, AMovingPatchIsEvaluatedAtThePlacesOfTheTrial) {
   EXPECT_FALSE(at::equal(shown[0], shown[1]));
   const Responder system = protect({made("bit_depth:bits=7")}, bare_model(model_, 48));
   size_t i = 0;
-  for (const ReplyRow& row : run.replies)
-    if (row.condition == "attack" && row.defense != "none")
-      EXPECT_EQ(system({{shown.at(i++), row.context}}).at(0).text, row.reply);
+  for (const ReplyRow& row : run.replies) {
+    if (row.condition != "attack" || row.defense == "none") continue;
+    EXPECT_EQ(system({{shown.at(i++), row.context}}).at(0).text, row.reply);
+  }
   EXPECT_EQ(i, 5u);
 }
 
 TEST_F(Adaptive, WhatCannotBeIsRefused) {
   const auto refused = [](const DefenseConfig& config) { return error_of([&] { check(config); }); };
-  EXPECT_NE(refused({.adaptive = true}).find("--defense"), std::string::npos);
+  EXPECT_NE(refused({.defenses = {}, .adaptive = true}).find("--defense"), std::string::npos);
   EXPECT_NE(refused({.defenses = {"jpg"}}).find("jpeg"), std::string::npos);
-  EXPECT_NE(refused({.draws = 0}), "");
-  EXPECT_NE(refused({.false_positive_rate = 1}), "");
-  EXPECT_NE(refused({.detector_weight = -1}), "");
+  EXPECT_NE(refused(with(0)), "");
+  EXPECT_NE(refused({.defenses = {}, .false_positive_rate = 1}), "");
+  EXPECT_NE(refused(with(1, -1)), "");
   EXPECT_EQ(refused({}), "");
   std::string lines = read_file(root() / "contexts.jsonl");
   for (size_t at = lines.find("calibration"); at != std::string::npos; at = lines.find("calibration"))

@@ -23,7 +23,7 @@ TrialRow good_trial(uint64_t seed, double epsilon = 8) {
 }
 
 std::vector<RunRecord> run_of(std::vector<TrialRow> trials) {
-  return {{"runs/a", nlohmann::json::object(), std::move(trials), {}}};
+  return {{"runs/a", nlohmann::json::object(), std::move(trials), {}, {}}};
 }
 
 std::vector<RunRecord> three_seeds(const std::function<void(TrialRow&)>& change = [](TrialRow&) {}) {

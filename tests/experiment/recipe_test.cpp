@@ -1,0 +1,75 @@
+#include "src/experiment/recipe.h"
+
+#include <gtest/gtest.h>
+
+#include "src/base/error.h"
+#include "src/base/file.h"
+#include "src/experiment/shipped.h"
+#include "tests/support/sample_run.h"
+#include "tests/support/temporary_folder.h"
+
+namespace hijack {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::error_of;
+
+const fs::path kRecipes = fs::path(HIJACK_SOURCE_DIR) / "samples/recipes";
+
+TEST(Recipes, EveryShippedOneCanBegin) {
+  const auto names = recipe_names(kRecipes);
+  EXPECT_GE(names.size(), 3u);
+  for (const std::string& name : names) {
+    SCOPED_TRACE(name);
+    const Recipe recipe = read_recipe(name, kRecipes);
+    EXPECT_FALSE(recipe.plans.empty());
+    EXPECT_FALSE(recipe.paper.empty());
+    EXPECT_FALSE(recipe.departs.empty());
+    for (const TrialPlan& plan : recipe.plans) EXPECT_TRUE(fs::exists(plan.config.images.at(0)));
+    EXPECT_EQ(error_of([&] { check(recipe.evaluate.value_or(EvaluateConfig{}).defense); }), "");
+  }
+}
+
+TEST(Recipes, TakeAnotherModel) {
+  ModelChoice choice;
+  choice.model = HIJACK_SOURCE_DIR "/tests/golden/llava/clip_gqa";
+  choice.threads = 2;
+  const Recipe recipe = read_recipe("baseline-defenses", kRecipes, choice);
+  EXPECT_EQ(recipe.plans.at(0).config.model, choice.model);
+  EXPECT_EQ(recipe.plans.at(0).config.threads, 2);
+}
+
+TEST(Recipes, PutOurFiguresBesideThePublishedOnes) {
+  const testing::TemporaryFolder folder;
+  const RunRecord run = testing::small_run(folder.path() / "run");
+  Recipe recipe;
+  recipe.title = "T";
+  recipe.published = {{"string, linf 8/255", "99 %"}, {"elsewhere", "5 %"}};
+  const auto table = recipe_table(recipe, run);
+  ASSERT_EQ(table.size(), 3u);
+  EXPECT_EQ(table[1].front(), "string, linf 8/255");
+  EXPECT_EQ(table[1].back(), "99 %");
+  EXPECT_NE(table[1][1].find('%'), std::string::npos);
+  EXPECT_EQ(table[2].front(), "elsewhere");
+  EXPECT_EQ(table[2][1], "–");
+  recipe.evaluate = EvaluateConfig{};
+  EXPECT_EQ(recipe_table(recipe, run)[1].front(), "none");
+  EXPECT_NE(recipe_markdown(recipe, run).find("| none |"), std::string::npos);
+}
+
+TEST(Recipes, BadOnesAreRefused) {
+  const testing::TemporaryFolder folder;
+  const auto refused = [&](const std::string& text) {
+    write_file(folder.path() / "one.toml", text);
+    return error_of([&] { read_recipe("one", folder.path()); });
+  };
+  EXPECT_NE(refused("title = \"T\"\n").find("`paper`"), std::string::npos);
+  EXPECT_NE(refused("tittle = \"T\"\n").find("did you mean 'title'"), std::string::npos);
+  EXPECT_NE(refused("title = \"T\"\npaper = \"P\"\ndeparts = \"D\"\npublished = 3\n").find("[[published]]"),
+            std::string::npos);
+  EXPECT_NE(error_of([&] { read_recipe("onee", folder.path()); }).find("did you mean 'one'"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace hijack
