@@ -2,11 +2,12 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench format clean
+.PHONY: help setup build demo test bench fuzz format clean
 
 PRESET ?= dev
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 DEMO_OUT ?= runs/demo
+FUZZ_SECONDS ?= 600
 HIJACK := build/release/hijack
 SETUP := src/cmake/setup.sh
 
@@ -37,6 +38,14 @@ bench: setup  ## time an attack step, the tokenizer and the resampler (Google Be
 	@cmake --preset release -DHIJACK_TESTS=ON
 	@cmake --build --preset release -j $(JOBS) --target hijack_bench
 	@build/release/tests/hijack_bench
+
+fuzz:  ## feed the readers of outside data with damaged files: ten minutes each (FUZZ_SECONDS)
+	@$(SETUP) clang-14 libclang-rt-14-dev
+	@cmake --preset fuzz
+	@cmake --build --preset fuzz -j $(JOBS)
+	@for name in safetensors tokenizer config image; do mkdir -p build/fuzz/found/$$name; \
+	  build/fuzz/tests/fuzz/fuzz_$$name -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -max_len=65536 \
+	    -artifact_prefix=build/fuzz/found/$$name- build/fuzz/found/$$name tests/fuzz/corpus/$$name || exit 1; done
 
 format:  ## clang-format every C++ file
 	@$(SETUP) clang-format

@@ -3,6 +3,7 @@
 #include "models/safetensors.h"
 
 namespace hijack {
+
 void settle_tied_head(Weights& weights, const std::string& body, const std::string& head,
                       DecoderConfig& config) {
   const std::string name = head + ".weight", embedding = body + ".embed_tokens.weight";
@@ -25,6 +26,8 @@ Decoder::Decoder(const DecoderConfig& config, const ParameterSource& source, con
     return RmsNorm(source, name, width, config.epsilon, config.norm_adds_one);
   };
   embedding_ = source(body + ".embed_tokens.weight", {config.vocabulary, width});
+  frequencies_ =
+      rotary_frequencies(config.head_dim, config.rope_theta, config.rope_scaling).to(embedding_.device());
   for (int64_t i = 0; i < config.layers; ++i) {
     const std::string name = body + ".layers." + std::to_string(i);
     const auto linear = [&](const char* part, int64_t in, int64_t out, bool bias = false) {
@@ -65,7 +68,7 @@ Tensor Decoder::run_block(const Block& block, int64_t layer, const Tensor& x, co
 }
 
 Tensor Decoder::forward(const Tensor& x, const Tensor& positions, AttentionPlan& plan) const {
-  const Rotary turn = rotary(positions, config_.head_dim, config_.rope_theta, config_.mrope_sections);
+  const Rotary turn = rotary(positions, frequencies_, config_.mrope_sections);
   Tensor hidden = x;
   for (size_t i = 0; i < blocks_.size(); ++i)
     hidden = run_block(blocks_[i], static_cast<int64_t>(i), hidden, turn, plan);

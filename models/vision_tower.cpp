@@ -98,7 +98,7 @@ Tensor VisionTower::run_block(const Block& block, const Tensor& x) const {
   return seen + block.down(activate(config_.activation, block.up(block.norm2(seen))));
 }
 
-Tensor VisionTower::forward(const Tensor& pixels) const {
+Tensor VisionTower::embed(const Tensor& pixels) const {
   const std::optional<Tensor> bias =
       patch_bias_.defined() ? std::optional<Tensor>(patch_bias_) : std::nullopt;
   const Tensor grid = at::conv2d(pixels.to(patch_weight_.scalar_type()), patch_weight_, bias,
@@ -107,9 +107,22 @@ Tensor VisionTower::forward(const Tensor& pixels) const {
   if (config_.class_token)
     x = at::cat({class_embedding_.to(x.scalar_type()).expand({x.size(0), 1, -1}), x}, 1);
   x = x + (config_.scaled_positions ? scaled_positions(grid.size(2), grid.size(3)) : position_);
-  if (config_.class_token) x = pre_norm_(x);
+  return config_.class_token ? pre_norm_(x) : x;
+}
+
+Tensor VisionTower::forward(const Tensor& pixels) const {
+  Tensor x = embed(pixels);
   for (const auto& block : blocks_) x = run_block(block, x);
   return config_.post_norm ? post_norm_(x) : x;
+}
+
+std::vector<Tensor> VisionTower::forward(const Tensor& pixels,
+                                         const std::vector<int64_t>& after_blocks) const {
+  std::vector<Tensor> states = {embed(pixels)};
+  for (const auto& block : blocks_) states.push_back(run_block(block, states.back()));
+  std::vector<Tensor> chosen;
+  for (const int64_t count : after_blocks) chosen.push_back(states.at(static_cast<size_t>(count)));
+  return chosen;
 }
 
 Tensor VisionTower::scaled_positions(int64_t rows, int64_t columns) const {
