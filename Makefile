@@ -2,11 +2,12 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench format clean
+.PHONY: help setup build demo test bench fuzz format clean
 
 PRESET ?= dev
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 DEMO_OUT ?= runs/demo
+FUZZ_SECONDS ?= 600
 HIJACK := build/release/hijack
 # A Python with torch 2.13 and transformers 5.23; made where there is none.
 BENCH_PYTHON ?= build/bench/venv/bin/python
@@ -45,6 +46,14 @@ bench: setup  ## time a step beside transformers (BENCH_ARGS: see tests/bench/si
 	  build/bench/venv/bin/pip -q install torch==2.13.0 transformers==5.23.0 safetensors tokenizers Pillow; }
 	@$(BENCH_PYTHON) tests/bench/make_checkpoints.py
 	@$(BENCH_PYTHON) tests/bench/side_by_side.py --rows build/bench/steps.jsonl $(BENCH_ARGS)
+
+fuzz:  ## feed the readers of outside data with damaged files: ten minutes each (FUZZ_SECONDS)
+	@$(SETUP) clang-14 libclang-rt-14-dev
+	@cmake --preset fuzz
+	@cmake --build --preset fuzz -j $(JOBS)
+	@for name in safetensors tokenizer config image; do mkdir -p build/fuzz/found/$$name; \
+	  build/fuzz/tests/fuzz/fuzz_$$name -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -max_len=65536 \
+	    -artifact_prefix=build/fuzz/found/$$name- build/fuzz/found/$$name tests/fuzz/corpus/$$name || exit 1; done
 
 format:  ## clang-format every C++ file
 	@$(SETUP) clang-format

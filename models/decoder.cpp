@@ -4,6 +4,7 @@
 #include "models/safetensors.h"
 
 namespace hijack {
+
 void settle_tied_head(Weights& weights, const std::string& body, const std::string& head,
                       DecoderConfig& config) {
   const std::string name = head + ".weight", embedding = body + ".embed_tokens.weight";
@@ -26,6 +27,8 @@ Decoder::Decoder(const DecoderConfig& config, const ParameterSource& source, con
     return RmsNorm(source, name, width, config.epsilon, config.norm_adds_one);
   };
   embedding_ = source(body + ".embed_tokens.weight", {config.vocabulary, width});
+  frequencies_ =
+      rotary_frequencies(config.head_dim, config.rope_theta, config.rope_scaling).to(embedding_.device());
   for (int64_t i = 0; i < config.layers; ++i) {
     const std::string name = body + ".layers." + std::to_string(i);
     const auto linear = [&](const char* part, int64_t in, int64_t out, bool bias = false) {
@@ -76,7 +79,7 @@ int64_t Decoder::block_bytes(const Tensor& x) const {
 }
 
 Tensor Decoder::forward(const Tensor& x, const Tensor& positions, AttentionPlan& plan) const {
-  const Rotary turn = rotary(positions, config_.head_dim, config_.rope_theta, config_.mrope_sections);
+  const Rotary turn = rotary(positions, frequencies_, config_.mrope_sections);
   const BlockRunner run(x, frozen(), config_.layers, block_bytes(x));
   Tensor hidden = x;
   for (int64_t layer = 0; layer < config_.layers; ++layer) {

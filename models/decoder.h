@@ -6,6 +6,7 @@
 
 #include "models/attention.h"
 #include "models/layers.h"
+#include "models/rope_scaling.h"
 
 // Shapes: N batch, L tokens, D width, V vocabulary.
 
@@ -25,6 +26,7 @@ struct DecoderConfig {
   int64_t max_positions = 2048;
   double epsilon = 1e-6;
   double rope_theta = 10000;
+  RopeScaling rope_scaling = {};
   std::vector<int64_t> mrope_sections = {};  ///< Qwen2-VL: which frequencies turn by time, height and width
   Activation activation = Activation::kSilu;
   bool query_bias = false;     ///< of query, key and value
@@ -77,7 +79,8 @@ class Decoder {
   int64_t block_bytes(const Tensor& x) const;
 
   DecoderConfig config_;
-  Tensor embedding_;  // [V,D]
+  Tensor embedding_;    // [V,D]
+  Tensor frequencies_;  // of rotary positions, [head_dim/2]
   std::vector<Block> blocks_;
   RmsNorm norm_;
   Linear head_;

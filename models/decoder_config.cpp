@@ -62,9 +62,8 @@ void read_rope(const ConfigReader& read, const ClassDefaults& defaults, DecoderC
   for (const char* key : {"rope_parameters", "rope_scaling"})
     if (read.has(key) && read.raw(key).is_object() && !read.raw(key).empty()) rope = read.raw(key);
   const ConfigReader parameters(rope, "rope parameters");
-  const auto type = parameters.text("rope_type", parameters.text("type", "default"));
-  if (type != "default" && !(multimodal && type == "mrope"))
-    throw Error("config.json: rope type \"" + type + "\" is not supported; only \"default\" is");
+  const bool sections = multimodal && parameters.text("rope_type", parameters.text("type", "")) == "mrope";
+  if (!sections) config.rope_scaling = RopeScaling::from_json(parameters, config.max_positions);
   config.rope_theta = parameters.number("rope_theta", config.rope_theta);
   if (config.rope_theta <= 0) throw Error("config.json: rope_theta must be positive");
   if (multimodal) config.mrope_sections = read_sections(rope, config.head_dim);

@@ -82,6 +82,13 @@ Tensor Idefics3::image_features(const Pixels& pixels) const {
   return network_->image_features(pixels.values);
 }
 
+TowerActivations Idefics3::tower_activations(const Pixels& pixels) const {
+  const VisionConfig& vision = network_->config.vision;
+  const int64_t side = processor_.tile / vision.patch_size;
+  return TowerActivations::of(vision.layers, pixels.values.size(0) * side * side, vision.width,
+                              vision.mlp_width);
+}
+
 TokenIds Idefics3::end_of_reply() const {
   const auto end = tokenizer().token_to_id("<end_of_utterance>");
   return end ? TokenIds{*end} : ImagePromptModel::end_of_reply();
@@ -112,7 +119,7 @@ namespace {
 
 /// What stands before the loop over messages: "<|im_start|>" of SmolVLM, "<|begin_of_text|>" of Idefics3.
 std::string template_prefix(const std::filesystem::path& folder) {
-  const std::string text = chat_template(folder);
+  const std::string text = known_chat_template(folder, "<end_of_utterance>");
   return text.empty() ? "<|im_start|>" : text.substr(0, text.find('{'));
 }
 

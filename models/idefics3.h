@@ -50,6 +50,7 @@ class Idefics3 : public ImagePromptModel {
   Tensor to_input_space(const Tensor& image) const override;
   Pixels preprocess(const Tensor& image) const override;
   Tensor image_features(const Pixels& pixels) const override;
+  TowerActivations tower_activations(const Pixels& pixels) const override;
   TokenIds end_of_reply() const override;
 
  protected:

@@ -106,6 +106,11 @@ Tensor ImagePromptModel::swap_scores(const Pixels& pixels, std::span<const Query
   return gradient.to(at::kFloat).matmul(all.to(at::kFloat).t());  // [n,V]
 }
 
+int64_t ImagePromptModel::image_tokens(const Pixels& pixels) const {
+  const TokenIds ids = image_ids(pixels);
+  return std::count(ids.begin(), ids.end(), image_token_);
+}
+
 TokenIds ImagePromptModel::input_ids(const Pixels& pixels, const Query& query) const {
   return prompt(pixels, query).ids;
 }

@@ -10,6 +10,19 @@
 
 namespace hijack {
 
+/// Numbers that a tower's pass keeps for a gradient, from shapes: two norms' inputs, query, key, value and
+/// the mixed values, two of the MLP.
+struct TowerActivations {
+  int64_t block = 0;   ///< of one block
+  int64_t all = 0;     ///< of all blocks
+  int64_t inputs = 0;  ///< of all blocks, of each only its input
+
+  static TowerActivations of(int64_t layers, int64_t tokens, int64_t width, int64_t mlp_width) {
+    const int64_t block = tokens * (6 * width + 2 * mlp_width);
+    return {block, layers * block, layers * tokens * width};
+  }
+};
+
 /// What families have in common whose image becomes tokens of the decoder's prompt: a family adds its
 /// preprocessing, its tower and projector, its chat template, and how many tokens an image takes.
 class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_from_this<ImagePromptModel> {
@@ -30,6 +43,12 @@ class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_f
   TokenIds end_of_reply() const override { return stops_.empty() ? TokenIds{} : TokenIds{stops_.front()}; }
   std::shared_ptr<const LanguageModel> language_model() const override;
 
+  const Decoder& decoder() const { return *decoder_; }
+  /// Tokens whose embeddings are image features.
+  int64_t image_tokens(const Pixels& pixels) const;
+  /// Numbers that the tower's pass over pixels of this shape keeps for a gradient.
+  virtual TowerActivations tower_activations(const Pixels& pixels) const = 0;
+
  protected:
   /// The chat template with the generation prompt. With an image, the family's image token stands once where
   /// the image goes: in the first user turn.
@@ -43,7 +62,6 @@ class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_f
   /// whose prompts do not come from a chat template overrides this.
   virtual Prompt prompt(const Pixels& pixels, const Query& query) const;
 
-  const Decoder& decoder() const { return *decoder_; }
   TokenId image_token() const { return image_token_; }
 
  private:

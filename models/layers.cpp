@@ -140,12 +140,9 @@ Tensor pick_axes(const Tensor& angle, at::IntArrayRef sections) {
 
 }  // namespace
 
-Rotary rotary(const Tensor& positions, int64_t head_dim, double theta, at::IntArrayRef sections) {
-  const auto options = positions.options().dtype(at::kFloat);
-  const Tensor exponent = at::arange(0, head_dim, 2, positions.options()).to(at::kFloat) / head_dim;
-  const Tensor inverse_frequency = 1.0 / at::pow(at::scalar_tensor(theta, options), exponent);  // [d/2]
-  const Tensor batched = positions.dim() == 1 ? positions.unsqueeze(0) : positions;             // [..,N,L]
-  Tensor angle = batched.to(at::kFloat).unsqueeze(-1) * inverse_frequency;  // [..,N,L,d/2]
+Rotary rotary(const Tensor& positions, const Tensor& frequencies, at::IntArrayRef sections) {
+  const Tensor batched = positions.dim() == 1 ? positions.unsqueeze(0) : positions;  // [..,N,L]
+  Tensor angle = batched.to(at::kFloat).unsqueeze(-1) * frequencies;                 // [..,N,L,d/2]
   if (angle.dim() == 4) angle = pick_axes(angle, sections);
   const Tensor both = at::cat({angle, angle}, -1).unsqueeze(1);  // [N,1,L,d]
   return {both.cos(), both.sin()};

@@ -57,9 +57,9 @@ Tensor activate(Activation activation, const Tensor& x);
 struct Rotary {
   Tensor cosine, sine;
 };
-/// positions [L], [N,L] or [A,N,L] int64. With A axes, `sections` splits the d/2 frequencies; section i turns
-/// by axis i % A (M-RoPE, Wang et al. 2024).
-Rotary rotary(const Tensor& positions, int64_t head_dim, double theta, at::IntArrayRef sections = {});
+/// positions [L], [N,L] or [A,N,L] int64, frequencies [d/2] (`rotary_frequencies`). With A axes, `sections`
+/// splits the frequencies; section i turns by axis i % A (M-RoPE, Wang et al. 2024).
+Rotary rotary(const Tensor& positions, const Tensor& frequencies, at::IntArrayRef sections = {});
 /// x [N,H,L,d] rotated in halves.
 Tensor apply_rotary(const Tensor& x, const Rotary& rotary);
 

@@ -2,25 +2,60 @@
 
 #include "models/checkpoint.h"
 #include "models/config_json.h"
+#include "models/model_folder.h"
 #include "models/prompt_format.h"
 #include "src/base/error.h"
 
 namespace hijack {
 
-LlavaConfig LlavaConfig::from_json(const nlohmann::json& root) {
+namespace {
+
+using nlohmann::json;
+
+/// A layer as Python indexes hidden states -> the number of blocks before it.
+int64_t after_blocks(int64_t layer, const VisionConfig& vision) {
+  return layer < 0 ? vision.layers + 1 + layer : layer;
+}
+
+std::vector<int64_t> read_feature_layers(const ConfigReader& read) {
+  if (!read.has("vision_feature_layer")) return {-2};
+  const json& value = read.raw("vision_feature_layer");
+  std::vector<int64_t> layers;
+  for (const json& layer : value.is_array() ? value : json::array({value})) {
+    if (!layer.is_number_integer() || layers.size() >= 64)
+      throw Error("config.json: vision_feature_layer must be a whole number or a list of up to 64 of them");
+    layers.push_back(layer.get<int64_t>());
+  }
+  if (layers.empty()) throw Error("config.json: vision_feature_layer must not be an empty list");
+  return layers;
+}
+
+/// What LlavaConfig assumes where the whole part is missing; what a part itself leaves out has the default of
+/// its own class.
+json default_vision() {
+  return {{"model_type", "clip_vision_model"},
+          {"intermediate_size", 4096},
+          {"hidden_size", 1024},
+          {"patch_size", 14},
+          {"image_size", 336},
+          {"num_hidden_layers", 24},
+          {"num_attention_heads", 16}};
+}
+
+}  // namespace
+
+LlavaConfig LlavaConfig::from_json(const json& root) {
   const ConfigReader read(root, "root");
-  const auto part = [&](const char* key) { return read.has(key) ? read.raw(key) : nlohmann::json::object(); };
   LlavaConfig config;
-  config.vision = VisionConfig::from_json(part("vision_config"));
-  config.text = DecoderConfig::from_json(part("text_config"), read.flag("tie_word_embeddings", false));
+  config.vision =
+      VisionConfig::from_json(read.has("vision_config") ? read.raw("vision_config") : default_vision());
+  const bool tied = read.flag("tie_word_embeddings", false);
+  config.text =
+      DecoderConfig::from_json(read.has("text_config") ? read.raw("text_config") : json::object(), tied);
+  config.text.tied_head = config.text.tied_head || tied;  // true in either place
   config.image_token = read.has("image_token_id") ? read.integer("image_token_id", {})
                                                   : read.integer("image_token_index", 32000);
-  if (read.has("vision_feature_layer")) {
-    if (!read.raw("vision_feature_layer").is_number_integer())
-      throw Error(
-          "config.json: a list of feature layers is not supported; vision_feature_layer must be one number");
-    config.feature_layer = read.raw("vision_feature_layer").get<int64_t>();
-  }
+  config.feature_layers = read_feature_layers(read);
   const auto strategy = read.text("vision_feature_select_strategy", "default");
   if (strategy != "default" && strategy != "full")
     throw Error("config.json: vision_feature_select_strategy \"" + strategy + "\" is not supported");
@@ -32,11 +67,14 @@ LlavaConfig LlavaConfig::from_json(const nlohmann::json& root) {
 }
 
 int64_t LlavaConfig::vision_layers_used() const {
-  const int64_t used = feature_layer < 0 ? vision.layers + 1 + feature_layer : feature_layer;
-  if (used < 0 || used > vision.layers)
-    throw Error("config.json: vision_feature_layer " + std::to_string(feature_layer) +
-                " is outside a tower of " + std::to_string(vision.layers) + " layers");
-  return used;
+  int64_t most = 0;
+  for (const int64_t layer : feature_layers) {
+    if (layer < -vision.layers - 1 || layer > vision.layers)
+      throw Error("config.json: vision_feature_layer " + std::to_string(layer) + " is outside a tower of " +
+                  std::to_string(vision.layers) + " layers");
+    most = std::max(most, after_blocks(layer, vision));
+  }
+  return most;
 }
 
 int64_t LlavaConfig::image_tokens() const {
@@ -47,33 +85,29 @@ int64_t LlavaConfig::image_tokens() const {
 LlavaNetwork::LlavaNetwork(const LlavaConfig& c, const ParameterSource& source)
     : config(c), tower(c.vision, source, "vision_tower", c.vision_layers_used()) {
   const int64_t width = c.text.width;
-  project1 = Linear(source, "multi_modal_projector.linear_1", c.vision.width, width, c.projector_bias);
+  const auto layers = static_cast<int64_t>(c.feature_layers.size());
+  project1 =
+      Linear(source, "multi_modal_projector.linear_1", c.vision.width * layers, width, c.projector_bias);
   if (!c.linear_projector)
     project2 = Linear(source, "multi_modal_projector.linear_2", width, width, c.projector_bias);
   decoder = std::make_shared<const Decoder>(c.text, source, "language_model.model", "language_model.lm_head");
 }
 
 Tensor LlavaNetwork::image_features(const Tensor& pixels) const {
-  Tensor x = tower.forward(pixels);
+  std::vector<int64_t> blocks;
+  for (const int64_t layer : config.feature_layers) blocks.push_back(after_blocks(layer, config.vision));
+  Tensor x = at::cat(tower.forward(pixels, blocks), -1);
   if (!config.keep_class_token) x = x.narrow(1, 1, x.size(1) - 1);
   x = project1(x);
   return config.linear_projector ? x : project2(activate(config.projector_activation, x));
 }
 
-namespace {
-
-TokenIds llava_stops(const Tokenizer& tokenizer) {
-  const auto end = tokenizer.token_to_id("</s>");
-  return end ? TokenIds{*end} : TokenIds{};
-}
-
-}  // namespace
-
 Llava::Llava(std::shared_ptr<const LlavaNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
-             const ImageProcessor& processor)
-    : ImagePromptModel(network->decoder, tokenizer, network->config.image_token, llava_stops(*tokenizer)),
+             const ImageProcessor& processor, TokenIds stops, bool chatml)
+    : ImagePromptModel(network->decoder, std::move(tokenizer), network->config.image_token, std::move(stops)),
       network_(std::move(network)),
-      processor_(processor) {}
+      processor_(processor),
+      chatml_(chatml) {}
 
 ImageSpec Llava::image_spec() const {
   return {processor_.output_height(), processor_.output_width()};
@@ -92,8 +126,15 @@ Tensor Llava::image_features(const Pixels& pixels) const {
   return network_->image_features(pixels.values);
 }
 
+TowerActivations Llava::tower_activations(const Pixels& pixels) const {
+  const LlavaConfig& config = network_->config;
+  const int64_t tokens = config.vision.patches() + (config.vision.class_token ? 1 : 0);
+  return TowerActivations::of(config.vision_layers_used(), pixels.values.size(0) * tokens,
+                              config.vision.width, config.vision.mlp_width);
+}
+
 std::string Llava::render(const Query& query, bool with_image) const {
-  return render_llava(query, with_image);
+  return chatml_ ? render_llava_onevision(query, with_image) : render_llava(query, with_image);
 }
 
 TokenIds Llava::image_ids(const Pixels&) const {
@@ -114,21 +155,44 @@ std::string canonical_llava_name(const std::string& stored) {
   return name;
 }
 
+namespace {
+
+/// The projector as the first LLaVA's own code names it: one linear layer, or a sequence whose middle part is
+/// the activation.
+std::string projector_name(const std::string& name) {
+  static const std::pair<std::string, std::string> kNames[] = {
+      {"model.mm_projector.0.", "linear_1."},        {"mm_projector.0.", "linear_1."},
+      {"model.mm_projector.2.", "linear_2."},        {"mm_projector.2.", "linear_2."},
+      {"model.mm_projector.", "linear_1."},          {"mm_projector.", "linear_1."},
+      {"multi_modal_projector.linear.", "linear_1."}};
+  for (const auto& [from, to] : kNames)
+    if (name.starts_with(from)) return "multi_modal_projector." + to + name.substr(from.size());
+  return name;
+}
+
+}  // namespace
+
 std::shared_ptr<const VisionLanguageModel> load_llava(const std::filesystem::path& folder,
-                                                      const nlohmann::json& json, at::Device device,
+                                                      const nlohmann::json& root, at::Device device,
                                                       at::ScalarType dtype) {
-  LlavaConfig config = LlavaConfig::from_json(json);
+  LlavaConfig config = LlavaConfig::from_json(root);
   Weights weights(folder);
   weights.rename([&](const std::string& stored) {
-    const std::string name = canonical_llava_name(stored);
+    const std::string name = projector_name(canonical_llava_name(stored));
     return beyond_features(name, "vision_tower", config.vision_layers_used()) ? std::string() : name;
   });
+  settle_tied_head(weights, "language_model.model", "language_model.lm_head", config.text);
   config.linear_projector = !weights.has("multi_modal_projector.linear_2.weight");
   auto network = std::make_shared<const LlavaNetwork>(config, frozen_source(weights, device, dtype));
   weights.finish();
   auto tokenizer = load_tokenizer(folder, config.text.vocabulary);
+  const json text = root.value("text_config", json::object());
+  const bool chatml = chat_template(folder).find("<|im_start|>") != std::string::npos;
+  if (!chatml) known_chat_template(folder, "ASSISTANT:");
+  const bool llama = text.value("model_type", "llama") == "llama";  // whose class names an end token
   return std::make_shared<Llava>(std::move(network), std::move(tokenizer),
-                                 ImageProcessor::from_folder(folder));
+                                 ImageProcessor::from_folder(folder),
+                                 stop_tokens(folder, root, llama ? TokenIds{2} : TokenIds{}), chatml);
 }
 
 }  // namespace hijack

@@ -16,13 +16,15 @@ struct LlavaConfig {
   VisionConfig vision;
   DecoderConfig text;
   TokenId image_token = 32000;
-  int64_t feature_layer = -2;     ///< hidden state of the tower that is read; -1 = after the last block
+  /// Hidden states of the tower that are read, side by side where several; -1 = after the last block.
+  std::vector<int64_t> feature_layers = {-2};
   bool keep_class_token = false;  ///< select strategy "full"
   bool projector_bias = true;
   bool linear_projector = false;  ///< the first LLaVA: one linear layer
   Activation projector_activation = Activation::kGelu;
 
   static LlavaConfig from_json(const nlohmann::json& root);
+  /// Blocks before the last feature layer: all that are run.
   int64_t vision_layers_used() const;
   int64_t image_tokens() const;
 };
@@ -39,16 +41,18 @@ struct LlavaNetwork {
   std::shared_ptr<const Decoder> decoder;
 };
 
+/// chatml: prompts as LLaVA-OneVision has them (LLaVA-Interleave), not "USER: ... ASSISTANT:".
 class Llava : public ImagePromptModel {
  public:
   Llava(std::shared_ptr<const LlavaNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
-        const ImageProcessor& processor);
+        const ImageProcessor& processor, TokenIds stops, bool chatml = false);
 
   std::string family() const override { return "llava"; }
   ImageSpec image_spec() const override;
   Tensor to_input_space(const Tensor& image) const override;
   Pixels preprocess(const Tensor& image) const override;
   Tensor image_features(const Pixels& pixels) const override;
+  TowerActivations tower_activations(const Pixels& pixels) const override;
 
  protected:
   std::string render(const Query& query, bool with_image) const override;
@@ -57,6 +61,7 @@ class Llava : public ImagePromptModel {
  private:
   std::shared_ptr<const LlavaNetwork> network_;
   ImageProcessor processor_;
+  bool chatml_;
 };
 
 /// The names that this version of the code uses (transformers 5) for the names of any version.

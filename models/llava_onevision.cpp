@@ -165,6 +165,13 @@ Tensor LlavaOnevision::image_features(const Pixels& pixels) const {
   return network_->image_features(pixels.values, {pixels.image_height, pixels.image_width});
 }
 
+TowerActivations LlavaOnevision::tower_activations(const Pixels& pixels) const {
+  const LlavaConfig& config = network_->config.llava;
+  const int64_t tokens = config.vision.patches() + (config.vision.class_token ? 1 : 0);
+  return TowerActivations::of(config.vision_layers_used(), pixels.values.size(0) * tokens,
+                              config.vision.width, config.vision.mlp_width);
+}
+
 TokenIds LlavaOnevision::end_of_reply() const {
   const auto end = tokenizer().token_to_id("<|im_end|>");
   return end ? TokenIds{*end} : ImagePromptModel::end_of_reply();
@@ -199,6 +206,7 @@ std::shared_ptr<const VisionLanguageModel> load_llava_onevision(const std::files
   settle_tied_head(weights, "language_model.model", "language_model.lm_head", config.llava.text);
   auto network = std::make_shared<const LlavaOnevisionNetwork>(config, frozen_source(weights, device, dtype));
   weights.finish();
+  known_chat_template(folder, "<|im_start|>");
   auto tokenizer = load_tokenizer(folder, config.llava.text.vocabulary);
   return std::make_shared<LlavaOnevision>(std::move(network), std::move(tokenizer), processor,
                                           stop_tokens(folder, json));

@@ -10,6 +10,7 @@
 #include "models/llava_onevision.h"
 #include "models/paligemma.h"
 #include "models/qwen2_vl.h"
+#include "models/torchscript.h"
 #include "src/base/error.h"
 #include "src/base/json.h"
 
@@ -35,9 +36,13 @@ struct Family {
 
 // the one table of families
 constexpr Family kFamilies[] = {
-    {"llava", load_llava},       {"idefics3", load_idefics3},
-    {"smolvlm", load_idefics3},  {"llava_onevision", load_llava_onevision},
-    {"qwen2_vl", load_qwen2_vl}, {"paligemma", load_paligemma},
+    {"llava", load_llava},
+    {"idefics3", load_idefics3},
+    {"smolvlm", load_idefics3},
+    {"llava_onevision", load_llava_onevision},
+    {"qwen2_vl", load_qwen2_vl},
+    {"paligemma", load_paligemma},
+    {"torchscript", load_torchscript},
 };
 
 at::Device parse_device(const std::string& text) {
@@ -46,7 +51,7 @@ at::Device parse_device(const std::string& text) {
     device = at::Device(text);
   } catch (const c10::Error&) {
   }
-  if (!device || (!device->is_cpu() && !device->is_cuda()))
+  if (!device || (!device->is_cpu() && !device->is_cuda() && !device->is_meta()))
     throw Error("device \"" + text + "\" is not known; write cpu, cuda or cuda:1");
   if (device->is_cuda() && !at::hasCUDA())
     throw Error("device " + text + " was asked for, but this libtorch sees no CUDA device; use --device cpu");

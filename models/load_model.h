@@ -9,7 +9,9 @@
 namespace hijack {
 
 struct LoadOptions {
-  std::string device = "cpu";  ///< cpu, cuda, cuda:1
+  /// cpu, cuda, cuda:1; or meta: everything is checked, but no weight is read, and the model knows shapes
+  /// only.
+  std::string device = "cpu";
   std::string dtype = "auto";  ///< auto, float32, bfloat16, float16; auto is float32 on a CPU
 };
 

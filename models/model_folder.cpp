@@ -61,4 +61,13 @@ std::string chat_template(const fs::path& folder) {
   return "";
 }
 
+std::string known_chat_template(const fs::path& folder, const std::string& mark) {
+  const std::string text = chat_template(folder);
+  if (!text.empty() && text.find(mark) == text.npos)
+    throw Error(folder.string() + ": the chat template is not the one of this family (it has no \"" + mark +
+                "\"), so prompts would not be what the model was trained on; put back the template of the "
+                "model's page");
+  return text;
+}
+
 }  // namespace hijack

@@ -98,6 +98,12 @@ Tensor PaliGemma::image_features(const Pixels& pixels) const {
   return network_->image_features(pixels.values);
 }
 
+TowerActivations PaliGemma::tower_activations(const Pixels& pixels) const {
+  const VisionConfig& vision = network_->config.vision;
+  return TowerActivations::of(vision.layers, pixels.values.size(0) * vision.patches(), vision.width,
+                              vision.mlp_width);
+}
+
 std::string PaliGemma::render(const Query& query, bool with_image) const {
   const std::string text = render_plain(query) + "\n";
   if (with_image) return "<image>" + begin_ + text;

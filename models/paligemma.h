@@ -45,6 +45,7 @@ class PaliGemma : public ImagePromptModel {
   Tensor to_input_space(const Tensor& image) const override;
   Pixels preprocess(const Tensor& image) const override;
   Tensor image_features(const Pixels& pixels) const override;
+  TowerActivations tower_activations(const Pixels& pixels) const override;
 
  protected:
   std::string render(const Query& query, bool with_image) const override;

@@ -78,6 +78,11 @@ Tensor Qwen2Vl::image_features(const Pixels& pixels) const {
   return network_->tower.forward(pixels.values, rows, columns);
 }
 
+TowerActivations Qwen2Vl::tower_activations(const Pixels& pixels) const {
+  const Qwen2VlVisionConfig& vision = network_->config.vision;
+  return TowerActivations::of(vision.layers, pixels.values.size(0), vision.width, vision.mlp_width);
+}
+
 std::string Qwen2Vl::render(const Query& query, bool with_image) const {
   return render_chatml(query, system_, with_image ? "<|vision_start|><|image_pad|><|vision_end|>" : "");
 }
@@ -135,7 +140,7 @@ std::shared_ptr<const VisionLanguageModel> load_qwen2_vl(const std::filesystem::
   auto network = std::make_shared<const Qwen2VlNetwork>(config, frozen_source(weights, device, dtype));
   weights.finish();
   auto tokenizer = load_tokenizer(folder, config.text.vocabulary);
-  const std::string chat = chat_template(folder);
+  const std::string chat = known_chat_template(folder, "<|vision_start|>");
   return std::make_shared<Qwen2Vl>(std::move(network), std::move(tokenizer), processor,
                                    stop_tokens(folder, json, {151645}),
                                    chat.empty() ? "You are a helpful assistant." : default_system(chat));

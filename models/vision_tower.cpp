@@ -104,7 +104,7 @@ int64_t VisionTower::block_bytes(const Tensor& x) const {
   return x.size(0) * x.size(1) * (6 * config_.width + config_.mlp_width) * x.element_size();
 }
 
-Tensor VisionTower::forward(const Tensor& pixels) const {
+Tensor VisionTower::embed(const Tensor& pixels) const {
   const std::optional<Tensor> bias =
       patch_bias_.defined() ? std::optional<Tensor>(patch_bias_) : std::nullopt;
   const Tensor grid = at::conv2d(pixels.to(patch_weight_.scalar_type()), patch_weight_, bias,
@@ -113,11 +113,31 @@ Tensor VisionTower::forward(const Tensor& pixels) const {
   if (config_.class_token)
     x = at::cat({class_embedding_.to(x.scalar_type()).expand({x.size(0), 1, -1}), x}, 1);
   x = x + (config_.scaled_positions ? scaled_positions(grid.size(2), grid.size(3)) : position_);
-  if (config_.class_token) x = pre_norm_(x);
+  return config_.class_token ? pre_norm_(x) : x;
+}
+
+std::vector<Tensor> VisionTower::states(const Tensor& pixels) const {
+  std::vector<Tensor> states = {embed(pixels)};
+  const Tensor& x = states[0];
   const BlockRunner run(x, !position_.requires_grad(), static_cast<int64_t>(blocks_.size()), block_bytes(x));
-  for (const auto& block : blocks_)
-    x = run([this, &block](const auto& in) { return std::vector<Tensor>{run_block(block, in[0])}; }, {x})[0];
+  for (const auto& block : blocks_) {
+    const auto pass = [this, &block](const auto& in) { return std::vector<Tensor>{run_block(block, in[0])}; };
+    states.push_back(run(pass, {states.back()})[0]);
+  }
+  return states;
+}
+
+Tensor VisionTower::forward(const Tensor& pixels) const {
+  const Tensor x = states(pixels).back();
   return config_.post_norm ? post_norm_(x) : x;
+}
+
+std::vector<Tensor> VisionTower::forward(const Tensor& pixels,
+                                         const std::vector<int64_t>& after_blocks) const {
+  const std::vector<Tensor> all = states(pixels);
+  std::vector<Tensor> chosen;
+  for (const int64_t count : after_blocks) chosen.push_back(all.at(static_cast<size_t>(count)));
+  return chosen;
 }
 
 Tensor VisionTower::scaled_positions(int64_t rows, int64_t columns) const {

@@ -46,6 +46,8 @@ class VisionTower {
   /// pixels [N,3,h,w] normalized -> [N,T,D], the hidden state after `layers_used` blocks. h = w = image_size
   /// unless positions are scaled.
   Tensor forward(const Tensor& pixels) const;
+  /// The hidden states after so many blocks each (0: the embeddings), without the post-norm.
+  std::vector<Tensor> forward(const Tensor& pixels, const std::vector<int64_t>& after_blocks) const;
   const VisionConfig& config() const { return config_; }
 
  private:
@@ -53,8 +55,11 @@ class VisionTower {
     LayerNorm norm1, norm2;
     Linear query, key, value, output, up, down;
   };
+  Tensor embed(const Tensor& pixels) const;
   Tensor run_block(const Block& block, const Tensor& x) const;
   int64_t block_bytes(const Tensor& x) const;
+  /// The embeddings, and what each block makes of the one before.
+  std::vector<Tensor> states(const Tensor& pixels) const;
   Tensor scaled_positions(int64_t rows, int64_t columns) const;
 
   VisionConfig config_;

@@ -109,6 +109,10 @@ Tensor Weights::take(const std::string& name, at::IntArrayRef shape) {
   if (found->second.sizes() != shape)
     throw Error(where_ + ": the tensor " + name + " has the shape " + shape_text(found->second.sizes()) +
                 ", but config.json asks for " + shape_text(shape));
+  if (!at::isFloatingType(found->second.scalar_type()))
+    throw Error(where_ + ": the tensor " + name + " is of type " +
+                c10::toString(found->second.scalar_type()) +
+                "; weights must be floating-point numbers (quantized checkpoints are not supported)");
   used_.insert(name);
   return found->second;
 }

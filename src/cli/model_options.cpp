@@ -29,6 +29,7 @@ std::filesystem::path ModelOptions::folder() const {
 }
 
 std::shared_ptr<const VisionLanguageModel> ModelOptions::load() const {
+  if (device == "meta") throw Error("Device meta has no numbers to compute with; use --device cpu or cuda.");
   if (threads > 0) at::set_num_threads(static_cast<int>(threads));
   return load_model(folder(), {device, dtype});
 }

@@ -1,5 +1,7 @@
 #include <iostream>
 
+#include "models/memory_estimate.h"
+#include "models/preprocess/processor_config.h"
 #include "models/safetensors.h"
 #include "src/base/error.h"
 #include "src/base/json.h"
@@ -17,20 +19,33 @@ struct ModelsArguments {
   ModelOptions inspected;
 };
 
+using Rows = std::vector<std::pair<std::string, std::string>>;
+
+std::string dtype_name(at::ScalarType dtype) {
+  if (dtype == at::kFloat) return "float32";
+  if (dtype == at::kBFloat16) return "bfloat16";
+  if (dtype == at::kHalf) return "float16";
+  return c10::toString(dtype);
+}
+
+/// What the headers of the weights say.
 struct StoredWeights {
   int64_t parameters = 0;
   int64_t files = 0;
-  std::set<std::string> dtypes;
+  std::map<std::string, int64_t> dtypes;  // parameters of each
 };
 
 StoredWeights stored_weights(const fs::path& folder) {
   StoredWeights stored;
+  const bool single = fs::is_regular_file(folder / "model.safetensors");
   for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.path().extension() != ".safetensors") continue;
+    const std::string name = entry.path().filename().string();
+    if (single ? name != "model.safetensors" : !name.starts_with("model-") || !name.ends_with(".safetensors"))
+      continue;
     ++stored.files;
-    for (const auto& [name, tensor] : load_safetensors(entry.path())) {
+    for (const auto& [tensor_name, tensor] : load_safetensors(entry.path())) {
       stored.parameters += tensor.numel();
-      stored.dtypes.insert(c10::toString(tensor.scalar_type()));
+      stored.dtypes[dtype_name(tensor.scalar_type())] += tensor.numel();
     }
   }
   return stored;
@@ -42,26 +57,63 @@ std::string gigabytes(double bytes) {
   return text;
 }
 
-std::string joined(const std::set<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
+/// "6.7 GB float32, 3.4 GB bfloat16".
+std::string in_both(double float32, double bfloat16) {
+  return gigabytes(float32) + " float32, " + gigabytes(bfloat16) + " bfloat16";
 }
 
-/// What the model says of itself once loaded, or why it does not load.
-std::vector<std::vector<std::string>> loaded_rows(const fs::path& folder) {
+Rows weight_rows(const StoredWeights& stored) {
+  std::string dtypes;
+  for (const auto& [name, count] : stored.dtypes)
+    dtypes += (dtypes.empty() ? "" : ", ") + name +
+              (stored.dtypes.size() > 1 ? " " + std::to_string(count) : std::string());
+  return {{"parameters", std::to_string(stored.parameters)},
+          {"dtype on disk",
+           dtypes + (stored.files == 1 ? " (1 file)" : " (" + std::to_string(stored.files) + " files)")}};
+}
+
+Rows memory_rows(const ImagePromptModel& model, const Pixels& pixels, int64_t parameters) {
+  const MemoryEstimate wide = estimate_memory(model, pixels, parameters, at::kFloat);
+  const MemoryEstimate narrow = estimate_memory(model, pixels, parameters, at::kBFloat16);
+  return {{"weights in memory", in_both(wide.weights, narrow.weights)},
+          {"memory of chat", in_both(wide.chat, narrow.chat)},
+          {"memory of attack", in_both(wide.attack, narrow.attack)},
+          {"  with recomputation", in_both(wide.attack_recomputed, narrow.attack_recomputed)}};
+}
+
+/// What the model says of itself; loaded without its weights.
+Rows image_model_rows(const fs::path& folder, int64_t parameters) {
+  const auto model = load_model(folder, {.device = "meta"});
+  const at::NoGradGuard no_grad;
+  const ImageSpec image = model->image_spec();
+  const Pixels pixels = model->preprocess(at::full({1, 3, image.height, image.width}, 0.5));
+  const int64_t views = pixels.values.dim() == 4 ? pixels.values.size(0) : 1;
+  const auto* prompted = dynamic_cast<const ImagePromptModel*>(model.get());
+  std::string size = std::to_string(image.width) + " x " + std::to_string(image.height) + " pixels";
+  if (prompted != nullptr) size += ", " + std::to_string(prompted->image_tokens(pixels)) + " tokens";
+  if (views > 1) size += ", " + std::to_string(views) + " views";
+  Rows rows = {{"image", size}, {"vocabulary", std::to_string(model->tokenizer().vocabulary_size())}};
+  if (prompted != nullptr) {
+    rows.emplace_back("context window",
+                      std::to_string(prompted->decoder().config().max_positions) + " tokens");
+    for (auto& row : memory_rows(*prompted, pixels, parameters)) rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+Rows text_model_rows(const fs::path& folder) {
+  const auto model = load_language_model(folder, {.device = "meta"});
+  return {{"image", "none: a language model, for the perplexity and paraphrase defenses"},
+          {"vocabulary", std::to_string(model->tokenizer().vocabulary_size())}};
+}
+
+/// Runs one check; its Error is another problem.
+template <class Check>
+void note(std::vector<std::string>& problems, const Check& check) {
   try {
-    const auto model = load_model(folder);
-    const ImageSpec image = model->image_spec();
-    const at::NoGradGuard no_grad;
-    const Tensor features =
-        model->image_features(model->preprocess(at::full({1, 3, image.height, image.width}, 0.5)));
-    return {{"supported", "yes"},
-            {"image", std::to_string(image.width) + " x " + std::to_string(image.height) + " pixels, " +
-                          std::to_string(features.size(1)) + " tokens"},
-            {"vocabulary", std::to_string(model->tokenizer().vocabulary_size())}};
+    check();
   } catch (const Error& error) {
-    return {{"supported", std::string("no: ") + error.what()}};
+    problems.emplace_back(error.what());
   }
 }
 
@@ -69,19 +121,33 @@ int inspect(const ModelsArguments& arguments) {
   const fs::path folder = arguments.inspected.folder();
   const auto config = read_json(folder / "config.json");
   if (!config.is_object()) throw Error((folder / "config.json").string() + " is not a JSON object.");
-  const auto type = config.find("model_type");
-  const StoredWeights stored = stored_weights(folder);
-  const auto parameters = static_cast<double>(stored.parameters);
-  std::vector<std::vector<std::string>> rows = {
-      {"folder", folder.string()},
-      {"family", type != config.end() && type->is_string() ? printable(type->get<std::string>())
-                                                           : "not named in config.json"},
-      {"parameters", std::to_string(stored.parameters) + " (" + joined(stored.dtypes) + ", " +
-                         std::to_string(stored.files) + (stored.files == 1 ? " file)" : " files)")},
-      {"weights in memory",
-       gigabytes(4 * parameters) + " float32, " + gigabytes(2 * parameters) + " bfloat16"}};
-  for (auto& row : loaded_rows(folder)) rows.push_back(std::move(row));
-  for (const auto& row : rows) std::cout << row[0] << std::string(20 - row[0].size(), ' ') << row[1] << "\n";
+  const auto found = config.find("model_type");
+  const std::string type = found != config.end() && found->is_string() ? found->get<std::string>() : "";
+  const bool text_only = is_decoder(type);
+
+  Rows rows = {{"folder", folder.string()},
+               {"family", type.empty() ? "not named in config.json" : printable(type)}};
+  std::vector<std::string> problems;
+  StoredWeights stored;
+  note(problems, [&] { stored = stored_weights(folder); });
+  if (problems.empty()) note(problems, [&] { const Weights all_there(folder); });
+  if (stored.files > 0)
+    for (auto& row : weight_rows(stored)) rows.push_back(std::move(row));
+  note(problems, [&] { Tokenizer::from_file(folder / "tokenizer.json"); });
+  if (!text_only) note(problems, [&] { processor_json(folder); });
+  // what fails with everything there is a part that is not supported
+  if (problems.empty())
+    note(problems, [&] {
+      for (auto& row : text_only ? text_model_rows(folder) : image_model_rows(folder, stored.parameters))
+        rows.push_back(std::move(row));
+    });
+  rows.emplace_back("supported", problems.empty() ? "yes" : "no");
+  for (const std::string& problem : problems) rows.emplace_back("problem", problem);
+  for (const auto& [name, value] : rows)
+    std::cout << name << std::string(22 - name.size(), ' ') << value << "\n";
+  if (!problems.empty())
+    throw Error(folder.string() +
+                " cannot be loaded as it is; 'problem' above says what is missing or not supported.");
   return 0;
 }
 

@@ -12,6 +12,10 @@ if(HIJACK_SANITIZE)
                          -fno-sanitize-recover=all)
   target_link_options(hijack_options INTERFACE -fsanitize=${HIJACK_SANITIZE})
 endif()
+if(HIJACK_FUZZ)
+  # vptr would need the type information of libraries that are built without it
+  target_compile_options(hijack_options INTERFACE -fsanitize=fuzzer-no-link -fno-sanitize=vptr,function)
+endif()
 target_include_directories(hijack_options INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
                            $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/hijack>)
 target_link_libraries(hijack_options INTERFACE hijack::torch)

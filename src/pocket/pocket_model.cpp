@@ -35,7 +35,7 @@ nlohmann::json config_json(const LlavaConfig& c) {
           {"multimodal_projector_bias", true},
           {"projector_hidden_act", "gelu"},
           {"tie_word_embeddings", false},
-          {"vision_feature_layer", c.feature_layer},
+          {"vision_feature_layer", c.feature_layers.front()},
           {"vision_feature_select_strategy", "default"},
           {"text_config",
            {{"model_type", "llama"},
@@ -104,7 +104,7 @@ LlavaConfig pocket_config() {
                  .max_positions = 512,
                  .epsilon = 1e-5};
   config.image_token = kImageToken;
-  config.feature_layer = -1;
+  config.feature_layers = {-1};
   return config;
 }
 

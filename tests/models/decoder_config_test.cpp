@@ -59,6 +59,30 @@ TEST(DecoderConfig, RotarySettings) {
   EXPECT_NE(why_not(config).find("mrope"), std::string::npos);
 }
 
+TEST(DecoderConfig, ScaledRopes) {
+  json config = {
+      {"model_type", "llama"}, {"hidden_size", 32}, {"num_attention_heads", 2}, {"rope_theta", 100.0}};
+  config["rope_scaling"] = {{"type", "linear"}, {"factor", 4.0}};
+  const auto linear = DecoderConfig::from_json(config, false).rope_scaling;
+  const Tensor plain = rotary_frequencies(16, 100);
+  EXPECT_TRUE(at::allclose(rotary_frequencies(16, 100, linear), plain / 4));
+  config["rope_scaling"] = {{"rope_type", "llama3"},
+                            {"factor", 8.0},
+                            {"low_freq_factor", 1.0},
+                            {"high_freq_factor", 4.0},
+                            {"original_max_position_embeddings", 64}};
+  const Tensor scaled = rotary_frequencies(16, 100, DecoderConfig::from_json(config, false).rope_scaling);
+  // wavelengths below 16 positions stay, those above 64 are stretched 8 times, the ramp is between
+  EXPECT_EQ(scaled[0].item<float>(), plain[0].item<float>());
+  EXPECT_NEAR(scaled[7].item<float>(), plain[7].item<float>() / 8, 1e-7);
+  const double between = 100.0, wave = 2 * M_PI * std::pow(between, 4.0 / 8), ramp = (64 / wave - 1) / 3;
+  EXPECT_NEAR(scaled[4].item<float>(), plain[4].item<double>() * ((1 - ramp) / 8 + ramp), 1e-6);
+  config["rope_scaling"]["factor"] = 0.5;
+  EXPECT_NE(why_not(config).find("factor"), std::string::npos);
+  config["rope_scaling"] = {{"type", "yarn"}, {"factor", 4.0}};
+  EXPECT_NE(why_not(config).find("yarn"), std::string::npos);
+}
+
 TEST(DecoderConfig, SectionsOfMrope) {
   json config = {{"model_type", "qwen2_vl_text"},
                  {"hidden_size", 64},

@@ -151,7 +151,7 @@ TEST_P(LlavaGolden, RepliesOfABatchAreEqual) {
   for (size_t i = 0; i < cases.size(); ++i) EXPECT_EQ(replies[i], cases[i].reply) << cases[i].key;
 }
 
-INSTANTIATE_TEST_SUITE_P(Checkpoints, LlavaGolden, testing::Values("clip_gqa", "hub_bf16", "siglip"),
+INSTANTIATE_TEST_SUITE_P(Checkpoints, LlavaGolden, testing::Values("clip_gqa", "hub_bf16", "siglip", "lists"),
                          [](const auto& parameter) { return std::string(parameter.param); });
 
 }  // namespace

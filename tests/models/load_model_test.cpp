@@ -70,6 +70,30 @@ TEST_F(LoadModel, MissingProcessor) {
   EXPECT_SAYS(why_not(), "processor_config.json");
 }
 
+TEST_F(LoadModel, AnotherChatTemplateIsRefused) {
+  write_file(folder_ / "chat_template.jinja", "{% for message in messages %}[INST]{% endfor %}");
+  EXPECT_SAYS(why_not(), "chat template");
+}
+
+TEST_F(LoadModel, ProjectorOfTheFirstLlava) {
+  TensorMap tensors, renamed;
+  for (const auto& [name, tensor] : load_safetensors(folder_ / "model.safetensors")) {
+    const std::string part = "multi_modal_projector.linear_1.";
+    if (name.find("linear_2") != name.npos) continue;
+    const size_t at = name.find(part);
+    renamed[at == name.npos ? name : "model.mm_projector." + name.substr(at + part.size())] = tensor.clone();
+  }
+  fs::remove(folder_ / "model.safetensors");
+  save_safetensors(renamed, folder_ / "model.safetensors");
+  EXPECT_EQ(why_not(), "loaded");
+}
+
+TEST_F(LoadModel, MetaChecksButReadsNothing) {
+  EXPECT_EQ(why_not({.device = "meta"}), "loaded");
+  set("config.json", "/text_config/vocab_size", 999);
+  EXPECT_SAYS(why_not({.device = "meta"}), "999");
+}
+
 TEST_F(LoadModel, TruncatedWeights) {
   fs::resize_file(folder_ / "model.safetensors", fs::file_size(folder_ / "model.safetensors") - 100);
   EXPECT_SAYS(why_not(), "model.safetensors");
@@ -108,8 +132,8 @@ TEST_F(LoadModel, UnsupportedRope) {
   set("config.json", "/text_config/rope_parameters/rope_type", "yarn");
   EXPECT_SAYS(why_not(), "yarn");
   set("config.json", "/text_config/rope_parameters/rope_type", "default");
-  set("config.json", "/text_config/rope_scaling", {{"type", "linear"}, {"factor", 2.0}});
-  EXPECT_SAYS(why_not(), "linear");
+  set("config.json", "/text_config/rope_scaling", {{"type", "dynamic"}, {"factor", 2.0}});
+  EXPECT_SAYS(why_not(), "dynamic");
 }
 
 TEST_F(LoadModel, AbsurdNumbers) {
@@ -123,6 +147,12 @@ TEST_F(LoadModel, AbsurdNumbers) {
 TEST_F(LoadModel, FeatureLayerOutsideTheTower) {
   set("config.json", "/vision_feature_layer", -9);
   EXPECT_SAYS(why_not(), "vision_feature_layer");
+  set("config.json", "/vision_feature_layer", {-1, 9});
+  EXPECT_SAYS(why_not(), "vision_feature_layer");
+  set("config.json", "/vision_feature_layer", nlohmann::json::array());
+  EXPECT_SAYS(why_not(), "vision_feature_layer");
+  set("config.json", "/vision_feature_layer", {-1, -2});
+  EXPECT_SAYS(why_not(), "multi_modal_projector.linear_1.weight");
 }
 
 TEST_F(LoadModel, JsonThatIsNone) {

@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """Makes the tiny random LLaVA checkpoints of this folder and what transformers says about them.
 
-    python tests/golden/llava/make.py        (transformers 5.23, torch 2.13, tokenizers, safetensors, Pillow)
+    python tests/golden/llava/make.py [NAME]   (transformers 5.23, torch 2.13, tokenizers, safetensors, Pillow)
 
 clip_gqa  CLIP tower, feature layer -1, Llama with grouped-query attention, fp32, as save_pretrained of transformers 5
 hub_bf16  CLIP tower, feature layer -2, as the hub has llava-1.5: sharded bf16, old tensor names, defaults left out of
           config.json, two preprocessor files, chat template as JSON
 siglip    SigLIP tower, strategy "full", byte-level tokenizer, tied head, bf16, transformers 5 names
+lists     three feature layers side by side, rope of type llama3, bf16
 Every folder gets expected.json (texts, ids, losses, replies) and expected.safetensors (numbers, computed in fp32).
 """
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import torch
@@ -164,6 +166,26 @@ def make_siglip(folder, seed):
     return LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval(), processor
 
 
+def make_lists(folder, seed):
+    tokenizer = llama_tokenizer(306)
+    vision = CLIPVisionConfig(hidden_size=16, intermediate_size=24, num_hidden_layers=3, num_attention_heads=2,
+                              image_size=28, patch_size=7, projection_dim=16, hidden_act="gelu")
+    rope = {"rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 32}
+    text = LlamaConfig(hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, vocab_size=308,
+                       max_position_embeddings=256, rope_parameters=rope, bos_token_id=1, eos_token_id=2)
+    model = model_of(vision, text, tokenizer, seed, image_token_index=tokenizer.token_to_id("<image>"),
+                     vision_feature_layer=[-2, 1, -1], image_seq_length=16)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>",
+                                   pad_token="<pad>", clean_up_tokenization_spaces=False)
+    pictures = CLIPImageProcessorPil(size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28})
+    processor = LlavaProcessor(pictures, fast, patch_size=7, vision_feature_select_strategy="default",
+                               chat_template=TEMPLATE, num_additional_image_tokens=1)
+    model.to(torch.bfloat16).save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval(), processor
+
+
 def hub_name(name):
     """transformers 5 in memory -> as llava-1.5 lies on the hub."""
     for new, old in (("model.vision_tower.", "vision_tower.vision_model."), ("lm_head.", "language_model.lm_head."),
@@ -309,7 +331,9 @@ def main():
     torch.set_num_threads(1)
     images()
     for make, pictures in ((make_clip_gqa, ["wide", "tall", "gray"]), (make_hub_bf16, ["wide", "gray"]),
-                           (make_siglip, ["wide"])):
+                           (make_siglip, ["wide"]), (make_lists, ["gray"])):
+        if len(sys.argv) > 1 and make.__name__.removeprefix("make_") not in sys.argv[1:]:
+            continue
         folder = HERE / make.__name__.removeprefix("make_")
         for seed in range(1, 200):
             shutil.rmtree(folder, ignore_errors=True)

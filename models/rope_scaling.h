@@ -1,0 +1,31 @@
+#pragma once
+#include <cstdint>
+
+#include "src/base/tensor.h"
+
+namespace hijack {
+
+class ConfigReader;
+
+/// How a decoder was stretched to texts longer than it was first trained on: `rope_scaling` of config.json,
+/// in transformers 5 part of `rope_parameters`.
+struct RopeScaling {
+  enum class Kind {
+    kNone,
+    kLinear,  ///< all frequencies / factor (Chen et al. 2023)
+    kLlama3,  ///< low frequencies / factor, high ones as they are, a ramp between (Grattafiori et al. 2024)
+  };
+  Kind kind = Kind::kNone;
+  double factor = 1;
+  double low_factor = 1;  ///< llama3: wavelengths above original_positions / low_factor are low frequencies
+  double high_factor = 4;
+  int64_t original_positions = 8192;
+
+  /// parameters: the object that has rope_type (or type). Throws Error for a type that is none of these.
+  static RopeScaling from_json(const ConfigReader& parameters, int64_t max_positions);
+};
+
+/// Angles by which a position turns each pair of a head's channels, float32 [head_dim/2].
+Tensor rotary_frequencies(int64_t head_dim, double theta, const RopeScaling& scaling = {});
+
+}  // namespace hijack

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""Makes the seeds of tests/fuzz/corpus from the golden data and from small files made here (fixed content).
+
+    python tests/fuzz/make_corpus.py      (Pillow; what a fuzzer finds is added by hand, under a name that says what it was)
+"""
+import json
+import shutil
+import struct
+from pathlib import Path
+
+from PIL import Image
+
+HERE = Path(__file__).resolve().parent
+GOLDEN = HERE.parent / "golden"
+CORPUS = HERE / "corpus"
+
+
+def put(target, name, data):
+    folder = CORPUS / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+
+
+def stored(header, data=b"", length=None):
+    text = header if isinstance(header, bytes) else json.dumps(header, separators=(",", ":")).encode()
+    return struct.pack("<Q", len(text) if length is None else length) + text + data
+
+
+def tensor(dtype, shape, begin, end):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+def safetensors():
+    two = {"a": tensor("F32", [2, 3], 0, 24), "b": tensor("BF16", [4], 24, 32)}
+    cases = {
+        "two": stored(two, bytes(32)), "metadata": stored({"__metadata__": {"format": "pt"}, **two}, bytes(32)),
+        "scalar_and_empty": stored({"s": tensor("I64", [], 0, 8), "e": tensor("F16", [0, 5], 8, 8)}, bytes(8)),
+        "bool_unaligned": stored({"m": tensor("BOOL", [3], 0, 3), "f": tensor("F64", [1], 3, 11)}, bytes(11)),
+        "truncated": stored(two, bytes(31)), "longer": stored(two, bytes(33)),
+        "gap": stored({"a": tensor("U8", [1], 1, 2)}, bytes(2)),
+        "overlap": stored({"a": tensor("U8", [2], 0, 2), "b": tensor("U8", [2], 1, 3)}, bytes(3)),
+        "overflow": stored({"a": tensor("F32", [1 << 62, 8], 0, 32)}, bytes(32)),
+        "negative": stored({"a": tensor("F32", [-1], 0, 4)}, bytes(4)), "huge_header": stored(two, b"", (1 << 64) - 8),
+        "twice": stored(b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],'
+                        b'"data_offsets":[0,1]}}', b"x"),
+        "odd_dtype": stored({"a": tensor("F8_E4M3", [1], 0, 1)}, b"x"), "padded": stored(b"{}       "), "nothing": b"",
+    }
+    for name, data in cases.items():
+        put("safetensors", name, data)
+
+
+def trimmed(tokenizer):
+    """The first words and merges only."""
+    model = tokenizer["model"]
+    words = sorted(model["vocab"], key=model["vocab"].get)
+    kept = [word for word in words if model["vocab"][word] < 280 or len(word) < 2][:330]
+    model["vocab"] = {word: model["vocab"][word] for word in kept}
+    pairs = [merge.split(" ", 1) if isinstance(merge, str) else merge for merge in model["merges"]]
+    model["merges"] = [merge for merge, pair in zip(model["merges"], pairs)
+                       if all(part in model["vocab"] for part in (*pair, "".join(pair)))][:30]
+    return tokenizer
+
+
+def tokenizers():
+    for file in sorted((GOLDEN / "tokenizer").glob("*.json")):
+        if file.name != "strings.json":
+            text = json.dumps(trimmed(json.loads(file.read_text(encoding="utf-8"))), ensure_ascii=False,
+                              separators=(",", ":"))
+            put("tokenizer", file.name, text)
+    model = {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2, "<unk>": 3}, "merges": ["a b"], "unk_token": "<unk>"}
+    put("tokenizer", "small.json", json.dumps({"model": model, "added_tokens": []}))
+    put("tokenizer", "regex.json", json.dumps({"model": model, "pre_tokenizer": {
+        "type": "Split", "pattern": {"Regex": "(a+)+$|\\s+(?!\\S)"}, "behavior": "Isolated", "invert": False}}))
+    put("tokenizer", "same_id.json", json.dumps({"model": {**model, "vocab": {"a": 0, "b": 0}}}))
+    put("tokenizer", "growing.json", json.dumps({"model": model, "normalizer": {
+        "type": "Sequence", "normalizers": [{"type": "Replace", "pattern": {"String": "o"}, "content": "oooooooo"}] * 12}}))
+
+
+def configs():
+    for file in sorted(GOLDEN.glob("*/*/config.json")):
+        put("config", f"{file.parents[1].name}-{file.parent.name}.json", file.read_bytes())
+    for file in sorted([*GOLDEN.glob("*/*/processor_config.json"), *GOLDEN.glob("*/*/preprocessor_config.json")]):
+        settings = json.loads(file.read_text(encoding="utf-8"))
+        settings = settings.get("image_processor", settings)
+        if "image_mean" in settings:
+            put("config", f"{file.parents[1].name}-{file.parent.name}-processor.json", json.dumps(settings))
+    put("config", "deep.json", "[" * 5000 + "]" * 5000)
+    put("config", "large_numbers.json", json.dumps({"model_type": "llava", "vision_config": {
+        "image_size": 2**31 - 1, "patch_size": 1, "hidden_size": 2**31 - 1, "num_attention_heads": 1},
+        "text_config": {"hidden_size": 2**31 - 1, "num_attention_heads": 1, "head_dim": 2**31 - 2}}))
+
+
+def images():
+    for file in sorted([*GOLDEN.glob("*/images/*.png"), *GOLDEN.glob("*/images/*.jpg")]):
+        if file.stat().st_size < 5000:
+            put("image", f"{file.parents[1].name}-{file.name}", file.read_bytes())
+    work = CORPUS / "image"
+    picture = Image.linear_gradient("L").resize((20, 14)).convert("RGB")
+    picture.save(work / "lossy.webp", quality=50)
+    picture.save(work / "lossless.webp", lossless=True)
+    picture.save(work / "progressive.jpg", progressive=True, quality=60)
+    picture.convert("P").save(work / "palette.png")
+    picture.convert("1").save(work / "bits.png")
+    picture.convert("LA").save(work / "gray_alpha.png")
+    picture.convert("CMYK").save(work / "cmyk.jpg")
+    picture.convert("I;16").save(work / "deep.png")
+    for name in ("palette.png", "progressive.jpg", "lossy.webp"):
+        data = (work / name).read_bytes()
+        (work / f"cut-{name}").write_bytes(data[:len(data) * 2 // 3])
+
+
+if __name__ == "__main__":
+    shutil.rmtree(CORPUS, ignore_errors=True)
+    safetensors()
+    tokenizers()
+    configs()
+    images()
