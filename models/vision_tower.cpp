@@ -118,8 +118,8 @@ Tensor VisionTower::embed(const Tensor& pixels) const {
 
 std::vector<Tensor> VisionTower::states(const Tensor& pixels) const {
   std::vector<Tensor> states = {embed(pixels)};
-  const Tensor& x = states[0];
-  const BlockRunner run(x, !position_.requires_grad(), static_cast<int64_t>(blocks_.size()), block_bytes(x));
+  const BlockRunner run(states[0], !position_.requires_grad(), static_cast<int64_t>(blocks_.size()),
+                        block_bytes(states[0]));
   for (const auto& block : blocks_) {
     const auto pass = [this, &block](const auto& in) { return std::vector<Tensor>{run_block(block, in[0])}; };
     states.push_back(run(pass, {states.back()})[0]);
