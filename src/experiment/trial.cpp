@@ -2,7 +2,6 @@
 
 #include <chrono>
 
-#include "defenses/kinds.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/experiment/methods.h"

@@ -6,6 +6,7 @@
 #include "attacks/text/suffix.h"
 #include "attacks/text/suffixed.h"
 #include "attacks/universal.h"
+#include "defenses/kinds.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/experiment/adaptive.h"
