@@ -118,11 +118,14 @@ Tensor VisionTower::forward(const Tensor& pixels) const {
 
 std::vector<Tensor> VisionTower::forward(const Tensor& pixels,
                                          const std::vector<int64_t>& after_blocks) const {
-  std::vector<Tensor> states = {embed(pixels)};
-  for (const auto& block : blocks_) states.push_back(run_block(block, states.back()));
-  std::vector<Tensor> chosen;
-  for (const int64_t count : after_blocks) chosen.push_back(states.at(static_cast<size_t>(count)));
-  return chosen;
+  std::vector<Tensor> chosen(after_blocks.size());
+  Tensor x = embed(pixels);
+  for (size_t done = 0;; ++done) {
+    for (size_t i = 0; i < chosen.size(); ++i)
+      if (after_blocks[i] == static_cast<int64_t>(done)) chosen[i] = x;
+    if (done == blocks_.size()) return chosen;
+    x = run_block(blocks_[done], x);
+  }
 }
 
 Tensor VisionTower::scaled_positions(int64_t rows, int64_t columns) const {
