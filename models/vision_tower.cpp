@@ -116,28 +116,25 @@ Tensor VisionTower::embed(const Tensor& pixels) const {
   return config_.class_token ? pre_norm_(x) : x;
 }
 
-std::vector<Tensor> VisionTower::states(const Tensor& pixels) const {
-  std::vector<Tensor> states = {embed(pixels)};
-  const BlockRunner run(states[0], !position_.requires_grad(), static_cast<int64_t>(blocks_.size()),
-                        block_bytes(states[0]));
-  for (const auto& block : blocks_) {
-    const auto pass = [this, &block](const auto& in) { return std::vector<Tensor>{run_block(block, in[0])}; };
-    states.push_back(run(pass, {states.back()})[0]);
-  }
-  return states;
-}
-
 Tensor VisionTower::forward(const Tensor& pixels) const {
-  const Tensor x = states(pixels).back();
+  const Tensor x = forward(pixels, {static_cast<int64_t>(blocks_.size())})[0];
   return config_.post_norm ? post_norm_(x) : x;
 }
 
 std::vector<Tensor> VisionTower::forward(const Tensor& pixels,
                                          const std::vector<int64_t>& after_blocks) const {
-  const std::vector<Tensor> all = states(pixels);
-  std::vector<Tensor> chosen;
-  for (const int64_t count : after_blocks) chosen.push_back(all.at(static_cast<size_t>(count)));
-  return chosen;
+  std::vector<Tensor> chosen(after_blocks.size());
+  Tensor x = embed(pixels);
+  const BlockRunner run(x, !position_.requires_grad(), static_cast<int64_t>(blocks_.size()), block_bytes(x));
+  for (size_t done = 0;; ++done) {
+    for (size_t i = 0; i < chosen.size(); ++i)
+      if (after_blocks[i] == static_cast<int64_t>(done)) chosen[i] = x;
+    if (done == blocks_.size()) return chosen;
+    const auto pass = [this, &block = blocks_[done]](const auto& in) {
+      return std::vector<Tensor>{run_block(block, in[0])};
+    };
+    x = run(pass, {x})[0];
+  }
 }
 
 Tensor VisionTower::scaled_positions(int64_t rows, int64_t columns) const {

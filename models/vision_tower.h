@@ -58,8 +58,6 @@ class VisionTower {
   Tensor embed(const Tensor& pixels) const;
   Tensor run_block(const Block& block, const Tensor& x) const;
   int64_t block_bytes(const Tensor& x) const;
-  /// The embeddings, and what each block makes of the one before.
-  std::vector<Tensor> states(const Tensor& pixels) const;
   Tensor scaled_positions(int64_t rows, int64_t columns) const;
 
   VisionConfig config_;
