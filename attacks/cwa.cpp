@@ -5,6 +5,7 @@
 #include "attacks/constraints/balls.h"
 #include "attacks/direction.h"
 #include "attacks/optimizer_state.h"
+#include "src/base/error.h"
 
 namespace hijack {
 namespace {
@@ -34,7 +35,12 @@ double inner_length(const Constraint& constraint, double size, const Tensor& ima
 Cwa::Cwa(const OptimizerConfig& config, const Constraint& constraint)
     : step_size_(config.step_size > 0 ? config.step_size : default_step(constraint)),
       momentum_(config.momentum),
-      models_(std::max<int64_t>(1, config.models)) {}
+      models_(std::max<int64_t>(1, config.models)) {
+  if (std::holds_alternative<MovingPatch>(constraint))
+    throw Error(
+        "optimizer cwa shows one image to all models of a cycle, but constraint moving_patch puts the patch "
+        "elsewhere at each step: use optimizer pgd, adam or sgd.");
+}
 
 Tensor Cwa::next(const Evaluation& now, const Constraint& constraint, const Tensor& origin, int64_t step) {
   const at::NoGradGuard no_grad;
@@ -42,6 +48,7 @@ Tensor Cwa::next(const Evaluation& now, const Constraint& constraint, const Tens
   if (turn == 0) {
     outer_ = now.image;
     inner_ = at::zeros_like(now.image);
+    if (!accumulated_.defined()) accumulated_ = at::zeros_like(now.image);
     return project(constraint, now.image + kReverse * step_size_ * steepest(constraint, now.gradient),
                    origin);
   }
@@ -49,8 +56,7 @@ Tensor Cwa::next(const Evaluation& now, const Constraint& constraint, const Tens
   const double length = inner_length(constraint, step_size_, now.image);
   const Tensor led = project(constraint, now.image - length * inner_, origin);
   if (turn < models_) return led;
-  const Tensor way = led - outer_;
-  accumulated_ = accumulated_.defined() ? momentum_ * accumulated_ + way : way;
+  accumulated_ = momentum_ * accumulated_ + (led - outer_);
   outer_ = project(constraint, outer_ + step_size_ * steepest(constraint, accumulated_), origin);
   return outer_;
 }

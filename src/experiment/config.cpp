@@ -97,6 +97,10 @@ void check_files(const AttackConfig& config) {
 void check_optimizer(AttackConfig& config, const std::set<std::string>& given) {
   // Where a patch or mask lies is checked once the model's image size is known.
   const Constraint constraint = read_constraint(config.constraint);
+  const auto cycle = static_cast<int64_t>(config.ensemble.size()) + 2;
+  if (config.optimizer.name == "cwa" && config.restarts > 0 && config.optimizer.steps % cycle != 0)
+    throw Error("The optimizer cwa works in cycles of " + std::to_string(cycle) +
+                " steps: with --restarts, --steps must be a multiple of that.");
   if (!make_optimizer(config.optimizer, constraint)->needs_deterministic_objective()) return;
   if (!config.augmentation.names.empty())
     throw Error(

@@ -154,7 +154,7 @@ TEST(Behavior, BadConfigsAreRefused) {
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(),
                  "there is no behavior 'sting': did you mean 'string'? Known are string, leak, refusal, "
-                 "disinformation, untargeted and verbose.");
+                 "disinformation, untargeted, verbose and corpus.");
   }
 }
 
