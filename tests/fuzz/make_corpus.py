@@ -73,7 +73,7 @@ def tokenizers():
         "type": "Split", "pattern": {"Regex": "(a+)+$|\\s+(?!\\S)"}, "behavior": "Isolated", "invert": False}}))
     put("tokenizer", "same_id.json", json.dumps({"model": {**model, "vocab": {"a": 0, "b": 0}}}))
     put("tokenizer", "growing.json", json.dumps({"model": model, "normalizer": {
-        "type": "Sequence", "normalizers": [{"type": "Replace", "pattern": {"String": "o"}, "content": "oooooooo"}] * 6}}))
+        "type": "Sequence", "normalizers": [{"type": "Replace", "pattern": {"String": "o"}, "content": "oooooooo"}] * 3}}))
 
 
 def configs():
