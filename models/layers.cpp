@@ -32,7 +32,8 @@ void widen_rows(const Tensor& weight, Use use) {
 }
 
 struct WidenedLinear : torch::autograd::Function<WidenedLinear> {
-  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
+                        const std::optional<Tensor>& bias) {
     context->save_for_backward({weight});
     const Tensor rows = x.reshape({-1, x.size(-1)});
     Tensor out = at::empty({rows.size(0), weight.size(0)}, x.options());
@@ -40,7 +41,7 @@ struct WidenedLinear : torch::autograd::Function<WidenedLinear> {
       Tensor part = out.narrow(1, first, piece.size(0));
       at::mm_out(part, rows, piece.t());
     });
-    if (bias.defined()) out.add_(bias);
+    if (bias) out.add_(*bias);
     std::vector<int64_t> shape = x.sizes().vec();
     shape.back() = weight.size(0);
     return out.view(shape);
@@ -77,9 +78,10 @@ at::ScalarType compute_dtype(at::ScalarType stored, at::Device device) {
 }
 
 Tensor Linear::operator()(const Tensor& x) const {
+  const std::optional<Tensor> optional_bias = bias.defined() ? std::optional<Tensor>(bias) : std::nullopt;
   if (x.scalar_type() == at::kFloat && is_narrow(weight.scalar_type()))
-    return WidenedLinear::apply(x, weight, bias);
-  return at::linear(x, weight, bias.defined() ? std::optional<Tensor>(bias) : std::nullopt);
+    return WidenedLinear::apply(x, weight, optional_bias);
+  return at::linear(x, weight, optional_bias);
 }
 
 LayerNorm::LayerNorm(const ParameterSource& source, const std::string& name, int64_t width, double eps)

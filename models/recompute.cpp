@@ -27,9 +27,10 @@ struct HeldBlock : torch::CustomClassHolder {
 };
 
 struct RecomputedBlock : torch::autograd::Function<RecomputedBlock> {
-  static variable_list forward(AutogradContext* context, const BlockFunction& block, variable_list inputs) {
+  static variable_list forward(AutogradContext* context, const BlockFunction& block, at::TensorList given) {
     context->saved_data["block"] = c10::IValue::make_capsule(c10::make_intrusive<HeldBlock>(block));
     context->set_materialize_grads(false);
+    variable_list inputs = given.vec();
     variable_list outputs = block(inputs);
     context->save_for_backward(std::move(inputs));
     return outputs;
@@ -101,7 +102,8 @@ BlockRunner::BlockRunner(const Tensor& x, bool frozen, int64_t blocks, int64_t b
 
 std::vector<Tensor> BlockRunner::operator()(const BlockFunction& block,
                                             const std::vector<Tensor>& inputs) const {
-  return recompute_ ? RecomputedBlock::apply(block, inputs) : block(inputs);
+  // a vector would be taken for something without gradients
+  return recompute_ ? RecomputedBlock::apply(block, at::TensorList(inputs)) : block(inputs);
 }
 
 }  // namespace hijack

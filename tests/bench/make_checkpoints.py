@@ -12,6 +12,7 @@ Names, dtype (bfloat16) and files are those of real folders; the tokenizers are 
 vocabularies padded to the real size. A folder that is already complete is left alone.
 """
 import argparse
+import functools
 import importlib.util
 import math
 from pathlib import Path
@@ -33,13 +34,20 @@ def golden(family):
     return module
 
 
+@functools.cache
+def noise():
+    return torch.randn(1 << 24, generator=torch.Generator().manual_seed(1))
+
+
 def random_tensor(name, shape, seed):
-    """Activations keep their size through the blocks, logits stay small."""
-    generator = torch.Generator().manual_seed(seed)
+    """Activations keep their size through the blocks, logits stay small. Cut from one long piece of noise, each tensor at
+    another place: billions of draws would take minutes."""
     if len(shape) == 1:
         return torch.ones(shape) if "norm" in name and name.endswith("weight") else torch.zeros(shape)
     scale = 0.05 if "embed" in name and "patch" not in name else 0.7 / math.sqrt(math.prod(shape[1:]))
-    return torch.empty(shape, dtype=torch.bfloat16).normal_(0, scale, generator=generator)
+    scaled = (scale * noise()).to(torch.bfloat16).roll(seed * 1000003)
+    size = math.prod(shape)
+    return scaled.repeat(-(-size // len(scaled)))[:size].reshape(shape)
 
 
 def save_weights(folder, model):
