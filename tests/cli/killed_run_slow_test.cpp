@@ -43,6 +43,7 @@ class KilledRun : public ::testing::Test {
 
   pid_t start(std::vector<std::string> words, const std::vector<std::string>& environment = {}) {
     words.insert(words.begin(), HIJACK_PROGRAM);
+    fflush(nullptr);  // or the child prints it again
     const pid_t child = fork();
     if (child == 0) {
       for (const std::string& pair : environment) putenv(strdup(pair.c_str()));
