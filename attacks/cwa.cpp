@@ -15,7 +15,7 @@ constexpr double kReverse = 1.0 / 3;  // of step_size
 double default_step(const Constraint& constraint) {
   if (std::holds_alternative<LinfBall>(constraint)) return std::min(radius(constraint) / 8, 2.0 / 255);
   if (std::holds_alternative<L2Ball>(constraint)) return radius(constraint) / 8;
-  return 4.0 / 255;
+  return 1.0 / 255;
 }
 
 /// Divided by its l2 norm per image; zero where it is zero.

@@ -10,7 +10,7 @@ namespace hijack {
 /// accumulated, normalized gradient, and at the end from where the cycle began a step of step_size along the
 /// accumulated way that the models led. Momentum is that of the config (1 as published). Departure: the inner
 /// step is tied to step_size, where the authors have a constant. Default step_size: radius/8 of a ball but at
-/// most 2/255 in l_inf, else 4/255. Throws Error for a moving patch.
+/// most 2/255 in l_inf, else 1/255. Throws Error for a moving patch.
 class Cwa : public Optimizer {
  public:
   Cwa(const OptimizerConfig& config, const Constraint& constraint);
