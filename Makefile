@@ -8,6 +8,9 @@ PRESET ?= dev
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 DEMO_OUT ?= runs/demo
 HIJACK := build/release/hijack
+# A Python with torch 2.13 and transformers 5.23; made where there is none.
+BENCH_PYTHON ?= build/bench/venv/bin/python
+BENCH_ARGS ?=
 SETUP := src/cmake/setup.sh
 
 help:  ## this list
@@ -33,10 +36,15 @@ test: setup  ## build with warnings as errors and run every test
 	@cmake --build --preset $(PRESET) -j $(JOBS)
 	@ctest --preset $(PRESET)
 
-bench: setup  ## time an attack step, the tokenizer and the resampler (Google Benchmark)
+bench: setup  ## time a step beside transformers (BENCH_ARGS: see tests/bench/side_by_side.py), and our inner loops
 	@cmake --preset release -DHIJACK_TESTS=ON
-	@cmake --build --preset release -j $(JOBS) --target hijack_bench
+	@cmake --build --preset release -j $(JOBS) --target hijack_bench hijack_step growth_plot
 	@build/release/tests/hijack_bench
+	@$(BENCH_PYTHON) -c 'import torch, transformers' 2>/dev/null || { \
+	  python3 -m venv build/bench/venv; \
+	  build/bench/venv/bin/pip -q install torch==2.13.0 transformers==5.23.0 safetensors tokenizers Pillow; }
+	@$(BENCH_PYTHON) tests/bench/make_checkpoints.py
+	@$(BENCH_PYTHON) tests/bench/side_by_side.py --rows build/bench/steps.jsonl $(BENCH_ARGS)
 
 format:  ## clang-format every C++ file
 	@$(SETUP) clang-format

@@ -39,19 +39,36 @@ Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, co
   return at::scaled_dot_product_attention(query, k, v, seen, /*dropout_p=*/0.0, causal);
 }
 
-Tensor CausalPlan::attend(int64_t, const Tensor& query, const Tensor& key, const Tensor& value) {
-  kept_.keys.push_back(key);
-  kept_.values.push_back(value);
-  return attention(query, key, value, {}, /*causal=*/true);
+namespace {
+
+void append(KeyValues& kept, const Tensor& key, const Tensor& value) {
+  kept.keys.push_back(key);
+  kept.values.push_back(value);
 }
 
-Tensor MaskedPlan::attend(int64_t, const Tensor& query, const Tensor& key, const Tensor& value) {
-  return attention(query, key, value, mask_, /*causal=*/false);
+}  // namespace
+
+AttentionKernel CausalPlan::kernel(int64_t) {
+  return [](const Tensor& query, const Tensor& key, const Tensor& value, std::span<const Tensor>) {
+    return attention(query, key, value, {}, /*causal=*/true);
+  };
+}
+
+void CausalPlan::record(int64_t, const Tensor& key, const Tensor& value) {
+  append(kept_, key, value);
+}
+
+AttentionKernel MaskedPlan::kernel(int64_t) {
+  return
+      [mask = mask_](const Tensor& query, const Tensor& key, const Tensor& value, std::span<const Tensor>) {
+        return attention(query, key, value, mask, /*causal=*/false);
+      };
 }
 
 SharedPrefixPlan::SharedPrefixPlan(const KeyValues& prefix, const std::vector<int64_t>& lengths,
                                    at::Device device, const std::vector<int64_t>& blocks)
     : prefix_(prefix) {
+  std::vector<Group> groups;
   int64_t begin = 0;
   for (size_t first = 0; first < lengths.size();) {
     size_t last = first;
@@ -59,25 +76,34 @@ SharedPrefixPlan::SharedPrefixPlan(const KeyValues& prefix, const std::vector<in
     while (last < lengths.size() && (last == first || tokens + lengths[last] <= kGroupTokens))
       tokens += lengths[last++];
     const Tensor mask = packed_mask(lengths, blocks, first, last, prefix.length());
-    groups_.push_back({begin, begin + tokens, mask.to(device)});
+    groups.push_back({begin, begin + tokens, mask.to(device)});
     begin += tokens;
     first = last;
   }
+  groups_ = std::make_shared<const std::vector<Group>>(std::move(groups));
 }
 
-Tensor SharedPrefixPlan::attend(int64_t layer, const Tensor& query, const Tensor& key, const Tensor& value) {
-  kept_.keys.push_back(key);
-  kept_.values.push_back(value);
-  const Tensor& prefix_keys = prefix_.keys.at(static_cast<size_t>(layer));
-  const Tensor& prefix_values = prefix_.values.at(static_cast<size_t>(layer));
-  std::vector<Tensor> outputs;
-  for (const auto& group : groups_) {
-    const int64_t n = group.end - group.begin;
-    const Tensor k = at::cat({prefix_keys, key.narrow(2, group.begin, n)}, 2);
-    const Tensor v = at::cat({prefix_values, value.narrow(2, group.begin, n)}, 2);
-    outputs.push_back(attention(query.narrow(2, group.begin, n), k, v, group.mask, /*causal=*/false));
-  }
-  return outputs.size() == 1 ? outputs.front() : at::cat(outputs, 2);
+AttentionKernel SharedPrefixPlan::kernel(int64_t) {
+  return [groups = groups_](const Tensor& query, const Tensor& key, const Tensor& value,
+                            std::span<const Tensor> shared) {
+    std::vector<Tensor> outputs;
+    for (const auto& group : *groups) {
+      const int64_t n = group.end - group.begin;
+      const Tensor k = at::cat({shared[0], key.narrow(2, group.begin, n)}, 2);
+      const Tensor v = at::cat({shared[1], value.narrow(2, group.begin, n)}, 2);
+      outputs.push_back(attention(query.narrow(2, group.begin, n), k, v, group.mask, /*causal=*/false));
+    }
+    return outputs.size() == 1 ? outputs.front() : at::cat(outputs, 2);
+  };
+}
+
+std::vector<Tensor> SharedPrefixPlan::shared(int64_t layer) const {
+  const auto at = static_cast<size_t>(layer);
+  return {prefix_.keys.at(at), prefix_.values.at(at)};
+}
+
+void SharedPrefixPlan::record(int64_t, const Tensor& key, const Tensor& value) {
+  if (!at::GradMode::is_enabled()) append(kept_, key, value);  // for decoding
 }
 
 CachePlan::CachePlan(const KeyValues& prefix, const KeyValues& suffixes, const std::vector<int64_t>& lengths,
@@ -106,6 +132,12 @@ CachePlan::CachePlan(const KeyValues& prefix, const KeyValues& suffixes, const s
 
 Tensor CachePlan::positions() const {
   return next_.unsqueeze(1);
+}
+
+AttentionKernel CachePlan::kernel(int64_t layer) {
+  return [this, layer](const Tensor& query, const Tensor& key, const Tensor& value, std::span<const Tensor>) {
+    return attend(layer, query, key, value);
+  };
 }
 
 Tensor CachePlan::attend(int64_t layer, const Tensor& query, const Tensor& key, const Tensor& value) {

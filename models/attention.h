@@ -1,4 +1,7 @@
 #pragma once
+#include <functional>
+#include <memory>
+#include <span>
 #include <vector>
 
 #include "src/base/tensor.h"
@@ -16,11 +19,22 @@ struct KeyValues {
   int64_t length() const { return keys.empty() ? 0 : keys.front().size(2); }
 };
 
+/// query [N,H,L,d], key and value [N,K,L,d] of the new tokens, and what the plan shares -> [N,H,L,d].
+using AttentionKernel = std::function<Tensor(const Tensor& query, const Tensor& key, const Tensor& value,
+                                             std::span<const Tensor> shared)>;
+
 class AttentionPlan {
  public:
   virtual ~AttentionPlan() = default;
-  /// query [N,H,L,d], key and value [N,K,L,d] of the new tokens -> [N,H,L,d].
-  virtual Tensor attend(int64_t layer, const Tensor& query, const Tensor& key, const Tensor& value) = 0;
+  /// For a layer. May be called a second time after the plan is gone (a block that is recomputed), except
+  /// where there are no gradients.
+  virtual AttentionKernel kernel(int64_t layer) = 0;
+  /// What the kernel reads from other passes and may take a gradient.
+  virtual std::vector<Tensor> shared(int64_t layer) const { return (void)layer, std::vector<Tensor>(); }
+  /// Called once a layer with what the kernel was given.
+  virtual void record(int64_t layer, const Tensor& key, const Tensor& value) {
+    (void)layer, (void)key, (void)value;
+  }
 };
 
 /// Softmax attention; key-value heads are repeated to the query's. mask: bool [.,.,L,L'] (true = seen) or
@@ -31,7 +45,8 @@ Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, co
 /// Plain causal attention over the sequence itself; keeps its keys and values for the suffixes.
 class CausalPlan : public AttentionPlan {
  public:
-  Tensor attend(int64_t layer, const Tensor& query, const Tensor& key, const Tensor& value) override;
+  AttentionKernel kernel(int64_t layer) override;
+  void record(int64_t layer, const Tensor& key, const Tensor& value) override;
   const KeyValues& kept() const { return kept_; }
 
  private:
@@ -42,7 +57,7 @@ class CausalPlan : public AttentionPlan {
 class MaskedPlan : public AttentionPlan {
  public:
   explicit MaskedPlan(Tensor mask) : mask_(std::move(mask)) {}
-  Tensor attend(int64_t layer, const Tensor& query, const Tensor& key, const Tensor& value) override;
+  AttentionKernel kernel(int64_t layer) override;
 
  private:
   Tensor mask_;
@@ -56,7 +71,9 @@ class SharedPrefixPlan : public AttentionPlan {
   /// blocks[i]: so many tokens at the start of suffix i see each other in both directions; empty: none do.
   SharedPrefixPlan(const KeyValues& prefix, const std::vector<int64_t>& lengths, at::Device device,
                    const std::vector<int64_t>& blocks = {});
-  Tensor attend(int64_t layer, const Tensor& query, const Tensor& key, const Tensor& value) override;
+  AttentionKernel kernel(int64_t layer) override;
+  std::vector<Tensor> shared(int64_t layer) const override;
+  void record(int64_t layer, const Tensor& key, const Tensor& value) override;
   const KeyValues& kept() const { return kept_; }
 
  private:
@@ -65,7 +82,7 @@ class SharedPrefixPlan : public AttentionPlan {
     Tensor mask;         // [1,1,L_group,P+L_group]
   };
   const KeyValues& prefix_;
-  std::vector<Group> groups_;
+  std::shared_ptr<const std::vector<Group>> groups_;
   KeyValues kept_;
 };
 
@@ -76,7 +93,7 @@ class CachePlan : public AttentionPlan {
   /// first of which has the rotary position next[i].
   CachePlan(const KeyValues& prefix, const KeyValues& suffixes, const std::vector<int64_t>& lengths,
             const std::vector<int64_t>& next, int64_t room);
-  Tensor attend(int64_t layer, const Tensor& query, const Tensor& key, const Tensor& value) override;
+  AttentionKernel kernel(int64_t layer) override;
   /// Positions [N,1] of the tokens that come now; advance() after each token.
   Tensor positions() const;
   void advance();
@@ -84,6 +101,8 @@ class CachePlan : public AttentionPlan {
   void keep(const Tensor& rows);
 
  private:
+  Tensor attend(int64_t layer, const Tensor& query, const Tensor& key, const Tensor& value);
+
   KeyValues cache_;
   Tensor filled_;  // [N] tokens in each row
   Tensor next_;    // [N] position of the token that comes now

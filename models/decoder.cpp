@@ -1,5 +1,6 @@
 #include "models/decoder.h"
 
+#include "models/recompute.h"
 #include "models/safetensors.h"
 
 namespace hijack {
@@ -48,27 +49,47 @@ Decoder::Decoder(const DecoderConfig& config, const ParameterSource& source, con
 }
 
 Tensor Decoder::embed(const Tensor& ids) const {
-  const Tensor x = at::embedding(embedding_, ids);
+  // weights may be stored narrower than the model computes
+  const Tensor x = at::embedding(embedding_, ids).to(norm_.weight.scalar_type());
   if (config_.embedding_scale == 1) return x;
   return x * at::scalar_tensor(config_.embedding_scale, x.options());  // rounded to the model's dtype first
 }
 
-Tensor Decoder::run_block(const Block& block, int64_t layer, const Tensor& x, const Rotary& rotary,
-                          AttentionPlan& plan) const {
+std::vector<Tensor> Decoder::run_block(const Block& block, const std::vector<Tensor>& inputs,
+                                       const Rotary& rotary, const AttentionKernel& attend) const {
+  const Tensor& x = inputs[0];
   const Tensor normed = block.norm1(x);
   const Tensor query = apply_rotary(split_heads(block.query(normed), config_.heads), rotary);
   const Tensor key = apply_rotary(split_heads(block.key(normed), config_.kv_heads), rotary);
   const Tensor value = split_heads(block.value(normed), config_.kv_heads);
-  const Tensor seen = x + block.output(merge_heads(plan.attend(layer, query, key, value)));
+  const Tensor mixed = attend(query, key, value, std::span(inputs).subspan(1));
+  const Tensor seen = x + block.output(merge_heads(mixed));
   const Tensor inner = block.norm2(seen);
-  return seen + block.down(activate(config_.activation, block.gate(inner)) * block.up(inner));
+  const Tensor gated = activate(config_.activation, block.gate(inner)) * block.up(inner);
+  return {seen + block.down(gated), key, value};
+}
+
+int64_t Decoder::block_bytes(const Tensor& x) const {
+  // inputs of the two norms, query, key and value for every head and the mixed values, three of the MLP
+  const int64_t wide = 2 * config_.width + 4 * config_.heads * config_.head_dim + 3 * config_.mlp_width;
+  return x.size(0) * x.size(1) * wide * x.element_size();
 }
 
 Tensor Decoder::forward(const Tensor& x, const Tensor& positions, AttentionPlan& plan) const {
   const Rotary turn = rotary(positions, config_.head_dim, config_.rope_theta, config_.mrope_sections);
+  const BlockRunner run(x, frozen(), config_.layers, block_bytes(x));
   Tensor hidden = x;
-  for (size_t i = 0; i < blocks_.size(); ++i)
-    hidden = run_block(blocks_[i], static_cast<int64_t>(i), hidden, turn, plan);
+  for (int64_t layer = 0; layer < config_.layers; ++layer) {
+    const Block& block = blocks_[static_cast<size_t>(layer)];
+    std::vector<Tensor> inputs = plan.shared(layer);
+    inputs.insert(inputs.begin(), hidden);
+    const auto outputs =
+        run([this, &block, turn, attend = plan.kernel(layer)](
+                const std::vector<Tensor>& given) { return run_block(block, given, turn, attend); },
+            inputs);
+    hidden = outputs[0];
+    plan.record(layer, outputs[1], outputs[2]);
+  }
   return norm_(hidden);
 }
 

@@ -70,8 +70,11 @@ class Decoder {
     RmsNorm norm1, norm2;
     Linear query, key, value, output, gate, up, down;
   };
-  Tensor run_block(const Block& block, int64_t layer, const Tensor& x, const Rotary& rotary,
-                   AttentionPlan& plan) const;
+  /// {x [N,L,D], what the kernel shares} -> {x, key, value}
+  std::vector<Tensor> run_block(const Block& block, const std::vector<Tensor>& inputs, const Rotary& rotary,
+                                const AttentionKernel& attend) const;
+  bool frozen() const { return !norm_.weight.requires_grad(); }
+  int64_t block_bytes(const Tensor& x) const;
 
   DecoderConfig config_;
   Tensor embedding_;  // [V,D]

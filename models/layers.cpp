@@ -10,8 +10,78 @@ Linear::Linear(const ParameterSource& source, const std::string& name, int64_t i
   if (with_bias) bias = source(name + ".bias", {out});
 }
 
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr int64_t kWidenedElements = 1 << 21;  // 8 MB in float32: stays in the cache
+
+/// Calls use(first row, rows in float32) for the weight, a piece at a time.
+template <class Use>
+void widen_rows(const Tensor& weight, Use use) {
+  const int64_t rows = weight.size(0);
+  const int64_t step = std::clamp<int64_t>(kWidenedElements / weight.size(1), 1, rows);
+  const Tensor buffer = at::empty({step, weight.size(1)}, weight.options().dtype(at::kFloat));
+  for (int64_t first = 0; first < rows; first += step) {
+    const int64_t count = std::min(step, rows - first);
+    Tensor piece = buffer.narrow(0, 0, count);
+    piece.copy_(weight.narrow(0, first, count));
+    use(first, piece);
+  }
+}
+
+struct WidenedLinear : torch::autograd::Function<WidenedLinear> {
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
+                        const std::optional<Tensor>& bias) {
+    context->save_for_backward({weight});
+    const Tensor rows = x.reshape({-1, x.size(-1)});
+    Tensor out = at::empty({rows.size(0), weight.size(0)}, x.options());
+    widen_rows(weight, [&](int64_t first, const Tensor& piece) {
+      Tensor part = out.narrow(1, first, piece.size(0));
+      at::mm_out(part, rows, piece.t());
+    });
+    if (bias) out.add_(*bias);
+    std::vector<int64_t> shape = x.sizes().vec();
+    shape.back() = weight.size(0);
+    return out.view(shape);
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const Tensor weight = context->get_saved_variables()[0];
+    const Tensor rows = gradients[0].reshape({-1, weight.size(0)});
+    Tensor out = at::empty({rows.size(0), weight.size(1)}, rows.options());
+    widen_rows(weight, [&](int64_t first, const Tensor& piece) {
+      out.addmm_(rows.narrow(1, first, piece.size(0)), piece, /*beta=*/first == 0 ? 0 : 1);
+    });
+    std::vector<int64_t> shape = gradients[0].sizes().vec();
+    shape.back() = weight.size(1);
+    return {out.view(shape), Tensor(), Tensor()};
+  }
+};
+
+bool is_narrow(at::ScalarType type) {
+  return type == at::kBFloat16 || type == at::kHalf;
+}
+
+}  // namespace
+
+at::ScalarType compute_dtype(at::ScalarType stored, at::Device device) {
+  if (!device.is_cpu() || !is_narrow(stored)) return stored;
+#if defined(__x86_64__)
+  const bool fast =
+      stored == at::kBFloat16 ? __builtin_cpu_supports("avx512bf16") : __builtin_cpu_supports("avx512fp16");
+  return fast ? stored : at::kFloat;
+#else
+  return stored;
+#endif
+}
+
 Tensor Linear::operator()(const Tensor& x) const {
-  return at::linear(x, weight, bias.defined() ? std::optional<Tensor>(bias) : std::nullopt);
+  const std::optional<Tensor> optional_bias = bias.defined() ? std::optional<Tensor>(bias) : std::nullopt;
+  if (x.scalar_type() == at::kFloat && is_narrow(weight.scalar_type()))
+    return WidenedLinear::apply(x, weight, optional_bias);
+  return at::linear(x, weight, optional_bias);
 }
 
 LayerNorm::LayerNorm(const ParameterSource& source, const std::string& name, int64_t width, double eps)

@@ -14,6 +14,8 @@ namespace hijack {
 /// with its canonical name and shape.
 using ParameterSource = std::function<Tensor(const std::string& name, at::IntArrayRef shape)>;
 
+/// Weights of 16 bits and inputs of float32 (see compute_dtype): the weight is widened a few hundred rows at
+/// a time, forward and backward, so that no float32 copy of it is ever whole.
 struct Linear {
   Tensor weight;  ///< [out, in]
   Tensor bias;    ///< [out] or undefined
@@ -41,6 +43,10 @@ struct RmsNorm {
           bool add_one = false);
   Tensor operator()(const Tensor& x) const;
 };
+
+/// What a model computes in whose weights are stored as `stored`: float32 where a CPU has no instructions for
+/// the 16-bit type, whose kernels would be a hundred times slower than float32's; `stored` elsewhere.
+at::ScalarType compute_dtype(at::ScalarType stored, at::Device device);
 
 enum class Activation { kQuickGelu, kGelu, kGeluTanh, kSilu };
 /// From the names of config.json ("quick_gelu", "gelu", "gelu_pytorch_tanh", "silu"). Throws Error otherwise.

@@ -16,8 +16,12 @@
 namespace hijack {
 
 ParameterSource frozen_source(Weights& weights, at::Device device, at::ScalarType dtype) {
-  return [&weights, device, dtype](const std::string& name, at::IntArrayRef shape) {
-    return weights.take(name, shape).to(device, dtype).set_requires_grad(false);
+  const at::ScalarType computed = compute_dtype(dtype, device);
+  return [&weights, device, dtype, computed](const std::string& name, at::IntArrayRef shape) {
+    // matrices take the memory, and Linear knows how to widen them
+    return weights.take(name, shape)
+        .to(device, shape.size() == 2 ? dtype : computed)
+        .set_requires_grad(false);
   };
 }
 

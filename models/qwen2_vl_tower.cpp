@@ -2,6 +2,7 @@
 
 #include "models/attention.h"
 #include "models/config_json.h"
+#include "models/recompute.h"
 #include "src/base/error.h"
 
 namespace hijack {
@@ -105,7 +106,13 @@ Tensor Qwen2VlTower::forward(const Tensor& pixels, int64_t rows, int64_t columns
   TORCH_CHECK(pixels.dim() == 2 && pixels.size(0) == rows * columns, "pixels are not of this grid");
   const Rotary rotary = rotary_of(rows, columns);
   Tensor x = at::linear(pixels.to(patch_weight_.scalar_type()), patch_weight_).unsqueeze(0);  // [1,P,E]
-  for (const auto& block : blocks_) x = run_block(block, x, rotary);
+  const int64_t kept = 6 * config_.width + config_.mlp_width;  // as in VisionTower, per token
+  const BlockRunner run(x, !patch_weight_.requires_grad(), config_.layers,
+                        x.size(1) * kept * x.element_size());
+  for (const auto& block : blocks_)
+    x = run([this, &block,
+             rotary](const auto& in) { return std::vector<Tensor>{run_block(block, in[0], rotary)}; },
+            {x})[0];
   const int64_t together = config_.merge * config_.merge;
   const Tensor merged = merger_norm_(x).reshape({1, rows * columns / together, together * config_.width});
   return merger2_(at::gelu(merger1_(merged)));

@@ -2,6 +2,7 @@
 
 #include "models/attention.h"
 #include "models/config_json.h"
+#include "models/recompute.h"
 #include "src/base/error.h"
 
 namespace hijack {
@@ -98,6 +99,11 @@ Tensor VisionTower::run_block(const Block& block, const Tensor& x) const {
   return seen + block.down(activate(config_.activation, block.up(block.norm2(seen))));
 }
 
+int64_t VisionTower::block_bytes(const Tensor& x) const {
+  // inputs of the two norms, query, key, value and the mixed values, the activation's input
+  return x.size(0) * x.size(1) * (6 * config_.width + config_.mlp_width) * x.element_size();
+}
+
 Tensor VisionTower::forward(const Tensor& pixels) const {
   const std::optional<Tensor> bias =
       patch_bias_.defined() ? std::optional<Tensor>(patch_bias_) : std::nullopt;
@@ -108,7 +114,9 @@ Tensor VisionTower::forward(const Tensor& pixels) const {
     x = at::cat({class_embedding_.to(x.scalar_type()).expand({x.size(0), 1, -1}), x}, 1);
   x = x + (config_.scaled_positions ? scaled_positions(grid.size(2), grid.size(3)) : position_);
   if (config_.class_token) x = pre_norm_(x);
-  for (const auto& block : blocks_) x = run_block(block, x);
+  const BlockRunner run(x, !position_.requires_grad(), static_cast<int64_t>(blocks_.size()), block_bytes(x));
+  for (const auto& block : blocks_)
+    x = run([this, &block](const auto& in) { return std::vector<Tensor>{run_block(block, in[0])}; }, {x})[0];
   return config_.post_norm ? post_norm_(x) : x;
 }
 

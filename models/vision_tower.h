@@ -54,6 +54,7 @@ class VisionTower {
     Linear query, key, value, output, up, down;
   };
   Tensor run_block(const Block& block, const Tensor& x) const;
+  int64_t block_bytes(const Tensor& x) const;
   Tensor scaled_positions(int64_t rows, int64_t columns) const;
 
   VisionConfig config_;

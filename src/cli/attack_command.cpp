@@ -1,6 +1,8 @@
 #include <iostream>
 
+#include "models/recompute.h"
 #include "src/base/error.h"
+#include "src/base/profile.h"
 #include "src/cli/commands.h"
 #include "src/cli/field_options.h"
 #include "src/cli/interrupt.h"
@@ -10,6 +12,9 @@
 namespace hijack::cli {
 namespace {
 
+constexpr int64_t kProfiledFrom = 1;  // the first step also warms up
+constexpr int64_t kProfiledTo = 4;
+
 struct AttackCommand {
   explicit AttackCommand(CLI::App& command) : flags(command, fields_of(config)) {
     command.add_option("--config", file, "TOML file of these settings; flags override it")->type_name("FILE");
@@ -17,6 +22,17 @@ struct AttackCommand {
         ->type_name("NAME");
     command.add_flag("--list-presets", list, "list the published attacks, with paper and departures");
     command.add_option("--out", out, "run folder to make; default runs/NAME")->type_name("DIR");
+    command
+        .add_option(
+            "--recompute", recompute,
+            "compute activations again in the backward pass, for less memory and a third more time: on, "
+            "off, or auto = when they exceed half of the free memory")
+        ->capture_default_str()
+        ->type_name("NAME");
+    command
+        .add_option("--profile", profile,
+                    "write a trace of the steps 2 to 4 for ui.perfetto.dev, and print the top operators")
+        ->type_name("FILE");
     command.add_flag("--resume", resume, "go on with the stopped run in --out");
   }
 
@@ -38,19 +54,30 @@ struct AttackCommand {
 
   int act() {
     if (list) return show_presets();
+    set_recompute(recompute_from_name(recompute));
     const Interrupt interrupt;
     const auto planned = plans();
     if (resume && out.empty()) throw Error("--resume needs the run folder: --out DIR.");
     const auto folder = !out.empty() ? std::filesystem::path(out) : free_run_folder(planned[0].id);
     const ModelSource models = folder_models();
     RunFolder run = resume ? resume_run(folder, planned) : begin_run(folder, "attack", planned, models);
-    return finish_run(run, "attack", interrupt, models);
+    Profile trace(profile);
+    int64_t steps = 0;
+    const int code = finish_run(run, "attack", interrupt, models, [&] {
+      if (++steps == kProfiledFrom) trace.start();
+      if (steps == kProfiledTo) trace.stop();
+    });
+    trace.stop();  // an attack of fewer steps
+    if (!trace.summary().empty()) std::cout << trace.summary() << "profile     " << profile << std::endl;
+    return code;
   }
 
   AttackConfig config;
   std::string file;
   std::string out;
   std::string preset;
+  std::string profile;
+  std::string recompute = "auto";  // decides no result, so it is no field of the config
   bool list = false;
   bool resume = false;
   FieldOptions flags;

@@ -114,11 +114,17 @@ RunFolder resume_run(const std::filesystem::path& folder, const std::vector<Tria
 }
 
 int finish_run(RunFolder& folder, const std::string& command, const Interrupt& interrupt,
-               const ModelSource& models) {
+               const ModelSource& models, const std::function<void()>& on_step) {
   bool done = false;
   {
     Progress progress;
-    done = run_trials(folder, show_on(progress, interrupt.token()), models);
+    RunHooks hooks = show_on(progress, interrupt.token());
+    if (on_step)
+      hooks.on_step = [show = hooks.on_step, on_step](const TrialProgress& now) {
+        show(now);
+        on_step();
+      };
+    done = run_trials(folder, hooks, models);
   }
   if (!done) {
     std::cout << "Stopped; everything so far is saved. Go on with:\n  hijack " << command << " --out "

@@ -1,8 +1,10 @@
 #include <iostream>
 
+#include "models/recompute.h"
 #include "models/safetensors.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
+#include "src/base/profile.h"
 #include "src/cli/commands.h"
 #include "src/cli/model_options.h"
 
@@ -16,6 +18,8 @@ struct TraceArguments {
   std::string system;
   std::string target;
   std::string out;
+  std::string recompute = "auto";
+  std::string profile;
 };
 
 /// input_ids [L], pixel_values, target_ids [T], target_logits [T,V], loss [], pixel_gradient (like
@@ -43,8 +47,13 @@ TensorMap trace(const VisionLanguageModel& model, const Tensor& image, const Que
 
 int run_trace(const TraceArguments& arguments) {
   const Tensor image = load_image(arguments.image);
+  set_recompute(recompute_from_name(arguments.recompute));
   const auto model = arguments.model.load();
+  Profile profile(arguments.profile);
+  profile.start();
   const TensorMap tensors = trace(*model, image, {arguments.prompt, arguments.system}, arguments.target);
+  profile.stop();
+  std::cout << profile.summary();
   save_safetensors(tensors, arguments.out);
   std::cout << "loss " << tensors.at("loss").item<double>() << "\n" << arguments.out << std::endl;
   return 0;
@@ -61,6 +70,15 @@ void add_trace(CLI::App& program, Action& chosen) {
   command->add_option("--prompt", arguments->prompt, "the user's question")->required();
   command->add_option("--system", arguments->system, "system prompt");
   command->add_option("--target", arguments->target, "the reply whose loss is differentiated")->required();
+  command
+      ->add_option("--recompute", arguments->recompute,
+                   "compute activations again in the backward pass: auto, on or off")
+      ->capture_default_str()
+      ->type_name("NAME");
+  command
+      ->add_option("--profile", arguments->profile,
+                   "write a trace of the computation for ui.perfetto.dev, and print the top operators")
+      ->type_name("FILE");
   command->add_option("--out", arguments->out, "safetensors file to write")->required()->type_name("FILE");
   command->callback([&chosen, arguments] { chosen = [arguments] { return run_trace(*arguments); }; });
 }

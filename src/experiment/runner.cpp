@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include "models/load_model.h"
+#include "models/recompute.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/experiment/manifest.h"
@@ -63,6 +64,31 @@ RunFolder begin_run(const std::filesystem::path& out, const std::string& command
   return RunFolder::create(out, make_manifest(command, plans));
 }
 
+namespace {
+
+std::string gigabytes(int64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f GB", static_cast<double>(bytes) / 1e9);
+  return text;
+}
+
+/// Says once when the first steps were short of memory.
+RunHooks with_memory_note(const RunHooks& hooks) {
+  RunHooks noted = hooks;
+  noted.on_step = [hooks, said = std::make_shared<bool>(false)](const TrialProgress& now) {
+    if (const auto reason = recompute_reason(); reason && !*said && hooks.on_note) {
+      *said = true;
+      hooks.on_note("Activations are computed again in the backward pass: a pass would keep " +
+                    gigabytes(reason->needed) + ", and " + gigabytes(reason->available) +
+                    " of memory were free (--recompute off keeps them).");
+    }
+    if (hooks.on_step) hooks.on_step(now);
+  };
+  return noted;
+}
+
+}  // namespace
+
 bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& models) {
   const auto manifest = folder.manifest();
   const auto plans = plans_from_json(manifest.value("plans", nlohmann::json()), "manifest.json");
@@ -72,7 +98,7 @@ bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& mod
     if (plan.config.threads > 0) at::set_num_threads(static_cast<int>(plan.config.threads));
     std::optional<TrialResult> result;
     try {
-      result = run_trial(set_up(plan, models(plan.config)), folder, hooks);
+      result = run_trial(set_up(plan, models(plan.config)), folder, with_memory_note(hooks));
     } catch (const Error&) {
       folder.discard_if_untouched();
       throw;

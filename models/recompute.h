@@ -1,0 +1,48 @@
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "src/base/tensor.h"
+
+// Activation recomputation (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"): a block keeps
+// its inputs only and runs a second time in the backward pass. Costs about a third of a step's time; results
+// keep their bytes.
+
+namespace hijack {
+
+enum class Recompute { kAuto, kOn, kOff };
+
+/// "auto", "on" or "off". Throws Error otherwise.
+Recompute recompute_from_name(const std::string& name);
+
+/// For the whole process, like the number of threads; kAuto at the start.
+void set_recompute(Recompute mode);
+
+/// What made kAuto recompute.
+struct RecomputeReason {
+  int64_t needed = 0;     ///< bytes that a pass would have kept, estimated
+  int64_t available = 0;  ///< bytes that were free
+};
+/// Of the last pass that kAuto recomputed; nullopt when there was none.
+std::optional<RecomputeReason> recompute_reason();
+
+/// A block as a function of every tensor it reads that may take a gradient. It may be called after the pass
+/// is over: it captures by value.
+using BlockFunction = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
+
+/// Runs the blocks of one pass through a tower or decoder, and decides for the pass whether they are
+/// recomputed: with kAuto, when what they would keep exceeds half of the free memory. Never without
+/// gradients, nor where weights take gradients (training), since only gradients of the inputs are passed on.
+class BlockRunner {
+ public:
+  /// bytes_per_block: kept for the backward pass by a block of its `blocks`. On a GPU kAuto means off.
+  BlockRunner(const Tensor& x, bool frozen, int64_t blocks, int64_t bytes_per_block);
+  std::vector<Tensor> operator()(const BlockFunction& block, const std::vector<Tensor>& inputs) const;
+
+ private:
+  bool recompute_ = false;
+};
+
+}  // namespace hijack

@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""How seconds and memory of one step grow with the number of contexts, target length, prompt length and views.
+
+    python tests/bench/growth.py [--model pocket] [--threads 1] [--steps 3] [--rows FILE] [--sweep contexts,target]
+
+Each row of the file holds a setting, median processor seconds per step and thread, peak memory while stepping, the
+multiply-adds that the step needs at least, and the rate of a large matrix product measured beside it. growth_plot draws
+the rows.
+"""
+import argparse
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from side_by_side import ROOT, Contestant, image_tokens_of, median, multiply_adds
+
+SWEEPS = {
+    "contexts": [1, 2, 4, 8, 16, 32, 64],
+    "target": [4, 8, 16, 32, 64, 128],
+    "prompt": [16, 32, 64, 128],
+    "views": [1, 2, 3, 4, 5],  # of a checkpoint whose image has several (onevision-0.5b)
+}
+USUAL = {"contexts": 8, "target": 16, "prompt": 32, "views": 0}
+
+
+def measure(args, folder, setting):
+    command = [str(args.server), str(folder), f"threads={args.threads}",
+               *(f"{name}={value}" for name, value in setting.items())]
+    contestant = Contestant(command, args.threads)
+    with tempfile.TemporaryDirectory() as work:
+        inputs = Path(work) / "inputs.safetensors"
+        contestant.ask(f"inputs {inputs}")
+        tensors = load_file(inputs)
+    tokens, prefix = image_tokens_of(folder, tensors["input_ids"])
+    shared = int((tensors["input_ids"] == tensors["input_ids"][0]).all(0).int().cumprod(0).sum())
+    prefix = max(prefix, min(shared, tensors["input_ids"].shape[1] - 1))
+    suffix = tensors["input_ids"].shape[1] + setting["target"] - 1 - prefix
+    contestant.step()
+    contestant.steps.clear()
+    rates = []
+    for _ in range(args.steps):
+        contestant.step()
+        rates.append(contestant.ask("rate"))
+    contestant.close()
+    return {"model": folder.name, **setting, "threads": args.threads, "image_tokens": tokens,
+            "prefix_tokens": prefix, "suffix_tokens": suffix,
+            "seconds": median(contestant.steps, "cpu_seconds") / args.threads,
+            "peak_bytes": contestant.steps[-1]["peak_bytes"],
+            "multiply_adds": multiply_adds(folder, tensors["pixel_values"].shape[0], tokens, prefix, suffix,
+                                           setting["target"], setting["contexts"]),
+            "multiply_adds_per_second": median(rates, "multiply_adds_per_cpu_second")}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="pocket")
+    parser.add_argument("--sweep", type=lambda text: text.split(","), default=["contexts", "target", "prompt"])
+    parser.add_argument("--most", type=int, default=1 << 30, help="leave out larger values")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--checkpoints", type=Path, default=ROOT / "build/bench")
+    parser.add_argument("--server", type=Path, default=ROOT / "build/release/tests/hijack_step")
+    parser.add_argument("--rows", type=Path, default=ROOT / "samples/reports/bench/growth.jsonl")
+    args = parser.parse_args()
+    args.threads = args.threads or os.cpu_count()
+    folder = ROOT / "samples/pocket" if args.model == "pocket" else args.checkpoints / args.model
+    args.rows.parent.mkdir(parents=True, exist_ok=True)
+    for sweep in args.sweep:
+        for value in SWEEPS[sweep]:
+            if value > args.most:
+                continue
+            row = {"sweep": sweep, **measure(args, folder, {**USUAL, sweep: value})}
+            print(f"{sweep} {value}: {row['seconds']:.3f} s, {row['peak_bytes'] / 1e9:.2f} GB", flush=True)
+            with open(args.rows, "a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+
+
+if __name__ == "__main__":
+    main()
