@@ -49,7 +49,8 @@ std::string chart(const std::string& x_label, const std::string& y_label, const 
   draw_axes(svg, x, y, first, x_label, y_label);
   double legend = kLeft;
   for (size_t i = 0; i < curves.size(); ++i) {
-    const std::string css = "s" + std::to_string(i);
+    std::string css = std::to_string(i);
+    css.insert(css.begin(), 's');
     std::vector<Point> placed;
     for (const Point& point : curves[i].points) placed.push_back({x(point.x), y(point.y)});
     svg.polyline(placed, "line " + css);
