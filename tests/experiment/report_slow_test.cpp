@@ -75,7 +75,7 @@ TEST_F(BrowserReport, NumbersOfThePageEqualTheRows) {
                 std::string::npos)
           << name;
   for (const report::DefenseSummary& one : report::defenses({run})) {
-    EXPECT_NE(dom.find(">" + report::html(one.defense) + "</th><td data-label=\"Image attack\"><b>" +
+    EXPECT_NE(dom.find(">" + report::html(one.defense) + "</th><td data-label=\"Image attack, static\"><b>" +
                        report::percent(one.attack.value()) + "</b><small>" +
                        std::to_string(one.attack.successes) + "/" + std::to_string(one.attack.n)),
               std::string::npos)
