@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 using testing::error_of;
 
 const fs::path kRecipes = fs::path(HIJACK_SOURCE_DIR) / "samples/recipes";
+const fs::path kReports = fs::path(HIJACK_SOURCE_DIR) / "samples/reports";
 
 TEST(Recipes, EveryShippedOneCanBegin) {
   const auto names = recipe_names(kRecipes);
@@ -69,6 +70,25 @@ TEST(Recipes, BadOnesAreRefused) {
             std::string::npos);
   EXPECT_NE(error_of([&] { read_recipe("onee", folder.path()); }).find("did you mean 'one'"),
             std::string::npos);
+}
+
+/// The committed tables are what the committed rows say, and the README shows them.
+TEST(Recipes, TheTablesOfTheReadmeFollowFromTheCommittedRows) {
+  const std::string readme = read_file(fs::path(HIJACK_SOURCE_DIR) / "README.md");
+  size_t reports = 0;
+  for (const auto& entry : fs::directory_iterator(kReports)) {
+    if (!entry.is_directory()) continue;
+    const std::string name = entry.path().filename().string();
+    SCOPED_TRACE(name);
+    ++reports;
+    EXPECT_EQ(recipe_markdown(read_recipe(name, kRecipes), read_run(entry.path())),
+              read_file(entry.path() / "table.md"));
+  }
+  EXPECT_GE(reports, 1u);
+  const std::string script = std::string(HIJACK_SOURCE_DIR) + "/samples/reports/readme_tables.sh";
+  EXPECT_EQ(std::system(("bash '" + script + "' --check >/dev/null").c_str()), 0)
+      << "run: samples/reports/readme_tables.sh";
+  EXPECT_NE(readme.find("<!-- table:"), std::string::npos);
 }
 
 }  // namespace
