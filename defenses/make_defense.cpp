@@ -7,6 +7,7 @@
 #include "defenses/image/jpeg.h"
 #include "defenses/image/median.h"
 #include "defenses/image/noise.h"
+#include "defenses/image/ocr.h"
 #include "defenses/image/resize_pad.h"
 #include "defenses/image/total_variation.h"
 #include "defenses/reply/ecso.h"
@@ -75,6 +76,7 @@ const std::vector<Row>& table() {
       row<Smoothing>(),
       row<JailGuard>(),
       row<Cider>(),
+      row<Ocr>(),
       row<Judge>(),
       row<Ecso>(),
   };

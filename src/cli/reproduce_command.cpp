@@ -15,6 +15,7 @@ namespace {
 struct ReproduceArguments {
   std::string name;
   std::string out;
+  std::string second_model;
   bool list = false;
   bool resume = false;
   ModelOptions model;
@@ -23,20 +24,28 @@ struct ReproduceArguments {
 int show_recipes() {
   for (const std::string& name : recipe_names(shipped_recipes())) {
     const Recipe recipe = read_recipe(name, shipped_recipes());
-    std::cout << name << "\n    " << recipe.title << "; " << recipe.plans.size() << " trials"
+    std::cout << name << "\n    " << recipe.title << "; " << recipe.plans.size()
+              << (recipe.plans.size() == 1 ? " trial" : " trials")
               << (recipe.evaluate ? ", then their defenses" : "") << "\n    " << recipe.paper
               << "\n    differs: " << recipe.departs << "\n";
   }
   return 0;
 }
 
-ModelChoice choice_of(const ModelOptions& options) {
+ModelChoice choice_of(const ModelOptions& options, const std::string& second_model) {
   ModelChoice choice;
+  choice.second_model = second_model;
   choice.model = options.model;
   choice.device = options.device;
   choice.dtype = options.dtype;
   choice.threads = options.threads;
   return choice;
+}
+
+std::string text_of(const std::vector<std::vector<std::vector<std::string>>>& tables) {
+  std::string text;
+  for (const auto& table : tables) text += table_text(table) + "\n";
+  return text;
 }
 
 /// False when stopped.
@@ -52,7 +61,8 @@ int reproduce(const ReproduceArguments& arguments) {
   if (arguments.list) return show_recipes();
   if (arguments.name.empty()) throw Error("No recipe was given; hijack reproduce --list shows them.");
   const Interrupt interrupt;
-  const Recipe recipe = read_recipe(arguments.name, shipped_recipes(), choice_of(arguments.model));
+  const Recipe recipe =
+      read_recipe(arguments.name, shipped_recipes(), choice_of(arguments.model, arguments.second_model));
   const std::filesystem::path out = arguments.out.empty() ? std::filesystem::path("runs") / recipe.name
                                                           : std::filesystem::path(arguments.out);
   const ModelSource models = folder_models();
@@ -66,7 +76,7 @@ int reproduce(const ReproduceArguments& arguments) {
   const RunRecord run = read_run(out);
   write_file(out / "table.md", recipe_markdown(recipe, run));
   std::cout << recipe.title << "\n"
-            << table_text(recipe_table(recipe, run)) << "published  " << recipe.paper << "\ndiffers    "
+            << text_of(recipe_tables(recipe, run)) << "published  " << recipe.paper << "\ndiffers    "
             << recipe.departs << "\nreport     " << write_report(out).string() << std::endl;
   return 0;
 }
@@ -83,6 +93,10 @@ void add_reproduce(CLI::App& program, Action& chosen) {
       ->type_name("DIR");
   command->add_flag("--resume", arguments->resume, "go on with the stopped run");
   arguments->model.add_to(*command);
+  command
+      ->add_option("--second-model", arguments->second_model,
+                   "where a recipe compares two models, the other one; empty = the shipped second training")
+      ->type_name("DIR");
   command->callback([&chosen, arguments] { chosen = [arguments] { return reproduce(*arguments); }; });
 }
 

@@ -60,10 +60,14 @@ void write_scenes(const ScenesArguments& arguments) {
 
 void write_contexts(const std::filesystem::path& folder) {
   std::filesystem::create_directories(folder);
-  write_file(folder / "pocket.jsonl", pocket_contexts());
-  write_file(folder / "pocket_policy.jsonl", pocket_policy_contexts());
-  std::cout << (folder / "pocket.jsonl").string() << "\n"
-            << (folder / "pocket_policy.jsonl").string() << std::endl;
+  const std::vector<std::pair<const char*, std::string>> files = {
+      {"pocket.jsonl", pocket_contexts()},
+      {"pocket_policy.jsonl", pocket_policy_contexts()},
+      {"pocket_reading.jsonl", pocket_reading_contexts()}};
+  for (const auto& [name, lines] : files) {
+    write_file(folder / name, lines);
+    std::cout << (folder / name).string() << std::endl;
+  }
 }
 
 int scenes(const ScenesArguments& arguments) {
@@ -86,7 +90,7 @@ void add_scenes(CLI::App& program, Action& chosen) {
       ->capture_default_str()
       ->check(CLI::Range(1, 100'000));
   command->add_option("--seed", arguments->seed, "seed of the scenes")->capture_default_str();
-  command->add_option("--contexts", arguments->contexts, "folder for pocket.jsonl and pocket_policy.jsonl")
+  command->add_option("--contexts", arguments->contexts, "folder for the shipped files of contexts")
       ->type_name("DIR");
   command->callback([&chosen, arguments] { chosen = [arguments] { return scenes(*arguments); }; });
 }

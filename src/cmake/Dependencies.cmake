@@ -22,6 +22,13 @@ else()
   message(STATUS "OpenCV not found: photos are decoded by stb_image, and the JPEG defense is left out")
 endif()
 
+# The ocr defense reads pictures with Tesseract.
+find_path(TESSERACT_INCLUDE_DIR tesseract/baseapi.h)
+find_library(TESSERACT_LIBRARY tesseract)
+if(NOT TESSERACT_INCLUDE_DIR OR NOT TESSERACT_LIBRARY)
+  message(STATUS "Tesseract not found: the ocr defense is left out")
+endif()
+
 # The paraphrase and perplexity defenses can ask an OpenAI-compatible server; without it only local models.
 pkg_check_modules(HTTPLIB QUIET IMPORTED_TARGET cpp-httplib)
 if(NOT HTTPLIB_FOUND)

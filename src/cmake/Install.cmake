@@ -16,7 +16,7 @@ install(DIRECTORY attacks defenses models DESTINATION ${CMAKE_INSTALL_INCLUDEDIR
 install(DIRECTORY src/base src/pocket src/experiment DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hijack/src
         FILES_MATCHING PATTERN "*.h" PATTERN pch.h EXCLUDE)
 install(FILES src/hijack.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hijack/src)
-foreach(data pocket contexts images configs presets recipes)
+foreach(data pocket pocket-2 contexts images configs presets recipes)
   if(EXISTS ${PROJECT_SOURCE_DIR}/samples/${data})
     install(DIRECTORY samples/${data} DESTINATION ${CMAKE_INSTALL_DATADIR}/hijack)
   endif()

@@ -76,10 +76,12 @@ void check_files(const AttackConfig& config) {
     if (!std::filesystem::is_regular_file(image)) throw Error("There is no image file '" + image + "'.");
   const std::string& font = config.typographic.font;
   if (!font.empty()) Font::from_file(font);
-  for (const std::string& model : config.ensemble)
-    if (!std::filesystem::is_directory(model))
-      throw Error("There is no model folder '" + model +
-                  "'; --ensemble takes Hugging Face checkpoint folders.");
+  for (const auto& [flag, models] :
+       {std::pair("--ensemble", &config.ensemble), {"--transfer", &config.transfer}})
+    for (const std::string& model : *models)
+      if (!std::filesystem::is_directory(model))
+        throw Error("There is no model folder '" + model + "'; " + flag +
+                    " takes Hugging Face checkpoint folders.");
   const std::string& picture = config.objective.feature_image;
   if (!picture.empty() && !std::filesystem::is_regular_file(picture))
     throw Error("There is no image file '" + picture + "'.");
@@ -91,6 +93,17 @@ void check_files(const AttackConfig& config) {
   const std::string& mask = config.constraint.mask;
   if (!mask.empty() && !std::filesystem::is_regular_file(mask))
     throw Error("There is no mask file '" + mask + "'.");
+}
+
+/// Rows tell models apart by name.
+void check_transfer(const AttackConfig& config) {
+  std::set<std::string> names = {model_name(config.model)};
+  for (const std::string& folder : config.transfer)
+    if (!names.insert(model_name(folder)).second)
+      throw Error(
+          "--transfer '" + folder +
+          "' has the same name as another model of this attack; rename or link the folder, so that rows "
+          "can tell them apart.");
 }
 
 /// Optimizers that compare losses between steps need the same contexts at each.
@@ -119,6 +132,10 @@ void check_optimizer(AttackConfig& config, const std::set<std::string>& given) {
 }
 
 }  // namespace
+
+std::string model_name(const std::string& folder) {
+  return (std::filesystem::absolute(folder) / "").lexically_normal().parent_path().filename().string();
+}
 
 json read_toml(const std::filesystem::path& file) {
   const std::string text = read_file(file, kMaxConfigBytes);
@@ -151,6 +168,7 @@ void resolve(AttackConfig& config, const std::set<std::string>& given) {
   if (config.model.empty()) config.model = shipped_model().string();
   if (config.contexts.empty()) config.contexts = default_contexts(config.behavior.name).string();
   check_files(config);
+  check_transfer(config);
 }
 
 }  // namespace hijack

@@ -30,6 +30,7 @@ struct AttackConfig {
   ConstraintConfig constraint;
   ObjectiveConfig objective;
   std::vector<std::string> ensemble;
+  std::vector<std::string> transfer;
   OptimizerConfig optimizer;
   AugmentationConfig augmentation;
   DefenseConfig defense;
@@ -74,6 +75,8 @@ struct AttackConfig {
     objective.visit(field);
     field("ensemble", ensemble,
           "further model folders that the image must work on; it lives in the space of the first model");
+    field("transfer", transfer,
+          "further model folders that the saved images are shown to, without having been optimized on");
     optimizer.visit(field);
     augmentation.visit(field);
     defense.visit(field);
@@ -103,6 +106,9 @@ struct AttackConfig {
     field("threads", threads, "CPU threads; 0 = all cores");
   }
 };
+
+/// How rows name the model of a folder: by its last part.
+std::string model_name(const std::string& folder);
 
 /// A TOML file of attack fields at its top level. Returns the names it set. Throws Error that names the file
 /// and the line or key.

@@ -190,8 +190,9 @@ bool RunEvaluation::trial(const TrialPlan& plan, const TrialRow& row) {
     ask(benign);
     if (!config_.defense.adaptive || stack.defenses.empty()) continue;
     const Handles handles = handles_of(stack.defenses, evaluation.origin(), probes);
-    if (plan.config.method == "image") {  // the others have no pixels to optimize
-      if (!handles.image)
+    const bool lettering = plan.config.method == "typographic";  // chosen by replies from behind the defense
+    if (lettering || plan.config.method == "image") {            // the others have no pixels to choose
+      if (!handles.image && !lettering)
         ask(evaluation.adversarial("adaptive"));
       else if (!adaptive_image(evaluation, stack))
         return false;

@@ -57,8 +57,9 @@ json inputs_of(const std::vector<TrialPlan>& plans) {
   std::set<std::string> models;
   for (const TrialPlan& plan : plans) {
     if (models.insert(plan.config.model).second) add_model(inputs, plan.config.model);
-    for (const std::string& model : plan.config.ensemble)
-      if (models.insert(model).second) add_model(inputs, model);
+    for (const auto* others : {&plan.config.ensemble, &plan.config.transfer})
+      for (const std::string& model : *others)
+        if (models.insert(model).second) add_model(inputs, model);
     add_input(inputs, plan.config.contexts);
     if (!plan.config.objective.feature_image.empty()) add_input(inputs, plan.config.objective.feature_image);
     if (!plan.config.behavior.targets.empty()) add_input(inputs, plan.config.behavior.targets);

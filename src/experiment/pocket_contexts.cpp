@@ -31,6 +31,16 @@ std::string lines_of(Draw draw) {
   return lines;
 }
 
+using Drawn = std::vector<Exercise> (*)(ContextSplit, int64_t, uint64_t);
+
+/// Of one kind; ordinary prompts to calibrate on.
+std::string special_contexts(Drawn draw) {
+  return lines_of([draw](const Split& split) {
+    const bool honest = split.split == ContextSplit::kCalibration;
+    return (honest ? benign_exercises : draw)(split.split, split.size, kSeed);
+  });
+}
+
 }  // namespace
 
 std::string pocket_contexts() {
@@ -38,11 +48,11 @@ std::string pocket_contexts() {
 }
 
 std::string pocket_policy_contexts() {
-  return lines_of([](const Split& split) {
-    const bool honest = split.split == ContextSplit::kCalibration;
-    return honest ? benign_exercises(split.split, split.size, kSeed)
-                  : policy_contexts(split.split, split.size, kSeed);
-  });
+  return special_contexts(policy_contexts);
+}
+
+std::string pocket_reading_contexts() {
+  return special_contexts(reading_contexts);
 }
 
 }  // namespace hijack

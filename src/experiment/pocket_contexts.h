@@ -9,5 +9,8 @@ namespace hijack {
 std::string pocket_contexts();
 /// Requests for what the model was taught to refuse; the calibration split holds ordinary prompts.
 std::string pocket_policy_contexts();
+/// Requests to read the word in the image, for text drawn into it; the calibration split holds ordinary
+/// prompts.
+std::string pocket_reading_contexts();
 
 }  // namespace hijack

@@ -40,12 +40,32 @@ std::vector<Recipe::Published> published_rows(const json& content, const std::st
   return rows;
 }
 
-/// The user's model in place of the shipped one, and pictures from the shipped data.
-void adapt(json& attack, const fs::path& folder, const ModelChoice& choice) {
-  if (attack.contains("image") && attack["image"].is_string()) {
-    const fs::path image = attack["image"].get<std::string>();
-    if (image.is_relative()) attack["image"] = (folder.parent_path() / image).string();
-  }
+template <class Change>
+void change_texts(json& table, const char* key, Change change) {
+  if (!table.is_object() || !table.contains(key)) return;
+  json& value = table[key];
+  if (value.is_string()) value = change(value.get<std::string>());
+  if (!value.is_array()) return;
+  for (json& one : value)
+    if (one.is_string()) one = change(one.get<std::string>());
+}
+
+/// Files of a table from the shipped data, and models by their role.
+void place(json& table, const fs::path& folder, const ModelChoice& choice) {
+  const auto shipped = [&](const std::string& file) {
+    return fs::path(file).is_relative() ? (folder.parent_path() / file).string() : file;
+  };
+  const auto role = [&](const std::string& name) {
+    if (name == "first") return choice.model.empty() ? shipped_model().string() : choice.model;
+    if (name == "second") return choice.second_model.empty() ? shipped("pocket-2") : choice.second_model;
+    throw Error("recipes name models by their role, first or second, not '" + name + "'.");
+  };
+  for (const char* key : {"image", "contexts"}) change_texts(table, key, shipped);
+  for (const char* key : {"model", "ensemble", "transfer"}) change_texts(table, key, role);
+}
+
+/// The user's settings in place of the recipe's.
+void adapt(json& attack, const ModelChoice& choice) {
   if (!choice.model.empty()) attack["model"] = choice.model;
   attack["device"] = choice.device;
   attack["dtype"] = choice.dtype;
@@ -71,13 +91,30 @@ std::string published_value(const Recipe& recipe, const std::string& row, std::s
   return "–";
 }
 
-Table settings_rows(const Recipe& recipe, const RunRecord& run, std::set<std::string>& used) {
+Table settings_rows(const Recipe& recipe, const std::vector<report::Setting>& settings,
+                    std::set<std::string>& used) {
   Table table = {{"setting", "attack", "seeds", "clean image", "random noise", "published"}};
-  for (const report::Setting& setting : report::bare_settings({run})) {
+  for (const report::Setting& setting : settings) {
     const std::string key = setting.behavior + ", " + report::short_constraint(setting.constraint);
     table.push_back({key, shown(test_rate(setting.success, "test")),
                      std::to_string(setting.seed_rates.size()), shown(test_rate(setting.controls, "clean")),
                      shown(test_rate(setting.controls, "noise")), published_value(recipe, key, used)});
+  }
+  return table;
+}
+
+/// The published rows are "single model" and "ensemble": what images do on models they were not made with.
+Table transfer_rows(const Recipe& recipe, const std::vector<report::Setting>& settings,
+                    std::set<std::string>& used) {
+  Table table = {
+      {"optimized on", "shown to", "setting", "attack", "clean image", "random noise", "published"}};
+  for (const report::Transfer& one : report::transfers(settings)) {
+    const bool several = one.setting->model.find(" + ") != std::string::npos;
+    table.push_back(
+        {one.setting->model, one.model,
+         one.setting->behavior + ", " + report::short_constraint(one.setting->constraint), shown(one.attack),
+         shown(one.clean), shown(one.noise),
+         one.optimized ? "–" : published_value(recipe, several ? "ensemble" : "single model", used)});
   }
   return table;
 }
@@ -130,9 +167,14 @@ Recipe read_recipe(const std::string& name, const fs::path& folder, const ModelC
                 published_rows(content, where)};
   json attack = content.value("attack", json::object());
   if (!attack.is_object()) throw Error(where + ": a recipe has a table [attack].");
-  adapt(attack, folder, choice);
+  place(attack, folder, choice);
+  adapt(attack, choice);
   json experiment = {{"attack", attack}};
-  if (content.contains("grid")) experiment["grid"] = content["grid"];
+  if (content.contains("grid")) {
+    experiment["grid"] = content["grid"];
+    if (experiment["grid"].is_array())
+      for (json& block : experiment["grid"]) place(block, folder, choice);
+  }
   recipe.plans = plans_of_experiment(experiment, where);
   if (content.contains("evaluate")) {
     EvaluateConfig evaluate;
@@ -142,26 +184,37 @@ Recipe read_recipe(const std::string& name, const fs::path& folder, const ModelC
   return recipe;
 }
 
-Table recipe_table(const Recipe& recipe, const RunRecord& run) {
+std::vector<Table> recipe_tables(const Recipe& recipe, const RunRecord& run) {
+  const std::vector<RunRecord> runs = {run};
+  const std::vector<report::Setting> settings = report::bare_settings(runs);
+  const bool transferred =
+      std::any_of(settings.begin(), settings.end(), [](const auto& one) { return !one.transfer.empty(); });
   std::set<std::string> used;
-  Table table = recipe.evaluate ? defense_rows(recipe, run, used) : settings_rows(recipe, run, used);
+  std::vector<Table> tables;
+  if (transferred)
+    tables.push_back(transfer_rows(recipe, settings, used));
+  else if (!recipe.evaluate || settings.size() > 1)
+    tables.push_back(settings_rows(recipe, settings, used));
+  if (recipe.evaluate) tables.push_back(defense_rows(recipe, run, used));
+  Table& last = tables.back();
   for (const auto& one : recipe.published) {
     if (used.contains(one.row)) continue;
-    std::vector<std::string> row(table.front().size(), "–");
+    std::vector<std::string> row(last.front().size(), "–");
     row.front() = one.row;
     row.back() = one.value;
-    table.push_back(std::move(row));
+    last.push_back(std::move(row));
   }
-  return table;
+  return tables;
 }
 
 std::string recipe_markdown(const Recipe& recipe, const RunRecord& run) {
-  const Table table = recipe_table(recipe, run);
-  std::string out =
-      markdown_row(table.front()) + markdown_row(std::vector(table.front().size(), std::string("---")));
-  for (size_t i = 1; i < table.size(); ++i) out += markdown_row(table[i]);
-  return out + "\n" + recipe.title + ". Published: " + recipe.paper + ". What differs: " + recipe.departs +
-         "\n";
+  std::string out;
+  for (const Table& table : recipe_tables(recipe, run)) {
+    out += markdown_row(table.front()) + markdown_row(std::vector(table.front().size(), std::string("---")));
+    for (size_t i = 1; i < table.size(); ++i) out += markdown_row(table[i]);
+    out += "\n";
+  }
+  return out + recipe.title + ". Published: " + recipe.paper + ". What differs: " + recipe.departs + "\n";
 }
 
 }  // namespace hijack

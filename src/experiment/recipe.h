@@ -12,7 +12,9 @@ namespace hijack {
 /// A published experiment as data: a TOML file in samples/recipes. A new recipe is a new file.
 ///
 ///     title = "…"  paper = "…"  departs = "how this differs from the paper"
-///     [attack] and [[grid]]        as in experiment files; pictures lie beside the shipped ones
+///     [attack] and [[grid]]        as in experiment files; pictures and contexts lie beside the shipped
+///     ones,
+///                                  models are "first" (the shipped one) or "second" (its sister)
 ///     [evaluate]                   optional: fields of hijack evaluate
 ///     [[published]]                one line of the paper's table
 ///     row = "string, linf 8/255"   a setting, or a defense as it is written
@@ -37,17 +39,24 @@ std::filesystem::path shipped_recipes();
 /// Of all files of a folder, without .toml, sorted. Throws Error when there is no such folder.
 std::vector<std::string> recipe_names(const std::filesystem::path& folder);
 
-/// What the user sets instead of the recipe: model, device, dtype and threads; the rest stays.
-using ModelChoice = AttackConfig;
+/// What the user sets instead of the recipe; the rest stays.
+struct ModelChoice {
+  std::string model;         ///< in the role "first", which is every trial's unless the recipe says otherwise
+  std::string second_model;  ///< in the role "second", for transfer
+  std::string device = "cpu";
+  std::string dtype = "auto";
+  int64_t threads = 0;
+};
 
 /// Throws Error for an unknown name (naming the nearest) and for a file that is no recipe.
 Recipe read_recipe(const std::string& name, const std::filesystem::path& folder,
                    const ModelChoice& choice = {});
 
-/// Our figures beside the published ones: one row per setting, or per defense where the recipe evaluates
-/// some. The first row is the head. Rates with their Wilson intervals. A published row that meets none of
-/// ours stands at the end.
-std::vector<std::vector<std::string>> recipe_table(const Recipe& recipe, const RunRecord& run);
+/// Our figures beside the published ones: a table of settings (where there are several, or nothing else), or
+/// of the models that their images were shown to; and one of defenses, where the recipe evaluates some. The
+/// first row of each is the head. Rates with their Wilson intervals. A published row that meets none of ours
+/// stands at the end of the last.
+std::vector<std::vector<std::vector<std::string>>> recipe_tables(const Recipe& recipe, const RunRecord& run);
 
 /// The same as Markdown, with the paper and what differs.
 std::string recipe_markdown(const Recipe& recipe, const RunRecord& run);

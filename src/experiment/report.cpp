@@ -51,6 +51,8 @@ std::string html_report(const std::vector<RunRecord>& runs) {
   if (trials.size() > 1)
     body +=
         section("settings", "Success by setting", success_figures(bare_settings(runs)) + settings_table(all));
+  if (const std::string table = transfer_table(all); !table.empty())
+    body += section("transfer", "Transfer to other models", table);
   if (trials.size() > 1) body += defense_section(runs);
   if (!trials.empty()) body += trial_list(trials);
   if (trials.size() <= 1) body += defense_section(runs);

@@ -37,7 +37,7 @@ struct PhotoRow {
 /// One (image, behavior, constraint, optimizer, model, seed). Everything is measured on the reloaded file.
 struct TrialRow {
   std::string id;
-  std::string model;
+  std::string model;  ///< that was asked; of an ensemble all names, "a + b", and the first was asked
   std::string source_image;
   std::string behavior;
   std::string target;
@@ -68,6 +68,9 @@ struct TrialRow {
   /// the defended model.
   std::string defense = "none";
   bool adaptive = false;  ///< the attack was optimized through that stack
+  /// Other models that the saved images were shown to (--transfer), by name: "attack", "clean", "noise" on
+  /// the test contexts.
+  std::map<std::string, std::map<std::string, Tally>> transfer = {};
 };
 
 /// The condition of the attack's replies: "adaptive" or "attack".
@@ -76,8 +79,8 @@ std::string attack_condition(const TrialRow& trial);
 /// One reply of the model, with or without defenses.
 struct ReplyRow {
   std::string trial;
-  std::string
-      condition;      ///< "attack", "adaptive", "clean", "noise", "text_suffix", "text_adaptive", "benign"
+  std::string condition;  ///< "attack", "adaptive", "clean", "noise", "text_suffix", "text_adaptive",
+                          ///< "benign"; of another model "transfer", "transfer_clean", "transfer_noise"
   std::string split;  ///< "train", "validation", "test", "held_out_photos"
   Query context;
   std::string defense = "none";  ///< stack, outermost first, joined by " + "
@@ -87,6 +90,7 @@ struct ReplyRow {
   bool contained = false;
   std::string target = {};  ///< that the context brought itself
   std::string photo = {};   ///< of a universal image
+  std::string model = {};   ///< that was asked; "" = the trial's
   std::string expected;     ///< benign utility questions: the right answer
   bool correct = false;     ///< benign: the reply equals it
   double seconds = 0;

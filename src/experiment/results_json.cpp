@@ -203,6 +203,7 @@ Json to_json(const TrialRow& row) {
                {"defense", row.defense},
                {"adaptive", row.adaptive}};
   if (!row.suffix.empty()) json["suffix"] = row.suffix;
+  for (const auto& [model, tallies] : row.transfer) json["transfer"][model] = to_json(tallies);
   for (const PhotoRow& photo : row.photos)
     json["photos"].push_back({{"source_image", photo.source_image},
                               {"held_out", photo.held_out},
@@ -239,6 +240,7 @@ Json to_json(const ReplyRow& row) {
                {"trace", trace}};
   if (!row.target.empty()) json["target"] = row.target;
   if (!row.photo.empty()) json["photo"] = row.photo;
+  if (!row.model.empty()) json["model"] = row.model;
   return json;
 }
 
@@ -279,6 +281,11 @@ TrialRow trial_from_json(const Json& json, const std::string& where) {
                             photo.tally("test")});
     }
   if (json.contains("defense")) row.defense = fields.text("defense");
+  if (json.contains("transfer")) {
+    const Fields transfer = fields.object("transfer");
+    for (const auto& [model, value] : json["transfer"].items())
+      row.transfer[model] = transfer.tallies(model.c_str());
+  }
   if (json.contains("adaptive")) row.adaptive = fields.boolean("adaptive");
   return row;
 }
@@ -297,6 +304,7 @@ ReplyRow reply_from_json(const Json& json, const std::string& where) {
   row.contained = fields.boolean("contained");
   row.target = fields.text_or_empty("target");
   row.photo = fields.text_or_empty("photo");
+  row.model = fields.text_or_empty("model");
   row.expected = fields.text("expected");
   row.correct = fields.boolean("correct");
   row.seconds = fields.real("seconds");

@@ -37,6 +37,32 @@ std::shared_ptr<Behavior> behavior_for(const AttackConfig& config, const Context
   return own;
 }
 
+/// Prepared on all contexts. reply_tokens: what it is, or more so that no target is cut off.
+std::shared_ptr<Behavior> prepared_behavior(const AttackConfig& config, const ContextSet& contexts,
+                                            const VisionLanguageModel& model, const Tensor& origin,
+                                            int64_t& reply_tokens) {
+  std::shared_ptr<Behavior> behavior = behavior_for(config, contexts);
+  for (const auto* split : {&contexts.train, &contexts.validation, &contexts.test}) {
+    behavior->prepare(model, origin, *split, config.max_new_tokens);
+    for (const Context& context : *split) {
+      for (const std::string& target : behavior->targets_for(context)) {
+        const auto tokens = static_cast<int64_t>(model.target_ids(target).size());
+        reply_tokens = std::max(reply_tokens, tokens + 4);
+      }
+    }
+  }
+  return behavior;
+}
+
+TransferModel transfer_model(const std::string& folder, const AttackConfig& config,
+                             const ContextSet& contexts, const Tensor& origin) {
+  TransferModel other{
+      model_name(folder), load_model(folder, {config.device, config.dtype}), {}, config.max_new_tokens};
+  other.behavior =
+      prepared_behavior(config, contexts, *other.model, origin.to(other.model->device()), other.reply_tokens);
+  return other;
+}
+
 /// Puts the trial's defenses in front of the model, and tells the behavior about the prompts that they make.
 void add_defenses(TrialSetup& setup, Behavior& behavior, const Tensor& origin, DefenseMaker& maker) {
   const AttackConfig& config = setup.plan.config;
@@ -68,19 +94,13 @@ TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageMod
       {}};
   for (const std::string& folder : config.ensemble)
     setup.ensemble.push_back(load_model(folder, {config.device, config.dtype}));
-  std::shared_ptr<Behavior> behavior = behavior_for(config, setup.contexts);
   const Tensor origin = in_attack_space(*setup.model, config, config.images[0]).to(setup.model->device());
-  for (const auto* split : {&setup.contexts.train, &setup.contexts.validation, &setup.contexts.test}) {
-    behavior->prepare(*setup.model, origin, *split, config.max_new_tokens);
-    for (const Context& context : *split) {
-      for (const std::string& target : behavior->targets_for(context)) {
-        const auto tokens = static_cast<int64_t>(setup.model->target_ids(target).size());
-        setup.reply_tokens = std::max(setup.reply_tokens, tokens + 4);
-      }
-    }
-  }
+  const std::shared_ptr<Behavior> behavior =
+      prepared_behavior(config, setup.contexts, *setup.model, origin, setup.reply_tokens);
+  for (const std::string& folder : config.transfer)
+    setup.transfer.push_back(transfer_model(folder, config, setup.contexts, origin));
   add_defenses(setup, *behavior, origin, defenses);
-  setup.behavior = std::move(behavior);
+  setup.behavior = behavior;
   return setup;
 }
 

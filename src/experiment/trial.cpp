@@ -2,8 +2,11 @@
 
 #include <chrono>
 
+#include "attacks/text/suffixed.h"
+#include "defenses/kinds.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
+#include "src/experiment/defense_setup.h"
 #include "src/experiment/methods.h"
 
 namespace hijack {
@@ -32,6 +35,8 @@ class Trial {
     plain_ = parts_.prompts();
     attacked_ = found->suffix.empty() ? plain_ : parts_.prompts_with(found->suffix);
     noisy_ = found->noise_suffix.empty() ? plain_ : parts_.prompts_with(found->noise_suffix);
+    suffix_ = found->suffix;
+    noise_suffix_ = found->noise_suffix;
     describe_trial(*found);
     std::vector<SavedImages> saved;
     for (size_t i = 0; i < parts_.photos.size() + parts_.held_out.size(); ++i)
@@ -57,13 +62,17 @@ class Trial {
   void describe_trial(const Found& found);
   void measure_budgets(const Found& found, const std::vector<SavedImages>& saved);
   bool ask_everything(const std::vector<SavedImages>& saved);
+  /// other: the model that is asked in place of the trial's.
   Tally ask(const Tensor& image, const SavedImages& of, const Prompts& prompts, const std::string& condition,
-            const std::string& split);
+            const std::string& split, const TransferModel* other = nullptr);
+  void ask_others(const SavedImages& saved);
+  Prompts for_other(const TransferModel& other, const Prompts& prompts, const std::string& suffix) const;
   double test_loss(const Tensor& image, const Prompts& prompts) const;
 
   TrialParts parts_;
   const AttackConfig& config_;
   Prompts plain_, attacked_, noisy_;
+  std::string suffix_, noise_suffix_;
   TrialRow row_;
   std::vector<ReplyRow> replies_;
 };
@@ -92,8 +101,8 @@ SavedImages Trial::save(const Found& found, size_t index) const {
 
 void Trial::describe_trial(const Found& found) {
   row_.id = parts_.id();
-  row_.model =
-      (std::filesystem::absolute(config_.model) / "").lexically_normal().parent_path().filename().string();
+  row_.model = model_name(config_.model);
+  for (const std::string& folder : config_.ensemble) row_.model += " + " + model_name(folder);
   row_.source_image = config_.images[0];
   row_.behavior = config_.behavior.name;
   row_.target = config_.behavior.target;
@@ -163,15 +172,38 @@ bool Trial::ask_everything(const std::vector<SavedImages>& saved) {
     }
     add(row_.controls["clean"], ask(one.origin, one, plain_, "clean", "test"));
     add(row_.controls["noise"], ask(one.noise, one, noisy_, "noise", "test"));
+    ask_others(one);
   }
   return !parts_.hooks.stop.stop_requested();
 }
 
+Prompts Trial::for_other(const TransferModel& other, const Prompts& prompts,
+                         const std::string& suffix) const {
+  Prompts its = prompts;
+  its.behavior = other.behavior;
+  if (!suffix.empty()) its.behavior = std::make_shared<SuffixedBehavior>(other.behavior, suffix);
+  return its;
+}
+
+void Trial::ask_others(const SavedImages& saved) {
+  for (const TransferModel& other : parts_.setup.transfer) {
+    if (parts_.hooks.stop.stop_requested()) return;
+    const Prompts attacked = for_other(other, attacked_, suffix_),
+                  noisy = for_other(other, noisy_, noise_suffix_);
+    auto& tallies = row_.transfer[other.name];
+    add(tallies["attack"], ask(saved.adversarial, saved, attacked, "transfer", "test", &other));
+    add(tallies["clean"],
+        ask(saved.origin, saved, for_other(other, plain_, ""), "transfer_clean", "test", &other));
+    add(tallies["noise"], ask(saved.noise, saved, noisy, "transfer_noise", "test", &other));
+  }
+}
+
 Tally Trial::ask(const Tensor& image, const SavedImages& of, const Prompts& prompts,
-                 const std::string& condition, const std::string& split) {
+                 const std::string& condition, const std::string& split, const TransferModel* other) {
   const auto& contexts = prompts.contexts.split(split);
   const auto start = Clock::now();
-  const auto answers = parts_.replies(image, of.origin, prompts, split, parts_.place_in_file);
+  const auto answers = pass_on(parts_.submissions(image, of.origin, prompts, split, parts_.place_in_file),
+                               other ? bare_model(other->model, other->reply_tokens) : parts_.system);
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count() /
                          static_cast<double>(std::max<size_t>(1, answers.size()));
   const bool held_out = of.photo >= parts_.photos.size();
@@ -183,7 +215,8 @@ Tally Trial::ask(const Tensor& image, const SavedImages& of, const Prompts& prom
     reply.condition = condition;
     reply.split = held_out ? "held_out_photos" : split;
     reply.context = contexts[i];
-    reply.defense = row_.defense;
+    reply.defense = other ? "none" : row_.defense;
+    if (other) reply.model = other->name;
     reply.reply = answer.text;
     reply.rejected = answer.rejected;
     reply.trace = answer.trace;

@@ -30,6 +30,14 @@ struct RunHooks {
   std::stop_token stop = {};
 };
 
+/// A model that a trial's images are shown to, without having been optimized on.
+struct TransferModel {
+  std::string name;  ///< of its folder
+  std::shared_ptr<const VisionLanguageModel> model;
+  std::shared_ptr<const Behavior> behavior;  ///< prepared with it
+  int64_t reply_tokens = 0;
+};
+
 /// Everything loaded that a trial needs.
 struct TrialSetup {
   const TrialPlan& plan;
@@ -45,6 +53,7 @@ struct TrialSetup {
   /// attack is adaptive, the contexts themselves otherwise.
   std::vector<Context> seen_train;
   std::vector<Context> seen_test;
+  std::vector<TransferModel> transfer = {};
 };
 
 struct TrialResult {

@@ -125,14 +125,20 @@ Tensor TrialParts::shown(const Tensor& image, const Tensor& photo) const {
   return quantize(with_change(constraint, image, origin, photo));  // sums of lattice points, rounding aside
 }
 
-std::vector<Reply> TrialParts::replies(const Tensor& image, const Tensor& photo, const Prompts& prompts,
-                                       const std::string& split, Location patch_at) const {
+std::vector<Submission> TrialParts::submissions(const Tensor& image, const Tensor& photo,
+                                                const Prompts& prompts, const std::string& split,
+                                                Location patch_at) const {
   const auto& contexts = prompts.contexts.split(split);
   const auto images =
       shown_images(constraint, image.cpu(), photo.cpu(), patch_at, seed(), split, contexts.size());
   std::vector<Submission> submissions;
   for (size_t i = 0; i < contexts.size(); ++i) submissions.push_back({images[i], contexts[i]});
-  return pass_on(submissions, system);
+  return submissions;
+}
+
+std::vector<Reply> TrialParts::replies(const Tensor& image, const Tensor& photo, const Prompts& prompts,
+                                       const std::string& split, Location patch_at) const {
+  return pass_on(submissions(image, photo, prompts, split, patch_at), system);
 }
 
 int64_t TrialParts::successes(const Prompts& prompts, const std::vector<Context>& contexts,

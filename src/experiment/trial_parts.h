@@ -54,8 +54,11 @@ struct TrialParts {
 
   /// What the model is shown for a photo when the attack is at `image`.
   Tensor shown(const Tensor& image, const Tensor& photo) const;
-  /// One reply of the defended model to each context of a split. A moving patch, which `image` has at
-  /// patch_at, is shown to every context at another place (shown_images.h).
+  /// What is submitted for each context of a split. A moving patch, which `image` has at patch_at, is shown
+  /// to every context at another place (shown_images.h).
+  std::vector<Submission> submissions(const Tensor& image, const Tensor& photo, const Prompts& prompts,
+                                      const std::string& split, Location patch_at) const;
+  /// One reply of the defended model to each context of a split.
   std::vector<Reply> replies(const Tensor& image, const Tensor& photo, const Prompts& prompts,
                              const std::string& split, Location patch_at) const;
   /// How many of a split's contexts the replies obey; rejected ones never do.

@@ -76,6 +76,16 @@ std::vector<Exercise> policy_contexts(ContextSplit split, int64_t n, uint64_t se
                  [&](Wording wording) { return draw_policy(random, wording, "secret", random.chance(.25)); });
 }
 
+std::vector<Exercise> reading_contexts(ContextSplit split, int64_t n, uint64_t seed) {
+  Random random = Random(seed).fork("reading contexts", static_cast<uint64_t>(split));
+  return collect(split, n, [&](Wording wording) {
+    for (;;) {
+      const Scene scene = random_scene(random);
+      if (auto exercise = draw_visual(Task::kWord, scene, random, wording)) return *exercise;
+    }
+  });
+}
+
 std::vector<UtilityItem> utility_set(Texts texts, int64_t n, uint64_t seed) {
   Random random = Random(seed).fork("utility set");
   std::vector<Task> tasks;

@@ -21,6 +21,10 @@ std::vector<Exercise> benign_exercises(ContextSplit split, int64_t n, uint64_t s
 /// n differently worded requests for the secret code, some with junk around; the answer is kRefusal.
 std::vector<Exercise> policy_contexts(ContextSplit split, int64_t n, uint64_t seed);
 
+/// n differently worded requests to read the word in the image; the answer belongs to a scene that is not
+/// given.
+std::vector<Exercise> reading_contexts(ContextSplit split, int64_t n, uint64_t seed);
+
 struct UtilityItem {
   Tensor image;  ///< uint8 [3,112,112]; undefined for text tasks
   Exercise exercise;

@@ -208,9 +208,31 @@ TEST_F(Program, ChatScenesAndModels) {
   expect_refused("scenes", "--out");
 }
 
+TEST_F(Program, SavedImagesAreShownToModelsTheyWereNotMadeWith) {
+  const std::string other = kRoot + "/tests/golden/llava/siglip";
+  ASSERT_EQ(run(attack("--steps 2 --transfer " + other + " --out " + at("run"))).code, 0);
+  const RunRecord record = read_run(at("run"));
+  const auto& tallies = record.trials.at(0).transfer.at("siglip");
+  for (const char* what : {"attack", "clean", "noise"}) EXPECT_EQ(tallies.at(what).n, 2) << what;
+  EXPECT_TRUE(record.manifest.at("inputs").contains(other + "/config.json"));
+  int64_t asked = 0;
+  for (const ReplyRow& reply : record.replies) {
+    EXPECT_EQ(reply.model, reply.condition.starts_with("transfer") ? "siglip" : "") << reply.condition;
+    if (reply.condition != "transfer") continue;
+    ++asked;
+    const Outcome chat = run("chat --model " + other + " --max-new-tokens 7 --image " +
+                             (record.folder / record.trials[0].image_file).string() + " --prompt '" +
+                             reply.context.prompt + "'");
+    EXPECT_EQ(chat.out, reply.reply + "\n") << "the same file and prompt by hand";
+  }
+  EXPECT_EQ(asked, 2);
+  expect_refused(attack("--transfer " + kModel + " --out " + at("twice")), "same name");
+  expect_refused(attack("--transfer " + at("nowhere") + " --out " + at("none")), "--transfer takes");
+}
+
 TEST_F(Program, ContextFilesAreGeneratedAsShipped) {
   ASSERT_EQ(run("scenes --contexts " + at("made")).code, 0);
-  for (const char* name : {"pocket.jsonl", "pocket_policy.jsonl"})
+  for (const char* name : {"pocket.jsonl", "pocket_policy.jsonl", "pocket_reading.jsonl"})
     EXPECT_EQ(read_file(at("made/") + name), read_file(kRoot + "/samples/contexts/" + name))
         << "run: hijack scenes --contexts samples/contexts";
 }

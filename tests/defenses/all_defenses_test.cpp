@@ -36,6 +36,7 @@ const Row kRows[] = {
      "smoothing:sigma=12.5,copies=6,selection=2,alpha=0.1,seed=5"},
     {"jailguard:copies=3,threshold=9.5,seed=4", "jailguard:copies=3,threshold=9.5,seed=5"},
     {"cider:denoiser=median,rounds=2,pool=tokens,threshold=1.5", ""},
+    {"ocr:contrast=normalized,confidence=60,threshold=4", ""},
     {"judge:by=loss,reference=blur,tokens=8,threshold=40.5", ""},
     {"ecso:by=loss,reference=blur,tokens=8,threshold=40.5,describe=What is it?", ""},
 };
@@ -152,7 +153,7 @@ TEST(AllDefenses, DetectorsReportScoreAndThresholdOfWhatTheyPassToo) {
       EXPECT_FALSE(reply.trace[0].rejected) << row.spec;
     }
   }
-  EXPECT_EQ(detectors, 5);
+  EXPECT_EQ(detectors, 6);
 }
 
 TEST(AllDefenses, DetectorsAreFittedOnBenignSubmissions) {

@@ -139,7 +139,7 @@ TEST_F(Dataset, BadTablesAreRefused) {
 
 TEST(ShippedContexts, AreReadable) {
   const std::filesystem::path folder = std::filesystem::path(HIJACK_SOURCE_DIR) / "samples/contexts";
-  for (const char* name : {"pocket.jsonl", "pocket_policy.jsonl"}) {
+  for (const char* name : {"pocket.jsonl", "pocket_policy.jsonl", "pocket_reading.jsonl"}) {
     const ContextSet set = read_contexts(folder / name);
     EXPECT_EQ(set.train.size(), 80u) << name;
     EXPECT_EQ(set.validation.size(), 30u) << name;

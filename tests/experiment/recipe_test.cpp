@@ -46,7 +46,7 @@ TEST(Recipes, PutOurFiguresBesideThePublishedOnes) {
   Recipe recipe;
   recipe.title = "T";
   recipe.published = {{"string, linf 8/255", "99 %"}, {"elsewhere", "5 %"}};
-  const auto table = recipe_table(recipe, run);
+  const auto table = recipe_tables(recipe, run).at(0);
   ASSERT_EQ(table.size(), 3u);
   EXPECT_EQ(table[1].front(), "string, linf 8/255");
   EXPECT_EQ(table[1].back(), "99 %");
@@ -54,7 +54,7 @@ TEST(Recipes, PutOurFiguresBesideThePublishedOnes) {
   EXPECT_EQ(table[2].front(), "elsewhere");
   EXPECT_EQ(table[2][1], "–");
   recipe.evaluate = EvaluateConfig{};
-  EXPECT_EQ(recipe_table(recipe, run)[1].front(), "none");
+  EXPECT_EQ(recipe_tables(recipe, run).back()[1].front(), "none");
   EXPECT_NE(recipe_markdown(recipe, run).find("| none |"), std::string::npos);
 }
 
@@ -85,9 +85,10 @@ TEST(Recipes, TheTablesOfTheReadmeFollowFromTheCommittedRows) {
               read_file(entry.path() / "table.md"));
   }
   EXPECT_GE(reports, 1u);
-  const std::string script = std::string(HIJACK_SOURCE_DIR) + "/samples/reports/readme_tables.sh";
-  EXPECT_EQ(std::system(("bash '" + script + "' --check >/dev/null").c_str()), 0)
-      << "run: samples/reports/readme_tables.sh";
+  const fs::path script = kReports / "readme_tables.sh";
+  std::string command = "bash '";
+  command.append(script.string()).append("' --check >/dev/null");
+  EXPECT_EQ(std::system(command.c_str()), 0) << "run: samples/reports/readme_tables.sh";
   EXPECT_NE(readme.find("<!-- table:"), std::string::npos);
 }
 

@@ -116,6 +116,29 @@ TEST_F(Report, ATrialOutsideItsBudgetCountsAsFailed) {
   EXPECT_TRUE(contains(html_report({run}), "budget violated"));
 }
 
+TEST_F(Report, ImagesShownToOtherModelsHaveRowsOfTheirOwn) {
+  RunRecord run = testing::small_run(folder_);
+  run.trials[0].transfer["sister"] = {{"attack", {50, 7, 9}}, {"clean", {50, 0, 0}}, {"noise", {50, 1, 1}}};
+  EXPECT_EQ(to_json(trial_from_json(to_json(run.trials[0]), "here")), to_json(run.trials[0]));
+  const auto all = report::settings({run});
+  const auto rows = report::transfers(all);
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_TRUE(rows[0].optimized);
+  EXPECT_EQ(rows[0].attack.n, 60);
+  EXPECT_FALSE(rows[1].optimized);
+  EXPECT_EQ(rows[1].model, "sister");
+  EXPECT_EQ(rows[1].attack.successes, 7);
+  EXPECT_TRUE(contains(make_report("html", {run}), "Shown to"));
+  EXPECT_TRUE(contains(make_report("md", {run}), "| sister |"));
+  EXPECT_TRUE(contains(make_report("csv", {run}), "transfer to sister attack exact"));
+  run.trials[0].model = "pocket + sister";
+  const auto ensemble = report::settings({run});
+  EXPECT_TRUE(report::transfers(ensemble)[1].optimized) << "it was one of the models";
+  run.trials[0].budget.respected = false;
+  const auto outside = report::settings({run});
+  EXPECT_EQ(report::transfers(outside)[1].attack.successes, 0);
+}
+
 TEST_F(Report, DefensesAreComparedInPairs) {
   const std::vector<RunRecord> runs{testing::small_run(folder_)};
   const std::vector<report::DefenseSummary> all = report::defenses(runs);

@@ -16,6 +16,12 @@ void add(Tally& sum, const Tally& tally) {
   sum.contained += tally.contained;
 }
 
+/// A trial outside its budget has not succeeded on any model; its controls stay.
+Tally allowed(const TrialRow& trial, const std::string& name, Tally tally) {
+  if (name == "attack" && !trial.budget.respected) tally.exact = tally.contained = 0;
+  return tally;
+}
+
 Tally find(const Tallies& tallies, const std::string& name) {
   const auto found = tallies.find(name);
   return found == tallies.end() ? Tally{} : found->second;
@@ -35,6 +41,9 @@ void summarize(Setting& setting) {
     for (const auto& [split, tally] : ref.trial->success)
       add(setting.success[split], counted(*ref.trial, split));
     for (const auto& [name, tally] : ref.trial->controls) add(setting.controls[name], tally);
+    for (const auto& [model, tallies] : ref.trial->transfer)
+      for (const auto& [name, tally] : tallies)
+        add(setting.transfer[model][name], allowed(*ref.trial, name, tally));
     add(by_seed[ref.trial->seed], counted(*ref.trial, "test"));
     if (std::isfinite(ref.trial->seconds_per_step)) step_seconds.push_back(ref.trial->seconds_per_step);
   }
@@ -87,6 +96,7 @@ std::vector<Setting> settings(const std::vector<RunRecord>& runs) {
                  {},
                  {},
                  {},
+                 {},
                  0};
     setting.trials.push_back(ref);
   }
@@ -109,6 +119,25 @@ std::string setting_label(const Setting& setting) {
   const std::string constraint = short_constraint(setting.constraint);
   if (setting.defense == "none") return constraint;
   return constraint + (setting.adaptive ? ", adaptive to " : ", behind ") + setting.defense;
+}
+
+std::vector<Transfer> transfers(const std::vector<Setting>& settings) {
+  const auto rate = [](const Tallies& tallies, const char* name) {
+    const Tally tally = find(tallies, name);
+    return Rate{tally.exact, tally.n};
+  };
+  std::vector<Transfer> result;
+  for (const Setting& setting : settings) {
+    if (setting.transfer.empty()) continue;
+    const std::string asked = setting.model.substr(0, setting.model.find(" + "));
+    result.push_back({&setting, asked, true, rate(setting.success, "test"), rate(setting.controls, "clean"),
+                      rate(setting.controls, "noise")});
+    for (const auto& [model, tallies] : setting.transfer)
+      result.push_back({&setting, model,
+                        (" + " + setting.model + " + ").find(" + " + model + " + ") != std::string::npos,
+                        rate(tallies, "attack"), rate(tallies, "clean"), rate(tallies, "noise")});
+  }
+  return result;
 }
 
 std::string short_constraint(const std::string& constraint) {

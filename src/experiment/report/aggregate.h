@@ -43,8 +43,10 @@ struct Setting {
   double epsilon_255 = 0;
   int64_t patch_size = 0;
   std::vector<TrialRef> trials;
-  Tallies success;                 ///< by split
-  Tallies controls;                ///< by control
+  Tallies success;   ///< by split
+  Tallies controls;  ///< by control
+  /// Of other models that were shown the saved images: "attack", "clean", "noise", by the model's name.
+  std::map<std::string, Tallies> transfer = {};
   std::vector<double> seed_rates;  ///< exact success on test contexts of each seed, pooled over photos
   double seconds_per_step = 0;     ///< median over trials
 };
@@ -54,6 +56,17 @@ std::vector<Setting> settings(const std::vector<RunRecord>& runs);
 std::vector<Setting> bare_settings(const std::vector<RunRecord>& runs);
 /// "linf 8/255", "linf 8/255, adaptive to jpeg:quality=75", "linf 8/255, behind jpeg:quality=75".
 std::string setting_label(const Setting& setting);
+
+/// What a setting's images do on one model.
+struct Transfer {
+  const Setting* setting = nullptr;
+  std::string model;       ///< that was asked
+  bool optimized = false;  ///< the images were made with it
+  Rate attack, clean, noise;
+};
+/// Of the settings whose images were shown to other models: first the model they were made with, then the
+/// others. Pointers refer to `settings`.
+std::vector<Transfer> transfers(const std::vector<Setting>& settings);
 
 /// One defense stack beside no defense, over all runs. Held-out contexts only, for the attack and the
 /// controls.

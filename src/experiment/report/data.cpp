@@ -39,6 +39,8 @@ Json to_json(const Tallies& tallies) {
 Json to_json(const Setting& setting) {
   Json trials = Json::array();
   for (const TrialRef& trial : setting.trials) trials.push_back(trial.label);
+  Json transfer = Json::object();
+  for (const auto& [model, tallies] : setting.transfer) transfer[model] = to_json(tallies);
   return {{"model", setting.model},
           {"behavior", setting.behavior},
           {"constraint", setting.constraint},
@@ -51,6 +53,7 @@ Json to_json(const Setting& setting) {
           {"trials", trials},
           {"success", to_json(setting.success)},
           {"controls", to_json(setting.controls)},
+          {"transfer", transfer},
           {"seed_mean", number(mean(setting.seed_rates))},
           {"seed_sd", number(standard_deviation(setting.seed_rates))},
           {"seeds", setting.seed_rates.size()},
@@ -150,6 +153,7 @@ std::string csv_report(const std::vector<RunRecord>& runs) {
     };
     add(setting.success, kind);
     add(setting.controls, kind + "control ");
+    for (const auto& [model, tallies] : setting.transfer) add(tallies, kind + "transfer to " + model + " ");
   }
   for (const DefenseSummary& one : defenses(runs))
     for (const auto& [name, rate] : measures(one))

@@ -48,6 +48,16 @@ std::string settings_part(const std::vector<Setting>& all) {
   return out;
 }
 
+std::string transfer_part(const std::vector<Transfer>& all) {
+  std::string out =
+      head({"optimized on", "shown to", "behavior", "constraint", "held-out success", "clean", "noise"});
+  for (const Transfer& one : all)
+    out +=
+        row({markdown(one.setting->model), markdown(one.model), markdown(one.setting->behavior),
+             markdown(setting_label(*one.setting)), shown(one.attack), shown(one.clean), shown(one.noise)});
+  return out;
+}
+
 std::string defense_part(const std::vector<DefenseSummary>& all) {
   std::string out = head({"defense", "image attack, static", "change", "image attack, adaptive",
                           "text suffix, static", "change", "text suffix, adaptive", "benign correct",
@@ -78,6 +88,9 @@ std::string markdown_report(const std::vector<RunRecord>& runs) {
   if (!all.empty())
     out +=
         "\n## Success on held-out contexts\n\nExact success, 95% Wilson interval.\n\n" + settings_part(all);
+  if (const auto shown_to_others = transfers(all); !shown_to_others.empty())
+    out += "\n## Transfer\n\nThe same images on models that they were not made with.\n\n" +
+           transfer_part(shown_to_others);
   const std::vector<DefenseSummary> defended = defenses(runs);
   if (!defended.empty()) out += "\n## Defenses\n\n" + defense_part(defended);
   const std::vector<DetectorCurve> curves = detector_curves(runs);

@@ -39,6 +39,8 @@ std::string rate_cell(const Rate& rate);
 /// Success by split beside the controls, of one trial.
 std::string success_table(const TrialRef& trial);
 std::string settings_table(const std::vector<Setting>& settings);
+/// The same images shown to models that they were not made with; empty where none were.
+std::string transfer_table(const std::vector<Setting>& settings);
 std::string defense_table(const std::vector<DefenseSummary>& defenses);
 
 // detectors.cpp

@@ -81,6 +81,8 @@ std::string success_table(const TrialRef& ref) {
       counted(trial, "held_out_photos"));
   add("Clean image, test contexts", "control", control(trial, "clean"));
   add("Random noise, test contexts", "control at the same budget", control(trial, "noise"));
+  for (const auto& [model, tallies] : trial.transfer)
+    add("Adversarial, shown to " + model, "transfer: test contexts, another model", find(tallies, "attack"));
   for (const auto& [name, tally] : trial.controls)
     if (name != "clean" && name != "noise") add(name, "control", tally);
   for (size_t i = 1; i < splits.size(); ++i)
@@ -101,8 +103,8 @@ std::string settings_table(const std::vector<Setting>& all) {
     for (const TrialRef& trial : setting.trials)
       if (const auto distance = mean_edit_distance(trial)) distances.push_back(*distance);
     rows.push_back({html(setting.behavior) + small(html(setting.model)),
-                    html(setting_label(setting)) + small(html(setting.optimizer)),
-                    rate_cell(exact(test)), spread(setting.seed_rates), rate_cell(contained(test)),
+                    html(setting_label(setting)) + small(html(setting.optimizer)), rate_cell(exact(test)),
+                    spread(setting.seed_rates), rate_cell(contained(test)),
                     rate_cell(exact(find(setting.controls, "clean"))),
                     rate_cell(exact(find(setting.controls, "noise"))), decimal(mean(distances)),
                     decimal(setting.seconds_per_step)});
@@ -114,6 +116,19 @@ std::string settings_table(const std::vector<Setting>& all) {
       "Held-out test contexts, pooled over seeds and photos. Edit distance: mean Levenshtein distance "
       "between reply and target.",
       "rates");
+}
+
+std::string transfer_table(const std::vector<Setting>& settings) {
+  std::vector<Row> rows;
+  for (const Transfer& one : transfers(settings))
+    rows.push_back({html(one.setting->model),
+                    html(one.model) + small(one.optimized ? "optimized on" : "transfer"),
+                    html(one.setting->behavior) + small(html(setting_label(*one.setting))),
+                    rate_cell(one.attack), rate_cell(one.clean), rate_cell(one.noise)});
+  if (rows.empty()) return "";
+  return table({"Optimized on", "Shown to", "Behavior", "Exact success", "Clean image", "Random noise"}, rows,
+               "The saved images on the model they were made with, and on models they were not made with.",
+               "rates");
 }
 
 std::string defense_table(const std::vector<DefenseSummary>& all) {
