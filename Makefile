@@ -32,7 +32,8 @@ demo: build  ## attack a photograph on the shipped model, evaluate defenses, wri
 	$(HIJACK) report $(DEMO_OUT)
 	@echo "The report: $(DEMO_OUT)/report.html"
 
-test: setup  ## build with warnings as errors and run every test
+test:  ## build with warnings as errors and run every test
+	@$(SETUP) chromium
 	@cmake --preset $(PRESET)
 	@cmake --build --preset $(PRESET) -j $(JOBS)
 	@ctest --preset $(PRESET)
