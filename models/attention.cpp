@@ -10,23 +10,41 @@ Tensor repeat_heads(const Tensor& x, int64_t heads) {
   return times == 1 ? x : x.repeat_interleave(times, 1);
 }
 
-// true where packed token i sees prefix (always) or packed token j of its own suffix with j <= i, or with
-// both in the suffix's block
-Tensor packed_mask(const std::vector<int64_t>& lengths, const std::vector<int64_t>& blocks, size_t first,
-                   size_t last, int64_t prefix) {
-  int64_t total = 0;
-  for (size_t i = first; i < last; ++i) total += lengths[i];
-  Tensor mask = at::zeros({total, prefix + total}, at::kBool);
-  mask.narrow(1, 0, prefix).fill_(true);
-  int64_t at_row = 0;
-  for (size_t i = first; i < last; ++i) {
-    const int64_t n = lengths[i];
-    Tensor own = mask.narrow(0, at_row, n).narrow(1, prefix + at_row, n);
-    own.copy_(at::ones({n, n}, at::kBool).tril());
-    if (!blocks.empty()) own.narrow(0, 0, blocks[i]).narrow(1, 0, blocks[i]).fill_(true);
-    at_row += n;
+/// Ancestors of tokens [begin,end) outside of them, ascending.
+std::vector<int64_t> ancestors_before(const PackedTokens& tokens, int64_t begin, int64_t end) {
+  std::set<int64_t> found;
+  for (int64_t i = begin; i < end; ++i) {
+    int64_t up = tokens.parents[static_cast<size_t>(i)];
+    if (up >= begin) continue;  // its path leads through a token of the group
+    while (up >= 0 && found.insert(up).second) up = tokens.parents[static_cast<size_t>(up)];
   }
-  return mask.unsqueeze(0).unsqueeze(0);
+  return {found.begin(), found.end()};
+}
+
+/// bool [1,1,n,P+A+n] for tokens [begin,end): columns of the prefix, of `before` and of the tokens.
+Tensor packed_mask(const PackedTokens& tokens, int64_t begin, int64_t end, int64_t prefix,
+                   const std::vector<int64_t>& before) {
+  const int64_t n = end - begin, own = prefix + static_cast<int64_t>(before.size()), columns = own + n;
+  Tensor mask = at::zeros({n, columns}, at::kBool);
+  bool* const seen = mask.mutable_data_ptr<bool>();
+  for (int64_t i = 0; i < n; ++i) {
+    bool* const row = seen + i * columns;
+    int64_t up = tokens.parents[static_cast<size_t>(begin + i)];
+    if (up >= begin) {
+      std::copy_n(seen + (up - begin) * columns, columns, row);
+    } else {
+      std::fill_n(row, prefix, true);
+      for (; up >= 0; up = tokens.parents[static_cast<size_t>(up)])
+        row[prefix + (std::lower_bound(before.begin(), before.end(), up) - before.begin())] = true;
+    }
+    row[own + i] = true;
+  }
+  for (size_t run = 0; run < tokens.runs.size(); ++run) {
+    const int64_t first = tokens.runs[run] - begin, block = tokens.blocks[run];
+    if (first < 0 || first >= n || block == 0) continue;
+    mask.narrow(0, first, block).narrow(1, own + first, block).fill_(true);
+  }
+  return mask.view({1, 1, n, columns});
 }
 
 }  // namespace
@@ -48,14 +66,27 @@ void append(KeyValues& kept, const Tensor& key, const Tensor& value) {
 
 }  // namespace
 
-AttentionKernel CausalPlan::kernel(int64_t) {
-  return [](const Tensor& query, const Tensor& key, const Tensor& value, std::span<const Tensor>) {
-    return attention(query, key, value, {}, /*causal=*/true);
+AttentionKernel CausalPlan::kernel(int64_t layer) {
+  if (past_.length() == 0)
+    return [](const Tensor& query, const Tensor& key, const Tensor& value, std::span<const Tensor>) {
+      return attention(query, key, value, {}, /*causal=*/true);
+    };
+  const auto at = static_cast<size_t>(layer);
+  return [past_key = past_.keys.at(at), past_value = past_.values.at(at)](
+             const Tensor& query, const Tensor& key, const Tensor& value, std::span<const Tensor>) {
+    // queries that nobody reads stand for the past, so that causal kernels need no mask
+    const int64_t past = past_key.size(2);
+    const Tensor padded = at::constant_pad_nd(query, {0, 0, past, 0});
+    const Tensor all = attention(padded, at::cat({past_key, key}, 2), at::cat({past_value, value}, 2), {},
+                                 /*causal=*/true);
+    return all.narrow(2, past, query.size(2));
   };
 }
 
-void CausalPlan::record(int64_t, const Tensor& key, const Tensor& value) {
-  append(kept_, key, value);
+void CausalPlan::record(int64_t layer, const Tensor& key, const Tensor& value) {
+  if (past_.length() == 0) return append(kept_, key, value);
+  const auto at = static_cast<size_t>(layer);
+  append(kept_, at::cat({past_.keys.at(at), key}, 2), at::cat({past_.values.at(at), value}, 2));
 }
 
 AttentionKernel MaskedPlan::kernel(int64_t) {
@@ -65,33 +96,42 @@ AttentionKernel MaskedPlan::kernel(int64_t) {
       };
 }
 
-SharedPrefixPlan::SharedPrefixPlan(const KeyValues& prefix, const std::vector<int64_t>& lengths,
-                                   at::Device device, const std::vector<int64_t>& blocks)
+SharedPrefixPlan::SharedPrefixPlan(const KeyValues& prefix, const PackedTokens& tokens, at::Device device)
     : prefix_(prefix) {
-  std::vector<Group> groups;
-  int64_t begin = 0;
-  for (size_t first = 0; first < lengths.size();) {
-    size_t last = first;
-    int64_t tokens = 0;
-    while (last < lengths.size() && (last == first || tokens + lengths[last] <= kGroupTokens))
-      tokens += lengths[last++];
-    const Tensor mask = packed_mask(lengths, blocks, first, last, prefix.length());
-    groups.push_back({begin, begin + tokens, mask.to(device)});
-    begin += tokens;
+  auto groups = std::make_shared<Groups>();
+  const auto end_of = [&](size_t run) {
+    return run + 1 < tokens.runs.size() ? tokens.runs[run + 1] : tokens.size();
+  };
+  for (size_t first = 0; first < tokens.runs.size();) {
+    const int64_t begin = tokens.runs[first];
+    size_t last = first + 1;
+    while (last < tokens.runs.size() && end_of(last) - begin <= kGroupTokens) ++last;
+    const int64_t end = end_of(last - 1);
+    const auto before = ancestors_before(tokens, begin, end);
+    const Tensor mask = packed_mask(tokens, begin, end, prefix.length(), before);
+    groups->all.push_back(
+        {before.empty() ? Tensor() : at::tensor(before, at::kLong).to(device), mask.to(device)});
+    groups->sizes.push_back(end - begin);
     first = last;
   }
-  groups_ = std::make_shared<const std::vector<Group>>(std::move(groups));
+  groups_ = std::move(groups);
 }
 
 AttentionKernel SharedPrefixPlan::kernel(int64_t) {
   return [groups = groups_](const Tensor& query, const Tensor& key, const Tensor& value,
                             std::span<const Tensor> shared) {
+    const auto queries = query.split_with_sizes(groups->sizes, 2);
+    const auto keys = key.split_with_sizes(groups->sizes, 2);
+    const auto values = value.split_with_sizes(groups->sizes, 2);
     std::vector<Tensor> outputs;
-    for (const auto& group : *groups) {
-      const int64_t n = group.end - group.begin;
-      const Tensor k = at::cat({shared[0], key.narrow(2, group.begin, n)}, 2);
-      const Tensor v = at::cat({shared[1], value.narrow(2, group.begin, n)}, 2);
-      outputs.push_back(attention(query.narrow(2, group.begin, n), k, v, group.mask, /*causal=*/false));
+    for (size_t i = 0; i < queries.size(); ++i) {
+      const Group& group = groups->all[i];
+      const auto seen = [&](const Tensor& prefix, const Tensor& all, const Tensor& own) {
+        if (!group.before.defined()) return at::cat({prefix, own}, 2);
+        return at::cat({prefix, all.index_select(2, group.before), own}, 2);
+      };
+      outputs.push_back(attention(queries[i], seen(shared[0], key, keys[i]),
+                                  seen(shared[1], value, values[i]), group.mask, /*causal=*/false));
     }
     return outputs.size() == 1 ? outputs.front() : at::cat(outputs, 2);
   };
@@ -106,27 +146,32 @@ void SharedPrefixPlan::record(int64_t, const Tensor& key, const Tensor& value) {
   if (!at::GradMode::is_enabled()) append(kept_, key, value);  // for decoding
 }
 
-CachePlan::CachePlan(const KeyValues& prefix, const KeyValues& suffixes, const std::vector<int64_t>& lengths,
-                     const std::vector<int64_t>& next, int64_t room) {
-  const auto rows = static_cast<int64_t>(lengths.size());
+CachePlan::CachePlan(const KeyValues& prefix, const KeyValues& packed,
+                     const std::vector<std::vector<int64_t>>& paths, const std::vector<int64_t>& next,
+                     int64_t room) {
+  const auto rows = static_cast<int64_t>(paths.size());
   const int64_t p = prefix.length();
-  longest_ = p + *std::max_element(lengths.begin(), lengths.end());
-  filled_ = at::tensor(lengths, at::kLong).to(suffixes.keys.front().device()) + p;
-  next_ = at::tensor(next, filled_.options());
-  const auto build = [&](const Tensor& shared, const Tensor& packed) {
-    Tensor cache = at::zeros({rows, packed.size(1), longest_ + room, packed.size(3)}, packed.options());
+  std::vector<int64_t> lengths;
+  std::vector<Tensor> places;
+  for (const auto& path : paths) {
+    lengths.push_back(p + static_cast<int64_t>(path.size()));
+    places.push_back(at::tensor(path, at::kLong).to(packed.keys.front().device()));
+  }
+  longest_ = *std::max_element(lengths.begin(), lengths.end());
+  filled_ = at::tensor(lengths, at::kLong).to(packed.keys.front().device());
+  next_ = at::tensor(next, at::kLong).to(filled_.device());
+  const auto build = [&](const Tensor& shared, const Tensor& all) {
+    Tensor cache = at::zeros({rows, all.size(1), longest_ + room, all.size(3)}, all.options());
     if (p > 0) cache.narrow(2, 0, p).copy_(shared.expand({rows, -1, -1, -1}));
-    int64_t begin = 0;
     for (int64_t i = 0; i < rows; ++i) {
-      const int64_t n = lengths[static_cast<size_t>(i)];
-      cache.select(0, i).narrow(1, p, n).copy_(packed.select(0, 0).narrow(1, begin, n));
-      begin += n;
+      const Tensor& place = places[static_cast<size_t>(i)];
+      cache.select(0, i).narrow(1, p, place.size(0)).copy_(all.select(0, 0).index_select(1, place));
     }
     return cache;
   };
-  for (size_t layer = 0; layer < suffixes.keys.size(); ++layer) {
-    cache_.keys.push_back(build(p > 0 ? prefix.keys[layer] : Tensor(), suffixes.keys[layer]));
-    cache_.values.push_back(build(p > 0 ? prefix.values[layer] : Tensor(), suffixes.values[layer]));
+  for (size_t layer = 0; layer < packed.keys.size(); ++layer) {
+    cache_.keys.push_back(build(p > 0 ? prefix.keys[layer] : Tensor(), packed.keys[layer]));
+    cache_.values.push_back(build(p > 0 ? prefix.values[layer] : Tensor(), packed.values[layer]));
   }
 }
 

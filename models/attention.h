@@ -42,15 +42,18 @@ class AttentionPlan {
 Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask,
                  bool causal);
 
-/// Plain causal attention over the sequence itself; keeps its keys and values for the suffixes.
+/// Causal attention over the sequence and what came before it; keeps keys and values for what comes after.
 class CausalPlan : public AttentionPlan {
  public:
+  /// past: keys and values of the tokens before, or none; no gradient flows to them.
+  explicit CausalPlan(KeyValues past = {}) : past_(std::move(past)) {}
   AttentionKernel kernel(int64_t layer) override;
   void record(int64_t layer, const Tensor& key, const Tensor& value) override;
+  /// Of the past and the sequence.
   const KeyValues& kept() const { return kept_; }
 
  private:
-  KeyValues kept_;
+  KeyValues past_, kept_;
 };
 
 /// One mask for all layers, bool [N,1,L,L].
@@ -63,14 +66,24 @@ class MaskedPlan : public AttentionPlan {
   Tensor mask_;
 };
 
-/// Suffixes of different lengths packed into one sequence [1,sum(lengths)], without padding. Each sees the
-/// shared prefix and itself. Suffixes are taken together in groups of some hundred tokens under a
-/// block-diagonal causal mask, so the prefix is neither copied per suffix nor are all pairs computed.
+/// The tokens that follow a shared prefix in several sequences, packed into one [1,L] without padding.
+struct PackedTokens {
+  /// The token before each token; -1: the prefix's last one. Sequences that begin alike may share tokens.
+  std::vector<int64_t> parents;
+  /// Where a sequence's own tokens begin, ascending, the first 0. From there to the next each token's parent
+  /// is the one before it.
+  std::vector<int64_t> runs;
+  /// For each run: so many tokens at its start see each other in both directions.
+  std::vector<int64_t> blocks;
+  int64_t size() const { return static_cast<int64_t>(parents.size()); }
+};
+
+/// Each packed token sees the shared prefix, its ancestors and itself. Runs are taken together in groups of
+/// some hundred tokens under one mask, so the prefix is neither copied per sequence nor are all pairs
+/// computed.
 class SharedPrefixPlan : public AttentionPlan {
  public:
-  /// blocks[i]: so many tokens at the start of suffix i see each other in both directions; empty: none do.
-  SharedPrefixPlan(const KeyValues& prefix, const std::vector<int64_t>& lengths, at::Device device,
-                   const std::vector<int64_t>& blocks = {});
+  SharedPrefixPlan(const KeyValues& prefix, const PackedTokens& tokens, at::Device device);
   AttentionKernel kernel(int64_t layer) override;
   std::vector<Tensor> shared(int64_t layer) const override;
   void record(int64_t layer, const Tensor& key, const Tensor& value) override;
@@ -78,20 +91,24 @@ class SharedPrefixPlan : public AttentionPlan {
 
  private:
   struct Group {
-    int64_t begin, end;  // of the packed tokens
-    Tensor mask;         // [1,1,L_group,P+L_group]
+    Tensor before;  // [A] ancestors outside of the group, undefined when there are none
+    Tensor mask;    // [1,1,L_group,P+A+L_group]
+  };
+  struct Groups {
+    std::vector<Group> all;
+    std::vector<int64_t> sizes;
   };
   const KeyValues& prefix_;
-  std::shared_ptr<const std::vector<Group>> groups_;
+  std::shared_ptr<const Groups> groups_;
   KeyValues kept_;
 };
 
 /// Decoding one token per row: keys and values live in preallocated rows [N,K,capacity,d].
 class CachePlan : public AttentionPlan {
  public:
-  /// Row i holds the prefix, then suffix i of `suffixes` (packed, lengths), then room for new tokens, the
-  /// first of which has the rotary position next[i].
-  CachePlan(const KeyValues& prefix, const KeyValues& suffixes, const std::vector<int64_t>& lengths,
+  /// Row i holds the prefix, then the tokens paths[i] of `packed`, then room for new tokens, the first of
+  /// which has the rotary position next[i].
+  CachePlan(const KeyValues& prefix, const KeyValues& packed, const std::vector<std::vector<int64_t>>& paths,
             const std::vector<int64_t>& next, int64_t room);
   AttentionKernel kernel(int64_t layer) override;
   /// Positions [N,1] of the tokens that come now; advance() after each token.

@@ -66,6 +66,8 @@ class Decoder {
 
   const DecoderConfig& config() const { return config_; }
   at::Device device() const { return embedding_.device(); }
+  /// Whether weights take no gradients.
+  bool frozen() const { return !norm_.weight.requires_grad(); }
 
  private:
   struct Block {
@@ -75,7 +77,6 @@ class Decoder {
   /// {x [N,L,D], what the kernel shares} -> {x, key, value}
   std::vector<Tensor> run_block(const Block& block, const std::vector<Tensor>& inputs, const Rotary& rotary,
                                 const AttentionKernel& attend) const;
-  bool frozen() const { return !norm_.weight.requires_grad(); }
   int64_t block_bytes(const Tensor& x) const;
 
   DecoderConfig config_;

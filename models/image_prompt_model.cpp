@@ -44,16 +44,21 @@ std::vector<Prompt> ImagePromptModel::prompts(const Pixels& pixels, std::span<co
   return result;
 }
 
+Tensor ImagePromptModel::features_of(const Pixels& pixels) const {
+  const auto compute = [&] { return image_features(pixels); };
+  return memo() != nullptr ? memo_.features(pixels, compute) : compute();
+}
+
 std::vector<Tensor> ImagePromptModel::target_logits(const Pixels& pixels, std::span<const Query> queries,
                                                     std::span<const TokenIds> targets) const {
-  return shared_prefix_logits(*decoder_, prompts(pixels, queries), targets, image_features(pixels));
+  return shared_prefix_logits(*decoder_, prompts(pixels, queries), targets, features_of(pixels), memo());
 }
 
 std::vector<std::string> ImagePromptModel::generate(const Pixels& pixels, std::span<const Query> queries,
                                                     const GenerateOptions& options) const {
   const at::NoGradGuard no_gradients;
-  return shared_prefix_generate(*decoder_, prompts(pixels, queries), image_features(pixels), *tokenizer_,
-                                stops_, options);
+  return shared_prefix_generate(*decoder_, prompts(pixels, queries), features_of(pixels), *tokenizer_, stops_,
+                                options, memo());
 }
 
 std::pair<size_t, size_t> ImagePromptModel::places_of(const Prompt& whole, const Query& query,
@@ -92,9 +97,13 @@ Tensor ImagePromptModel::swap_scores(const Pixels& pixels, std::span<const Query
     prompts[i].shift = shift;
     prompts[i].shift_begin = first;
   }
+  Tensor features;
+  {
+    const at::NoGradGuard no_gradients;
+    features = features_of(pixels);
+  }
   const at::AutoGradMode with_gradients(true);
-  const Tensor features = image_features(pixels).detach();
-  const auto logits = shared_prefix_logits(*decoder_, prompts, targets, features);
+  const auto logits = shared_prefix_logits(*decoder_, prompts, targets, features, memo());
   Tensor loss = at::zeros({}, at::TensorOptions(at::kFloat).device(device()));
   for (size_t i = 0; i < logits.size(); ++i)
     loss = loss + at::cross_entropy_loss(logits[i], at::tensor(targets[i], at::kLong).to(device())) /

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "models/decoder.h"
+#include "models/prefix_memo.h"
 #include "models/shared_prefix.h"
 #include "models/vision_language_model.h"
 
@@ -69,11 +70,16 @@ class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_f
   /// [first, last), empty when they cannot be told.
   std::pair<size_t, size_t> places_of(const Prompt& whole, const Query& query, const std::string& part) const;
   std::vector<Prompt> prompts(const Pixels& pixels, std::span<const Query> queries) const;
+  /// image_features, from the memo where there is one.
+  Tensor features_of(const Pixels& pixels) const;
+  /// Null while weights are trained.
+  PrefixMemo* memo() const { return decoder_->frozen() ? &memo_ : nullptr; }
 
   std::shared_ptr<const Decoder> decoder_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   TokenId image_token_;
   TokenIds stops_;
+  mutable PrefixMemo memo_;
 };
 
 /// `ids` with the one image token replaced by `image`; places are where `image_token` then stands. Throws

@@ -55,6 +55,9 @@ at::Device parse_device(const std::string& text) {
     throw Error("device \"" + text + "\" is not known; write cpu, cuda or cuda:1");
   if (device->is_cuda() && !at::hasCUDA())
     throw Error("device " + text + " was asked for, but this libtorch sees no CUDA device; use --device cpu");
+  if (device->is_cuda() && device->index() >= static_cast<int>(at::getNumGPUs()))
+    throw Error("device " + text + " was asked for, but this machine has " +
+                std::to_string(at::getNumGPUs()) + " CUDA device(s), counted from cuda:0");
   return *device;
 }
 

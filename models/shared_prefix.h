@@ -12,6 +12,8 @@
 
 namespace hijack {
 
+class PrefixMemo;
+
 /// One prompt as the decoder sees it: token ids in which the image's tokens have been expanded.
 struct Prompt {
   TokenIds ids;
@@ -45,13 +47,16 @@ Tensor embed_prompt(const Decoder& decoder, const Prompt& prompt, const Tensor& 
                     size_t end);
 
 /// Float32 logits [T_i,V] that predict targets[i] after prompts[i]; differentiable to features (undefined for
-/// text alone). Throws Error when prompt + target exceed the decoder's positions.
+/// text alone). Throws Error when prompt + target exceed the decoder's positions. memo: what calls share, or
+/// null; needs frozen weights.
 std::vector<Tensor> shared_prefix_logits(const Decoder& decoder, std::span<const Prompt> prompts,
-                                         std::span<const TokenIds> targets, const Tensor& features);
+                                         std::span<const TokenIds> targets, const Tensor& features,
+                                         PrefixMemo* memo = nullptr);
 
 /// Replies of prompts[i], decoded together; without gradients. stops: ids that end a reply.
 std::vector<std::string> shared_prefix_generate(const Decoder& decoder, std::span<const Prompt> prompts,
                                                 const Tensor& features, const Tokenizer& tokenizer,
-                                                const TokenIds& stops, const GenerateOptions& options);
+                                                const TokenIds& stops, const GenerateOptions& options,
+                                                PrefixMemo* memo = nullptr);
 
 }  // namespace hijack

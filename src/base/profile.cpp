@@ -71,7 +71,8 @@ Profile::~Profile() {
 void Profile::start() {
   if (file_.empty() || running_) return;
   const torch::profiler::impl::ProfilerConfig config(torch::profiler::impl::ProfilerState::KINETO);
-  const std::set<torch::profiler::impl::ActivityType> what = {torch::profiler::impl::ActivityType::CPU};
+  std::set<torch::profiler::impl::ActivityType> what = {torch::profiler::impl::ActivityType::CPU};
+  if (at::hasCUDA()) what.insert(torch::profiler::impl::ActivityType::CUDA);
   profiler::prepareProfiler(config, what);
   profiler::enableProfiler(config, what);
   running_ = true;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""How seconds and memory of one step grow with the number of contexts, target length, prompt length and views.
+"""How seconds and memory of one step grow with the number of contexts, target, prompt and system prompt length,
+image tokens and the number of images.
 
     python tests/bench/growth.py [--model pocket] [--threads 1] [--steps 3] [--rows FILE] [--sweep contexts,target]
 
@@ -21,9 +22,16 @@ SWEEPS = {
     "contexts": [1, 2, 4, 8, 16, 32, 64],
     "target": [4, 8, 16, 32, 64, 128],
     "prompt": [16, 32, 64, 128],
-    "views": [1, 2, 3, 4, 5],  # of a checkpoint whose image has several (onevision-0.5b)
+    "system": [1, 16, 32, 64, 128, 256],  # words before the image
+    "images": [1, 2, 4, 8],  # photos of a universal attack
+    "views": [1, 2, 3, 4, 5],  # image tokens, of a checkpoint whose image has several views (onevision-0.5b)
 }
-USUAL = {"contexts": 8, "target": 16, "prompt": 32, "views": 0}
+USUAL = {"contexts": 8, "target": 16, "prompt": 32, "system": 0, "images": 1, "views": 0}
+
+
+def first_image_token(folder, ids):
+    config = json.loads((folder / "config.json").read_text())
+    return int((ids[0] == config.get("image_token_id", config.get("image_token_index"))).nonzero()[0])
 
 
 def measure(args, folder, setting):
@@ -35,6 +43,7 @@ def measure(args, folder, setting):
         contestant.ask(f"inputs {inputs}")
         tensors = load_file(inputs)
     tokens, prefix = image_tokens_of(folder, tensors["input_ids"])
+    before = first_image_token(folder, tensors["input_ids"])  # their keys and values are computed once for the run
     shared = int((tensors["input_ids"] == tensors["input_ids"][0]).all(0).int().cumprod(0).sum())
     prefix = max(prefix, min(shared, tensors["input_ids"].shape[1] - 1))
     suffix = tensors["input_ids"].shape[1] + setting["target"] - 1 - prefix
@@ -49,8 +58,9 @@ def measure(args, folder, setting):
             "prefix_tokens": prefix, "suffix_tokens": suffix,
             "seconds": median(contestant.steps, "cpu_seconds") / args.threads,
             "peak_bytes": contestant.steps[-1]["peak_bytes"],
-            "multiply_adds": multiply_adds(folder, tensors["pixel_values"].shape[0], tokens, prefix, suffix,
-                                           setting["target"], setting["contexts"]),
+            "multiply_adds": setting["images"] * multiply_adds(
+                folder, tensors["pixel_values"].shape[0], tokens, prefix - before, suffix, setting["target"],
+                setting["contexts"]),
             "multiply_adds_per_second": median(rates, "multiply_adds_per_cpu_second")}
 
 

@@ -66,29 +66,39 @@ std::string chart(const std::string& x_label, const std::string& y_label, const 
 /// What a sweep varies, in words, and why it costs what it costs.
 struct Sweep {
   const char* key;
+  const char* x;  ///< field of the rows
   const char* label;
   const char* why;
 };
 constexpr Sweep kSweeps[] = {
-    {"contexts", "contexts B",
+    {"contexts", "contexts", "contexts B",
      "The tower and the prefix are paid once, however many contexts there are; each context adds its own "
      "suffix "
      "(prompt after the image, and target) through the decoder and its target's logits. A loop that repeats "
      "the "
      "image for every context pays the left end of the curve B times."},
-    {"target", "target tokens",
+    {"target", "target", "target tokens",
      "Each target token is one more token of every suffix and one more row of logits, over the whole "
      "vocabulary."},
-    {"prompt", "prompt tokens after the image", "One more token of every suffix, without logits."},
-    {"views", "views of the image",
-     "Each view is one more pass through the tower, and its image tokens lengthen the prefix. Several images "
-     "(an ensemble of starts, augmentation draws) cost one whole step each."},
+    {"prompt", "prompt", "prompt tokens after the image", "One more token of every suffix, without logits."},
+    {"system", "system", "words before the image",
+     "Text before the image does not depend on it: its keys and values are computed once for the run and "
+     "take "
+     "no gradient. What still grows is attention to them."},
+    {"images", "images", "photos of a universal attack",
+     "Each photo pays tower, prefix and suffixes once more; their activations are kept together until the "
+     "one "
+     "backward pass, so memory grows as well."},
+    {"views", "image_tokens", "image tokens",
+     "Each view is one more pass through the tower, and its tokens lengthen the prefix, which attention "
+     "reads "
+     "for every suffix token."},
 };
 
 std::string section(const Sweep& sweep, const std::vector<json>& rows) {
   Curve seconds{"measured", {}}, floor{"multiply-adds / matrix rate", {}}, memory{"peak while stepping", {}};
   for (const json& row : rows) {
-    const double x = row.at(sweep.key).get<double>();
+    const double x = row.at(sweep.x).get<double>();
     seconds.points.push_back({x, row.at("seconds").get<double>()});
     const double rate = row.at("multiply_adds_per_second").get<double>() * row.at("threads").get<double>();
     floor.points.push_back({x, row.at("multiply_adds").get<double>() / rate});

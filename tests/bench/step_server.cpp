@@ -1,13 +1,14 @@
 // hijack_step: one attack step at a time, as told on the standard input. What side_by_side.py and growth.py
 // drive.
 //
-//   hijack_step MODEL_DIR contexts=8 prompt=32 target=16 views=0 dtype=float32 threads=0 recompute=auto
+//   hijack_step MODEL_DIR contexts=8 prompt=32 target=16 system=0 views=0 images=1 dtype=float32 threads=0
 //
-// prompt: tokens after the image; target: target tokens; views: keep only that many of the image's views (0 =
-// all). Commands, one a line, each answered by one line of JSON: "inputs FILE" (writes what a peer needs to
-// do the same step: input_ids [B,L], target_ids [B,T], pixel_values), "step" (seconds, loss, peak and
-// resident bytes), "gradient FILE" (pixel_gradient of the last step), "rate" (multiply-adds a second of a
-// matrix product), "quit".
+// prompt: tokens after the image; target: target tokens; system: words of a system prompt before the image;
+// views: keep only that many of the image's views (0 = all); images: photos of a universal attack, all with
+// the same contexts. Also device=cpu and recompute=auto. Commands, one a line, each answered by one line of
+// JSON: "inputs FILE" (writes what a peer needs to do the same step: input_ids [B,L], target_ids [B,T],
+// pixel_values), "step" (seconds, loss, peak and resident bytes), "gradient FILE" (pixel_gradient of the last
+// step), "rate" (multiply-adds a second of a matrix product), "quit".
 #include <ATen/Parallel.h>
 
 #include <chrono>
@@ -38,12 +39,12 @@ class Stopwatch {
   std::clock_t cpu_begin_ = std::clock();
 };
 
-/// A picture with edges and fine detail, on the lattice.
-Tensor test_picture(const ImageSpec& size) {
+/// Pictures with edges and fine detail, on the lattice.
+Tensor test_picture(const ImageSpec& size, int64_t number) {
   const Tensor y = at::linspace(0, 1, size.height).view({1, 1, -1, 1});
   const Tensor x = at::linspace(0, 1, size.width).view({1, 1, 1, -1});
   const Tensor phase = at::tensor({0.0, 2.1, 4.2}, at::kFloat).view({1, 3, 1, 1});
-  const Tensor color = 0.5 + 0.4 * (9 * x + 5 * y + phase).sin() * (40 * y - 30 * x * x).cos();
+  const Tensor color = 0.5 + 0.4 * (9 * x + 5 * y + phase + number).sin() * (40 * y - 30 * x * x).cos();
   return (color * 255).round().clamp(0, 255) / 255;
 }
 
@@ -51,9 +52,11 @@ Tensor test_picture(const ImageSpec& size) {
 class Contexts {
  public:
   Contexts(const VisionLanguageModel& model, const Pixels& pixels, int64_t count, int64_t prompt,
-           int64_t target) {
+           int64_t target, int64_t system) {
+    std::string before = system > 0 ? "Be" : "";
+    for (int64_t word = 1; word < system; ++word) before += " 1";
     for (int64_t i = 0; i < count; ++i) {
-      queries.push_back({numbered(i, 0)});
+      queries.push_back({numbered(i, 0), before});
       targets.push_back(target_of(model, target, i));
     }
     const auto length = [&] { return after_image(model, pixels, queries[0]); };
@@ -105,29 +108,37 @@ struct Settings {
   int64_t number(const std::string& name) const { return std::stoll(values.at(name)); }
 
   std::string folder;
-  std::map<std::string, std::string> values = {{"contexts", "8"}, {"prompt", "32"},     {"target", "16"},
-                                               {"views", "0"},    {"dtype", "float32"}, {"threads", "0"},
-                                               {"device", "cpu"}, {"recompute", "auto"}};
+  std::map<std::string, std::string> values = {
+      {"contexts", "8"}, {"prompt", "32"},  {"target", "16"},      {"views", "0"},  {"dtype", "float32"},
+      {"threads", "0"},  {"device", "cpu"}, {"recompute", "auto"}, {"system", "0"}, {"images", "1"}};
 };
 
 class Server {
  public:
   explicit Server(const Settings& settings)
       : model_(load_model(settings.folder,
-                          {.device = settings.values.at("device"), .dtype = settings.values.at("dtype")})),
-        pixels_(model_->preprocess(test_picture(model_->image_spec()))) {
+                          {.device = settings.values.at("device"), .dtype = settings.values.at("dtype")})) {
     const int64_t views = settings.number("views");
-    if (views > 0) pixels_.values = pixels_.values.narrow(0, 0, views);
-    pixels_.values = pixels_.values.detach().contiguous().requires_grad_(true);
-    contexts_.emplace(*model_, pixels_, settings.number("contexts"), settings.number("prompt"),
-                      settings.number("target"));
+    for (int64_t i = 0; i < settings.number("images"); ++i) {
+      Pixels pixels = model_->preprocess(test_picture(model_->image_spec(), i));
+      if (views > 0) pixels.values = pixels.values.narrow(0, 0, views);
+      pixels.values = pixels.values.detach().contiguous().requires_grad_(true);
+      pixels_.push_back(pixels);
+    }
+    contexts_.emplace(*model_, pixels_[0], settings.number("contexts"), settings.number("prompt"),
+                      settings.number("target"), settings.number("system"));
   }
 
   nlohmann::json step() {
     const Stopwatch watch;
-    const auto logits = model_->target_logits(pixels_, contexts_->queries, contexts_->targets);
-    const Tensor loss = mean_cross_entropy(logits, contexts_->targets);
-    gradient_ = torch::autograd::grad({loss}, {pixels_.values})[0].cpu();
+    std::vector<Tensor> losses, leaves;
+    for (const Pixels& pixels : pixels_) {
+      const auto logits = model_->target_logits(pixels, contexts_->queries, contexts_->targets);
+      losses.push_back(mean_cross_entropy(logits, contexts_->targets));
+      leaves.push_back(pixels.values);
+    }
+    const Tensor loss = at::stack(losses).mean();
+    gradient_ = torch::autograd::grad({loss}, leaves)[0].cpu();
     return {
         {"seconds", watch.seconds()}, {"cpu_seconds", watch.cpu_seconds()}, {"loss", loss.item<double>()}};
   }
@@ -135,12 +146,12 @@ class Server {
   nlohmann::json inputs(const std::string& file) const {
     std::vector<Tensor> ids, targets;
     for (size_t i = 0; i < contexts_->queries.size(); ++i) {
-      ids.push_back(at::tensor(model_->input_ids(pixels_, contexts_->queries[i]), at::kLong));
+      ids.push_back(at::tensor(model_->input_ids(pixels_[0], contexts_->queries[i]), at::kLong));
       targets.push_back(at::tensor(contexts_->targets[i], at::kLong));
     }
     save_safetensors({{"input_ids", at::stack(ids)},
                       {"target_ids", at::stack(targets)},
-                      {"pixel_values", pixels_.values.detach().cpu()}},
+                      {"pixel_values", pixels_[0].values.detach().cpu()}},
                      file);
     return {{"tokens", ids[0].size(0)}};
   }
@@ -160,7 +171,7 @@ class Server {
 
  private:
   std::shared_ptr<const VisionLanguageModel> model_;
-  Pixels pixels_;
+  std::vector<Pixels> pixels_;
   std::optional<Contexts> contexts_;
   Tensor gradient_;
 };
