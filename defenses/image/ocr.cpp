@@ -24,6 +24,7 @@ int64_t characters(const std::string& text) {
 
 void Ocr::Parameters::check() const {
   check_choice("contrast", contrast, {"plain", "normalized"});
+  check_range("shortest", static_cast<double>(shortest), 1, 100);
   check_range("confidence", confidence, 0, 100);
   limit.check();
 }
@@ -49,7 +50,7 @@ SubmissionDetector::Verdict Ocr::read(const Tensor& image) const {
   Verdict verdict;
   for (const ReadWord& word : reader_.read(gray.squeeze(0).squeeze(0))) {
     const int64_t found = characters(word.text);
-    if (found == 0 || word.confidence < parameters_.confidence) continue;
+    if (found < parameters_.shortest || word.confidence < parameters_.confidence) continue;
     verdict.score += static_cast<double>(found);
     verdict.note += (verdict.note.empty() ? "read: " : " ") + word.text;
   }

@@ -5,11 +5,12 @@
 namespace hijack {
 
 /// Reads the picture (Tesseract) and rejects it when it holds text: the defense against instructions drawn
-/// into images. score = letters and digits in words that are read with at least `confidence`. `contrast`
-/// "plain" reads the picture as people see it; "normalized" first brings every neighborhood to the same
-/// contrast (local contrast normalization, Jarrett et al. 2009), so that ink a few gray levels beside its
-/// ground, which nobody sees, is read as well. Pictures are enlarged until letters of a small picture have
-/// the size that the reader was made for. Text that belongs into a picture is rejected too: that is its cost.
+/// into images. score = letters and digits in words of at least `shortest` that are read with at least
+/// `confidence`. `contrast` "plain" reads the picture as people see it; "normalized" first brings every
+/// neighborhood to the same contrast (local contrast normalization, Jarrett et al. 2009), so that ink a few
+/// gray levels beside its ground, which nobody sees, is read as well. Pictures are enlarged until letters of
+/// a small picture have the size that the reader was made for. Text that belongs into a picture is rejected
+/// too: that is its cost.
 class Ocr : public SubmissionDetector {
  public:
   static constexpr const char* kName = "ocr";
@@ -17,12 +18,15 @@ class Ocr : public SubmissionDetector {
 
   struct Parameters {
     std::string contrast = "plain";
+    int64_t shortest = 3;
     double confidence = 50;
     ThresholdParameters limit = {};
 
     template <class Visitor>
     void visit(Visitor&& field) {
       field("contrast", contrast, "plain; or normalized: also finds ink that is hardly visible");
+      field("shortest", shortest,
+            "words of fewer letters and digits do not count: textures are full of them");
       field("confidence", confidence, "words that the reader is less sure of do not count, 0 to 100");
       limit.visit(field);
     }
