@@ -22,7 +22,7 @@ SWEEPS = {
     "contexts": [1, 2, 4, 8, 16, 32, 64],
     "target": [4, 8, 16, 32, 64, 128],
     "prompt": [16, 32, 64, 128],
-    "system": [1, 16, 32, 64, 128, 256],  # words before the image
+    "system": [1, 16, 32, 64, 128],  # words before the image
     "images": [1, 2, 4, 8],  # photos of a universal attack
     "views": [1, 2, 3, 4, 5],  # image tokens, of a checkpoint whose image has several views (onevision-0.5b)
 }
