@@ -77,7 +77,7 @@ TEST(Recipes, TheTablesOfTheReadmeFollowFromTheCommittedRows) {
   const std::string readme = read_file(fs::path(HIJACK_SOURCE_DIR) / "README.md");
   size_t reports = 0;
   for (const auto& entry : fs::directory_iterator(kReports)) {
-    if (!entry.is_directory()) continue;
+    if (!entry.is_directory() || entry.path().filename() == "bench") continue;  // bench: no recipe
     const std::string name = entry.path().filename().string();
     SCOPED_TRACE(name);
     ++reports;
