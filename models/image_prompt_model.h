@@ -39,6 +39,12 @@ class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_f
                                     const GenerateOptions& options) const override;
   Tensor swap_scores(const Pixels& pixels, std::span<const Query> queries, std::span<const TokenIds> targets,
                      const std::string& part) const override;
+  Tensor prompt_embeddings(const Pixels& pixels, const Query& query) const override;
+  std::vector<Tensor> shifted_target_logits(const Pixels& pixels, std::span<const Query> queries,
+                                            std::span<const TokenIds> targets,
+                                            std::span<const Tensor> shifts) const override;
+  Tensor image_states(const Pixels& pixels, int64_t layer) const override;
+  Tensor text_states(const std::string& text, int64_t layer) const override;
   TokenIds input_ids(const Pixels& pixels, const Query& query) const override;
   TokenIds end_of_reply() const override { return stops_.empty() ? TokenIds{} : TokenIds{stops_.front()}; }
   std::shared_ptr<const LanguageModel> language_model() const override;
@@ -69,6 +75,8 @@ class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_f
   /// [first, last), empty when they cannot be told.
   std::pair<size_t, size_t> places_of(const Prompt& whole, const Query& query, const std::string& part) const;
   std::vector<Prompt> prompts(const Pixels& pixels, std::span<const Query> queries) const;
+  at::TensorOptions embedding_options() const;
+  void check_layer(int64_t layer) const;
 
   std::shared_ptr<const Decoder> decoder_;
   std::shared_ptr<const Tokenizer> tokenizer_;

@@ -57,6 +57,19 @@ int64_t Prompt::next_position() const {
   return positions.max().item<int64_t>() + 1;
 }
 
+namespace {
+
+/// Keys are shared only up to where shifts of the embeddings begin to differ.
+size_t before_shifts(const Prompt& a, const Prompt& b) {
+  size_t end = std::max(a.ids.size(), b.ids.size());
+  if (a.shift.is_same(b.shift) && a.shift_begin == b.shift_begin) return end;
+  for (const Prompt* one : {&a, &b})
+    if (one->shift.defined()) end = std::min(end, one->shift_begin);
+  return end;
+}
+
+}  // namespace
+
 std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts) {
   std::vector<PromptGroup> groups;
   const auto head = [&](size_t i) {
@@ -75,9 +88,10 @@ std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts) {
       groups.push_back({{i}, prompts[i].bidirectional ? 0 : prompts[i].ids.size() - 1});
       continue;
     }
-    const auto& first = prompts[same->members.front()].ids;
+    const Prompt& first = prompts[same->members.front()];
     same->members.push_back(i);
-    same->prefix = std::min(common_prefix(first, prompts[i].ids, same->prefix), prompts[i].ids.size() - 1);
+    const size_t limit = std::min(same->prefix, before_shifts(first, prompts[i]));
+    same->prefix = std::min(common_prefix(first.ids, prompts[i].ids, limit), prompts[i].ids.size() - 1);
   }
   return groups;
 }
@@ -199,6 +213,17 @@ std::vector<Tensor> shared_prefix_logits(const Decoder& decoder, std::span<const
     for (size_t m = 0; m < group.members.size(); ++m) logits[group.members[m]] = parts[m];
   }
   return logits;
+}
+
+Tensor prompt_states(const Decoder& decoder, const Prompt& prompt, const Tensor& features, size_t end,
+                     int64_t layer) {
+  check_length(decoder, end, 0);
+  check_ids(decoder, prompt, {});
+  const Tensor x = embed_prompt(decoder, prompt, features, 0, end);
+  const KeyValues none = run_prefix(decoder, prompt, 0, features);
+  const auto length = static_cast<int64_t>(end);
+  SharedPrefixPlan plan(none, {length}, decoder.device(), {prompt.bidirectional ? length : 0});
+  return decoder.blocks(x, for_decoder(positions_of(prompt, 0, end), decoder.device()), plan, layer);
 }
 
 namespace {

@@ -49,6 +49,11 @@ Tensor embed_prompt(const Decoder& decoder, const Prompt& prompt, const Tensor& 
 std::vector<Tensor> shared_prefix_logits(const Decoder& decoder, std::span<const Prompt> prompts,
                                          std::span<const TokenIds> targets, const Tensor& features);
 
+/// Hidden states [1,end,D] of the first `end` tokens of a prompt after the decoder's first `layer` blocks (0:
+/// their embeddings). Throws Error as shared_prefix_logits does.
+Tensor prompt_states(const Decoder& decoder, const Prompt& prompt, const Tensor& features, size_t end,
+                     int64_t layer);
+
 /// Replies of prompts[i], decoded together; without gradients. stops: ids that end a reply.
 std::vector<std::string> shared_prefix_generate(const Decoder& decoder, std::span<const Prompt> prompts,
                                                 const Tensor& features, const Tokenizer& tokenizer,

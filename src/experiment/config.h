@@ -7,6 +7,7 @@
 #include "attacks/augmentation.h"
 #include "attacks/behavior.h"
 #include "attacks/constraint.h"
+#include "attacks/cross_prompt.h"
 #include "attacks/make_objective.h"
 #include "attacks/optimizer.h"
 #include "attacks/text/gcg.h"
@@ -32,6 +33,7 @@ struct AttackConfig {
   std::vector<std::string> ensemble;
   OptimizerConfig optimizer;
   AugmentationConfig augmentation;
+  CrossPromptConfig cross_prompt;
   DefenseConfig defense;
   int64_t queries = 0;
   TypographicConfig typographic;
@@ -76,6 +78,7 @@ struct AttackConfig {
           "further model folders that the image must work on; it lives in the space of the first model");
     optimizer.visit(field);
     augmentation.visit(field);
+    cross_prompt.visit(field);
     defense.visit(field);
     field("queries", queries,
           "estimate the gradient from that many random directions a step (RGF, a black box); 0 = exact "
