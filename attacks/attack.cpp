@@ -22,8 +22,8 @@ void keep_best(AttackState& state, const Tensor& image, Objective& objective, co
                const Tensor& origin, const AttackHooks& hooks) {
   const at::NoGradGuard no_grad;
   const Tensor candidate = project_to_lattice(constraint, image, origin);
-  const double score =
-      hooks.validate ? hooks.validate(candidate) : -objective.loss(candidate, 0).mean().item<double>();
+  const double score = hooks.validate ? hooks.validate(candidate)
+                                      : -objective.comparable_loss(candidate).mean().item<double>();
   if (state.best_step >= 0 && score < state.best_score) return;
   state.best_image = candidate;
   state.best_score = score;
@@ -31,11 +31,12 @@ void keep_best(AttackState& state, const Tensor& image, Objective& objective, co
 }
 
 /// Another start, at a random point that depends on the seed and on its number.
-void start_again(AttackState& state, Optimizer& optimizer, const Constraint& constraint, const Tensor& origin,
-                 const AttackOptions& options) {
+void start_again(AttackState& state, Objective& objective, Optimizer& optimizer, const Constraint& constraint,
+                 const Tensor& origin, const AttackOptions& options) {
   Random random = Random(options.seed).fork("restart of an attack", state.step / options.steps);
   state.image = random_point(constraint, origin, random);
   optimizer.restore({});
+  objective.restore({});
 }
 
 }  // namespace
@@ -56,9 +57,10 @@ void run_attack(AttackState& state, Objective& objective, Optimizer& optimizer, 
   TORCH_CHECK(objective.deterministic() || !optimizer.needs_deterministic_objective(),
               "this optimizer compares losses between steps and needs a deterministic objective");
   optimizer.restore(state.optimizer);
+  objective.restore(state.objective);
   while (!finished(state, options)) {
     const int64_t step = state.step % options.steps;
-    if (step == 0 && state.step > 0) start_again(state, optimizer, constraint, origin, options);
+    if (step == 0 && state.step > 0) start_again(state, objective, optimizer, constraint, origin, options);
     const Evaluation now = evaluate(objective, state.image, state.step, optimizer.uses_gradient());
     const double loss = now.loss.mean().item<double>();
     if (loss < options.stop_loss) {
@@ -67,7 +69,9 @@ void run_attack(AttackState& state, Objective& objective, Optimizer& optimizer, 
     }
     state.losses.push_back(loss);
     state.image = optimizer.next(now, constraint, origin, step);
+    objective.after_step(now.image, state.step);
     state.optimizer = optimizer.state();
+    state.objective = objective.state();
     ++state.step;
     if (validation_is_due(state.step, options))
       keep_best(state, optimizer.candidate(state.image), objective, constraint, origin, hooks);

@@ -43,6 +43,7 @@ struct AttackState {
   int64_t best_step = -1;      ///< -1: nothing has been validated yet
   std::vector<double> losses;  ///< one per step
   OptimizerState optimizer;
+  ObjectiveState objective;
 };
 
 struct AttackOptions {

@@ -8,7 +8,7 @@
 namespace hijack {
 namespace {
 
-constexpr std::string_view kOptimizerPrefix = "optimizer.";
+constexpr std::string_view kOptimizerPrefix = "optimizer.", kObjectivePrefix = "objective.";
 
 Tensor taken(const TensorMap& tensors, const std::string& name, at::ScalarType type) {
   const auto entry = tensors.find(name);
@@ -44,9 +44,12 @@ AttackState state_from(const TensorMap& tensors, at::Device device) {
   if (state.step < 0 || state.losses.size() != static_cast<size_t>(state.step) ||
       state.best_step > state.step)
     throw Error("its counters contradict each other");
-  for (const auto& [name, tensor] : tensors)
+  for (const auto& [name, tensor] : tensors) {
     if (name.starts_with(kOptimizerPrefix))
       state.optimizer[name.substr(kOptimizerPrefix.size())] = owned(tensor);
+    if (name.starts_with(kObjectivePrefix))
+      state.objective[name.substr(kObjectivePrefix.size())] = owned(tensor);
+  }
   return state;
 }
 
@@ -61,6 +64,8 @@ void save_attack_state(const AttackState& state, const std::filesystem::path& fi
   if (!state.losses.empty()) tensors["losses"] = at::tensor(state.losses, at::kDouble);
   for (const auto& [name, tensor] : state.optimizer)
     tensors[std::string(kOptimizerPrefix) + name] = tensor.cpu();
+  for (const auto& [name, tensor] : state.objective)
+    tensors[std::string(kObjectivePrefix) + name] = tensor.cpu();
   save_safetensors(tensors, file, {{"format", "hijack attack state 1"}});
 }
 

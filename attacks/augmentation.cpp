@@ -39,7 +39,8 @@ Augmentation flip(double chance) {
 
 Augmentation noise(double deviation) {
   return [deviation](const Tensor& image, Random& random) {
-    return (image + deviation * random.normal_tensor(image.sizes()).to(image.options())).clamp(0, 1);
+    const Tensor noisy = image + deviation * random.normal_tensor(image.sizes()).to(image.options());
+    return noisy + (noisy.clamp(0, 1) - noisy).detach();  // cut off, with the gradient of the sum
   };
 }
 
@@ -109,8 +110,9 @@ std::vector<std::string> augmentation_names() {
   return names;
 }
 
-Augmented::Augmented(std::unique_ptr<Objective> inner, const AugmentationConfig& config, uint64_t seed)
-    : inner_(std::move(inner)), draws_(config.draws), seed_(seed) {
+Augmented::Augmented(std::unique_ptr<Objective> inner, const AugmentationConfig& config, uint64_t seed,
+                     std::vector<std::shared_ptr<TemplatedModel>> templated)
+    : inner_(std::move(inner)), templated_(std::move(templated)), draws_(config.draws), seed_(seed) {
   if (draws_ < 1 || draws_ > 1000) throw Error("draws must be from 1 to 1000.");
   for (const std::string& name : config.names) augmentations_.push_back(parse_augmentation(name));
 }
@@ -118,7 +120,9 @@ Augmented::Augmented(std::unique_ptr<Objective> inner, const AugmentationConfig&
 Tensor Augmented::loss(const Tensor& image, int64_t step) {
   Tensor sum;
   for (int64_t k = 0; k < draws_; ++k) {
-    Random random = Random(seed_).fork("augmentation", static_cast<uint64_t>(step * draws_ + k));
+    const auto number = static_cast<uint64_t>(step * draws_ + k);
+    Random random = Random(seed_).fork("augmentation", number);
+    for (const auto& model : templated_) model->draw(number);
     std::vector<Tensor> changed;
     for (int64_t n = 0; n < image.size(0); ++n) {
       Tensor one = image.narrow(0, n, 1);

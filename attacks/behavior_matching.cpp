@@ -20,10 +20,11 @@ TokenIds tokens_of(const VisionLanguageModel& model, const Behavior& behavior, c
   if (tokens.empty())
     throw Error("the target of behavior " + behavior.name() + " has no tokens for the context '" + shown +
                 "': give another target.");
-  // unknown tokens would be matched, but never said
-  if (without_space(model.tokenizer().decode(tokens, /*skip_special_tokens=*/false)) != without_space(target))
+  // unknown tokens would be matched, but never said; special ones do not stand in replies
+  if (without_space(model.tokenizer().decode(tokens, /*skip_special_tokens=*/true)) != without_space(target))
     throw Error("the target of behavior " + behavior.name() + " for the context '" + shown +
-                "' has characters that this model's tokenizer cannot produce: give another target.");
+                "' has characters that this model's tokenizer cannot produce, or special tokens, which no "
+                "reply shows: give another target.");
   if (behavior.ends_reply()) {
     const TokenIds end = model.end_of_reply();
     tokens.insert(tokens.end(), end.begin(), end.end());

@@ -36,9 +36,11 @@ Made make_delay_end(const ObjectiveConfig&, const ObjectiveInputs& in, const Mod
 }
 template <FeatureDistance kDistance>
 Made make_features(const ObjectiveConfig& config, const ObjectiveInputs& in, const Model& model) {
+  FeatureTarget target{.text = config.feature_text, .layer = config.feature_layer};
   // in the attack's space first, so that every model of an ensemble sees the same picture
-  const Tensor target =
-      in.models.front()->to_input_space(load_image(config.feature_image)).to(in.origin.options());
+  if (target.text.empty())
+    target.image =
+        in.models.front()->to_input_space(load_image(config.feature_image)).to(in.origin.options());
   return std::make_unique<FeatureMatching>(model, target, kDistance);
 }
 
@@ -80,8 +82,13 @@ ObjectiveTerm parse_term(const std::string& text, const std::string& formula) {
 }
 
 void check_needs(const ObjectiveTerm& term, const ObjectiveConfig& config, const Behavior& behavior) {
-  if (term.name.starts_with("features") && config.feature_image.empty())
-    throw Error("objective " + term.name + " needs the picture to imitate: name it with --feature-image.");
+  const bool features = term.name.starts_with("features");
+  if (features && config.feature_image.empty() && config.feature_text.empty())
+    throw Error("objective " + term.name +
+                " needs what to imitate: name a picture with --feature-image or a text with --feature-text.");
+  if (features && !config.feature_image.empty() && !config.feature_text.empty())
+    throw Error("objective " + term.name +
+                " imitates one thing: give either --feature-image or --feature-text, not both.");
   if (term.name == "prompt" && behavior.instruction().empty())
     throw Error(
         "objective prompt needs a behavior that an instruction brings about, such as disinformation; "
@@ -103,6 +110,7 @@ Made sum_over(std::span<const Model> models, const std::vector<ObjectiveTerm>& t
 }  // namespace
 
 std::vector<ObjectiveTerm> parse_objective(const ObjectiveConfig& config, const Behavior& behavior) {
+  if (config.feature_layer < 0) throw Error("--feature-layer must be 0 or more.");
   if (!(config.margin >= 0 && config.margin <= 1000)) throw Error("margin must lie in [0,1000] (logits).");
   const std::string formula = config.formula.empty() ? behavior.default_objective() : config.formula;
   std::vector<ObjectiveTerm> terms;

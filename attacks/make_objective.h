@@ -10,9 +10,11 @@
 namespace hijack {
 
 struct ObjectiveConfig {
-  std::string formula;  ///< "" = what serves the behavior best
+  std::string formula = {};  ///< "" = what serves the behavior best
   double margin = 1;
-  std::string feature_image;
+  std::string feature_image = {};
+  std::string feature_text = {};
+  int64_t feature_layer = 0;
 
   template <class Visitor>
   void visit(Visitor&& field) {
@@ -23,6 +25,10 @@ struct ObjectiveConfig {
         "own");
     field("margin", margin, "margin: by how many logits each target token must lead");
     field("feature_image", feature_image, "features: the picture that the image is to be mistaken for");
+    field("feature_text", feature_text,
+          "features: a text that the image is to be mistaken for, instead of a picture");
+    field("feature_layer", feature_layer,
+          "features: compared after so many blocks of the decoder; 0 = the image tokens that it reads");
   }
 };
 
@@ -34,7 +40,7 @@ struct ObjectiveTerm {
 
 /// "behavior + 0.5*features" -> terms. Throws Error for unknown names (naming the nearest), for weights that
 /// are no numbers or 0, for formulas of more than 8 terms, and for terms that lack what they need (features
-/// without feature_image, prompt with a behavior that no instruction brings about).
+/// without feature_image or feature_text, prompt with a behavior that no instruction brings about).
 std::vector<ObjectiveTerm> parse_objective(const ObjectiveConfig& config, const Behavior& behavior);
 
 /// What objectives are made of.

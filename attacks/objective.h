@@ -1,10 +1,14 @@
 #pragma once
 #include <cstdint>
+#include <map>
+#include <string>
 
 #include "src/base/random.h"
 #include "src/base/tensor.h"
 
 namespace hijack {
+
+using ObjectiveState = std::map<std::string, Tensor>;
 
 /// The loss to minimize.
 class Objective {
@@ -15,6 +19,17 @@ class Objective {
   virtual Tensor loss(const Tensor& image, int64_t step) = 0;
   /// Whether two calls with one image and different steps give the same value (what APGD needs).
   virtual bool deterministic() const = 0;
+  /// The loss by which images of different steps are compared, where no validation contexts do that.
+  virtual Tensor comparable_loss(const Tensor& image) { return loss(image, 0); }
+
+  // For objectives that change as the attack goes on (cross_prompt.h); they stand outermost.
+
+  /// Called once a step has been taken from `image`.
+  virtual void after_step(const Tensor& image, int64_t step) { (void)image, (void)step; }
+  /// Everything that has to be saved for a resumed run to continue to the same bytes. Restoring an empty
+  /// state makes the objective as new.
+  virtual ObjectiveState state() const { return {}; }
+  virtual void restore(const ObjectiveState& state) { (void)state; }
 };
 
 }  // namespace hijack

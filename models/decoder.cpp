@@ -79,10 +79,14 @@ int64_t Decoder::block_bytes(const Tensor& x) const {
 }
 
 Tensor Decoder::forward(const Tensor& x, const Tensor& positions, AttentionPlan& plan) const {
+  return norm_(blocks(x, positions, plan, config_.layers));
+}
+
+Tensor Decoder::blocks(const Tensor& x, const Tensor& positions, AttentionPlan& plan, int64_t layers) const {
   const Rotary turn = rotary(positions, frequencies_, config_.mrope_sections);
-  const BlockRunner run(x, frozen(), config_.layers, block_bytes(x));
+  const BlockRunner run(x, frozen(), layers, block_bytes(x));
   Tensor hidden = x;
-  for (int64_t layer = 0; layer < config_.layers; ++layer) {
+  for (int64_t layer = 0; layer < layers; ++layer) {
     const Block& block = blocks_[static_cast<size_t>(layer)];
     std::vector<Tensor> inputs = plan.shared(layer);
     inputs.insert(inputs.begin(), hidden);
@@ -93,7 +97,7 @@ Tensor Decoder::forward(const Tensor& x, const Tensor& positions, AttentionPlan&
     hidden = outputs[0];
     plan.record(layer, outputs[1], outputs[2]);
   }
-  return norm_(hidden);
+  return hidden;
 }
 
 Tensor Decoder::logits(const Tensor& hidden) const {

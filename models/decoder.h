@@ -61,6 +61,8 @@ class Decoder {
   /// x [N,L,D], positions int64 [L], [N,L] or, with M-RoPE sections, [3,N,L] -> hidden state after the final
   /// norm [N,L,D].
   Tensor forward(const Tensor& x, const Tensor& positions, AttentionPlan& plan) const;
+  /// The same after the first `layers` blocks, before the norm.
+  Tensor blocks(const Tensor& x, const Tensor& positions, AttentionPlan& plan, int64_t layers) const;
   /// hidden [.., D] -> float32 logits [.., V]
   Tensor logits(const Tensor& hidden) const;
 

@@ -90,10 +90,7 @@ Tensor ImagePromptModel::swap_scores(const Pixels& pixels, std::span<const Query
     const auto count = static_cast<int64_t>(last - first);
     if (count == 0 || (shift.defined() && shift.size(0) != count)) return {};
     if (!shift.defined())
-      shift =
-          at::zeros({count, decoder_->config().width},
-                    decoder_->embed(at::zeros({1}, at::TensorOptions(at::kLong).device(device()))).options())
-              .set_requires_grad(true);
+      shift = at::zeros({count, decoder_->config().width}, embedding_options()).set_requires_grad(true);
     prompts[i].shift = shift;
     prompts[i].shift_begin = first;
   }
@@ -113,6 +110,65 @@ Tensor ImagePromptModel::swap_scores(const Pixels& pixels, std::span<const Query
   const Tensor all = decoder_->embed(
       at::arange(decoder_->config().vocabulary, at::TensorOptions(at::kLong).device(device())));
   return gradient.to(at::kFloat).matmul(all.to(at::kFloat).t());  // [n,V]
+}
+
+at::TensorOptions ImagePromptModel::embedding_options() const {
+  return decoder_->embed(at::zeros({1}, at::TensorOptions(at::kLong).device(device()))).options();
+}
+
+Tensor ImagePromptModel::prompt_embeddings(const Pixels& pixels, const Query& query) const {
+  const Prompt whole = prompt(pixels, query);
+  const auto [first, last] = places_of(whole, query, query.prompt);
+  if (first >= last) return {};
+  const TokenIds ids(whole.ids.begin() + static_cast<std::ptrdiff_t>(first),
+                     whole.ids.begin() + static_cast<std::ptrdiff_t>(last));
+  return decoder_->embed(at::tensor(ids, at::kLong).to(device()));
+}
+
+std::vector<Tensor> ImagePromptModel::shifted_target_logits(const Pixels& pixels,
+                                                            std::span<const Query> queries,
+                                                            std::span<const TokenIds> targets,
+                                                            std::span<const Tensor> shifts) const {
+  TORCH_CHECK(shifts.size() == queries.size(), "one shift per query");
+  std::vector<Prompt> prompts = this->prompts(pixels, queries);
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    if (!shifts[i].defined()) continue;
+    const auto [first, last] = places_of(prompts[i], queries[i], queries[i].prompt);
+    if (shifts[i].size(0) != static_cast<int64_t>(last - first))
+      throw Error(
+          "the prompt '" + queries[i].prompt.substr(0, 80) +
+          "' has other tokens here than where its adversarial embeddings were made: attack it without "
+          "--templates.");
+    prompts[i].shift = shifts[i].to(embedding_options());
+    prompts[i].shift_begin = first;
+  }
+  return shared_prefix_logits(*decoder_, prompts, targets, features_of(pixels), memo());
+}
+
+void ImagePromptModel::check_layer(int64_t layer) const {
+  if (layer < 0 || layer > decoder_->config().layers)
+    throw Error("the features of layer " + std::to_string(layer) + " were asked for, but the decoder has " +
+                std::to_string(decoder_->config().layers) + " layers; 0 is what it reads.");
+}
+
+Tensor ImagePromptModel::image_states(const Pixels& pixels, int64_t layer) const {
+  check_layer(layer);
+  const Tensor features = image_features(pixels);
+  if (layer == 0) return features;
+  const Prompt whole = prompt(pixels, {.prompt = " "});
+  const Tensor states = prompt_states(*decoder_, whole, features, whole.image_end(), layer);
+  const std::vector<int64_t> places(whole.image_places.begin(), whole.image_places.end());
+  return states.index_select(1, at::tensor(places, at::kLong).to(device()));
+}
+
+Tensor ImagePromptModel::text_states(const std::string& text, int64_t layer) const {
+  check_layer(layer);
+  Prompt whole;
+  whole.ids = tokenizer_->encode(text, true);
+  const auto count = static_cast<int64_t>(tokenizer_->encode(text, false).size());
+  if (count == 0) throw Error("the text '" + text.substr(0, 80) + "' has no tokens: give another one.");
+  const auto length = static_cast<int64_t>(whole.ids.size());
+  return prompt_states(*decoder_, whole, {}, whole.ids.size(), layer).narrow(1, length - count, count);
 }
 
 int64_t ImagePromptModel::image_tokens(const Pixels& pixels) const {

@@ -40,6 +40,12 @@ class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_f
                                     const GenerateOptions& options) const override;
   Tensor swap_scores(const Pixels& pixels, std::span<const Query> queries, std::span<const TokenIds> targets,
                      const std::string& part) const override;
+  Tensor prompt_embeddings(const Pixels& pixels, const Query& query) const override;
+  std::vector<Tensor> shifted_target_logits(const Pixels& pixels, std::span<const Query> queries,
+                                            std::span<const TokenIds> targets,
+                                            std::span<const Tensor> shifts) const override;
+  Tensor image_states(const Pixels& pixels, int64_t layer) const override;
+  Tensor text_states(const std::string& text, int64_t layer) const override;
   TokenIds input_ids(const Pixels& pixels, const Query& query) const override;
   TokenIds end_of_reply() const override { return stops_.empty() ? TokenIds{} : TokenIds{stops_.front()}; }
   std::shared_ptr<const LanguageModel> language_model() const override;
@@ -74,6 +80,8 @@ class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_f
   Tensor features_of(const Pixels& pixels) const;
   /// Null while weights are trained.
   PrefixMemo* memo() const { return decoder_->frozen() ? &memo_ : nullptr; }
+  at::TensorOptions embedding_options() const;
+  void check_layer(int64_t layer) const;
 
   std::shared_ptr<const Decoder> decoder_;
   std::shared_ptr<const Tokenizer> tokenizer_;

@@ -87,6 +87,19 @@ KeyValues run_prefix(const Decoder& decoder, const Prompt& prompt, size_t tokens
   return continue_prefix(decoder, prompt, std::move(known), tokens, features);
 }
 
+Tensor prompt_states(const Decoder& decoder, const Prompt& prompt, const Tensor& features, size_t end,
+                     int64_t layer) {
+  check_prompt(decoder, prompt, {}, 0);
+  PackedTokens tokens;
+  tokens.runs = {0};
+  tokens.blocks = {prompt.bidirectional ? static_cast<int64_t>(end) : 0};
+  for (size_t t = 0; t < end; ++t) tokens.parents.push_back(static_cast<int64_t>(t) - 1);
+  const KeyValues none = no_keys(decoder);
+  SharedPrefixPlan plan(none, tokens, decoder.device());
+  return decoder.blocks(embed_prompt(decoder, prompt, features, 0, end),
+                        for_decoder(positions_of(prompt, 0, end), decoder.device()), plan, layer);
+}
+
 namespace {
 
 /// The suffixes of a group as plain ids, and the order in which they are packed.

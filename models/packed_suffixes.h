@@ -17,6 +17,11 @@ Tensor ids_tensor(std::span<const TokenId> ids, at::Device device);
 KeyValues run_prefix(const Decoder& decoder, const Prompt& prompt, size_t tokens, const Tensor& features,
                      PrefixMemo* memo);
 
+/// Hidden states [1,end,D] of the first `end` tokens of a prompt after the decoder's first `layer` blocks (0:
+/// their embeddings). Throws Error as check_prompt does.
+Tensor prompt_states(const Decoder& decoder, const Prompt& prompt, const Tensor& features, size_t end,
+                     int64_t layer);
+
 /// What comes after the prefix in the members of a group: the rest of the prompt, then the target without its
 /// last token, which predicts nothing that is asked for. Where the members begin alike (candidates that
 /// differ in one token), the tokens they share are packed once.

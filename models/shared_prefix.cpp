@@ -19,6 +19,19 @@ int64_t Prompt::next_position() const {
   return positions.max().item<int64_t>() + 1;
 }
 
+namespace {
+
+/// Keys are shared only up to where shifts of the embeddings begin to differ.
+size_t before_shifts(const Prompt& a, const Prompt& b) {
+  size_t end = std::max(a.ids.size(), b.ids.size());
+  if (a.shift.is_same(b.shift) && a.shift_begin == b.shift_begin) return end;
+  for (const Prompt* one : {&a, &b})
+    if (one->shift.defined()) end = std::min(end, one->shift_begin);
+  return end;
+}
+
+}  // namespace
+
 std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts) {
   std::vector<PromptGroup> groups;
   const auto head = [&](size_t i) {
@@ -37,9 +50,10 @@ std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts) {
       groups.push_back({{i}, prompts[i].bidirectional ? 0 : prompts[i].ids.size() - 1});
       continue;
     }
-    const auto& first = prompts[same->members.front()].ids;
+    const Prompt& first = prompts[same->members.front()];
     same->members.push_back(i);
-    same->prefix = std::min(common_prefix(first, prompts[i].ids, same->prefix), prompts[i].ids.size() - 1);
+    const size_t limit = std::min(same->prefix, before_shifts(first, prompts[i]));
+    same->prefix = std::min(common_prefix(first.ids, prompts[i].ids, limit), prompts[i].ids.size() - 1);
   }
   return groups;
 }

@@ -64,6 +64,27 @@ class VisionLanguageModel {
     return {};
   }
 
+  /// For adversarial prompts: the embeddings of the tokens of the query's own prompt, without template and
+  /// image, [n,D]. Undefined where the family cannot say.
+  virtual Tensor prompt_embeddings(const Pixels& pixels, const Query& query) const {
+    (void)pixels, (void)query;
+    return {};
+  }
+
+  /// target_logits with shifts[i] (like prompt_embeddings of queries[i], or undefined) added to those
+  /// embeddings; differentiable to the shifts, too. Throws Error where the family cannot do that.
+  virtual std::vector<Tensor> shifted_target_logits(const Pixels& pixels, std::span<const Query> queries,
+                                                    std::span<const TokenIds> targets,
+                                                    std::span<const Tensor> shifts) const;
+
+  /// How the decoder sees the image after its first `layer` blocks, the chat template before it: hidden
+  /// states [1,T_img,D] of the image tokens, differentiable; 0 = image_features. Throws Error for layers that
+  /// the model does not have or show.
+  virtual Tensor image_states(const Pixels& pixels, int64_t layer) const;
+
+  /// The same of a text that stands alone, without begin token: [1,n,D]. Throws Error when it has no tokens.
+  virtual Tensor text_states(const std::string& text, int64_t layer) const;
+
   /// One reply for each query, decoded together over the shared prefix. Special tokens are not in the text.
   virtual std::vector<std::string> generate(const Pixels& pixels, std::span<const Query> queries,
                                             const GenerateOptions& options) const = 0;

@@ -27,7 +27,7 @@ void check_square(const std::string& what, int64_t size, int64_t top, int64_t le
                   int64_t width) {
   // Written so that hostile sizes cannot overflow.
   if (size > std::min(height, width) || top < 0 || left < 0 || top > height - size || left > width - size)
-    throw Error("the " + what + " does not lie inside the model's input of " + pixels(width, height) +
+    throw Error("the " + what + " does not lie inside the attacked image of " + pixels(width, height) +
                 " pixels: choose a smaller patch_size, or patch_top and patch_left that fit.");
 }
 
@@ -85,15 +85,17 @@ void check_region(const MovingPatch& patch, int64_t height, int64_t width) {
 void check_region(const Border& border, int64_t height, int64_t width) {
   if (border.width > (std::min(height, width) - 1) / 2)
     throw Error("the border of " + std::to_string(border.width) +
-                " pixels leaves nothing inside it in the model's input of " + pixels(width, height) +
+                " pixels leaves nothing inside it in the attacked image of " + pixels(width, height) +
                 " pixels: choose a smaller border_width, or constraint box to free everything.");
 }
 void check_region(const Mask& mask, int64_t height, int64_t width) {
   const Tensor& free = mask.free_pixels;
   if (free.size(kRowDim) != height || free.size(kColumnDim) != width)
-    throw Error("the mask '" + mask.name + "' has " + pixels(free.size(kColumnDim), free.size(kRowDim)) +
-                " pixels, but the model's input has " + pixels(width, height) +
-                ": a mask marks pixels of the model's input, so draw it at that size.");
+    throw Error(
+        "the mask '" + mask.name + "' has " + pixels(free.size(kColumnDim), free.size(kRowDim)) +
+        " pixels, but the attacked image " + pixels(width, height) +
+        ": a mask marks pixels of the model's input, with --space photo of the photo; draw it at that "
+        "size.");
 }
 void check_region(const Box&, int64_t, int64_t) {}
 

@@ -87,6 +87,9 @@ void check_files(const AttackConfig& config) {
     throw Error("There is no image file '" + picture + "'.");
   if (!std::filesystem::is_regular_file(config.contexts))
     throw Error("There is no contexts file '" + config.contexts + "'.");
+  const std::string& templates = config.augmentation.templates;
+  if (!templates.empty() && !std::filesystem::is_regular_file(templates))
+    throw Error("There is no file of chat templates '" + templates + "'; --templates takes one, or shipped.");
   const std::string& targets = config.behavior.targets;
   if (!targets.empty() && !std::filesystem::is_regular_file(targets))
     throw Error("There is no file of targets '" + targets + "'.");
@@ -115,10 +118,15 @@ void check_optimizer(AttackConfig& config, const std::set<std::string>& given) {
     throw Error("The optimizer cwa works in cycles of " + std::to_string(cycle) +
                 " steps: with --restarts, --steps must be a multiple of that.");
   if (!make_optimizer(config.optimizer, constraint)->needs_deterministic_objective()) return;
-  if (!config.augmentation.names.empty())
-    throw Error(
-        "The optimizer " + config.optimizer.name +
-        " compares losses between steps, but --augment changes the image at random at each: use pgd.");
+  if (config.augmentation.any())
+    throw Error("The optimizer " + config.optimizer.name + " compares losses between steps, but " +
+                (config.augmentation.names.empty() ? "--templates changes the chats"
+                                                   : "--augment changes the image") +
+                " at random at each: use pgd.");
+  if (config.cross_prompt.radius > 0)
+    throw Error("The optimizer " + config.optimizer.name +
+                " compares losses between steps, but adversarial prompts (--cropa-radius) change them: use "
+                "pgd.");
   if (config.universal && config.photo_batch != 0)
     throw Error("The optimizer " + config.optimizer.name +
                 " compares losses between steps and needs the same photos at each: set --photo-batch 0.");
@@ -129,6 +137,27 @@ void check_optimizer(AttackConfig& config, const std::set<std::string>& given) {
   if (config.batch != 0 && (config.train == 0 || config.batch < config.train))
     throw Error("The optimizer " + config.optimizer.name +
                 " compares losses between steps and needs the same contexts at each: set --batch 0.");
+}
+
+/// Adversarial prompts need a loss that reads prompts, and its gradient.
+void check_prompts(const AttackConfig& config, const Behavior& behavior) {
+  check(config.cross_prompt);
+  if (!config.augmentation.templates.empty() && config.method != "image" && config.method != "joint")
+    throw Error("--templates augments the search of an image: method " + config.method +
+                " has no use for it.");
+  if (config.cross_prompt.radius == 0) return;
+  if (config.method != "image")
+    throw Error("adversarial prompts (--cropa-radius) work against an image: use --method image, not " +
+                config.method + ".");
+  if (config.queries > 0)
+    throw Error(
+        "adversarial prompts (--cropa-radius) need the gradient that --queries does without: leave one out.");
+  const auto terms = parse_objective(config.objective, behavior);
+  if (std::all_of(terms.begin(), terms.end(),
+                  [](const ObjectiveTerm& term) { return term.name.starts_with("features"); }))
+    throw Error(
+        "adversarial prompts (--cropa-radius) have no effect on an objective of features, which reads no "
+        "prompt: use objective behavior.");
 }
 
 }  // namespace
@@ -163,6 +192,9 @@ void resolve(AttackConfig& config, const std::set<std::string>& given) {
   if (config.method == "typographic" && config.typographic.font.empty())
     config.typographic.font = system_font().string();
   check_method(config, *behavior);
+  check_prompts(config, *behavior);
+  if (config.augmentation.templates == "shipped")
+    config.augmentation.templates = shipped_templates().string();
   for (const std::string& name : config.augmentation.names) parse_augmentation(name);
   check_optimizer(config, given);
   if (config.model.empty()) config.model = shipped_model().string();

@@ -7,6 +7,7 @@
 #include "attacks/augmentation.h"
 #include "attacks/behavior.h"
 #include "attacks/constraint.h"
+#include "attacks/cross_prompt.h"
 #include "attacks/make_objective.h"
 #include "attacks/optimizer.h"
 #include "attacks/text/gcg.h"
@@ -33,6 +34,7 @@ struct AttackConfig {
   std::vector<std::string> transfer;
   OptimizerConfig optimizer;
   AugmentationConfig augmentation;
+  CrossPromptConfig cross_prompt;
   DefenseConfig defense;
   int64_t queries = 0;
   TypographicConfig typographic;
@@ -79,6 +81,7 @@ struct AttackConfig {
           "further model folders that the saved images are shown to, without having been optimized on");
     optimizer.visit(field);
     augmentation.visit(field);
+    cross_prompt.visit(field);
     defense.visit(field);
     field("queries", queries,
           "estimate the gradient from that many random directions a step (RGF, a black box); 0 = exact "

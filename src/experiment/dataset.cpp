@@ -15,9 +15,11 @@ constexpr int64_t kMaxFileBytes = int64_t{64} << 20;
 constexpr size_t kMaxLineBytes = 64 << 10;
 constexpr size_t kMaxContexts = 200'000;
 constexpr size_t kMaxTurns = 64;
+constexpr size_t kMaxTemplates = 10'000;
 
 const std::vector<std::string> kSplits = {"train", "validation", "test", "calibration"};
 const std::vector<std::string> kKeys = {"prompt", "split", "system", "earlier", "target"};
+const std::vector<std::string> kTemplateKeys = {"system", "earlier"};
 const std::vector<std::string> kColumns = {"goal", "prompt", "target", "system", "split"};
 constexpr size_t kTrain = 0, kValidation = 1, kTest = 2;  // places in kSplits
 /// Of a corpus that does not name its splits.
@@ -42,14 +44,14 @@ std::vector<Turn> turns_of(const json& object, const std::string& where) {
   return turns;
 }
 
-json parse_line(const std::string& line, const std::string& where) {
+json parse_line(const std::string& line, const std::string& where, const std::vector<std::string>& keys,
+                const std::string& example) {
   if (line.size() > kMaxLineBytes) throw Error(where + ": the line is longer than 64 KiB.");
   json object = parse_json(line, where);
-  if (!object.is_object())
-    throw Error(where + R"(: not a JSON object such as {"prompt": "…", "split": "train"}.)");
+  if (!object.is_object()) throw Error(where + ": not a JSON object such as " + example + ".");
   for (const auto& [key, value] : object.items())
-    if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end())
-      throw Error(where + ": " + unknown_name("key", key, kKeys));
+    if (std::find(keys.begin(), keys.end(), key) == keys.end())
+      throw Error(where + ": " + unknown_name("key", key, keys));
   return object;
 }
 
@@ -105,7 +107,7 @@ void read_json_lines(const std::filesystem::path& file, Corpus& corpus) {
   for (std::string line; std::getline(lines, line);) {
     const std::string where = file.string() + ":" + std::to_string(++number);
     if (blank(line)) continue;
-    const json object = parse_line(line, where);
+    const json object = parse_line(line, where, kKeys, R"({"prompt": "…", "split": "train"})");
     Context context{text_of(object, "prompt", where), text_of(object, "system", where),
                     turns_of(object, where)};
     const std::string target = text_of(object, "target", where);
@@ -188,6 +190,26 @@ ContextSet take(const ContextSet& all, const SplitSizes& sizes, const std::strin
   if (taken.train.empty()) throw Error(where + " has no context with \"split\": \"train\" to optimize on.");
   if (taken.test.empty()) throw Error(where + " has no context with \"split\": \"test\" to report on.");
   return taken;
+}
+
+std::vector<ChatSetting> read_templates(const std::filesystem::path& file) {
+  std::istringstream lines(read_file(file, kMaxFileBytes));
+  std::vector<ChatSetting> settings;
+  std::set<std::string> seen;
+  size_t number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const std::string where = file.string() + ":" + std::to_string(++number);
+    if (blank(line)) continue;
+    const json object = parse_line(line, where, kTemplateKeys, R"({"system": "…"})");
+    if (!seen.insert(object.dump()).second)
+      throw Error(where + ": the same chat template stands here again; each is drawn equally often.");
+    if (seen.size() > kMaxTemplates)
+      throw Error(where + ": more than 10000 chat templates; shorten the file.");
+    settings.push_back({text_of(object, "system", where), turns_of(object, where)});
+  }
+  if (settings.empty())
+    throw Error(file.string() + R"( holds no chat templates: write one {"system": "…"} per line.)");
+  return settings;
 }
 
 json context_to_json(const Context& context) {

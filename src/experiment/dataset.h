@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "attacks/behavior.h"
+#include "attacks/templates.h"
 
 namespace hijack {
 
@@ -43,6 +44,11 @@ struct SplitSizes {
 
 /// Throws Error when the file has fewer than asked for, or nothing to train or test on.
 ContextSet take(const ContextSet& all, const SplitSizes& sizes, const std::string& where);
+
+/// What may stand around prompts, for --templates. JSONL, one object per line: {"system": "…", "earlier":
+/// [{"user": "…", "assistant": "…"}]}, both optional; {} is the plain chat. Throws Error with file and line
+/// for anything else, for lines that occur twice, and for a file without any.
+std::vector<ChatSetting> read_templates(const std::filesystem::path& file);
 
 /// {"prompt", "system", "earlier"} of a context; what is empty is left out.
 nlohmann::json context_to_json(const Context& context);

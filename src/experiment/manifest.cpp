@@ -62,6 +62,7 @@ json inputs_of(const std::vector<TrialPlan>& plans) {
         if (models.insert(model).second) add_model(inputs, model);
     add_input(inputs, plan.config.contexts);
     if (!plan.config.objective.feature_image.empty()) add_input(inputs, plan.config.objective.feature_image);
+    if (!plan.config.augmentation.templates.empty()) add_input(inputs, plan.config.augmentation.templates);
     if (!plan.config.behavior.targets.empty()) add_input(inputs, plan.config.behavior.targets);
     if (!plan.config.constraint.mask.empty()) add_input(inputs, plan.config.constraint.mask);
     if (!plan.config.typographic.font.empty()) add_input(inputs, plan.config.typographic.font);

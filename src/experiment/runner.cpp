@@ -2,7 +2,9 @@
 
 #include <ATen/Parallel.h>
 
+#include "attacks/behavior_matching.h"
 #include "attacks/behaviors/own_targets.h"
+#include "attacks/make_objective.h"
 #include "models/load_model.h"
 #include "models/recompute.h"
 #include "src/base/error.h"
@@ -27,6 +29,11 @@ ModelSource folder_models() {
 }
 
 namespace {
+
+ContextSet contexts_of(const AttackConfig& config) {
+  return take(read_contexts(config.contexts), {config.train, config.validation, config.test},
+              config.contexts);
+}
 
 /// With the targets that contexts bring.
 std::shared_ptr<Behavior> behavior_for(const AttackConfig& config, const ContextSet& contexts) {
@@ -82,16 +89,7 @@ void add_defenses(TrialSetup& setup, Behavior& behavior, const Tensor& origin, D
 TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageModel> model,
                   DefenseMaker& defenses) {
   const AttackConfig& config = plan.config;
-  TrialSetup setup{
-      plan,
-      std::move(model),
-      {},
-      {},
-      take(read_contexts(config.contexts), {config.train, config.validation, config.test}, config.contexts),
-      config.max_new_tokens,
-      {},
-      {},
-      {}};
+  TrialSetup setup{plan, std::move(model), {}, {}, contexts_of(config), config.max_new_tokens, {}, {}, {}};
   for (const std::string& folder : config.ensemble)
     setup.ensemble.push_back(load_model(folder, {config.device, config.dtype}));
   const Tensor origin = in_attack_space(*setup.model, config, config.images[0]).to(setup.model->device());
@@ -104,6 +102,28 @@ TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageMod
   return setup;
 }
 
+namespace {
+
+/// What only a model can tell: whether its tokenizer has the targets, and its decoder the layer of features.
+void check_goal(const AttackConfig& config, const std::shared_ptr<const VisionLanguageModel>& model) {
+  ContextSet contexts = contexts_of(config);
+  const std::shared_ptr<const Behavior> behavior = behavior_for(config, contexts);
+  if (behavior->default_objective() == "behavior")  // others ask the model for their targets
+    for (const Context& context : contexts.train) all_target_tokens(*model, *behavior, context);
+  const auto terms = parse_objective(config.objective, *behavior);
+  if (std::none_of(terms.begin(), terms.end(),
+                   [](const ObjectiveTerm& term) { return term.name.starts_with("features"); }))
+    return;
+  ObjectiveConfig features = config.objective;
+  features.formula = "features";
+  make_objective(features, {.models = {model},
+                            .behavior = behavior,
+                            .contexts = std::move(contexts.train),
+                            .origin = in_attack_space(*model, config, config.images[0]).to(model->device())});
+}
+
+}  // namespace
+
 RunFolder begin_run(const std::filesystem::path& out, const std::string& command,
                     const std::vector<TrialPlan>& plans, const ModelSource& models) {
   check_new_run(out);
@@ -114,9 +134,12 @@ RunFolder begin_run(const std::filesystem::path& out, const std::string& command
     for (const auto* files : {&config.images, &config.held_out_images})
       for (const std::string& file : *files)
         if (images.insert(file).second) load_image(file);
+    const std::string& picture = config.objective.feature_image;
+    if (!picture.empty() && images.insert(picture).second) load_image(picture);
+    const std::string& templates = config.augmentation.templates;
+    if (!templates.empty()) read_templates(templates);
     if (contexts.insert(config.contexts + "\n" + config.behavior.name).second)
-      behavior_for(config, take(read_contexts(config.contexts),
-                                {config.train, config.validation, config.test}, config.contexts));
+      behavior_for(config, contexts_of(config));
   }
   std::set<std::string> checked;
   for (const TrialPlan& plan : plans) {
@@ -124,6 +147,10 @@ RunFolder begin_run(const std::filesystem::path& out, const std::string& command
     AttackConfig config = plan.config;
     key.push_back(fields_to_json(fields_of(config.constraint)));
     if (checked.insert(key.dump()).second) check_photos(*models(plan.config), plan.config);
+    const json goal =
+        json::array({plan.config.model, plan.config.contexts, fields_to_json(fields_of(config.behavior)),
+                     fields_to_json(fields_of(config.objective))});
+    if (checked.insert(goal.dump()).second) check_goal(plan.config, models(plan.config));
   }
   return RunFolder::create(out, make_manifest(command, plans));
 }

@@ -57,6 +57,10 @@ fs::path default_contexts(const std::string& behavior) {
   return shipped_data() / "contexts" / (behavior == "refusal" ? "pocket_policy.jsonl" : "pocket.jsonl");
 }
 
+fs::path shipped_templates() {
+  return shipped_data() / "contexts" / "templates.jsonl";
+}
+
 std::string default_target(const std::string& behavior) {
   if (behavior == "untargeted" || behavior == "verbose" || behavior == "corpus") return "";
   if (behavior == "disinformation") return std::string(kInstructionCanary);

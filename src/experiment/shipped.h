@@ -20,6 +20,9 @@ std::filesystem::path system_font();
 /// others.
 std::filesystem::path default_contexts(const std::string& behavior);
 
+/// The shipped chats for --templates.
+std::filesystem::path shipped_templates();
+
 /// The harmless target that a behavior gets when the user names none; "" for behaviors without target.
 std::string default_target(const std::string& behavior);
 

@@ -1,6 +1,7 @@
 #include "src/experiment/trial_parts.h"
 
 #include "attacks/augmentation.h"
+#include "attacks/cross_prompt.h"
 #include "attacks/make_objective.h"
 #include "attacks/query_gradient.h"
 #include "attacks/text/suffix.h"
@@ -93,22 +94,54 @@ Prompts TrialParts::prompts_with(const std::string& suffix) const {
   return prompts;
 }
 
-std::unique_ptr<Objective> TrialParts::objective_over(const Prompts& prompts,
-                                                      const std::vector<Context>& contexts, int64_t batch,
-                                                      bool fixed_draws, bool in_turns) const {
-  std::vector<std::shared_ptr<const VisionLanguageModel>> models = {setup.model};
+Models TrialParts::models() const {
+  Models models = {setup.model};
   models.insert(models.end(), setup.ensemble.begin(), setup.ensemble.end());
+  return models;
+}
+
+std::unique_ptr<Objective> TrialParts::objective_of(Models models, const Prompts& prompts,
+                                                    const std::vector<Context>& contexts, int64_t batch,
+                                                    bool fixed_draws, bool in_turns) const {
   auto objective = make_objective(config.objective, {std::move(models), prompts.behavior, contexts, photos[0],
                                                      batch, seed(), config.max_new_tokens, in_turns});
   if (!config.defense.adaptive) return objective;
   return std::make_unique<Through>(std::move(objective), setup.defenses, config.defense, seed(), fixed_draws);
 }
 
+std::unique_ptr<Objective> TrialParts::objective_over(const Prompts& prompts,
+                                                      const std::vector<Context>& contexts, int64_t batch,
+                                                      bool fixed_draws) const {
+  return objective_of(models(), prompts, contexts, batch, fixed_draws, /*in_turns=*/false);
+}
+
+namespace {
+
+/// Each model inside a decorator.
+template <class Decorator, class... Given>
+std::vector<std::shared_ptr<Decorator>> decorate(Models& models, const Given&... given) {
+  std::vector<std::shared_ptr<Decorator>> decorated;
+  for (auto& model : models) {
+    decorated.push_back(std::make_shared<Decorator>(model, given...));
+    model = decorated.back();
+  }
+  return decorated;
+}
+
+}  // namespace
+
 std::unique_ptr<Objective> TrialParts::attack_objective(const Prompts& prompts, bool fixed_draws) const {
+  Models asked = models();
+  std::vector<std::shared_ptr<TemplatedModel>> templated;
+  std::vector<std::shared_ptr<ShiftedModel>> shifted;
+  if (!config.augmentation.templates.empty())
+    templated = decorate<TemplatedModel>(asked, read_templates(config.augmentation.templates), seed());
+  if (config.cross_prompt.radius > 0) shifted = decorate<ShiftedModel>(asked, prompts.seen_train);
   std::unique_ptr<Objective> objective =
-      objective_over(prompts, prompts.seen_train, config.batch, fixed_draws, config.optimizer.name == "cwa");
-  if (!config.augmentation.names.empty())
-    objective = std::make_unique<Augmented>(std::move(objective), config.augmentation, seed());
+      objective_of(std::move(asked), prompts, prompts.seen_train, config.batch, fixed_draws,
+                   config.optimizer.name == "cwa");
+  if (config.augmentation.any())
+    objective = std::make_unique<Augmented>(std::move(objective), config.augmentation, seed(), templated);
   if (moving)
     objective = std::make_unique<MovingPatchObjective>(std::move(objective), *moving, origin, seed());
   if (config.universal)
@@ -116,6 +149,8 @@ std::unique_ptr<Objective> TrialParts::attack_objective(const Prompts& prompts, 
                                                      config.photo_batch, seed());
   if (config.queries > 0)
     objective = std::make_unique<QueryGradient>(std::move(objective), config.queries, kSmoothing, seed());
+  if (!shifted.empty())
+    objective = std::make_unique<CrossPrompt>(std::move(objective), shifted, config.cross_prompt);
   return objective;
 }
 

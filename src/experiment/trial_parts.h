@@ -15,6 +15,8 @@ struct Prompts {
   std::vector<Context> seen_train, seen_test;  ///< what objectives see of them (TrialSetup)
 };
 
+using Models = std::vector<std::shared_ptr<const VisionLanguageModel>>;
+
 /// What the search of a trial and the measurement of its result share. Images are [1,3,H,W] in the space of
 /// the attack, on the model's device.
 struct TrialParts {
@@ -48,9 +50,16 @@ struct TrialParts {
   /// The loss over contexts of one image, over all models; of an adaptive attack, through the defenses.
   /// fixed_draws: theirs stay the same at every step.
   std::unique_ptr<Objective> objective_over(const Prompts& prompts, const std::vector<Context>& contexts,
-                                            int64_t batch, bool fixed_draws, bool in_turns = false) const;
+                                            int64_t batch, bool fixed_draws) const;
   /// What an optimizer sees: over photos, under random changes, its gradient exact or estimated.
   std::unique_ptr<Objective> attack_objective(const Prompts& prompts, bool fixed_draws) const;
+
+  /// The models of the attack: the trial's, and those of its ensemble.
+  Models models() const;
+  /// The loss of objective_over, asked of other models.
+  std::unique_ptr<Objective> objective_of(Models models, const Prompts& prompts,
+                                          const std::vector<Context>& contexts, int64_t batch,
+                                          bool fixed_draws, bool in_turns) const;
 
   /// What the model is shown for a photo when the attack is at `image`.
   Tensor shown(const Tensor& image, const Tensor& photo) const;

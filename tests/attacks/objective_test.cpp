@@ -70,6 +70,42 @@ TEST_F(ObjectiveFile, GradientsMatchFiniteDifferences) {
             1e-6);
 }
 
+TEST_F(ObjectiveFile, FeaturesOfALayerAndOfAText) {
+  const auto behavior = prepared("string", "yes");
+  const auto made = [&](const ObjectiveConfig& config) {
+    return make_objective(config, inputs_for(behavior));
+  };
+  for (const std::string name : {"features", "features_squared"}) {
+    ObjectiveConfig picture = config(name);
+    picture.feature_layer = 1;
+    const ObjectiveConfig text{.formula = name, .feature_text = "is it red", .feature_layer = 1};
+    const ObjectiveConfig words{.formula = name, .feature_text = "is it red"};
+    for (const ObjectiveConfig& one : {picture, text, words}) {
+      const auto objective = made(one);
+      const auto loss = [&](const Tensor& image) { return objective->loss(image, 0); };
+      EXPECT_LT(worst_gradient_error(loss, toy_origin()), 1e-6) << name << " " << one.feature_text;
+    }
+    const Tensor target = load_image(folder_.path() / "target.png").to(at::kDouble);
+    EXPECT_NEAR(made(picture)->loss(target, 0).item<double>(), 0, 1e-6);
+    EXPECT_NE(made(text)->loss(target, 0).item<double>(), made(words)->loss(target, 0).item<double>());
+  }
+  // by hand: the cosine between the means of the image's tokens and of the text's
+  const Tensor image = toy()->image_features(toy()->preprocess(toy_origin())).mean(1);
+  const Tensor words = toy()->text_states("is it red", 0).mean(1);
+  EXPECT_NEAR(
+      made({.formula = "features", .feature_text = "is it red"})->loss(toy_origin(), 0).item<double>(),
+      1 - at::cosine_similarity(image, words, -1).item<double>(), 1e-12);
+  const auto refused = [&](const ObjectiveConfig& config) {
+    return testing::error_of([&] { parse_objective(config, *behavior); });
+  };
+  ObjectiveConfig both = config("features");
+  both.feature_text = "is it red";
+  EXPECT_NE(refused(both).find("not both"), std::string::npos);
+  EXPECT_NE(
+      refused({.formula = "features", .feature_text = "yes", .feature_layer = -1}).find("--feature-layer"),
+      std::string::npos);
+}
+
 TEST(DelayEnd, GradientMatchesFiniteDifferencesWhereTheReplyStays) {
   DelayEnd objective(toy(), toy_contexts(3), kLongest, 0, 1);
   const auto loss = [&](const Tensor& image) { return objective.loss(image, 0); };

@@ -89,6 +89,43 @@ TEST(AttackSettings, ACorpusNeedsItsFileAndAnOptimizerThatMayDraw) {
   EXPECT_TRUE(says(text, "draws a target at each")) << text;
 }
 
+TEST(AttackSettings, AdversarialPromptsNeedAGradientThatReadsPrompts) {
+  const auto with = [](const std::function<void(AttackConfig&)>& change) {
+    return refused([&](AttackConfig& c) {
+      c.cross_prompt.radius = 1;
+      change(c);
+    });
+  };
+  EXPECT_EQ(with([](AttackConfig&) {}), "");
+  EXPECT_TRUE(says(with([](AttackConfig& c) { c.cross_prompt.every = 0; }), "--cropa-every"));
+  EXPECT_TRUE(says(with([](AttackConfig& c) { c.method = "gcg"; }), "--method image"));
+  EXPECT_TRUE(says(with([](AttackConfig& c) { c.queries = 4; }), "--queries"));
+  for (const char* optimizer : {"apgd", "square"})
+    EXPECT_TRUE(says(with([&](AttackConfig& c) { c.optimizer.name = optimizer; }), "--cropa-radius"));
+  EXPECT_TRUE(says(with([](AttackConfig& c) {
+                     c.objective.formula = "features";
+                     c.objective.feature_text = "a red bus";
+                   }),
+                   "reads no prompt"));
+}
+
+TEST(AttackSettings, ChatTemplates) {
+  AttackConfig config = valid();
+  config.augmentation.templates = "shipped";
+  resolve(config, {});
+  EXPECT_TRUE(config.augmentation.templates.ends_with("templates.jsonl"));
+  const auto with = [](const std::function<void(AttackConfig&)>& change) {
+    return refused([&](AttackConfig& c) {
+      c.augmentation.templates = "shipped";
+      change(c);
+    });
+  };
+  EXPECT_TRUE(
+      says(with([](AttackConfig& c) { c.optimizer.name = "apgd"; }), "--templates changes the chats"));
+  EXPECT_TRUE(says(with([](AttackConfig& c) { c.method = "gcg"; }), "no use"));
+  EXPECT_TRUE(says(with([](AttackConfig& c) { c.augmentation.templates = "none.jsonl"; }), "none.jsonl"));
+}
+
 TEST(AttackSettings, MethodsAndSpaces) {
   EXPECT_TRUE(says(refused([](AttackConfig& c) { c.method = "gcgg"; }), "'gcg'"));
   EXPECT_TRUE(says(refused([](AttackConfig& c) { c.space = "pixel"; }), "photo"));

@@ -41,6 +41,30 @@ TEST_F(Dataset, ReadsSplitsSystemAndEarlierTurns) {
             R"({"earlier":[{"assistant":"v","user":"u"}],"prompt":"b","system":"s"})");
 }
 
+TEST_F(Dataset, ChatTemplates) {
+  const auto read_settings = [&](const std::string& lines) {
+    write_file(file_, lines);
+    return read_templates(file_);
+  };
+  const auto settings = read_settings(
+      "{}\n\n"
+      R"({"system": "s", "earlier": [{"user": "u", "assistant": "v"}]})");
+  ASSERT_EQ(settings.size(), 2u);
+  EXPECT_EQ(settings[0].system, "");
+  EXPECT_EQ(settings[1].system, "s");
+  EXPECT_EQ(settings[1].earlier.at(0).user, "u");
+  const auto refused_settings = [&](const std::string& lines) {
+    return error_of([&] { read_settings(lines); });
+  };
+  EXPECT_NE(refused_settings("\n").find("holds no chat templates"), std::string::npos);
+  EXPECT_NE(refused_settings("{}\n{}").find("c.jsonl:2"), std::string::npos);
+  EXPECT_NE(refused_settings(R"({"sistem": "s"})").find("did you mean 'system'"), std::string::npos);
+  EXPECT_NE(refused_settings(R"({"prompt": "s"})").find("c.jsonl:1"), std::string::npos);
+  EXPECT_NE(refused_settings(R"({"earlier": [1]})").find("earlier"), std::string::npos);
+  EXPECT_NE(refused_settings("[1]").find("JSON object"), std::string::npos);
+  EXPECT_GE(read_templates(std::string(HIJACK_SOURCE_DIR) + "/samples/contexts/templates.jsonl").size(), 4u);
+}
+
 TEST_F(Dataset, HostileLinesAreRefusedWithTheirNumber) {
   const std::string good = R"({"prompt": "a", "split": "train"})"
                            "\n";

@@ -18,18 +18,17 @@ std::string target_of(const std::string& behavior) {
   return found == targets.end() ? "" : found->second;
 }
 
-std::shared_ptr<const Behavior> prepared(const ToyCase& one, const VisionLanguageModel& model,
-                                         const Tensor& origin) {
+}  // namespace
+
+std::shared_ptr<const Behavior> toy_behavior(const ToyCase& one) {
   std::shared_ptr<Behavior> behavior =
       make_behavior({.name = one.behavior, .target = target_of(one.behavior), .targets = one.targets});
-  behavior->prepare(model, origin, toy_contexts(30), kLongest);
+  behavior->prepare(ToyModel(), toy_image(), toy_contexts(30), kLongest);
   return behavior;
 }
 
-}  // namespace
-
 ToyAttack::ToyAttack(const ToyCase& one)
-    : behavior(prepared(one, *model, origin)),
+    : behavior(one.prepared ? one.prepared : toy_behavior(one)),
       constraint(make_constraint(one.constraint, 16, 16)),
       optimizer(make_optimizer({.name = one.optimizer, .steps = one.steps}, constraint)) {
   ObjectiveInputs inputs{.models = {model},

@@ -16,12 +16,16 @@ struct ToyCase {
   std::string optimizer = "pgd";
   int64_t batch = 4;  ///< all contexts for optimizers that need a deterministic objective
   int64_t steps = 24;
-  std::string objective = {};  ///< formula; empty = the behavior's own
-  std::string picture = {};    ///< of objective features
-  std::string targets = {};    ///< file of behavior corpus
+  std::string objective = {};                     ///< formula; empty = the behavior's own
+  std::string picture = {};                       ///< of objective features
+  std::string targets = {};                       ///< file of behavior corpus
+  std::shared_ptr<const Behavior> prepared = {};  ///< what toy_behavior gives; empty = made for this attack
 
   std::string name() const { return behavior + ", " + objective + ", " + constraint.name + ", " + optimizer; }
 };
+
+/// The behavior of a case, prepared for toy_contexts(30) over the toy image.
+std::shared_ptr<const Behavior> toy_behavior(const ToyCase& one);
 
 /// One attack on the toy model, with everything it is made of. Throws Error where the case is refused.
 struct ToyAttack {
@@ -29,7 +33,7 @@ struct ToyAttack {
 
   std::shared_ptr<ToyModel> model = std::make_shared<ToyModel>();
   Tensor origin = toy_image();
-  std::shared_ptr<const Behavior> behavior;  ///< prepared for toy_contexts(30)
+  std::shared_ptr<const Behavior> behavior;  ///< toy_behavior
   Constraint constraint;
   std::unique_ptr<Optimizer> optimizer;
   std::unique_ptr<Objective> objective;     ///< over toy_contexts(10)

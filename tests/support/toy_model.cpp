@@ -55,16 +55,28 @@ struct ToyModel::Network {
 
   Tensor embed(const TokenIds& ids) const { return embedding.index_select(0, at::tensor(ids, at::kLong)); }
 
-  /// features [1,16,D]; previous: the tokens before each position, the first one being the end token -> [T,
-  /// V]
-  Tensor logits(const Tensor& features, const TokenIds& prompt, const TokenIds& previous) const {
+  /// What the image says at every position of a reply: features [1,16,D] -> [12, D]
+  Tensor image_part(const Tensor& features) const { return mix.mm(features[0]).mm(image_weight); }
+
+  /// previous: the tokens before each position, the first one being the end token; shift is added to the
+  /// embeddings of the prompt -> [T, D]
+  Tensor hidden(const Tensor& image, const TokenIds& prompt, const TokenIds& previous,
+                const Tensor& shift = {}) const {
     const auto length = static_cast<int64_t>(previous.size());
     if (prompt.size() + previous.size() > kContextWindow || length > kMaxReply)
       throw Error("prompt and target have " + std::to_string(prompt.size() + previous.size()) +
                   " tokens, more than the toy model can take.");
-    Tensor hidden = mix.narrow(0, 0, length).mm(features[0]).mm(image_weight) + embed(previous);
-    if (!prompt.empty()) hidden = hidden + embed(prompt).mean(0, true);
-    return hidden.tanh().mm(output);
+    Tensor sum = image.narrow(0, 0, length) + embed(previous);
+    if (!prompt.empty()) sum = sum + embed(prompt).mean(0, true);
+    if (shift.defined()) sum = sum + shift.sum(0, true) / static_cast<double>(prompt.size());
+    return sum;
+  }
+
+  Tensor logits(const Tensor& hidden) const { return hidden.tanh().mm(output); }  // [T, V]
+
+  Tensor state(const Tensor& x, int64_t layer) const {  // [1,n,D]
+    if (layer > 1) throw Error("the toy model has 1 layer.");
+    return layer == 0 ? x : x.matmul(image_weight).tanh();
   }
 
   Tensor no_image() const { return at::zeros({1, kImageTokens, kWidth}, mix.options()); }
@@ -74,11 +86,12 @@ struct ToyModel::Network {
     const at::NoGradGuard no_grad;
     Random random = Random(options.seed).fork("toy reply", index);
     const TokenIds prompt = prompt_ids(query);
+    const Tensor image = image_part(features);
     TokenIds previous{ToyTokenizer::kEnd};
     std::string text;
     const int64_t longest = std::min(options.max_new_tokens, kMaxReply);
     for (int64_t t = 0; t < longest && !options.stop.stop_requested(); ++t) {
-      Tensor scores = logits(features, prompt, previous)[t].to(at::kDouble);
+      Tensor scores = logits(hidden(image, prompt, previous).narrow(0, t, 1))[0].to(at::kDouble);
       if (options.temperature > 0) {  // sampling by the Gumbel trick
         const Tensor uniform = random.uniform_tensor(scores.sizes(), 1e-9, 1).to(at::kDouble);
         scores = scores / options.temperature - (-uniform.log()).log();
@@ -105,9 +118,10 @@ class ToyLanguageModel : public LanguageModel {
     const at::NoGradGuard no_grad;
     const TokenIds ids = network_->tokenizer.encode(text, false);
     if (ids.size() < 2) return at::empty({0}, at::kFloat);
+    const Tensor image = network_->image_part(network_->no_image());
     std::vector<float> nll;  // each token given the one before it: the toy has no longer memory
     for (size_t i = 1; i < ids.size(); ++i) {
-      const Tensor scores = network_->logits(network_->no_image(), {}, {ids[i - 1]})[0].log_softmax(-1);
+      const Tensor scores = network_->logits(network_->hidden(image, {}, {ids[i - 1]}))[0].log_softmax(-1);
       nll.push_back(-scores[ids[i]].to(at::kFloat).item<float>());
     }
     return at::tensor(nll);
@@ -155,14 +169,34 @@ Tensor ToyModel::image_features(const Pixels& pixels) const {
 
 std::vector<Tensor> ToyModel::target_logits(const Pixels& pixels, std::span<const Query> queries,
                                             std::span<const TokenIds> targets) const {
-  const Tensor features = image_features(pixels);
-  std::vector<Tensor> result;
+  return shifted_target_logits(pixels, queries, targets, std::vector<Tensor>(queries.size()));
+}
+
+Tensor ToyModel::prompt_embeddings(const Pixels&, const Query& query) const {
+  return network_->embed(network_->tokenizer.encode(query.prompt, false));
+}
+
+Tensor ToyModel::image_states(const Pixels& pixels, int64_t layer) const {
+  return network_->state(image_features(pixels), layer);
+}
+
+Tensor ToyModel::text_states(const std::string& text, int64_t layer) const {
+  return network_->state(network_->embed(network_->tokenizer.encode(text, false)).unsqueeze(0), layer);
+}
+
+std::vector<Tensor> ToyModel::shifted_target_logits(const Pixels& pixels, std::span<const Query> queries,
+                                                    std::span<const TokenIds> targets,
+                                                    std::span<const Tensor> shifts) const {
+  const Tensor image = network_->image_part(image_features(pixels));
+  std::vector<Tensor> hidden;
+  std::vector<int64_t> lengths;
   for (size_t i = 0; i < queries.size(); ++i) {
     TokenIds previous{ToyTokenizer::kEnd};
     previous.insert(previous.end(), targets[i].begin(), targets[i].end() - 1);
-    result.push_back(network_->logits(features, network_->prompt_ids(queries[i]), previous));
+    hidden.push_back(network_->hidden(image, network_->prompt_ids(queries[i]), previous, shifts[i]));
+    lengths.push_back(static_cast<int64_t>(previous.size()));
   }
-  return result;
+  return network_->logits(at::cat(hidden)).split_with_sizes(lengths);
 }
 
 std::vector<std::string> ToyModel::generate(const Pixels& pixels, std::span<const Query> queries,

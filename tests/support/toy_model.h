@@ -31,6 +31,13 @@ class ToyModel : public VisionLanguageModel {
   Tensor image_features(const Pixels& pixels) const override;
   std::vector<Tensor> target_logits(const Pixels& pixels, std::span<const Query> queries,
                                     std::span<const TokenIds> targets) const override;
+  Tensor prompt_embeddings(const Pixels& pixels, const Query& query) const override;
+  std::vector<Tensor> shifted_target_logits(const Pixels& pixels, std::span<const Query> queries,
+                                            std::span<const TokenIds> targets,
+                                            std::span<const Tensor> shifts) const override;
+  /// The toy has one block: x -> tanh(x A).
+  Tensor image_states(const Pixels& pixels, int64_t layer) const override;
+  Tensor text_states(const std::string& text, int64_t layer) const override;
   std::vector<std::string> generate(const Pixels& pixels, std::span<const Query> queries,
                                     const GenerateOptions& options) const override;
   TokenIds input_ids(const Pixels& pixels, const Query& query) const override;

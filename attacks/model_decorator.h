@@ -1,0 +1,63 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "models/vision_language_model.h"
+
+namespace hijack {
+
+/// A model that passes everything on to another one: what objectives are given in its place when prompts are
+/// to be changed on the way (templates.h, cross_prompt.h).
+class ModelDecorator : public VisionLanguageModel {
+ public:
+  explicit ModelDecorator(std::shared_ptr<const VisionLanguageModel> inner) : inner_(std::move(inner)) {}
+
+  std::string family() const override { return inner_->family(); }
+  ImageSpec image_spec() const override { return inner_->image_spec(); }
+  const Tokenizer& tokenizer() const override { return inner_->tokenizer(); }
+  at::Device device() const override { return inner_->device(); }
+  Tensor to_input_space(const Tensor& image) const override { return inner_->to_input_space(image); }
+  Pixels preprocess(const Tensor& image) const override { return inner_->preprocess(image); }
+  Tensor image_features(const Pixels& pixels) const override { return inner_->image_features(pixels); }
+  std::vector<Tensor> target_logits(const Pixels& pixels, std::span<const Query> queries,
+                                    std::span<const TokenIds> targets) const override {
+    return inner_->target_logits(pixels, queries, targets);
+  }
+  Tensor swap_scores(const Pixels& pixels, std::span<const Query> queries, std::span<const TokenIds> targets,
+                     const std::string& part) const override {
+    return inner_->swap_scores(pixels, queries, targets, part);
+  }
+  Tensor prompt_embeddings(const Pixels& pixels, const Query& query) const override {
+    return inner_->prompt_embeddings(pixels, query);
+  }
+  std::vector<Tensor> shifted_target_logits(const Pixels& pixels, std::span<const Query> queries,
+                                            std::span<const TokenIds> targets,
+                                            std::span<const Tensor> shifts) const override {
+    return inner_->shifted_target_logits(pixels, queries, targets, shifts);
+  }
+  Tensor image_states(const Pixels& pixels, int64_t layer) const override {
+    return inner_->image_states(pixels, layer);
+  }
+  Tensor text_states(const std::string& text, int64_t layer) const override {
+    return inner_->text_states(text, layer);
+  }
+  std::vector<std::string> generate(const Pixels& pixels, std::span<const Query> queries,
+                                    const GenerateOptions& options) const override {
+    return inner_->generate(pixels, queries, options);
+  }
+  TokenIds input_ids(const Pixels& pixels, const Query& query) const override {
+    return inner_->input_ids(pixels, query);
+  }
+  std::shared_ptr<const LanguageModel> language_model() const override { return inner_->language_model(); }
+  TokenIds end_of_reply() const override { return inner_->end_of_reply(); }
+
+ protected:
+  const VisionLanguageModel& inner() const { return *inner_; }
+
+ private:
+  std::shared_ptr<const VisionLanguageModel> inner_;
+};
+
+}  // namespace hijack
