@@ -1,6 +1,7 @@
 #include "models/image_prompt_model.h"
 
 #include "models/decoder_language_model.h"
+#include "models/packed_suffixes.h"
 #include "src/base/error.h"
 
 namespace hijack {
