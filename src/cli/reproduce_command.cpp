@@ -35,6 +35,7 @@ ModelChoice choice_of(const ModelOptions& options) {
   choice.model = options.model;
   choice.device = options.device;
   choice.dtype = options.dtype;
+  choice.views = options.views;
   choice.threads = options.threads;
   return choice;
 }

@@ -17,10 +17,10 @@ using nlohmann::json;
 ModelSource folder_models() {
   auto kept = std::make_shared<std::pair<std::string, std::shared_ptr<const VisionLanguageModel>>>();
   return [kept](const AttackConfig& config) {
-    const std::string key = config.model + "\n" + config.device + "\n" + config.dtype;
+    const std::string key = config.model + "\n" + config.device + "\n" + config.dtype + "\n" + config.views;
     if (!kept->second || kept->first != key) {
       kept->second.reset();  // frees the memory of the last one first
-      *kept = {key, load_model(config.model, {config.device, config.dtype})};
+      *kept = {key, load_model(config.model, {config.device, config.dtype, config.views})};
     }
     return kept->second;
   };
@@ -67,7 +67,7 @@ TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageMod
       {},
       {}};
   for (const std::string& folder : config.ensemble)
-    setup.ensemble.push_back(load_model(folder, {config.device, config.dtype}));
+    setup.ensemble.push_back(load_model(folder, {config.device, config.dtype, config.views}));
   std::shared_ptr<Behavior> behavior = behavior_for(config, setup.contexts);
   const Tensor origin = in_attack_space(*setup.model, config, config.images[0]).to(setup.model->device());
   for (const auto* split : {&setup.contexts.train, &setup.contexts.validation, &setup.contexts.test}) {

@@ -70,6 +70,38 @@ def resizes():
     return cases
 
 
+def odd_sizes():
+    """400 pairs (from, to) of sizes, a line wide or high in half of them; tests/models/resampler_golden_test.cpp repeats the draws."""
+    state = 12345
+
+    def draw(limit):
+        nonlocal state
+        state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
+        return state // 2**33 % limit + 1
+
+    for index in range(400):
+        limit = 130 if index % 8 == 0 else 40
+        sides = [draw(limit) for _ in range(4)]
+        if index % 4 == 1:
+            sides[0] = 1
+        if index % 4 == 2:
+            sides[1] = 1
+        yield sides
+
+
+def sweep():
+    """One digest for every filter and 40 sizes: what Pillow makes of them, one after the other."""
+    digests = {name: [] for name in FILTERS}
+    for name, number in FILTERS.items():
+        whole = hashlib.sha256()
+        for index, (h, w, to_h, to_w) in enumerate(odd_sizes(), start=1):
+            result = np.asarray(Image.fromarray(picture(h, w)).resize((to_w, to_h), resample=number))
+            whole.update(np.ascontiguousarray(np.moveaxis(result, -1, 0)).tobytes())
+            if index % 40 == 0:
+                digests[name].append(whole.hexdigest())
+    return digests
+
+
 def processed():
     cases = []
     for name, (cls, kwargs) in PROCESSORS.items():
@@ -168,4 +200,8 @@ def main():
     (HERE / "golden.json").write_text(text.replace('},{"', '},\n{"') + "\n")
 
 
-main()
+    (HERE / "sweep.json").write_text(json.dumps(sweep(), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
