@@ -77,7 +77,7 @@ def pictures(folder):
 
 
 def randomized(model, tokenizer, seed):
-    """Uneven norms, no zero bias, wide logits, no lone bytes in replies."""
+    """Uneven norms, no zero bias, wide logits, mostly no lone bytes in replies."""
     model = family.randomize(model, seed)
     with torch.no_grad():
         for name, weight in model.named_parameters():
@@ -85,7 +85,8 @@ def randomized(model, tokenizer, seed):
                 weight.sub_(1)
             if name.endswith("ln_q.weight"):
                 weight.add_(1)
-    model = family.readable(model, tokenizer)
+    if seed % 3:  # else replies have bytes that are no character
+        model = family.readable(model, tokenizer)
     model.tie_weights()
     return model
 

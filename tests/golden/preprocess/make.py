@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from transformers.image_transforms import convert_to_rgb
 from transformers.image_utils import load_image
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
@@ -143,6 +144,9 @@ def image_files():
     save("palette_transparent.png", palette, format="PNG", transparency=3)
     save("two_colors.png", rgb.quantize(2), format="PNG", bits=1)
     save("rgb_transparent.png", rgb, format="PNG", transparency=(1, 2, 3))
+    save("rgb_clear.png", rgb, format="PNG", transparency=rgb.getpixel((4, 5)))
+    save("gray_clear.png", rgb.convert("L"), format="PNG", transparency=rgb.convert("L").getpixel((4, 5)))
+    save("palette_clear_parts.png", palette, format="PNG", transparency=bytes([0, 128, 255, 0]))
     save("deep.png", Image.fromarray((picture(6, 7)[:, :, 0].astype(np.uint16) * 257)), format="PNG")
     for orientation in range(1, 9):
         exif = Image.Exif()
@@ -189,7 +193,7 @@ def main():
     for name, data in files.items():
         path = Path("/tmp") / f"golden_{name}"
         path.write_bytes(data)
-        image = np.asarray(load_image(str(path)).convert("RGB"))
+        image = convert_to_rgb(load_image(str(path)), return_numpy=True)  # as processors do: shows a clear color as white
         path.unlink()
         loaded[name] = {"size": list(image.shape[:2]), "sha256": digest(image)}
     save_file({name: torch.frombuffer(bytearray(data), dtype=torch.uint8) for name, data in files.items()},
