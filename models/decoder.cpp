@@ -36,13 +36,14 @@ Decoder::Decoder(const DecoderConfig& config, const ParameterSource& source, con
     };
     const int64_t query = config.heads * config.head_dim, keys = config.kv_heads * config.head_dim;
     const bool bias = config.query_bias;
-    blocks_.push_back(
-        {norm(name + ".input_layernorm"), norm(name + ".post_attention_layernorm"),
-         linear(".self_attn.q_proj", width, query, bias), linear(".self_attn.k_proj", width, keys, bias),
-         linear(".self_attn.v_proj", width, keys, bias),
-         linear(".self_attn.o_proj", query, width, config.output_bias),
-         linear(".mlp.gate_proj", width, config.mlp_width), linear(".mlp.up_proj", width, config.mlp_width),
-         linear(".mlp.down_proj", config.mlp_width, width)});
+    blocks_.push_back({norm(name + ".input_layernorm"), norm(name + ".post_attention_layernorm"),
+                       linear(".self_attn.q_proj", width, query, bias),
+                       linear(".self_attn.k_proj", width, keys, bias),
+                       linear(".self_attn.v_proj", width, keys, bias),
+                       linear(".self_attn.o_proj", query, width, config.output_bias),
+                       linear(".mlp.gate_proj", width, config.mlp_width, config.mlp_bias),
+                       linear(".mlp.up_proj", width, config.mlp_width, config.mlp_bias),
+                       linear(".mlp.down_proj", config.mlp_width, width, config.mlp_bias)});
   }
   norm_ = norm(body + ".norm");
   if (config.tied_head)
@@ -79,12 +80,19 @@ int64_t Decoder::block_bytes(const Tensor& x) const {
 }
 
 Tensor Decoder::forward(const Tensor& x, const Tensor& positions, AttentionPlan& plan) const {
+<<<<<<< HEAD
   return norm_(blocks(x, positions, plan, config_.layers));
 }
 
 Tensor Decoder::blocks(const Tensor& x, const Tensor& positions, AttentionPlan& plan, int64_t layers) const {
   const Rotary turn = rotary(positions, frequencies_, config_.mrope_sections);
   const BlockRunner run(x, frozen(), layers, block_bytes(x));
+=======
+  Rotary turn = rotary(positions, frequencies_, config_.mrope_sections);
+  if (const double longer = config_.rope_scaling.attention_factor; longer != 1)
+    turn = {turn.cosine * longer, turn.sine * longer};
+  const BlockRunner run(x, frozen(), config_.layers, block_bytes(x));
+>>>>>>> c15ffb906a30a243f74214b809742738ae7e1d6d
   Tensor hidden = x;
   for (int64_t layer = 0; layer < layers; ++layer) {
     const Block& block = blocks_[static_cast<size_t>(layer)];

@@ -29,8 +29,9 @@ struct DecoderConfig {
   RopeScaling rope_scaling = {};
   std::vector<int64_t> mrope_sections = {};  ///< Qwen2-VL: which frequencies turn by time, height and width
   Activation activation = Activation::kSilu;
-  bool query_bias = false;     ///< of query, key and value
-  bool output_bias = false;    ///< of the attention's output
+  bool query_bias = false;   ///< of query, key and value
+  bool output_bias = false;  ///< of the attention's output
+  bool mlp_bias = false;
   bool norm_adds_one = false;  ///< Gemma: x (1 + w), in float32
   double embedding_scale = 1;  ///< Gemma: sqrt(width); token embeddings only, not image features
   bool tied_head = false;

@@ -61,6 +61,11 @@ void read_rope(const ConfigReader& read, const ClassDefaults& defaults, DecoderC
   nlohmann::json rope = nlohmann::json::object();
   for (const char* key : {"rope_parameters", "rope_scaling"})
     if (read.has(key) && read.raw(key).is_object() && !read.raw(key).empty()) rope = read.raw(key);
+  // Phi-3 and its like name these beside the rope; transformers lets the first win there as well
+  if (read.has("original_max_position_embeddings"))
+    rope["original_max_position_embeddings"] = read.raw("original_max_position_embeddings");
+  if (read.has("partial_rotary_factor") && !rope.contains("partial_rotary_factor"))
+    rope["partial_rotary_factor"] = read.raw("partial_rotary_factor");
   const ConfigReader parameters(rope, "rope parameters");
   const bool sections = multimodal && parameters.text("rope_type", parameters.text("type", "")) == "mrope";
   if (!sections) config.rope_scaling = RopeScaling::from_json(parameters, config.max_positions);
@@ -101,7 +106,7 @@ void read_sizes(const ConfigReader& read, const ClassDefaults& defaults, Decoder
 void read_kind(const ConfigReader& read, const std::string& type, DecoderConfig& config) {
   if (type == "llama") {
     config.query_bias = config.output_bias = read.flag("attention_bias", false);
-    if (read.flag("mlp_bias", false)) throw Error("config.json: mlp_bias true is not supported");
+    config.mlp_bias = read.flag("mlp_bias", false);
   } else if (type == "gemma") {
     config.query_bias = config.output_bias = read.flag("attention_bias", false);
     config.norm_adds_one = true;
@@ -130,8 +135,6 @@ DecoderConfig DecoderConfig::from_json(const nlohmann::json& json, std::optional
   config.epsilon = read.number("rms_norm_eps", defaults.epsilon);
   config.tied_head = read.flag("tie_word_embeddings", root_tied.value_or(defaults.tied_head));
   config.activation = activation_from_name(read.text("hidden_act", defaults.activation));
-  if (type != "gemma" && config.activation != Activation::kSilu)
-    throw Error("config.json: text_config.hidden_act must be silu for a " + type + " decoder");
   read_rope(read, defaults, config);
   read_kind(read, type, config);
   return config;

@@ -89,6 +89,12 @@ TowerActivations Idefics3::tower_activations(const Pixels& pixels) const {
                               vision.mlp_width);
 }
 
+std::shared_ptr<const VisionLanguageModel> Idefics3::with_one_view() const {
+  auto one = std::make_shared<Idefics3>(*this);
+  one->processor_.split = false;
+  return one;
+}
+
 TokenIds Idefics3::end_of_reply() const {
   const auto end = tokenizer().token_to_id("<end_of_utterance>");
   return end ? TokenIds{*end} : ImagePromptModel::end_of_reply();

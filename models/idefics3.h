@@ -51,6 +51,8 @@ class Idefics3 : public ImagePromptModel {
   Pixels preprocess(const Tensor& image) const override;
   Tensor image_features(const Pixels& pixels) const override;
   TowerActivations tower_activations(const Pixels& pixels) const override;
+  /// As do_image_splitting false.
+  std::shared_ptr<const VisionLanguageModel> with_one_view() const override;
   TokenIds end_of_reply() const override;
 
  protected:

@@ -55,6 +55,8 @@ class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_f
   int64_t image_tokens(const Pixels& pixels) const;
   /// Numbers that the tower's pass over pixels of this shape keeps for a gradient.
   virtual TowerActivations tower_activations(const Pixels& pixels) const = 0;
+  /// The same model, whose photos are one view each; shares the weights. nullptr where they always are.
+  virtual std::shared_ptr<const VisionLanguageModel> with_one_view() const { return nullptr; }
 
  protected:
   /// The chat template with the generation prompt. With an image, the family's image token stands once where

@@ -94,9 +94,9 @@ LlavaOnevisionConfig::Layout LlavaOnevisionConfig::layout(const Size& image) con
   result.scaled = result.unpadded;
   const double scale = std::sqrt(static_cast<double>(result.unpadded.height * result.unpadded.width) /
                                  static_cast<double>(max_views * side * side));
-  if (scale > 1.1)
-    result.scaled = {floor_division(static_cast<double>(result.unpadded.height), scale),
-                     floor_division(static_cast<double>(result.unpadded.width), scale)};
+  if (scale <= 1.1) return result;  // which may be no column at all, only the ends of its rows
+  result.scaled = {floor_division(static_cast<double>(result.unpadded.height), scale),
+                   floor_division(static_cast<double>(result.unpadded.width), scale)};
   if (result.scaled.height < 1 || result.scaled.width < 1)
     throw Error("an image of " + std::to_string(image.width) + "x" + std::to_string(image.height) +
                 " pixels is too long and thin for this model; crop it first");
@@ -154,7 +154,8 @@ Tensor LlavaOnevision::to_input_space(const Tensor& image) const {
 
 Pixels LlavaOnevision::preprocess(const Tensor& image) const {
   const Size size{image.size(2), image.size(3)};
-  if (!(processor_.best_resolution(size) == select_resolution(network_->config.resolutions, size)))
+  if (!processor_.one_view &&
+      !(processor_.best_resolution(size) == select_resolution(network_->config.resolutions, size)))
     throw Error(
         "image_grid_pinpoints of the image processor and of config.json differ in what fits this image; the "
         "files do not belong together");
@@ -172,6 +173,14 @@ TowerActivations LlavaOnevision::tower_activations(const Pixels& pixels) const {
                               config.vision.width, config.vision.mlp_width);
 }
 
+std::shared_ptr<const VisionLanguageModel> LlavaOnevision::with_one_view() const {
+  if (!processor_.resizes || !processor_.normalizes)
+    throw Error("one view needs do_resize and do_normalize of the image processor; leave --views at all");
+  auto one = std::make_shared<LlavaOnevision>(*this);
+  one->processor_.one_view = true;
+  return one;
+}
+
 TokenIds LlavaOnevision::end_of_reply() const {
   const auto end = tokenizer().token_to_id("<|im_end|>");
   return end ? TokenIds{*end} : ImagePromptModel::end_of_reply();
@@ -183,7 +192,7 @@ std::string LlavaOnevision::render(const Query& query, bool with_image) const {
 
 TokenIds LlavaOnevision::image_ids(const Pixels& pixels) const {
   int64_t count = network_->config.llava.image_tokens();
-  if (pixels.values.defined() && pixels.values.size(0) == 1) {
+  if (processor_.one_view || (pixels.values.defined() && pixels.values.size(0) == 1)) {
     ++count;
   } else {
     const auto layout = network_->config.layout({pixels.image_height, pixels.image_width});

@@ -54,6 +54,8 @@ class LlavaOnevision : public ImagePromptModel {
   Pixels preprocess(const Tensor& image) const override;
   Tensor image_features(const Pixels& pixels) const override;
   TowerActivations tower_activations(const Pixels& pixels) const override;
+  /// The photo padded to a square, as each of several images; its features end with one newline.
+  std::shared_ptr<const VisionLanguageModel> with_one_view() const override;
   TokenIds end_of_reply() const override;
 
  protected:

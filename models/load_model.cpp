@@ -89,6 +89,13 @@ struct Folder {
   std::string type;
 };
 
+std::shared_ptr<const VisionLanguageModel> in_views(std::shared_ptr<const VisionLanguageModel> model,
+                                                    const std::string& views) {
+  const auto* prompted = views == "one" ? dynamic_cast<const ImagePromptModel*>(model.get()) : nullptr;
+  auto one = prompted != nullptr ? prompted->with_one_view() : nullptr;
+  return one ? one : model;
+}
+
 }  // namespace
 
 std::vector<std::string> supported_families() {
@@ -100,9 +107,12 @@ std::vector<std::string> supported_families() {
 std::shared_ptr<const VisionLanguageModel> load_model(const std::filesystem::path& folder,
                                                       const LoadOptions& options) {
   const Folder found(folder, options);
+  if (options.views != "all" && options.views != "one")
+    throw Error("views \"" + options.views + "\" is not known; write all or one");
   std::string known;
   for (const auto& family : kFamilies) {
-    if (found.type == family.model_type) return family.load(folder, found.config, found.device, found.dtype);
+    if (found.type == family.model_type)
+      return in_views(family.load(folder, found.config, found.device, found.dtype), options.views);
     known += (known.empty() ? "" : ", ") + std::string(family.model_type);
   }
   if (is_decoder(found.type))

@@ -13,6 +13,9 @@ struct LoadOptions {
   /// only.
   std::string device = "cpu";
   std::string dtype = "auto";  ///< auto, float32, bfloat16, float16; auto is float32 on a CPU
+  /// all: as the folder's image processor says; one: a photo is one view, in families that cut it into
+  /// several.
+  std::string views = "all";
 };
 
 /// Loads a Hugging Face folder. Throws Error that names what is missing or not supported.

@@ -18,8 +18,8 @@ struct MemoryEstimate {
   double chat = 0;
 };
 
-/// pixels: of the image, on any device; only their shape is read. The program itself (libtorch) comes on top:
-/// about 0.3 GB.
+/// pixels: of the image, on any device; only their shape is read. The program itself (libtorch) comes on top,
+/// about 0.2 GB, and while weights are converted from a file of another dtype, the pages of that file.
 MemoryEstimate estimate_memory(const ImagePromptModel& model, const Pixels& pixels, int64_t parameters,
                                at::ScalarType dtype);
 

@@ -14,14 +14,19 @@ struct RopeScaling {
     kNone,
     kLinear,  ///< all frequencies / factor (Chen et al. 2023)
     kLlama3,  ///< low frequencies / factor, high ones as they are, a ramp between (Grattafiori et al. 2024)
+    kYarn,    ///< the same with a ramp over channels, and longer cosines and sines (Peng et al. 2023)
   };
   Kind kind = Kind::kNone;
   double factor = 1;
   double low_factor = 1;  ///< llama3: wavelengths above original_positions / low_factor are low frequencies
   double high_factor = 4;
   int64_t original_positions = 8192;
+  double fast = 32, slow = 1;   ///< yarn: turns over the original positions at the ramp's ends
+  bool whole_channels = true;   ///< yarn: the ramp begins and ends at whole channels ("truncate")
+  double attention_factor = 1;  ///< yarn: multiplies cosine and sine
 
-  /// parameters: the object that has rope_type (or type). Throws Error for a type that is none of these.
+  /// parameters: the object that has rope_type (or type). "dynamic" scales nothing inside max_positions,
+  /// which texts here never exceed. Throws Error for a type that is none of these.
   static RopeScaling from_json(const ConfigReader& parameters, int64_t max_positions);
 };
 

@@ -3,7 +3,8 @@
 
     pip install torch transformers Pillow safetensors      (torchvision and num2words where transformers asks for them)
 
-    compare_with_transformers.py trace  --model DIR --image F --prompt "…" --target "…" [--hijack build/release/hijack]
+    compare_with_transformers.py trace  --model DIR --image F --prompt "…" --target "…" [--views one]
+                                        [--hijack build/release/hijack]
         runs `hijack trace` and `hijack chat`; compares ids, pixel values, logits at the target, loss, pixel gradient and
         the greedy reply. Every family: llava, idefics3, smolvlm, llava_onevision, qwen2_vl, paligemma
     compare_with_transformers.py replay RUN [--model DIR] [--limit N]
@@ -81,7 +82,28 @@ def plain(context):
     return "\n".join([*filter(None, [context.get("system")]), *turns, context["prompt"]])
 
 
-def inputs_of(model, processor, image, context):
+class Several(int):
+    """A number of images that transformers takes for more than one, whatever it is: then each is one view."""
+
+    def __eq__(self, other):
+        return False
+
+    def __ne__(self, other):
+        return True
+
+    __hash__ = int.__hash__
+
+
+def one_view_of_several(processor, image, text):
+    """LLaVA-OneVision gives each image one view when a prompt has several: the first of two equal ones, for one image."""
+    pixels = torch.as_tensor(processor.image_processor([[image, image]], return_tensors="pt")["pixel_values"][:1, 0])
+    count = processor.num_image_tokens + 1 - (processor.vision_feature_select_strategy == "default")
+    inputs = dict(processor.tokenizer(text.replace("<image>", "<image>" * count), return_tensors="pt"))
+    return {**inputs, "pixel_values": pixels, "image_sizes": torch.tensor([[image.height, image.width]]),
+            "batch_num_images": [Several(1)]}
+
+
+def inputs_of(model, processor, image, context, views="all"):
     """What the processor makes of the context: ids, pixels, and the further tensors that its model wants."""
     if model.config.model_type == "paligemma":
         text = "<image>" + plain(context)
@@ -89,7 +111,10 @@ def inputs_of(model, processor, image, context):
         template = processor.chat_template or processor.tokenizer.chat_template
         text = processor.apply_chat_template(conversation(context, True), chat_template=template,
                                              add_generation_prompt=True)
-    inputs = dict(processor(images=image, text=text, return_tensors="pt"))
+    if views == "one" and model.config.model_type == "llava_onevision":
+        return one_view_of_several(processor, image, text)
+    options = {"do_image_splitting": False} if views == "one" else {}
+    inputs = dict(processor(images=image, text=text, return_tensors="pt", **options))
     inputs.pop("labels", None)
     if model.config.model_type == "qwen2_vl" and "mm_token_type_ids" not in inputs:
         inputs["mm_token_type_ids"] = (inputs["input_ids"] == model.config.image_token_id).int()
@@ -104,9 +129,9 @@ def with_target(inputs, target):
             for key, value in inputs.items()}
 
 
-def expected_trace(model, processor, image, prompt, target_text):
+def expected_trace(model, processor, image, prompt, target_text, views="all"):
     """The tensors that `hijack trace` writes, from transformers."""
-    inputs = inputs_of(model, processor, image, {"prompt": prompt})
+    inputs = inputs_of(model, processor, image, {"prompt": prompt}, views)
     target = torch.tensor(processor.tokenizer.encode(target_text, add_special_tokens=False), dtype=torch.long)
     pixels = inputs["pixel_values"].float().requires_grad_()
     logits = model(**with_target({**inputs, "pixel_values": pixels}, target)).logits[0, -len(target) - 1:-1].float()
@@ -116,8 +141,8 @@ def expected_trace(model, processor, image, prompt, target_text):
             "target_logits": logits.detach(), "loss": loss.detach(), "pixel_gradient": gradient}
 
 
-def reply_of(model, processor, image, context, length):
-    inputs = inputs_of(model, processor, image, context)
+def reply_of(model, processor, image, context, length, views="all"):
+    inputs = inputs_of(model, processor, image, context, views)
     with torch.no_grad():
         ids = model.generate(**inputs, max_new_tokens=length, do_sample=False)
     return processor.tokenizer.decode(ids[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True)
@@ -152,29 +177,31 @@ def differences(ours, theirs):
     return result
 
 
-def hijack_trace(program, folder, image, prompt, target):
+def hijack_trace(program, folder, image, prompt, target, views="all"):
     with tempfile.TemporaryDirectory() as where:
         out = Path(where) / "trace.safetensors"
         subprocess.run([program, "trace", "--model", str(folder), "--image", str(image), "--prompt", prompt, "--target",
-                        target, "--dtype", "float32", "--out", str(out)], check=True, stdout=subprocess.DEVNULL)
+                        target, "--dtype", "float32", "--views", views, "--out", str(out)], check=True,
+                       stdout=subprocess.DEVNULL)
         return load_file(out)
 
 
-def hijack_reply(program, folder, image, prompt, length):
+def hijack_reply(program, folder, image, prompt, length, views="all"):
     done = subprocess.run([program, "chat", "--model", str(folder), "--image", str(image), "--prompt", prompt,
-                           "--max-new-tokens", str(length), "--dtype", "float32"], check=True, stdout=subprocess.PIPE)
+                           "--max-new-tokens", str(length), "--dtype", "float32", "--views", views], check=True,
+                          stdout=subprocess.PIPE)
     return done.stdout.decode("utf-8", "replace").removesuffix("\n")
 
 
 def trace(args):
     model, processor = load(args.model)
     image = open_image(args.image)
-    found = differences(hijack_trace(args.hijack, args.model, args.image, args.prompt, args.target),
-                        expected_trace(model, processor, image, args.prompt, args.target))
+    found = differences(hijack_trace(args.hijack, args.model, args.image, args.prompt, args.target, args.views),
+                        expected_trace(model, processor, image, args.prompt, args.target, args.views))
     for what, (value, bound) in found.items():
         print(f"{'same   ' if value <= bound else 'DIFFERS'} {what}: {value:.1e} (bound {bound:.0e})")
-    ours = hijack_reply(args.hijack, args.model, args.image, args.prompt, args.max_new_tokens)
-    theirs = reply_of(model, processor, image, {"prompt": args.prompt}, args.max_new_tokens)
+    ours = hijack_reply(args.hijack, args.model, args.image, args.prompt, args.max_new_tokens, args.views)
+    theirs = reply_of(model, processor, image, {"prompt": args.prompt}, args.max_new_tokens, args.views)
     same = ours.strip() == theirs.strip()
     print(f"same    reply: {ours!r}" if same else f"DIFFERS reply:\n  hijack       {ours!r}\n  transformers {theirs!r}")
     return same and all(value <= bound for value, bound in found.values())
@@ -222,6 +249,7 @@ def main():
     for name in ("--model", "--image", "--prompt", "--target"):
         one.add_argument(name, required=True)
     one.add_argument("--hijack", default="build/release/hijack")
+    one.add_argument("--views", default="all", choices=["all", "one"])
     one.add_argument("--max-new-tokens", type=int, default=24)
     one.set_defaults(work=trace)
     two = commands.add_parser("replay")

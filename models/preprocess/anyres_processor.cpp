@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "models/preprocess/image_processor.h"
 #include "models/preprocess/processor_config.h"
 #include "src/base/error.h"
 
@@ -90,6 +91,7 @@ Size AnyresProcessor::best_resolution(const Size& image) const {
 }
 
 Size AnyresProcessor::fitted(const Size& image) const {
+  if (one_view) return {tile, tile};
   const Size best = best_resolution(image);
   const double by_width = ratio(best.width, image.width), by_height = ratio(best.height, image.height);
   if (by_width < by_height) return {std::min(rounded_up(image.height, by_width), best.height), best.width};
@@ -100,10 +102,11 @@ Tensor AnyresProcessor::fit(const Tensor& image) const {
   TORCH_CHECK(image.dim() == 4 && image.size(0) == 1 && image.size(1) == 3, "one RGB image is needed, not ",
               image.sizes());
   const Size size = fitted({image.size(2), image.size(3)});
-  return resize_image(image, size.height, size.width, filter);
+  return resize_image(one_view ? padded_to_square(image, mean) : image, size.height, size.width, filter);
 }
 
 Tensor AnyresProcessor::views(const Tensor& image) const {
+  if (one_view) return fit(image);
   const Size size = best_resolution({image.size(2), image.size(3)});
   const Tensor filled = with_bars(fit(image), size);
   std::vector<Tensor> parts = {resize_image(image, tile, tile, filter)};
@@ -137,7 +140,8 @@ AnyresProcessor AnyresProcessor::from_json(const nlohmann::json& config, const s
   processor.mean = {0.48145466, 0.4578275, 0.40821073};
   processor.std = {0.26862954, 0.26130258, 0.27577711};
   if (const nlohmann::json* size = reader.find("size")) processor.tile = square("size", *size);
-  reader.flag("do_resize", true);  // without effect: the views have the size already
+  processor.resizes = reader.flag("do_resize", true);  // several views have the size already
+  processor.normalizes = reader.flag("do_normalize", true);
   if (const nlohmann::json* crop = reader.find("crop_size"))
     if (square("crop_size", *crop) != processor.tile)
       reader.fail("a crop_size other than size is not supported");

@@ -20,7 +20,11 @@ struct AnyresProcessor {
   };
 
   std::vector<Size> resolutions;  ///< image_grid_pinpoints
-  int64_t tile = 384;             ///< side of a view
+  /// The photo in a square of the mean color, as one view: what transformers makes of each image of a prompt
+  /// that has several.
+  bool one_view = false;
+  bool resizes = true, normalizes = true;  ///< do_resize and do_normalize, of which one_view needs both
+  int64_t tile = 384;                      ///< side of a view
   Filter filter = Filter::kBicubic;
   std::array<double, 3> mean{};
   std::array<double, 3> std{};
@@ -34,10 +38,11 @@ struct AnyresProcessor {
   /// Of an image before preprocessing: the resolution that is filled, and the size of the photo inside it.
   Size best_resolution(const Size& image) const;
   Size fitted(const Size& image) const;
-  /// image [1,3,H,W] in [0,1] -> [1,3,h,w], `fitted` into the best resolution, without bars: the space in
-  /// which attacks work. Differentiable.
+  /// image [1,3,H,W] in [0,1] -> [1,3,h,w], `fitted` into the best resolution, without bars; or the one view:
+  /// the space in which attacks work. Differentiable.
   Tensor fit(const Tensor& image) const;
-  /// image [1,3,H,W] in [0,1] -> [1 + tiles,3,tile,tile] in [0,1]: the whole, then the tiles row by row.
+  /// image [1,3,H,W] in [0,1] -> [1 + tiles,3,tile,tile] in [0,1]: the whole, then the tiles row by row;
+  /// or [1,3,tile,tile].
   /// Differentiable.
   Tensor views(const Tensor& image) const;
   /// (x - mean) / std, float32.

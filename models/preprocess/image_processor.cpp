@@ -35,7 +35,8 @@ Tensor center_crop(const Tensor& image, int64_t height, int64_t width) {
   return padded.narrow(2, top, height).narrow(3, left, width);
 }
 
-/// As the original LLaVA's expand2square: the mean color around the image.
+}  // namespace
+
 Tensor padded_to_square(const Tensor& image, const std::array<double, 3>& mean) {
   const int64_t height = image.size(2), width = image.size(3), side = std::max(height, width);
   if (height == width) return image;
@@ -47,8 +48,6 @@ Tensor padded_to_square(const Tensor& image, const std::array<double, 3>& mean) 
   return at::cat({background.narrow(dim, 0, before), image, background.narrow(dim, 0, side - size - before)},
                  dim);
 }
-
-}  // namespace
 
 int64_t ImageProcessor::output_height() const {
   return do_center_crop ? crop_height : shortest_edge > 0 ? shortest_edge : resize_height;

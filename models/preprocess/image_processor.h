@@ -37,4 +37,7 @@ struct ImageProcessor {
   Tensor normalize(const Tensor& image) const;
 };
 
+/// As the original LLaVA's expand2square: in the middle of a square of the mean color. [N,3,H,W] in [0,1].
+Tensor padded_to_square(const Tensor& image, const std::array<double, 3>& mean);
+
 }  // namespace hijack

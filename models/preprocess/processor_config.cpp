@@ -54,8 +54,9 @@ const json* ProcessorConfig::find(const char* key) const {
 }
 
 bool ProcessorConfig::flag(const char* key, bool otherwise) const {
-  const json* value = find(key);
-  if (value == nullptr) return otherwise;
+  const auto value = config_.find(key);
+  if (value == config_.end()) return otherwise;
+  if (value->is_null()) return false;  // to transformers a null is no step, not the class default
   if (!value->is_boolean()) fail(std::string(key) + " must be true or false");
   return value->get<bool>();
 }

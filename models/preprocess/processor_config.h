@@ -21,6 +21,7 @@ class ProcessorConfig {
   [[noreturn]] void fail(const std::string& what) const;
   /// The value, or nullptr where it is absent or null.
   const nlohmann::json* find(const char* key) const;
+  /// null is false; `otherwise` where the key is absent.
   bool flag(const char* key, bool otherwise) const;
   /// A side in pixels, 1..16384. key is for the message.
   int64_t side(const char* key, const nlohmann::json& value) const;

@@ -148,7 +148,7 @@ class Translator {
     const char c = peek(1);
     const auto is_one_of = [c](std::string_view set) { return c != '\0' && set.find(c) != set.npos; };
     if (is_one_of("pP")) return property(in_class);
-    if (c == 'x') return hexadecimal();
+    if (c == 'x' || c == 'u') return hexadecimal();
     if (is_one_of("rntfa")) return copy(2);
     if (!in_class && is_one_of("Az")) return copy(2);
     if (c > ' ' && c < 0x7F && !std::isalnum(static_cast<unsigned char>(c))) return copy(2);
@@ -187,15 +187,19 @@ class Translator {
     at_ = end + 1;
   }
 
+  /// \x41, \x{1F600} and \u00E9.
   void hexadecimal() {
-    const bool braces = peek(2) == '{';
+    const bool four = peek(1) == 'u', braces = !four && peek(2) == '{';
     size_t end = at_ + (braces ? 3 : 2);
-    const size_t begin = end, longest = braces ? 6 : 2;
+    const size_t begin = end, longest = braces ? 6 : four ? 4 : 2;
     while (end < in_.size() && end - begin < longest && std::isxdigit(static_cast<unsigned char>(in_[end])))
       ++end;
-    if (end == begin || (braces && (end >= in_.size() || in_[end] != '}'))) refuse("the escape '\\x'");
     const std::string digits(in_.substr(begin, end - begin));
-    if (!braces && std::stoul(digits, nullptr, 16) > 0x7F) refuse("a byte escape '\\x" + digits + "'");
+    if (digits.empty() || (four && digits.size() < 4) || (braces && (end >= in_.size() || in_[end] != '}')))
+      refuse("the escape '\\" + std::string(1, peek(1)) + "'");
+    const unsigned long value = std::stoul(digits, nullptr, 16);
+    if (!braces && !four && value > 0x7F) refuse("a byte escape '\\x" + digits + "'");
+    if (value >= 0xD800 && value < 0xE000) refuse("half a character, '" + digits + "'");
     out_ += "\\x{" + digits + "}";
     at_ = end + (braces ? 1 : 0);
   }

@@ -41,6 +41,12 @@ Tensor upright(const Tensor& bytes, int orientation) {
   }
 }
 
+/// Pixels [H,W,3] of this color become white.
+Tensor on_white(const Tensor& pixels, const std::array<uint8_t, 3>& color) {
+  const Tensor key = at::tensor(at::ArrayRef<uint8_t>(color.data(), color.size()));
+  return pixels.masked_fill((pixels == key).all(-1, /*keepdim=*/true), 255);
+}
+
 }  // namespace
 
 Tensor load_image(const std::filesystem::path& file, const ImageLimits& limits) {
@@ -52,7 +58,8 @@ Tensor load_image(const std::filesystem::path& file, const ImageLimits& limits) 
       header.format == ImageFormat::kPng ? decode_with_stb(bytes) : decode_photo(bytes, header.format, where);
   if (!decoded.defined() || decoded.size(0) != header.height || decoded.size(1) != header.width)
     throw Error(where + " is damaged: the image cannot be decoded");
-  return from_bytes(upright(decoded, header.orientation).permute({2, 0, 1}).unsqueeze(0).contiguous());
+  const Tensor shown = header.clear_color ? on_white(decoded, *header.clear_color) : decoded;
+  return from_bytes(upright(shown, header.orientation).permute({2, 0, 1}).unsqueeze(0).contiguous());
 }
 
 void save_png(const Tensor& image, const std::filesystem::path& file) {

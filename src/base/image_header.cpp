@@ -51,8 +51,26 @@ uint32_t crc32(std::string_view bytes) {
   return ~crc;
 }
 
+/// The color that a PNG's tRNS makes transparent. kind: IHDR's color type, depth: bits per sample.
+std::optional<std::array<uint8_t, 3>> clear_color(std::string_view key, uint64_t kind, uint64_t depth,
+                                                  std::string_view palette) {
+  const auto byte = [](std::string_view from, size_t at) { return static_cast<uint8_t>(from[at]); };
+  // of 2 and 4 bits, PIL compares the key with samples that it has scaled to 8 already
+  if (kind == 0 && depth > 1 && key.size() == 2 && key[0] == 0)
+    return std::array{byte(key, 1), byte(key, 1), byte(key, 1)};
+  if (kind == 2 && key.size() == 6 && key[0] == 0 && key[2] == 0 && key[4] == 0)
+    return std::array{byte(key, 1), byte(key, 3), byte(key, 5)};
+  const size_t clear = key.find('\0');
+  if (kind != 3 || clear == key.npos || 3 * clear + 3 > palette.size()) return {};
+  for (size_t i = 0; i < key.size(); ++i)
+    if (i != clear && byte(key, i) != 255) return {};
+  return std::array{byte(palette, 3 * clear), byte(palette, 3 * clear + 1), byte(palette, 3 * clear + 2)};
+}
+
 ImageHeader read_png(const Bytes& bytes) {
   ImageHeader header;
+  uint64_t kind = 0, depth = 8;
+  std::string_view palette;
   for (uint64_t at = 8;;) {
     const uint64_t length = bytes.big(at, 4);
     const std::string_view type = bytes.part(at + 4, 4), data = bytes.part(at + 8, length);
@@ -64,10 +82,14 @@ ImageHeader read_png(const Bytes& bytes) {
       if (length != 13) bytes.fail("is not a valid PNG: its IHDR has a wrong length");
       header.width = static_cast<int64_t>(bytes.big(at + 8, 4));
       header.height = static_cast<int64_t>(bytes.big(at + 12, 4));
-      if (bytes.big(at + 16, 1) == 16)
+      depth = bytes.big(at + 16, 1);
+      kind = bytes.big(at + 17, 1);
+      if (depth == 16)
         bytes.fail(
             "is a PNG with 16 bits per channel; convert it to 8 bits (attacks live on the 8-bit lattice)");
     }
+    if (type == "PLTE") palette = data;
+    if (type == "tRNS") header.clear_color = clear_color(data, kind, depth, palette);
     if (type == "eXIf") header.orientation = exif_orientation(data);
     if (type == "IEND") return header;
     at += 12 + length;

@@ -1,5 +1,7 @@
 #pragma once
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,6 +15,10 @@ struct ImageHeader {
   int64_t width = 0;  ///< as stored, before EXIF rotation
   int64_t height = 0;
   int orientation = 1;  ///< EXIF, 1..8
+  /// PNG: the one color that is transparent (tRNS of gray and RGB images, and of a palette with one clear
+  /// color). No other transparency is here.
+  /// load_image shows it white, as transformers' image processors do.
+  std::optional<std::array<uint8_t, 3>> clear_color = {};
 };
 
 /// Walks the parts of a PNG, JPEG or WebP file to its end marker. Throws Error, naming `where`, for anything

@@ -54,11 +54,21 @@ class Chat {
     return model_->generate(model_->preprocess(image.to(model_->device())), queries, options);
   }
 
+  /// As it comes on a terminal, whole where something else reads it: bytes that never become a character are
+  /// only known at the end, and may then change what stood before them.
   std::string streamed() const {
     GenerateOptions options = arguments_.generate;
-    options.on_text = [](size_t, std::string_view piece) { std::cout << piece << std::flush; };
+    std::string shown;
+    if (isatty(STDOUT_FILENO) != 0)
+      options.on_text = [&shown](size_t, std::string_view piece) {
+        shown += piece;
+        std::cout << piece << std::flush;
+      };
     const std::string reply = generate(image_, {query_}, options).at(0);
-    std::cout << std::endl;
+    if (!reply.starts_with(shown))
+      std::cout << "\n" << reply << std::endl;
+    else
+      std::cout << reply.substr(shown.size()) << std::endl;
     return reply;
   }
 

@@ -14,6 +14,11 @@ void ModelOptions::add_to(CLI::App& command) {
   command.add_option("--dtype", dtype, "auto, float32, bfloat16 or float16")
       ->capture_default_str()
       ->type_name("NAME");
+  command
+      .add_option("--views", views,
+                  "all views that the image processor makes of a photo, or one (LLaVA-OneVision, Idefics3)")
+      ->capture_default_str()
+      ->type_name("NAME");
   command.add_option("--threads", threads, "CPU threads; 0 = all cores")
       ->capture_default_str()
       ->check(CLI::Range(0, 1024))
@@ -31,7 +36,7 @@ std::filesystem::path ModelOptions::folder() const {
 std::shared_ptr<const VisionLanguageModel> ModelOptions::load() const {
   if (device == "meta") throw Error("Device meta has no numbers to compute with; use --device cpu or cuda.");
   if (threads > 0) at::set_num_threads(static_cast<int>(threads));
-  return load_model(folder(), {device, dtype});
+  return load_model(folder(), {device, dtype, views});
 }
 
 }  // namespace hijack::cli

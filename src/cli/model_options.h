@@ -7,11 +7,12 @@
 
 namespace hijack::cli {
 
-/// --model, --device, --dtype and --threads, for the commands that only talk to a model.
+/// --model, --device, --dtype, --views and --threads, for the commands that only talk to a model.
 struct ModelOptions {
   std::string model;
   std::string device = "cpu";
   std::string dtype = "auto";
+  std::string views = "all";
   int64_t threads = 0;
 
   void add_to(CLI::App& command);

@@ -72,17 +72,29 @@ Rows weight_rows(const StoredWeights& stored) {
            dtypes + (stored.files == 1 ? " (1 file)" : " (" + std::to_string(stored.files) + " files)")}};
 }
 
-Rows memory_rows(const ImagePromptModel& model, const Pixels& pixels, int64_t parameters) {
-  const MemoryEstimate wide = estimate_memory(model, pixels, parameters, at::kFloat);
-  const MemoryEstimate narrow = estimate_memory(model, pixels, parameters, at::kBFloat16);
+/// Weights and the pages of the file that they are converted from; what is stored as wanted stays in the
+/// file.
+double while_loading(const StoredWeights& stored, const MemoryEstimate& estimate, const std::string& dtype) {
+  double bytes = estimate.weights;
+  for (const auto& [name, count] : stored.dtypes)
+    if (name != dtype) bytes += static_cast<double>(count) * (name == "float32" ? 4 : 2);
+  return bytes;
+}
+
+Rows memory_rows(const ImagePromptModel& model, const Pixels& pixels, const StoredWeights& stored) {
+  const MemoryEstimate wide = estimate_memory(model, pixels, stored.parameters, at::kFloat);
+  const MemoryEstimate narrow = estimate_memory(model, pixels, stored.parameters, at::kBFloat16);
   return {{"weights in memory", in_both(wide.weights, narrow.weights)},
+          {"  while loading",
+           in_both(while_loading(stored, wide, "float32"), while_loading(stored, narrow, "bfloat16"))},
           {"memory of chat", in_both(wide.chat, narrow.chat)},
           {"memory of attack", in_both(wide.attack, narrow.attack)},
-          {"  with recomputation", in_both(wide.attack_recomputed, narrow.attack_recomputed)}};
+          {"  with recomputation", in_both(wide.attack_recomputed, narrow.attack_recomputed)},
+          {"the program itself", "about 0.2 GB on top of each"}};
 }
 
 /// What the model says of itself; loaded without its weights.
-Rows image_model_rows(const fs::path& folder, int64_t parameters) {
+Rows image_model_rows(const fs::path& folder, const StoredWeights& stored) {
   const auto model = load_model(folder, {.device = "meta"});
   const at::NoGradGuard no_grad;
   const ImageSpec image = model->image_spec();
@@ -96,7 +108,7 @@ Rows image_model_rows(const fs::path& folder, int64_t parameters) {
   if (prompted != nullptr) {
     rows.emplace_back("context window",
                       std::to_string(prompted->decoder().config().max_positions) + " tokens");
-    for (auto& row : memory_rows(*prompted, pixels, parameters)) rows.push_back(std::move(row));
+    for (auto& row : memory_rows(*prompted, pixels, stored)) rows.push_back(std::move(row));
   }
   return rows;
 }
@@ -138,7 +150,7 @@ int inspect(const ModelsArguments& arguments) {
   // what fails with everything there is a part that is not supported
   if (problems.empty())
     note(problems, [&] {
-      for (auto& row : text_only ? text_model_rows(folder) : image_model_rows(folder, stored.parameters))
+      for (auto& row : text_only ? text_model_rows(folder) : image_model_rows(folder, stored))
         rows.push_back(std::move(row));
     });
   rows.emplace_back("supported", problems.empty() ? "yes" : "no");

@@ -38,6 +38,7 @@ ModelChoice choice_of(const ModelOptions& options, const std::string& second_mod
   choice.model = options.model;
   choice.device = options.device;
   choice.dtype = options.dtype;
+  choice.views = options.views;
   choice.threads = options.threads;
   return choice;
 }

@@ -16,15 +16,19 @@ struct TokenizeArguments {
   std::string out;
 };
 
+bool flag(const json& row, const char* key, bool otherwise, const std::string& where) {
+  const json value = row.value(key, json(otherwise));
+  if (!value.is_boolean()) throw Error(where + ": '" + key + "' must be true or false.");
+  return value.get<bool>();
+}
+
 json tokenized(const Tokenizer& tokenizer, const std::string& line, const std::string& where) {
   const json row = json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!row.is_object() || !row.contains("text") || !row["text"].is_string())
     throw Error(where + R"(: not a line such as {"text": "…", "add_special_tokens": true}.)");
-  if (row.contains("add_special_tokens") && !row["add_special_tokens"].is_boolean())
-    throw Error(where + ": 'add_special_tokens' must be true or false.");
   const TokenIds ids =
-      tokenizer.encode(row["text"].get<std::string>(), row.value("add_special_tokens", true));
-  return {{"ids", ids}, {"decoded", tokenizer.decode(ids, /*skip_special_tokens=*/false)}};
+      tokenizer.encode(row["text"].get<std::string>(), flag(row, "add_special_tokens", true, where));
+  return {{"ids", ids}, {"decoded", tokenizer.decode(ids, flag(row, "skip_special_tokens", false, where))}};
 }
 
 int tokenize(const TokenizeArguments& arguments) {
@@ -54,7 +58,11 @@ void add_tokenize(CLI::App& program, Action& chosen) {
       ->add_option("--model", arguments->model.model,
                    "folder with tokenizer.json; default: the shipped model")
       ->type_name("DIR");
-  command->add_option("--in", arguments->in, R"(lines {"text": "…", "add_special_tokens": true})")
+  command
+      ->add_option(
+          "--in", arguments->in,
+          R"(lines {"text": "…", "add_special_tokens": true}; with "skip_special_tokens": true, which )"
+          R"(transformers' decode leaves off, "decoded" has no special tokens)")
       ->required()
       ->type_name("FILE");
   command

@@ -55,6 +55,7 @@ struct AttackConfig {
   int64_t max_new_tokens = 48;
   std::string device = "cpu";
   std::string dtype = "auto";
+  std::string views = "all";
   int64_t threads = 0;
 
   template <class Visitor>
@@ -106,6 +107,8 @@ struct AttackConfig {
     field("max_new_tokens", max_new_tokens, "longest reply, in tokens");
     field("device", device, "cpu, cuda or cuda:1");
     field("dtype", dtype, "auto, float32, bfloat16 or float16");
+    field("views", views,
+          "all views that the image processor makes of a photo, or one (LLaVA-OneVision, Idefics3)");
     field("threads", threads, "CPU threads; 0 = all cores");
   }
 };

@@ -88,7 +88,7 @@ std::string key_of(const DefenseMaker::Situation& situation) {
 DefenseStack DefenseMaker::make(const std::vector<std::string>& specs, const Situation& situation) {
   if (specs.empty()) return {};
   const AttackConfig& config = situation.config;
-  const std::string model = config.model + "\n" + config.device + "\n" + config.dtype;
+  const std::string model = config.model + "\n" + config.device + "\n" + config.dtype + "\n" + config.views;
   if (model != model_) {
     made_.clear();
     resources_.clear();

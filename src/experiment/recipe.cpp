@@ -69,6 +69,7 @@ void adapt(json& attack, const ModelChoice& choice) {
   if (!choice.model.empty()) attack["model"] = choice.model;
   attack["device"] = choice.device;
   attack["dtype"] = choice.dtype;
+  attack["views"] = choice.views;
   attack["threads"] = choice.threads;
 }
 

@@ -45,6 +45,7 @@ struct ModelChoice {
   std::string second_model;  ///< in the role "second", for transfer
   std::string device = "cpu";
   std::string dtype = "auto";
+  std::string views = "all";
   int64_t threads = 0;
 };
 

@@ -19,10 +19,10 @@ using nlohmann::json;
 ModelSource folder_models() {
   auto kept = std::make_shared<std::pair<std::string, std::shared_ptr<const VisionLanguageModel>>>();
   return [kept](const AttackConfig& config) {
-    const std::string key = config.model + "\n" + config.device + "\n" + config.dtype;
+    const std::string key = config.model + "\n" + config.device + "\n" + config.dtype + "\n" + config.views;
     if (!kept->second || kept->first != key) {
       kept->second.reset();  // frees the memory of the last one first
-      *kept = {key, load_model(config.model, {config.device, config.dtype})};
+      *kept = {key, load_model(config.model, {config.device, config.dtype, config.views})};
     }
     return kept->second;
   };
@@ -63,8 +63,10 @@ std::shared_ptr<Behavior> prepared_behavior(const AttackConfig& config, const Co
 
 TransferModel transfer_model(const std::string& folder, const AttackConfig& config,
                              const ContextSet& contexts, const Tensor& origin) {
-  TransferModel other{
-      model_name(folder), load_model(folder, {config.device, config.dtype}), {}, config.max_new_tokens};
+  TransferModel other{model_name(folder),
+                      load_model(folder, {config.device, config.dtype, config.views}),
+                      {},
+                      config.max_new_tokens};
   other.behavior =
       prepared_behavior(config, contexts, *other.model, origin.to(other.model->device()), other.reply_tokens);
   return other;
@@ -91,7 +93,7 @@ TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageMod
   const AttackConfig& config = plan.config;
   TrialSetup setup{plan, std::move(model), {}, {}, contexts_of(config), config.max_new_tokens, {}, {}, {}};
   for (const std::string& folder : config.ensemble)
-    setup.ensemble.push_back(load_model(folder, {config.device, config.dtype}));
+    setup.ensemble.push_back(load_model(folder, {config.device, config.dtype, config.views}));
   const Tensor origin = in_attack_space(*setup.model, config, config.images[0]).to(setup.model->device());
   const std::shared_ptr<Behavior> behavior =
       prepared_behavior(config, setup.contexts, *setup.model, origin, setup.reply_tokens);

@@ -77,7 +77,7 @@ def pictures(folder):
 
 
 def randomized(model, tokenizer, seed):
-    """Uneven norms, no zero bias, wide logits, no lone bytes in replies."""
+    """Uneven norms, no zero bias, wide logits, mostly no lone bytes in replies."""
     model = family.randomize(model, seed)
     with torch.no_grad():
         for name, weight in model.named_parameters():
@@ -85,19 +85,24 @@ def randomized(model, tokenizer, seed):
                 weight.sub_(1)
             if name.endswith("ln_q.weight"):
                 weight.add_(1)
-    model = family.readable(model, tokenizer)
+    if seed % 3:  # else replies have bytes that are no character
+        model = family.readable(model, tokenizer)
     model.tie_weights()
     return model
 
 
 def rope(draw, theta):
     """rope_parameters as real folders have them: mostly plain."""
-    kind = draw.choice(["default"] * 4 + ["llama3", "linear"])
+    kind = draw.choice(["default"] * 4 + ["llama3", "linear", "yarn", "dynamic"])
     parameters = {"rope_type": kind, "rope_theta": theta}
     if kind == "llama3":
         parameters.update(factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32)
-    if kind == "linear":
+    if kind in ("linear", "dynamic"):
         parameters["factor"] = 4.0
+    if kind == "yarn":
+        parameters.update(factor=draw.choice([2.0, 4.0, 8.5]), original_max_position_embeddings=draw.choice([32, 64, 256]))
+        parameters.update(draw.choice([{}, {}, {"beta_fast": 8.0, "beta_slow": 2.0}, {"attention_factor": 0.9}, {"truncate": False},
+                                       {"mscale": 0.7, "mscale_all_dim": 1.1}]))
     return parameters
 
 
@@ -107,7 +112,8 @@ def llama_text(draw, vocabulary, **options):
     return LlamaConfig(hidden_size=heads * head_dim, intermediate_size=draw.choice([20, 40]), num_hidden_layers=draw.choice([1, 2, 3]),
                        num_attention_heads=heads, num_key_value_heads=draw.choice([n for n in (1, 2, 3, 4) if heads % n == 0]),
                        head_dim=draw.choice([head_dim, head_dim, 10]), vocab_size=vocabulary, max_position_embeddings=2048,
-                       rms_norm_eps=draw.choice([1e-5, 1e-6]), attention_bias=draw.random() < 0.2,
+                       rms_norm_eps=draw.choice([1e-5, 1e-6]), attention_bias=draw.random() < 0.2, mlp_bias=draw.random() < 0.2,
+                       hidden_act=draw.choice(["silu"] * 4 + ["gelu", "gelu_pytorch_tanh"]),
                        rope_parameters=rope(draw, draw.choice([500.0, 10000.0])), **options)
 
 
@@ -115,7 +121,8 @@ def qwen2_text(draw, vocabulary, **options):
     heads = draw.choice([2, 4])
     return Qwen2Config(hidden_size=heads * 8, intermediate_size=draw.choice([20, 40]), num_hidden_layers=draw.choice([1, 2]),
                        num_attention_heads=heads, num_key_value_heads=draw.choice([1, 2]), vocab_size=vocabulary,
-                       max_position_embeddings=2048, rope_parameters={"rope_type": "default", "rope_theta": 1e6}, **options)
+                       max_position_embeddings=2048, rope_parameters=rope(draw, draw.choice([1e4, 1e6])),
+                       hidden_act=draw.choice(["silu"] * 5 + ["gelu"]), **options)
 
 
 def tower(draw, kind, image, patch):
@@ -123,8 +130,9 @@ def tower(draw, kind, image, patch):
     common = {"hidden_size": heads * 8, "intermediate_size": draw.choice([20, 36]), "num_hidden_layers": draw.choice([2, 3, 4]),
               "num_attention_heads": heads, "image_size": image, "patch_size": patch}
     if kind == "clip":
-        return CLIPVisionConfig(**common, projection_dim=draw.choice([16, 24]), hidden_act=draw.choice(["quick_gelu", "gelu"]))
-    return SiglipVisionConfig(**common, vision_use_head=draw.random() < 0.3, layer_norm_eps=draw.choice([1e-6, 1e-5]))
+        return CLIPVisionConfig(**common, projection_dim=draw.choice([16, 24]), hidden_act=draw.choice(["quick_gelu", "gelu", "gelu_new"]),
+                                layer_norm_eps=draw.choice([1e-5, 1e-6]))
+    return SiglipVisionConfig(**common, hidden_act=draw.choice(["gelu_pytorch_tanh"] * 3 + ["gelu", "quick_gelu"]), vision_use_head=draw.random() < 0.3, layer_norm_eps=draw.choice([1e-6, 1e-5]))
 
 
 def feature_layer(draw, layers, lists):
@@ -187,8 +195,12 @@ def old_spelling(config):
 def save_model(folder, model, draw, names=HUB_NAMES):
     """save_pretrained of transformers 5, or the hub's layout."""
     layout = draw.choice(["current", "current_bf16", "hub", "hub", "middle"])
+    end = model.generation_config.eos_token_id
+    if isinstance(end, int) and draw.random() < 0.4:
+        model.generation_config.eos_token_id = [end, draw.randint(3, 40)]
     if layout.startswith("current"):
-        model.to(torch.bfloat16 if layout == "current_bf16" else torch.float32).save_pretrained(folder)
+        model.to(torch.bfloat16 if layout == "current_bf16" else torch.float32).save_pretrained(
+            folder, max_shard_size=draw.choice(["5GB", "5GB", "40KB"]))
         return layout
     config = old_spelling(model.config.to_dict())
     for part in ("text_config", "vision_config"):
@@ -229,13 +241,33 @@ def clip_settings(draw, side):
         settings.update(image_processor_type="LlavaImageProcessor", do_pad=True)
     if draw.random() < 0.3:
         settings.update(size=side, crop_size=side)
+    return odd_settings(draw, settings)
+
+
+def odd_settings(draw, settings):
+    """What files leave out or spell otherwise."""
+    for key, standard in (("do_convert_rgb", True), ("do_resize", True), ("do_rescale", True), ("rescale_factor", 1 / 255),
+                          ("do_normalize", True)):
+        if settings.get(key) == standard and draw.random() < 0.2:
+            settings[key] = None
+            if draw.random() < 0.7 or key not in ("do_convert_rgb", "do_normalize"):
+                settings.pop(key)
+    if draw.random() < 0.1 and not settings.get("do_pad"):
+        settings["do_normalize"] = False
+    if draw.random() < 0.1:
+        settings.update(image_mean=[0.5] * 3, image_std=[0.25, 0.5, 0.125])
+    if settings.get("resample") == 3 and draw.random() < 0.3:
+        settings.pop("resample")
+    if draw.random() < 0.15:
+        settings["resample"] = 4
     return settings
 
 
 def siglip_settings(draw, side):
-    return {"do_normalize": True, "do_rescale": True, "do_resize": True, "resample": draw.choice([3, 3, 2]), "rescale_factor": 1 / 255,
-            "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "image_processor_type": "SiglipImageProcessor",
-            "size": {"height": side, "width": side}}
+    return odd_settings(draw, {
+        "do_normalize": True, "do_rescale": True, "do_resize": True, "resample": draw.choice([3, 3, 2]), "rescale_factor": 1 / 255,
+        "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "image_processor_type": "SiglipImageProcessor",
+        "size": {"height": side, "width": side}})
 
 
 def make_llava(folder, draw, seed):
@@ -277,7 +309,8 @@ def make_idefics3(folder, draw, seed):
     positions = side + draw.choice([0, 0, patch * 2])
     heads = draw.choice([2, 3])
     vision = {"hidden_size": heads * 6, "intermediate_size": 20, "num_hidden_layers": draw.choice([1, 2]), "num_attention_heads": heads,
-              "image_size": positions, "patch_size": patch}
+              "image_size": positions, "patch_size": patch, "layer_norm_eps": draw.choice([1e-6, 1e-5]),
+              "hidden_act": draw.choice(["gelu_pytorch_tanh"] * 3 + ["gelu"])}
     tied = draw.random() < 0.3
     smol = draw.random() < 0.6
     text = llama_text(draw, 344, bos_token_id=tokenizer.token_to_id("<|im_start|>"), tie_word_embeddings=tied,
@@ -349,7 +382,7 @@ def make_qwen2_vl(folder, draw, seed):
                        "mlp_ratio": draw.choice([2, 4]), "patch_size": patch, "spatial_merge_size": merge},
         text_config={"hidden_size": width, "intermediate_size": 40, "num_hidden_layers": draw.choice([1, 2]), "num_attention_heads": 2,
                      "num_key_value_heads": draw.choice([1, 2]), "vocab_size": 304, "max_position_embeddings": 2048,
-                     "rope_parameters": {"rope_type": "default", "rope_theta": draw.choice([500.0, 1e6]),
+                     "rope_parameters": {**rope(draw, draw.choice([500.0, 1e6])),
                                          "mrope_section": draw.choice([[2, 3, 3], [4, 2, 2]])},
                      "rms_norm_eps": draw.choice([1e-6, 1e-5]), "bos_token_id": None, "eos_token_id": stop},
         tie_word_embeddings=tied, **qwen2_vl.ids_of(tokenizer))
@@ -374,7 +407,8 @@ def make_paligemma(folder, draw, seed):
     width = draw.choice([16, 24])
     text = GemmaConfig(hidden_size=width, intermediate_size=40, num_hidden_layers=draw.choice([1, 2]), num_attention_heads=heads,
                        num_key_value_heads=draw.choice([1, 2]), head_dim=draw.choice([8, 10]), vocab_size=324,
-                       max_position_embeddings=2048, rope_parameters={"rope_type": "default", "rope_theta": 10000.0})
+                       max_position_embeddings=2048, rope_parameters=rope(draw, 10000.0), attention_bias=draw.random() < 0.2,
+                       hidden_act=draw.choice(["gelu_pytorch_tanh", "gelu_pytorch_tanh", "gelu"]))
     config = PaliGemmaConfig(vision_config=vision, text_config=text, image_token_index=tokenizer.token_to_id("<image>"),
                              projection_dim=width, hidden_size=width, vocab_size=324)
     model = randomized(AutoModelForImageTextToText.from_config(config), tokenizer, seed)
@@ -397,9 +431,9 @@ MAKERS = {"llava": make_llava, "idefics3": make_idefics3, "llava_onevision": mak
           "paligemma": make_paligemma}
 
 
-def clear_reply(model, processor, image, context, length):
+def clear_reply(model, processor, image, context, length, views):
     """The greedy reply, or None where two tokens nearly tie."""
-    inputs = compare.inputs_of(model, processor, image, context)
+    inputs = compare.inputs_of(model, processor, image, context, views)
     with torch.no_grad():
         out = model.generate(**inputs, max_new_tokens=length, do_sample=False, output_scores=True, return_dict_in_generate=True)
     margins = [float(score[0].topk(2).values.diff().abs()) for score in out.scores]
@@ -415,15 +449,16 @@ def check(program, folder, name, draw, files, worst):
     problems = []
     for file in draw.sample(files, 2):
         prompt, target = draw.choice(PROMPTS), draw.choice(TARGETS)
-        case = f"{file.name} {prompt!r} {target!r}"
+        views = "one" if draw.random() < 0.3 and name in ("idefics3", "llava_onevision") else "all"
+        case = f"{file.name} {prompt!r} {target!r} {views}"
         image = compare.open_image(file)
         try:
-            theirs = compare.expected_trace(model, processor, image, prompt, target)
+            theirs = compare.expected_trace(model, processor, image, prompt, target, views)
         except Exception as error:  # noqa: BLE001 (transformers itself cannot)
             print(f"    transformers fails on {case}: {type(error).__name__} {str(error)[:100]!r}")
             continue
         try:
-            ours = compare.hijack_trace(program, folder, file, prompt, target)
+            ours = compare.hijack_trace(program, folder, file, prompt, target, views)
         except subprocess.CalledProcessError:
             problems.append(f"{case}: hijack failed")
             continue
@@ -431,9 +466,9 @@ def check(program, folder, name, draw, files, worst):
             worst[name, what] = max(worst[name, what], value)
             if not value <= bound:
                 problems.append(f"{case}: {what} {value:.2e}")
-        reply = clear_reply(model, processor, image, {"prompt": prompt}, 16)
+        reply = clear_reply(model, processor, image, {"prompt": prompt}, 16, views)
         if reply is not None:
-            said = compare.hijack_reply(program, folder, file, prompt, 16)
+            said = compare.hijack_reply(program, folder, file, prompt, 16, views)
             worst[name, "replies"] += 1
             if said != reply:
                 problems.append(f"{case}: reply {said!r}, not {reply!r}")

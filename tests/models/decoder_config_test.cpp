@@ -79,8 +79,34 @@ TEST(DecoderConfig, ScaledRopes) {
   EXPECT_NEAR(scaled[4].item<float>(), plain[4].item<double>() * ((1 - ramp) / 8 + ramp), 1e-6);
   config["rope_scaling"]["factor"] = 0.5;
   EXPECT_NE(why_not(config).find("factor"), std::string::npos);
-  config["rope_scaling"] = {{"type", "yarn"}, {"factor", 4.0}};
-  EXPECT_NE(why_not(config).find("yarn"), std::string::npos);
+  config["rope_scaling"] = {{"type", "dynamic"}, {"factor", 4.0}};
+  const auto dynamic = DecoderConfig::from_json(config, false).rope_scaling;
+  EXPECT_TRUE(at::equal(rotary_frequencies(16, 100, dynamic), plain));
+  config["rope_scaling"] = {{"type", "longrope"}, {"factor", 4.0}};
+  EXPECT_NE(why_not(config).find("longrope"), std::string::npos);
+  config["rope_scaling"] = {{"type", "linear"}, {"factor", 4.0}, {"partial_rotary_factor", 0.5}};
+  EXPECT_NE(why_not(config).find("partial_rotary_factor"), std::string::npos);
+}
+
+TEST(DecoderConfig, YarnStretchesLongWavelengthsAndLengthensAngles) {
+  json config = {
+      {"model_type", "llama"}, {"hidden_size", 32}, {"num_attention_heads", 2}, {"rope_theta", 100.0}};
+  config["rope_scaling"] = {{"type", "yarn"},
+                            {"factor", 4.0},
+                            {"original_max_position_embeddings", 64},
+                            {"beta_fast", 8.0},
+                            {"beta_slow", 1.0}};
+  const RopeScaling yarn = DecoderConfig::from_json(config, false).rope_scaling;
+  const Tensor plain = rotary_frequencies(16, 100), scaled = rotary_frequencies(16, 100, yarn);
+  // 64 positions hold 8 turns of channel 8 log(64 / 16 pi) / log(100) = 0.4 and one of channel 4.03: a ramp
+  // 0..5
+  for (int64_t i = 0; i < 8; ++i) {
+    const double stretched = std::min(static_cast<double>(i) / 5, 1.0);
+    EXPECT_NEAR(scaled[i].item<float>(), plain[i].item<double>() * (1 - 0.75 * stretched), 1e-6) << i;
+  }
+  EXPECT_NEAR(yarn.attention_factor, 1 + 0.1 * std::log(4.0), 1e-12);
+  config["rope_scaling"]["attention_factor"] = -1;
+  EXPECT_NE(why_not(config).find("attention_factor"), std::string::npos);
 }
 
 TEST(DecoderConfig, SectionsOfMrope) {
@@ -105,7 +131,7 @@ TEST(DecoderConfig, WhatIsRefusedIsNamed) {
   EXPECT_NE(
       why_not({{"model_type", "qwen2"}, {"layer_types", {"sliding_attention"}}}).find("sliding_attention"),
       std::string::npos);
-  EXPECT_NE(why_not({{"model_type", "llama"}, {"hidden_act", "gelu"}}).find("hidden_act"), std::string::npos);
+  EXPECT_NE(why_not({{"model_type", "llama"}, {"hidden_act", "mish"}}).find("mish"), std::string::npos);
 }
 
 TEST(PromptFormat, SystemTextOfChatmlTemplates) {

@@ -63,6 +63,13 @@ TEST(ImageProcessor, DefaultsOfTheClasses) {
   EXPECT_EQ(raw.std[0], 1);
 }
 
+TEST(ImageProcessor, NullSwitchesAreOff) {
+  const ImageProcessor processor =
+      read(R"({"do_normalize":null,"do_center_crop":null,"do_convert_rgb":null,"size":[8,9]})");
+  EXPECT_EQ(processor.std[0], 1);
+  EXPECT_FALSE(processor.do_center_crop);
+}
+
 TEST(ImageProcessor, RefusesByNameWhatItDoesNotImplement) {
   const std::pair<const char*, const char*> cases[] = {
       {R"([])", "not a JSON object"},

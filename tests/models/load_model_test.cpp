@@ -129,11 +129,11 @@ TEST_F(LoadModel, UnsupportedKinds) {
 }
 
 TEST_F(LoadModel, UnsupportedRope) {
-  set("config.json", "/text_config/rope_parameters/rope_type", "yarn");
-  EXPECT_SAYS(why_not(), "yarn");
+  set("config.json", "/text_config/rope_parameters/rope_type", "longrope");
+  EXPECT_SAYS(why_not(), "longrope");
   set("config.json", "/text_config/rope_parameters/rope_type", "default");
-  set("config.json", "/text_config/rope_scaling", {{"type", "dynamic"}, {"factor", 2.0}});
-  EXPECT_SAYS(why_not(), "dynamic");
+  set("config.json", "/text_config/rope_scaling", {{"type", "su"}, {"factor", 2.0}});
+  EXPECT_SAYS(why_not(), "\"su\"");
 }
 
 TEST_F(LoadModel, AbsurdNumbers) {

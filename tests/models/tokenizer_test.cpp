@@ -241,11 +241,13 @@ TEST(Tokenizer, HostilePatternsAreErrors) {
     return tokenizer;
   };
   for (const char* expression :
-       {"(", "[a", "a{2,1}", "(*ACCEPT)", "(?R)", "(a)\\1", "[[:alpha:]]", "[a&&b]", "a{1,2}+", "\\h",
-        "\\p{Nope}", "(?<n>a)", "(?x:a b)", "\\C", "\\K", "(?i:\\p{Lu})", "[\\W]", "a\\"})
+       {"(",        "[a",      "a{2,1}", "(*ACCEPT)",    "(?R)",   "(a)\\1",  "[[:alpha:]]",
+        "[a&&b]",   "a{1,2}+", "\\h",    "\\p{Nope}",    "\\u00E", "\\uD800", "(?<n>a)",
+        "(?x:a b)", "\\C",     "\\K",    "(?i:\\p{Lu})", "[\\W]",  "a\\"})
     EXPECT_NE(error_of(with_split(expression)), "no error") << expression;
   EXPECT_THROW(make(with_split("(a+)+$"))->encode(std::string(40, 'a') + "b", false), Error);
   EXPECT_EQ(make(with_split("(?:a|b|c)*?c"))->encode("abcabc", false), (TokenIds{4, 4}));
+  EXPECT_EQ(make(with_split("[\\u0061-\\u0063]*?\\u0063"))->encode("abcabc", false), (TokenIds{4, 4}));
 }
 
 TEST(Tokenizer, AReplacementCannotFillTheMemory) {

@@ -116,6 +116,22 @@ TEST(AnyresProcessor, ViewsAreTheWholeAndTheTilesBetweenBars) {
   EXPECT_EQ(views[2].narrow(2, 6, 4).max().item<float>(), 0);
 }
 
+TEST(AnyresProcessor, OneViewIsThePhotoInASquareOfTheMeanColor) {
+  AnyresProcessor processor;
+  processor.tile = 8;
+  processor.one_view = true;
+  processor.mean = {0.5, 0.25, 0};
+  EXPECT_EQ(processor.fitted({4, 8}), (Size{8, 8}));
+  const Tensor view = processor.views(at::ones({1, 3, 4, 8}));
+  ASSERT_EQ(view.sizes(), at::IntArrayRef({1, 3, 8, 8}));
+  EXPECT_EQ(view.narrow(2, 2, 4).min().item<float>(), 1);
+  for (const int64_t bar : {0, 1, 6, 7}) {
+    EXPECT_EQ(view[0][0][bar][3].item<float>(), 127.0F / 255);
+    EXPECT_EQ(view[0][1][bar][3].item<float>(), 63.0F / 255);
+    EXPECT_EQ(view[0][2][bar][3].item<float>(), 0);
+  }
+}
+
 TEST(AnyresProcessor, RefusesByNameWhatItDoesNotImplement) {
   EXPECT_SAYS(why_not<AnyresProcessor>(R"({"image_grid_pinpoints":[[384,400]]})"), "multiples");
   EXPECT_SAYS(why_not<AnyresProcessor>(R"({"image_grid_pinpoints":[]})"), "image_grid_pinpoints");
@@ -140,6 +156,10 @@ TEST(LlavaOnevision, LayoutsOfRealSizes) {
   const auto large = config.layout({2304, 2304});  // 36 views' features are scaled to 9 views'
   EXPECT_EQ(large.unpadded, (Size{162, 162}));
   EXPECT_EQ(large.scaled, (Size{81, 81}));
+  // so thin that no column of features is the photo's: its rows are newlines only, as in transformers
+  const auto small = LlavaOnevisionConfig::from_json(
+      json::parse(R"({"vision_config":{"image_size":28,"patch_size":7},"image_grid_pinpoints":[[28,28]]})"));
+  EXPECT_EQ(small.layout({500, 3}).scaled, (Size{4, 0}));
 }
 
 TEST(VisionTower, ScaledPositionsFollowFloat32) {

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from transformers.image_transforms import convert_to_rgb
 from transformers.image_utils import load_image
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
@@ -70,6 +71,38 @@ def resizes():
     return cases
 
 
+def odd_sizes():
+    """400 pairs (from, to) of sizes, a line wide or high in half of them; tests/models/resampler_golden_test.cpp repeats the draws."""
+    state = 12345
+
+    def draw(limit):
+        nonlocal state
+        state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
+        return state // 2**33 % limit + 1
+
+    for index in range(400):
+        limit = 130 if index % 8 == 0 else 40
+        sides = [draw(limit) for _ in range(4)]
+        if index % 4 == 1:
+            sides[0] = 1
+        if index % 4 == 2:
+            sides[1] = 1
+        yield sides
+
+
+def sweep():
+    """One digest for every filter and 40 sizes: what Pillow makes of them, one after the other."""
+    digests = {name: [] for name in FILTERS}
+    for name, number in FILTERS.items():
+        whole = hashlib.sha256()
+        for index, (h, w, to_h, to_w) in enumerate(odd_sizes(), start=1):
+            result = np.asarray(Image.fromarray(picture(h, w)).resize((to_w, to_h), resample=number))
+            whole.update(np.ascontiguousarray(np.moveaxis(result, -1, 0)).tobytes())
+            if index % 40 == 0:
+                digests[name].append(whole.hexdigest())
+    return digests
+
+
 def processed():
     cases = []
     for name, (cls, kwargs) in PROCESSORS.items():
@@ -111,6 +144,9 @@ def image_files():
     save("palette_transparent.png", palette, format="PNG", transparency=3)
     save("two_colors.png", rgb.quantize(2), format="PNG", bits=1)
     save("rgb_transparent.png", rgb, format="PNG", transparency=(1, 2, 3))
+    save("rgb_clear.png", rgb, format="PNG", transparency=rgb.getpixel((4, 5)))
+    save("gray_clear.png", rgb.convert("L"), format="PNG", transparency=rgb.convert("L").getpixel((4, 5)))
+    save("palette_clear_parts.png", palette, format="PNG", transparency=bytes([0, 128, 255, 0]))
     save("deep.png", Image.fromarray((picture(6, 7)[:, :, 0].astype(np.uint16) * 257)), format="PNG")
     for orientation in range(1, 9):
         exif = Image.Exif()
@@ -157,7 +193,7 @@ def main():
     for name, data in files.items():
         path = Path("/tmp") / f"golden_{name}"
         path.write_bytes(data)
-        image = np.asarray(load_image(str(path)).convert("RGB"))
+        image = convert_to_rgb(load_image(str(path)), return_numpy=True)  # as processors do: shows a clear color as white
         path.unlink()
         loaded[name] = {"size": list(image.shape[:2]), "sha256": digest(image)}
     save_file({name: torch.frombuffer(bytearray(data), dtype=torch.uint8) for name, data in files.items()},
@@ -168,4 +204,8 @@ def main():
     (HERE / "golden.json").write_text(text.replace('},{"', '},\n{"') + "\n")
 
 
-main()
+    (HERE / "sweep.json").write_text(json.dumps(sweep(), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
