@@ -80,19 +80,14 @@ int64_t Decoder::block_bytes(const Tensor& x) const {
 }
 
 Tensor Decoder::forward(const Tensor& x, const Tensor& positions, AttentionPlan& plan) const {
-<<<<<<< HEAD
   return norm_(blocks(x, positions, plan, config_.layers));
 }
 
 Tensor Decoder::blocks(const Tensor& x, const Tensor& positions, AttentionPlan& plan, int64_t layers) const {
-  const Rotary turn = rotary(positions, frequencies_, config_.mrope_sections);
-  const BlockRunner run(x, frozen(), layers, block_bytes(x));
-=======
   Rotary turn = rotary(positions, frequencies_, config_.mrope_sections);
   if (const double longer = config_.rope_scaling.attention_factor; longer != 1)
     turn = {turn.cosine * longer, turn.sine * longer};
-  const BlockRunner run(x, frozen(), config_.layers, block_bytes(x));
->>>>>>> c15ffb906a30a243f74214b809742738ae7e1d6d
+  const BlockRunner run(x, frozen(), layers, block_bytes(x));
   Tensor hidden = x;
   for (int64_t layer = 0; layer < layers; ++layer) {
     const Block& block = blocks_[static_cast<size_t>(layer)];

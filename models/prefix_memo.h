@@ -18,6 +18,10 @@ namespace hijack {
 /// threads.
 class PrefixMemo {
  public:
+  PrefixMemo() = default;
+  PrefixMemo(const PrefixMemo&) {}  // a copy of a model begins with nothing kept
+  PrefixMemo& operator=(const PrefixMemo&) = delete;
+
   /// The features of these pixels, or what compute() gives. Kept until other pixels come, the pixels change
   /// or the caller lets go of them.
   Tensor features(const Pixels& pixels, const std::function<Tensor()>& compute);
