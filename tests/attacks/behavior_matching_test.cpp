@@ -47,6 +47,9 @@ TEST(BehaviorMatching, DrawsOneOfSeveralTargetsPerContextAndStep) {
   // a target whose text does not survive the tokenizer
   const auto foreign = std::make_shared<CorpusBehavior>(std::vector<std::string>{"I", "\xe2\x98\x83"});
   EXPECT_THROW(BehaviorMatching(model, foreign, toy_contexts(1), 0, 1), Error);
+  // special tokens are matched, but no reply shows them
+  const auto special = std::make_shared<CorpusBehavior>(std::vector<std::string>{"yes </s>"});
+  EXPECT_THROW(BehaviorMatching(model, special, toy_contexts(1), 0, 1), Error);
 }
 
 TEST(BehaviorMatching, EverySaturatedPixelHasAGradient) {
