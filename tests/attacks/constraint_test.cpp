@@ -175,7 +175,7 @@ TEST(Constraint, MaskFreesWhatIsNotBlack) {
       << describe(mask);
 
   const std::string other = message_of([&] { make_constraint(config, 32, 16); });
-  EXPECT_NE(other.find("16x16 pixels, but the model's input has 16x32"), std::string::npos) << other;
+  EXPECT_NE(other.find("16x16 pixels, but the attacked image 16x32"), std::string::npos) << other;
   save_png(at::zeros({1, 3, 16, 16}), file);
   EXPECT_NE(message_of([&] { make_constraint(config, 16, 16); }).find("black everywhere"), std::string::npos);
   std::ofstream(file) << "no picture";
