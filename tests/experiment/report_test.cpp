@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "attacks/behavior.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/experiment/report/aggregate.h"
@@ -114,6 +115,15 @@ TEST_F(Report, ATrialOutsideItsBudgetCountsAsFailed) {
   EXPECT_EQ(report::settings({run})[0].success.at("test").exact, 0);
   EXPECT_TRUE(contains(html_report({run}), "obey (string) in 0% of 60"));
   EXPECT_TRUE(contains(html_report({run}), "budget violated"));
+}
+
+TEST_F(Report, EveryBehaviorIsReported) {
+  RunRecord run = testing::small_run(folder_);
+  for (const std::string& name : behavior_names()) {
+    run.trials[0].behavior = name;
+    EXPECT_TRUE(contains(make_report("html", {run}), name)) << name;
+    EXPECT_TRUE(contains(make_report("md", {run}), name)) << name;
+  }
 }
 
 TEST_F(Report, ImagesShownToOtherModelsHaveRowsOfTheirOwn) {

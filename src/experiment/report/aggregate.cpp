@@ -184,7 +184,8 @@ std::optional<double> mean_edit_distance(const TrialRef& trial) {
   } catch (const Error&) {
     return std::nullopt;  // rows of another version
   }
-  if (!behavior->ends_reply()) return std::nullopt;
+  // the others have no target of their own: it is what a model said, or what it is led away from
+  if (!behavior->ends_reply() || behavior->default_objective() != "behavior") return std::nullopt;
   constexpr size_t kLongest = 2000;
   std::vector<double> distances;
   for (const ContextReplies& pair : held_out_replies(trial)) {

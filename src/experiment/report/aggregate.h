@@ -100,7 +100,7 @@ struct ContextReplies {
 std::vector<ContextReplies> held_out_replies(const TrialRef& trial);
 
 /// Mean Levenshtein distance between undefended held-out replies and the target (Bailey et al. 2023). Absent
-/// for behaviors whose target is only the start of a reply, and without replies.
+/// for behaviors whose target is only the start of a reply or comes from a model, and without replies.
 std::optional<double> mean_edit_distance(const TrialRef& trial);
 
 /// Strings of the manifest that are SHA-256 sums, with the path of keys that leads there.
