@@ -84,6 +84,27 @@ std::vector<Reply> SubmissionDetector::answer(const std::vector<Submission>& sub
   return pass_unrejected(submissions, std::move(stages), next);
 }
 
+std::vector<SubmissionDetector::Verdict> ImageDetector::verdicts(const std::vector<Submission>& submissions,
+                                                                 const Responder&) const {
+  const at::NoGradGuard no_grad;
+  std::map<uint64_t, Verdict> done;  // many submissions share one image
+  std::vector<Verdict> all;
+  for (const Submission& submission : submissions) {
+    const auto [found, fresh] = done.try_emplace(content_key(submission.image));
+    if (fresh) found->second = judge(submission.image);
+    all.push_back(found->second);
+  }
+  return all;
+}
+
+void ImageDetector::fit_on_images(const ThresholdParameters& parameters, const DefenseResources& resources) {
+  fit(parameters, resources, [&](const std::vector<Submission>& benign) {
+    std::vector<double> scores;
+    for (const Verdict& verdict : verdicts(benign, {})) scores.push_back(verdict.score);
+    return scores;
+  });
+}
+
 std::vector<ReplyDetector::Replacement> ReplyDetector::replacements(const std::vector<Submission>& flagged,
                                                                     const Responder&) const {
   return std::vector<Replacement>(

@@ -62,6 +62,19 @@ class SubmissionDetector : public FittedDetector {
   std::vector<Reply> answer(const std::vector<Submission>& submissions, const Responder& next) const final;
 };
 
+/// A submission detector whose verdict depends on the image alone: each image is judged once.
+class ImageDetector : public SubmissionDetector {
+ public:
+  std::vector<Verdict> verdicts(const std::vector<Submission>& submissions,
+                                const Responder& next) const final;
+
+ protected:
+  /// image [1,3,H,W]; without gradients.
+  virtual Verdict judge(const Tensor& image) const = 0;
+  /// To be called once, by the constructor of the most derived class. Throws as FittedDetector::fit.
+  void fit_on_images(const ThresholdParameters& parameters, const DefenseResources& resources);
+};
+
 /// Looks at the model's reply, and replaces what it flags.
 class ReplyDetector : public FittedDetector {
  public:

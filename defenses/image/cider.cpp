@@ -17,11 +17,7 @@ Cider::Cider(const Parameters& parameters, const DefenseResources& resources)
     : parameters_(parameters), model_(resources.model) {
   parameters_.check();
   if (!model_) throw Error("Defense 'cider' needs a vision-language model whose image features it can use.");
-  fit(parameters_.limit, resources, [&](const std::vector<Submission>& benign) {
-    std::vector<double> scores;
-    for (const Verdict& verdict : verdicts(benign, {})) scores.push_back(verdict.score);
-    return scores;
-  });
+  fit_on_images(parameters_.limit, resources);
 }
 
 Tensor Cider::features(const Tensor& image) const {
@@ -40,17 +36,8 @@ Tensor Cider::image_score(const Tensor& image) const {
   return worst;
 }
 
-std::vector<SubmissionDetector::Verdict> Cider::verdicts(const std::vector<Submission>& submissions,
-                                                         const Responder&) const {
-  at::NoGradGuard no_grad;
-  std::map<uint64_t, double> done;  // the image alone decides, and many submissions share one
-  std::vector<Verdict> all;
-  for (const Submission& submission : submissions) {
-    const auto [found, fresh] = done.try_emplace(content_key(submission.image));
-    if (fresh) found->second = image_score(submission.image.to(model_->device())).item<double>();
-    all.push_back({.score = found->second});
-  }
-  return all;
+SubmissionDetector::Verdict Cider::judge(const Tensor& image) const {
+  return {.score = image_score(image.to(model_->device())).item<double>()};
 }
 
 }  // namespace hijack

@@ -12,7 +12,7 @@ namespace hijack {
 /// the text: that needs an encoder of text and image into one space, which models here do not offer. And it
 /// denoises with a filter, not with a diffusion model. Scores see the image alone: give calibration images of
 /// the kind that users submit.
-class Cider : public SubmissionDetector {
+class Cider : public ImageDetector {
  public:
   static constexpr const char* kName = "cider";
   static constexpr const char* kHelp =
@@ -38,12 +38,11 @@ class Cider : public SubmissionDetector {
   Cider(const Parameters& parameters, const DefenseResources& resources);
 
   std::string name() const override { return written_name(kName, parameters_); }
-  std::vector<Verdict> verdicts(const std::vector<Submission>& submissions,
-                                const Responder& next) const override;
   /// The score, differentiable.
   Tensor image_score(const Tensor& image) const override;
 
  private:
+  Verdict judge(const Tensor& image) const override;
   Tensor features(const Tensor& image) const;  // [1 or T_img, D]
 
   Parameters parameters_;

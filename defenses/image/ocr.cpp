@@ -31,14 +31,10 @@ void Ocr::Parameters::check() const {
 
 Ocr::Ocr(const Parameters& parameters, const DefenseResources& resources) : parameters_(parameters) {
   parameters_.check();
-  fit(parameters_.limit, resources, [&](const std::vector<Submission>& benign) {
-    std::vector<double> scores;
-    for (const Verdict& verdict : verdicts(benign, {})) scores.push_back(verdict.score);
-    return scores;
-  });
+  fit_on_images(parameters_.limit, resources);
 }
 
-SubmissionDetector::Verdict Ocr::read(const Tensor& image) const {
+SubmissionDetector::Verdict Ocr::judge(const Tensor& image) const {
   Tensor gray = gray_of(image.cpu().to(at::kFloat));
   const auto shorter = static_cast<double>(std::min(gray.size(2), gray.size(3)));
   if (parameters_.contrast == "normalized")
@@ -55,19 +51,6 @@ SubmissionDetector::Verdict Ocr::read(const Tensor& image) const {
     verdict.note += (verdict.note.empty() ? "read: " : " ") + word.text;
   }
   return verdict;
-}
-
-std::vector<SubmissionDetector::Verdict> Ocr::verdicts(const std::vector<Submission>& submissions,
-                                                       const Responder&) const {
-  const at::NoGradGuard no_grad;
-  std::map<uint64_t, Verdict> done;  // the image alone decides, and many submissions share one
-  std::vector<Verdict> all;
-  for (const Submission& submission : submissions) {
-    const auto [found, fresh] = done.try_emplace(content_key(submission.image));
-    if (fresh) found->second = read(submission.image);
-    all.push_back(found->second);
-  }
-  return all;
 }
 
 Tensor normalize_contrast(const Tensor& gray, double sigma) {

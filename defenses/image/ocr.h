@@ -11,7 +11,7 @@ namespace hijack {
 /// gray levels beside its ground, which nobody sees, is read as well. Pictures are enlarged until letters of
 /// a small picture have the size that the reader was made for. Text that belongs into a picture is rejected
 /// too: that is its cost.
-class Ocr : public SubmissionDetector {
+class Ocr : public ImageDetector {
  public:
   static constexpr const char* kName = "ocr";
   static constexpr const char* kHelp = "rejects images with readable text in them (Tesseract)";
@@ -37,11 +37,9 @@ class Ocr : public SubmissionDetector {
   Ocr(const Parameters& parameters, const DefenseResources& resources);
 
   std::string name() const override { return written_name(kName, parameters_); }
-  std::vector<Verdict> verdicts(const std::vector<Submission>& submissions,
-                                const Responder& next) const override;
 
  private:
-  Verdict read(const Tensor& image) const;  // [1,3,H,W]
+  Verdict judge(const Tensor& image) const override;
 
   Parameters parameters_;
   TextReader reader_;

@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-using report::Rate;
+using report::shown;
 
 using Table = std::vector<std::vector<std::string>>;
 
@@ -73,16 +73,6 @@ void adapt(json& attack, const ModelChoice& choice) {
   attack["threads"] = choice.threads;
 }
 
-/// "98% (90–99%)"
-std::string shown(const Rate& rate) {
-  return rate.n ? report::percent(rate.value()) + " (" + report::percent(rate.interval()) + ")" : "–";
-}
-
-Rate test_rate(const report::Tallies& tallies, const char* name) {
-  const auto found = tallies.find(name);
-  return found == tallies.end() ? Rate{} : Rate{found->second.exact, found->second.n};
-}
-
 std::string published_value(const Recipe& recipe, const std::string& row, std::set<std::string>& used) {
   for (const auto& one : recipe.published)
     if (one.row == row) {
@@ -97,9 +87,9 @@ Table settings_rows(const Recipe& recipe, const std::vector<report::Setting>& se
   Table table = {{"setting", "attack", "seeds", "clean image", "random noise", "published"}};
   for (const report::Setting& setting : settings) {
     const std::string key = setting.behavior + ", " + report::short_constraint(setting.constraint);
-    table.push_back({key, shown(test_rate(setting.success, "test")),
-                     std::to_string(setting.seed_rates.size()), shown(test_rate(setting.controls, "clean")),
-                     shown(test_rate(setting.controls, "noise")), published_value(recipe, key, used)});
+    table.push_back({key, shown(setting.success, "test"), std::to_string(setting.seed_rates.size()),
+                     shown(setting.controls, "clean"), shown(setting.controls, "noise"),
+                     published_value(recipe, key, used)});
   }
   return table;
 }

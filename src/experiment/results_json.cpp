@@ -154,6 +154,16 @@ Budget budget_from(const Fields& budget) {
           budget.real_or("l2", 0)};
 }
 
+std::vector<PhotoRow> photos_from(const Fields& fields) {
+  std::vector<PhotoRow> photos;
+  for (const Json& value : fields.array("photos")) {
+    const Fields photo = fields.item(value, "photos", photos.size());
+    photos.push_back({photo.text("source_image"), photo.boolean("held_out"), photo.inner_path("image_file"),
+                      budget_from(photo.object("budget")), photo.tally("test")});
+  }
+  return photos;
+}
+
 Json to_json(const Query& query) {
   Json earlier = Json::array();
   for (const Turn& turn : query.earlier)
@@ -272,14 +282,7 @@ TrialRow trial_from_json(const Json& json, const std::string& where) {
   row.origin_file = fields.inner_path("origin_file");
   row.noise_file = fields.inner_path("noise_file");
   row.suffix = fields.text_or_empty("suffix");
-  size_t index = 0;
-  if (json.contains("photos"))
-    for (const Json& value : fields.array("photos")) {
-      const Fields photo = fields.item(value, "photos", index++);
-      row.photos.push_back({photo.text("source_image"), photo.boolean("held_out"),
-                            photo.inner_path("image_file"), budget_from(photo.object("budget")),
-                            photo.tally("test")});
-    }
+  if (json.contains("photos")) row.photos = photos_from(fields);
   if (json.contains("defense")) row.defense = fields.text("defense");
   if (json.contains("transfer")) {
     const Fields transfer = fields.object("transfer");

@@ -16,6 +16,14 @@ double seconds_per(int64_t steps, Clock::time_point start) {
          static_cast<double>(std::max<int64_t>(1, steps));
 }
 
+/// "text, low_contrast, 1/255 (model input space)"
+std::string describe_text(const AttackConfig& config) {
+  const TypographicConfig& text = config.typographic;
+  return "text, " + text.style +
+         (text.style == "low_contrast" ? ", " + std::to_string(text.contrast) + "/255" : "") +
+         (config.space == "photo" ? " (photo space)" : " (model input space)");
+}
+
 }  // namespace
 
 std::optional<Found> search_lettering(const TrialParts& parts) {
@@ -50,9 +58,7 @@ std::optional<Found> search_lettering(const TrialParts& parts) {
   found.budget = result->drawn.mask;
   if (config.style == "low_contrast") found.most_levels = static_cast<double>(config.contrast);
   found.constraint_name = "text";
-  found.constraint = "text, " + config.style +
-                     (config.style == "low_contrast" ? ", " + std::to_string(config.contrast) + "/255" : "") +
-                     (parts.config.space == "photo" ? " (photo space)" : " (model input space)");
+  found.constraint = describe_text(parts.config);
   found.optimizer = "typographic";
   found.losses = result->losses;
   found.steps = config.tries;

@@ -41,7 +41,7 @@ std::string chart(const std::string& x_label, const std::string& y_label, const 
   double highest = 0;
   for (const Curve& curve : curves)
     for (const Point& point : curve.points) highest = std::max(highest, point.y);
-  highest = nice_ticks(0, highest, false).back();
+  highest *= 1.05;  // the last tick may lie below the highest point
   const auto& first = curves.front().points;
   const Axis x{first.front().x, first.back().x, true, kLeft + 16, kWidth - kRight - 16};
   const Axis y{0, highest, false, kHeight - kBottom, kTop};

@@ -5,6 +5,7 @@
 
 #include "attacks/behavior.h"
 #include "src/base/error.h"
+#include "src/experiment/report/text.h"
 #include "src/experiment/sanity.h"
 
 namespace hijack::report {
@@ -20,11 +21,6 @@ void add(Tally& sum, const Tally& tally) {
 Tally allowed(const TrialRow& trial, const std::string& name, Tally tally) {
   if (name == "attack" && !trial.budget.respected) tally.exact = tally.contained = 0;
   return tally;
-}
-
-Tally find(const Tallies& tallies, const std::string& name) {
-  const auto found = tallies.find(name);
-  return found == tallies.end() ? Tally{} : found->second;
 }
 
 auto order(const TrialRow& row) {
@@ -60,6 +56,20 @@ double Rate::value() const {
            : std::numeric_limits<double>::quiet_NaN();
 }
 
+Tally tally_of(const Tallies& tallies, const std::string& name) {
+  const auto found = tallies.find(name);
+  return found == tallies.end() ? Tally{} : found->second;
+}
+
+std::string shown(const Rate& rate) {
+  return rate.n ? percent(rate.value()) + " (" + percent(rate.interval()) + ")" : "–";
+}
+
+std::string shown(const Tallies& tallies, const std::string& name) {
+  const Tally tally = tally_of(tallies, name);
+  return shown(Rate{tally.exact, tally.n});
+}
+
 std::vector<TrialRef> all_trials(const std::vector<RunRecord>& runs) {
   std::vector<TrialRef> trials;
   for (const RunRecord& run : runs)
@@ -68,13 +78,13 @@ std::vector<TrialRef> all_trials(const std::vector<RunRecord>& runs) {
 }
 
 Tally counted(const TrialRow& trial, const std::string& split) {
-  Tally tally = find(trial.success, split);
+  Tally tally = tally_of(trial.success, split);
   if (!trial.budget.respected) tally.exact = tally.contained = 0;
   return tally;
 }
 
 Tally control(const TrialRow& trial, const std::string& name) {
-  return find(trial.controls, name);
+  return tally_of(trial.controls, name);
 }
 
 std::vector<Setting> settings(const std::vector<RunRecord>& runs) {
@@ -123,7 +133,7 @@ std::string setting_label(const Setting& setting) {
 
 std::vector<Transfer> transfers(const std::vector<Setting>& settings) {
   const auto rate = [](const Tallies& tallies, const char* name) {
-    const Tally tally = find(tallies, name);
+    const Tally tally = tally_of(tallies, name);
     return Rate{tally.exact, tally.n};
   };
   std::vector<Transfer> result;

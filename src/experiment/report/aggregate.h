@@ -28,6 +28,12 @@ std::vector<TrialRef> all_trials(const std::vector<RunRecord>& runs);
 
 /// Tallies by split or control, pooled. A trial outside its budget counts as failed: its successes become 0.
 using Tallies = std::map<std::string, Tally>;
+/// n = 0 when there is none of that name.
+Tally tally_of(const Tallies& tallies, const std::string& name);
+/// "97% (90–99%)"; "–" when n = 0.
+std::string shown(const Rate& rate);
+/// Exact success.
+std::string shown(const Tallies& tallies, const std::string& name);
 /// The tally of one trial's split, with that rule applied. n = 0 when it was not measured.
 Tally counted(const TrialRow& trial, const std::string& split);
 Tally control(const TrialRow& trial, const std::string& name);

@@ -8,22 +8,17 @@ Rate exact(const Tally& tally) {
   return {tally.exact, tally.n};
 }
 
-Tally find(const Tallies& tallies, const std::string& name) {
-  const auto found = tallies.find(name);
-  return found == tallies.end() ? Tally{} : found->second;
-}
-
 /// "clean image 0%, random noise 1%"; names what was not measured.
 std::string controls_of(const Tallies& controls) {
   const auto one = [&](const char* label, const char* key) {
-    const Rate rate = exact(find(controls, key));
+    const Rate rate = exact(tally_of(controls, key));
     return std::string(label) + (rate.n ? " " + percent(rate.value()) : " not measured");
   };
   return one("clean image", "clean") + ", " + one("random noise", "noise");
 }
 
 std::string of_one(const Setting& setting) {
-  const Rate rate = exact(find(setting.success, "test"));
+  const Rate rate = exact(tally_of(setting.success, "test"));
   const std::string who = setting.trials.size() == 1
                               ? "One image"
                               : "Images of " + std::to_string(setting.trials.size()) + " trials";
@@ -40,7 +35,7 @@ std::string of_one(const Setting& setting) {
 std::string of_many(const std::vector<Setting>& all) {
   double lowest = 2, highest = -1, control = -1;
   for (const Setting& setting : all) {
-    const Rate rate = exact(find(setting.success, "test"));
+    const Rate rate = exact(tally_of(setting.success, "test"));
     if (rate.n) lowest = std::min(lowest, rate.value()), highest = std::max(highest, rate.value());
     for (const auto& [name, tally] : setting.controls)
       if (tally.n) control = std::max(control, exact(tally).value());

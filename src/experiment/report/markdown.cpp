@@ -19,16 +19,6 @@ std::string head(const std::vector<std::string>& cells) {
   return row(cells) + row(std::vector<std::string>(cells.size(), "---"));
 }
 
-/// "97% (90–99%)".
-std::string shown(const Rate& rate) {
-  return rate.n ? percent(rate.value()) + " (" + percent(rate.interval()) + ")" : "–";
-}
-
-std::string shown(const Tallies& tallies, const std::string& name) {
-  const auto found = tallies.find(name);
-  return found == tallies.end() ? "–" : shown(Rate{found->second.exact, found->second.n});
-}
-
 std::string change(const std::optional<double>& difference, const std::optional<double>& p) {
   if (!difference) return "–";
   return points(*difference) +

@@ -18,13 +18,8 @@ std::string rate_tile(const Tally& tally, const std::string& label, const std::s
       percent(rate.interval()) + " · " + std::to_string(rate.successes) + "/" + std::to_string(rate.n), css);
 }
 
-Tally find(const Tallies& tallies, const std::string& name) {
-  const auto found = tallies.find(name);
-  return found == tallies.end() ? Tally{} : found->second;
-}
-
 double exact_rate(const Setting& setting) {
-  const Tally test = find(setting.success, "test");
+  const Tally test = tally_of(setting.success, "test");
   return test.n ? static_cast<double>(test.exact) / static_cast<double>(test.n) : -1;
 }
 
@@ -33,8 +28,8 @@ std::string rate_tiles(const std::vector<Setting>& all) {
   Tally clean, noise;
   const auto add = [](Tally& sum, const Tally& tally) { sum.n += tally.n, sum.exact += tally.exact; };
   for (const Setting& setting : all) {
-    add(clean, find(setting.controls, "clean"));
-    add(noise, find(setting.controls, "noise"));
+    add(clean, tally_of(setting.controls, "clean"));
+    add(noise, tally_of(setting.controls, "noise"));
   }
   const Setting& best = *std::max_element(all.begin(), all.end(), [](const Setting& a, const Setting& b) {
     return exact_rate(a) < exact_rate(b);
@@ -43,8 +38,8 @@ std::string rate_tiles(const std::vector<Setting>& all) {
                                 ? "adversarial image obeyed"
                                 : "highest: " + html(best.behavior) + ", " + html(setting_label(best), 60);
   const std::string scope = all.size() > 1 ? ", all settings" : "";
-  return rate_tile(find(best.success, "test"), label, "strong") + rate_tile(clean, "clean image" + scope) +
-         rate_tile(noise, "random noise" + scope);
+  return rate_tile(tally_of(best.success, "test"), label, "strong") +
+         rate_tile(clean, "clean image" + scope) + rate_tile(noise, "random noise" + scope);
 }
 
 std::string size_tile(const std::vector<TrialRef>& trials, size_t settings_count) {

@@ -15,11 +15,6 @@ Rate contained(const Tally& tally) {
   return {tally.contained, tally.n};
 }
 
-Tally find(const Tallies& tallies, const std::string& name) {
-  const auto found = tallies.find(name);
-  return found == tallies.end() ? Tally{} : found->second;
-}
-
 std::string small(const std::string& text) {
   return "<small>" + text + "</small>";
 }
@@ -82,7 +77,8 @@ std::string success_table(const TrialRef& ref) {
   add("Clean image, test contexts", "control", control(trial, "clean"));
   add("Random noise, test contexts", "control at the same budget", control(trial, "noise"));
   for (const auto& [model, tallies] : trial.transfer)
-    add("Adversarial, shown to " + model, "transfer: test contexts, another model", find(tallies, "attack"));
+    add("Adversarial, shown to " + model, "transfer: test contexts, another model",
+        tally_of(tallies, "attack"));
   for (const auto& [name, tally] : trial.controls)
     if (name != "clean" && name != "noise") add(name, "control", tally);
   for (size_t i = 1; i < splits.size(); ++i)
@@ -98,15 +94,15 @@ std::string success_table(const TrialRef& ref) {
 std::string settings_table(const std::vector<Setting>& all) {
   std::vector<Row> rows;
   for (const Setting& setting : all) {
-    const Tally test = find(setting.success, "test");
+    const Tally test = tally_of(setting.success, "test");
     std::vector<double> distances;
     for (const TrialRef& trial : setting.trials)
       if (const auto distance = mean_edit_distance(trial)) distances.push_back(*distance);
     rows.push_back({html(setting.behavior) + small(html(setting.model)),
                     html(setting_label(setting)) + small(html(setting.optimizer)), rate_cell(exact(test)),
                     spread(setting.seed_rates), rate_cell(contained(test)),
-                    rate_cell(exact(find(setting.controls, "clean"))),
-                    rate_cell(exact(find(setting.controls, "noise"))), decimal(mean(distances)),
+                    rate_cell(exact(tally_of(setting.controls, "clean"))),
+                    rate_cell(exact(tally_of(setting.controls, "noise"))), decimal(mean(distances)),
                     decimal(setting.seconds_per_step)});
   }
   return table(
