@@ -22,8 +22,8 @@ std::string text_of(const json& content, const char* key, const std::string& whe
 }
 
 void check_keys(const json& content, const std::string& where) {
-  const std::vector<std::string> known = {"title", "paper",    "departs",  "attack",
-                                          "grid",  "evaluate", "published"};
+  const std::vector<std::string> known = {"title",  "paper", "departs",  "columns",
+                                          "attack", "grid",  "evaluate", "published"};
   for (const auto& [key, value] : content.items())
     if (std::find(known.begin(), known.end(), key) == known.end())
       throw Error(where + ": " + unknown_name("key of a recipe", key, known));
@@ -38,6 +38,16 @@ std::vector<Recipe::Published> published_rows(const json& content, const std::st
     rows.push_back({text_of(row, "row", where), text_of(row, "value", where)});
   }
   return rows;
+}
+
+bool has_behavior_columns(const json& content, const std::string& where) {
+  if (!content.contains("columns")) return false;
+  if (const std::string columns = text_of(content, "columns", where); columns != "behavior")
+    throw Error(where + ": " +
+                unknown_name("kind of columns", columns, std::vector<std::string>{"behavior"}));
+  if (content.contains("published"))
+    throw Error(where + ": a table with a column for each behavior has none for published figures.");
+  return true;
 }
 
 template <class Change>
@@ -91,6 +101,55 @@ Table settings_rows(const Recipe& recipe, const std::vector<report::Setting>& se
                      shown(setting.controls, "clean"), shown(setting.controls, "noise"),
                      published_value(recipe, key, used)});
   }
+  return table;
+}
+
+void add_once(std::vector<std::string>& names, const std::string& name) {
+  if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+}
+
+/// What the settings of a row share: the constraint, and the optimizer where it is not the recipe's first.
+std::string row_name(const report::Setting& setting, const Recipe& recipe) {
+  const bool usual = setting.optimizer == recipe.plans.front().config.optimizer.name;
+  return report::short_constraint(setting.constraint) + (usual ? "" : ", " + setting.optimizer);
+}
+
+/// A row for each constraint, a column for each behavior; at the end the controls. The clean image is the
+/// same in all rows and is shown for one of them; the noise is pooled over the rows.
+Table behavior_columns(const Recipe& recipe, const std::vector<report::Setting>& settings) {
+  std::vector<std::string> behaviors, rows;
+  for (const TrialPlan& plan : recipe.plans) add_once(behaviors, plan.config.behavior.name);
+  for (const report::Setting& setting : settings) add_once(rows, row_name(setting, recipe));
+  Table table(rows.size() + 3);
+  table[0] = {"constraint"};
+  for (size_t row = 0; row < rows.size(); ++row) table[row + 1] = {rows[row]};
+  std::vector<std::vector<double>> seconds(rows.size());
+  std::vector<std::string>&clean = table[rows.size() + 1], &noise = table[rows.size() + 2];
+  clean = {"clean image"};
+  noise = {"random noise, all rows"};
+  for (const std::string& behavior : behaviors) {
+    table[0].push_back(behavior);
+    for (auto& row : table)
+      if (row.size() < table[0].size()) row.push_back("–");
+    report::Rate pooled;
+    for (const report::Setting& setting : settings) {
+      if (setting.behavior != behavior) continue;
+      const auto found = std::find(rows.begin(), rows.end(), row_name(setting, recipe));
+      const auto row = static_cast<size_t>(found - rows.begin());
+      table[row + 1].back() = shown(setting.success, "test");
+      seconds[row].push_back(setting.seconds_per_step);
+      clean.back() = shown(setting.controls, "clean");
+      const Tally tally = report::tally_of(setting.controls, "noise");
+      pooled.successes += tally.exact;
+      pooled.n += tally.n;
+    }
+    noise.back() = shown(pooled);
+  }
+  table[0].push_back("s/step");
+  for (size_t row = 0; row < rows.size(); ++row)
+    table[row + 1].push_back(report::decimal(median(seconds[row])));
+  clean.push_back("–");
+  noise.push_back("–");
   return table;
 }
 
@@ -155,7 +214,8 @@ Recipe read_recipe(const std::string& name, const fs::path& folder, const ModelC
                 text_of(content, "departs", where),
                 {},
                 {},
-                published_rows(content, where)};
+                published_rows(content, where),
+                has_behavior_columns(content, where)};
   json attack = content.value("attack", json::object());
   if (!attack.is_object()) throw Error(where + ": a recipe has a table [attack].");
   place(attack, folder, choice);
@@ -184,6 +244,8 @@ std::vector<Table> recipe_tables(const Recipe& recipe, const RunRecord& run) {
   std::vector<Table> tables;
   if (transferred)
     tables.push_back(transfer_rows(recipe, settings, used));
+  else if (recipe.behavior_columns)
+    tables.push_back(behavior_columns(recipe, settings));
   else if (!recipe.evaluate || settings.size() > 1)
     tables.push_back(settings_rows(recipe, settings, used));
   if (recipe.evaluate) tables.push_back(defense_rows(recipe, run, used));

@@ -12,6 +12,8 @@ namespace hijack {
 /// A published experiment as data: a TOML file in samples/recipes. A new recipe is a new file.
 ///
 ///     title = "…"  paper = "…"  departs = "how this differs from the paper"
+///     columns = "behavior"         optional: the table has a column for each behavior, a row for each
+///                                  constraint; for grids that no paper published
 ///     [attack] and [[grid]]        as in experiment files; pictures and contexts lie beside the shipped
 ///     ones,
 ///                                  models are "first" (the shipped one) or "second" (its sister)
@@ -31,6 +33,7 @@ struct Recipe {
     std::string value;
   };
   std::vector<Published> published;
+  bool behavior_columns = false;
 };
 
 /// The folder of the shipped ones: shipped_data()/recipes.
@@ -54,7 +57,8 @@ Recipe read_recipe(const std::string& name, const std::filesystem::path& folder,
                    const ModelChoice& choice = {});
 
 /// Our figures beside the published ones: a table of settings (where there are several, or nothing else), or
-/// of the models that their images were shown to; and one of defenses, where the recipe evaluates some. The
+/// of the models that their images were shown to, or of behaviors by constraints; and one of defenses, where
+/// the recipe evaluates some. The
 /// first row of each is the head. Rates with their Wilson intervals. A published row that meets none of ours
 /// stands at the end of the last.
 std::vector<std::vector<std::vector<std::string>>> recipe_tables(const Recipe& recipe, const RunRecord& run);

@@ -58,6 +58,37 @@ TEST(Recipes, PutOurFiguresBesideThePublishedOnes) {
   EXPECT_NE(recipe_markdown(recipe, run).find("| none |"), std::string::npos);
 }
 
+TEST(Recipes, ATableMayHaveAColumnForEachBehavior) {
+  const testing::TemporaryFolder folder;
+  RunRecord run = testing::small_run(folder.path() / "run");
+  Recipe recipe;
+  recipe.behavior_columns = true;
+  recipe.plans.resize(2);
+  recipe.plans[0].config.behavior.name = run.trials.at(0).behavior;
+  recipe.plans[1].config.behavior.name = "verbose";
+  TrialRow other = run.trials.at(0);
+  for (const char* constraint : {"l2 12.2 (model input space)", "l2 3.04 (model input space)"}) {
+    other.constraint = constraint;
+    other.constraint_name = "l2";
+    other.optimizer = "square";
+    other.behavior = "verbose";
+    run.trials.push_back(other);
+  }
+  const auto table = recipe_tables(recipe, run).at(0);
+  EXPECT_EQ(table.at(0),
+            (std::vector<std::string>{"constraint", run.trials[0].behavior, "verbose", "s/step"}));
+  for (const auto& row : table) EXPECT_EQ(row.size(), 4u);
+  ASSERT_EQ(table.size(), 6u);  // also: clean, noise
+  EXPECT_EQ(table[1][0], "linf 8/255");
+  EXPECT_NE(table[1][1].find('%'), std::string::npos);
+  EXPECT_EQ(table[1][2], "–");
+  EXPECT_EQ(table[2][0], "l2 3.04, square");  // 3.04 before 12.2
+  EXPECT_EQ(table[3][0], "l2 12.2, square");
+  EXPECT_NE(table[3][2].find('%'), std::string::npos);
+  EXPECT_EQ(table[4][0], "clean image");
+  EXPECT_NE(table[5][1].find('%'), std::string::npos);
+}
+
 TEST(Recipes, BadOnesAreRefused) {
   const testing::TemporaryFolder folder;
   const auto refused = [&](const std::string& text) {
@@ -67,6 +98,11 @@ TEST(Recipes, BadOnesAreRefused) {
   EXPECT_NE(refused("title = \"T\"\n").find("`paper`"), std::string::npos);
   EXPECT_NE(refused("tittle = \"T\"\n").find("did you mean 'title'"), std::string::npos);
   EXPECT_NE(refused("title = \"T\"\npaper = \"P\"\ndeparts = \"D\"\npublished = 3\n").find("[[published]]"),
+            std::string::npos);
+  const std::string named = "title = \"T\"\npaper = \"P\"\ndeparts = \"D\"\n";
+  EXPECT_NE(refused(named + "columns = \"behaviour\"\n").find("did you mean 'behavior'"), std::string::npos);
+  EXPECT_NE(refused(named + "columns = \"behavior\"\n[[published]]\nrow = \"a\"\nvalue = \"b\"\n")
+                .find("none for published"),
             std::string::npos);
   EXPECT_NE(error_of([&] { read_recipe("onee", folder.path()); }).find("did you mean 'one'"),
             std::string::npos);

@@ -23,11 +23,17 @@ Tally allowed(const TrialRow& trial, const std::string& name, Tally tally) {
   return tally;
 }
 
+/// "l2 12.2" -> 12.2: so that sizes stand in their order, whatever the constraint counts in.
+double first_number(const std::string& text) {
+  for (size_t at = 0; at + 1 < text.size(); ++at)
+    if (text[at] == ' ' && std::isdigit(static_cast<unsigned char>(text[at + 1])))
+      return std::strtod(text.c_str() + at, nullptr);
+  return -1;
+}
+
 auto order(const TrialRow& row) {
-  const auto finite = [](double x) { return std::isnan(x) ? -1.0 : x; };
   return std::make_tuple(row.defense != "none", row.defense, row.adaptive, row.model, row.behavior,
-                         row.constraint_name, finite(row.epsilon_255), row.patch_size, row.constraint,
-                         row.optimizer);
+                         row.constraint_name, first_number(row.constraint), row.constraint, row.optimizer);
 }
 
 void summarize(Setting& setting) {

@@ -56,7 +56,7 @@ struct Setting {
   std::vector<double> seed_rates;  ///< exact success on test contexts of each seed, pooled over photos
   double seconds_per_step = 0;     ///< median over trials
 };
-/// Ordered by defense ("none" first), model, behavior, constraint name, epsilon, patch size.
+/// Ordered by defense ("none" first), model, behavior, constraint name, and its size.
 std::vector<Setting> settings(const std::vector<RunRecord>& runs);
 /// Those against the bare model; all of them where there are none.
 std::vector<Setting> bare_settings(const std::vector<RunRecord>& runs);
