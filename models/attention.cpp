@@ -51,10 +51,14 @@ Tensor packed_mask(const PackedTokens& tokens, int64_t begin, int64_t end, int64
 
 Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask,
                  bool causal) {
-  const Tensor k = repeat_heads(key, query.size(1));
-  const Tensor v = repeat_heads(value, query.size(1));
   const std::optional<Tensor> seen = mask.defined() ? std::optional<Tensor>(mask) : std::nullopt;
-  return at::scaled_dot_product_attention(query, k, v, seen, /*dropout_p=*/0.0, causal);
+  const auto attend = [&](const Tensor& k, const Tensor& v, bool grouped) {
+    return at::scaled_dot_product_attention(query, k, v, seen, /*dropout_p=*/0.0, causal,
+                                            /*scale=*/std::nullopt, grouped);
+  };
+  // a CPU's kernel shares key-value heads among query heads itself; a GPU's with a mask does not
+  if (query.device().is_cpu()) return attend(key, value, key.size(1) != query.size(1));
+  return attend(repeat_heads(key, query.size(1)), repeat_heads(value, query.size(1)), false);
 }
 
 namespace {
@@ -96,7 +100,7 @@ AttentionKernel MaskedPlan::kernel(int64_t) {
       };
 }
 
-SharedPrefixPlan::SharedPrefixPlan(const KeyValues& prefix, const PackedTokens& tokens, at::Device device)
+SharedPrefixPlan::SharedPrefixPlan(const KeyValues& prefix, const PackedTokens& tokens, const Tensor& like)
     : prefix_(prefix) {
   auto groups = std::make_shared<Groups>();
   const auto end_of = [&](size_t run) {
@@ -109,8 +113,11 @@ SharedPrefixPlan::SharedPrefixPlan(const KeyValues& prefix, const PackedTokens& 
     const int64_t end = end_of(last - 1);
     const auto before = ancestors_before(tokens, begin, end);
     const Tensor mask = packed_mask(tokens, begin, end, prefix.length(), before);
+    // as the kernels want it, once for all layers
+    const Tensor added =
+        at::zeros(mask.sizes(), like.options()).masked_fill_(mask.logical_not().to(like.device()), -INFINITY);
     groups->all.push_back(
-        {before.empty() ? Tensor() : at::tensor(before, at::kLong).to(device), mask.to(device)});
+        {before.empty() ? Tensor() : at::tensor(before, at::kLong).to(like.device()), added});
     groups->sizes.push_back(end - begin);
     first = last;
   }

@@ -37,8 +37,8 @@ class AttentionPlan {
   }
 };
 
-/// Softmax attention; key-value heads are repeated to the query's. mask: bool [.,.,L,L'] (true = seen) or
-/// undefined.
+/// Softmax attention; key-value heads are repeated to the query's. mask [.,.,L,L']: bool (true = seen), or
+/// numbers of the query's dtype that are added to the scores; or undefined.
 Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask,
                  bool causal);
 
@@ -83,7 +83,8 @@ struct PackedTokens {
 /// computed.
 class SharedPrefixPlan : public AttentionPlan {
  public:
-  SharedPrefixPlan(const KeyValues& prefix, const PackedTokens& tokens, at::Device device);
+  /// like: the packed embeddings; their dtype and device are those of the pass.
+  SharedPrefixPlan(const KeyValues& prefix, const PackedTokens& tokens, const Tensor& like);
   AttentionKernel kernel(int64_t layer) override;
   std::vector<Tensor> shared(int64_t layer) const override;
   void record(int64_t layer, const Tensor& key, const Tensor& value) override;
@@ -92,7 +93,7 @@ class SharedPrefixPlan : public AttentionPlan {
  private:
   struct Group {
     Tensor before;  // [A] ancestors outside of the group, undefined when there are none
-    Tensor mask;    // [1,1,L_group,P+A+L_group]
+    Tensor mask;    // [1,1,L_group,P+A+L_group], 0 where seen and -inf elsewhere
   };
   struct Groups {
     std::vector<Group> all;

@@ -67,15 +67,16 @@ std::vector<Tensor> Decoder::run_block(const Block& block, const std::vector<Ten
   const Tensor key = apply_rotary(split_heads(block.key(normed), config_.kv_heads), rotary);
   const Tensor value = split_heads(block.value(normed), config_.kv_heads);
   const Tensor mixed = attend(query, key, value, std::span(inputs).subspan(1));
-  const Tensor seen = x + block.output(merge_heads(mixed));
+  const Tensor seen = block.output(merge_heads(mixed)).add_(x);
   const Tensor inner = block.norm2(seen);
-  const Tensor gated = activate(config_.activation, block.gate(inner)) * block.up(inner);
-  return {seen + block.down(gated), key, value};
+  const Tensor wide = gated(config_.activation, block.gate(inner), block.up(inner));
+  return {block.down(wide).add_(seen), key, value};
 }
 
 int64_t Decoder::block_bytes(const Tensor& x) const {
-  // inputs of the two norms, query, key and value for every head and the mixed values, three of the MLP
-  const int64_t wide = 2 * config_.width + 4 * config_.heads * config_.head_dim + 3 * config_.mlp_width;
+  // inputs of the two norms, query and mixed values, key and value, two of the MLP
+  const int64_t wide =
+      2 * config_.width + 2 * (config_.heads + config_.kv_heads) * config_.head_dim + 2 * config_.mlp_width;
   return x.size(0) * x.size(1) * wide * x.element_size();
 }
 

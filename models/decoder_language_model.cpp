@@ -13,11 +13,11 @@
 namespace hijack {
 
 DecoderLanguageModel::DecoderLanguageModel(std::shared_ptr<const Decoder> decoder,
-                                           std::shared_ptr<const Tokenizer> tokenizer, TokenIds stops,
+                                           std::shared_ptr<const Tokenizer> tokenizer, ReplyRules rules,
                                            Render render)
     : decoder_(std::move(decoder)),
       tokenizer_(std::move(tokenizer)),
-      stops_(std::move(stops)),
+      rules_(std::move(rules)),
       render_(std::move(render)) {}
 
 namespace {
@@ -61,21 +61,26 @@ std::vector<std::string> DecoderLanguageModel::generate(std::span<const Query> q
                                                         const GenerateOptions& options) const {
   std::vector<Prompt> prompts;
   for (const auto& query : queries) prompts.push_back({tokenizer_->encode(render_(query), true)});
-  return shared_prefix_generate(*decoder_, prompts, {}, *tokenizer_, stops_, options);
+  return shared_prefix_generate(*decoder_, prompts, {}, *tokenizer_, rules_, options);
 }
 
 namespace {
 
 DecoderLanguageModel::Render render_of(const std::filesystem::path& folder, const Tokenizer& tokenizer) {
   const std::string text = chat_template(folder);
-  if (text.find("<|im_start|>") != text.npos)
+  const auto has = [&](const char* mark) { return text.find(mark) != text.npos; };
+  // what the tokenizer adds by itself, the template need not write
+  const auto begin = [&](const char* token) {
+    return std::string(tokenizer.encode("", true).empty() ? token : "");
+  };
+  if (has("<|im_start|>"))
     return [system = default_system(text)](const Query& query) { return render_chatml(query, system); };
-  if (text.find("<start_of_turn>") != text.npos) {
-    const bool adds_begin = !tokenizer.encode("", true).empty();
-    return [begin = std::string(adds_begin ? "" : "<bos>")](const Query& query) {
-      return begin + render_gemma(query);
+  if (has("<start_of_turn>"))
+    return [first = begin("<bos>")](const Query& query) { return first + render_gemma(query); };
+  if (has("<|start_header_id|>"))
+    return [first = begin("<|begin_of_text|>"), dated = has("Cutting Knowledge Date")](const Query& query) {
+      return first + render_llama3(query, dated);
     };
-  }
   return render_plain;
 }
 
@@ -104,9 +109,9 @@ std::shared_ptr<const LanguageModel> load_decoder_language_model(const std::file
       std::make_shared<const Decoder>(config, frozen_source(weights, device, dtype), "model", "lm_head");
   weights.finish();
   auto tokenizer = load_tokenizer(folder, config.vocabulary);
-  const TokenIds stops = stop_tokens(folder, json, default_stops(read.text("model_type", "")));
+  const ReplyRules rules = reply_rules(folder, json, default_stops(read.text("model_type", "")));
   auto render = render_of(folder, *tokenizer);
-  return std::make_shared<DecoderLanguageModel>(std::move(decoder), std::move(tokenizer), stops,
+  return std::make_shared<DecoderLanguageModel>(std::move(decoder), std::move(tokenizer), rules,
                                                 std::move(render));
 }
 

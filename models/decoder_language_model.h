@@ -6,6 +6,7 @@
 
 #include "models/decoder.h"
 #include "models/language_model.h"
+#include "models/reply_rules.h"
 
 namespace hijack {
 
@@ -14,7 +15,7 @@ class DecoderLanguageModel : public LanguageModel {
  public:
   using Render = std::function<std::string(const Query&)>;
   DecoderLanguageModel(std::shared_ptr<const Decoder> decoder, std::shared_ptr<const Tokenizer> tokenizer,
-                       TokenIds stops, Render render);
+                       ReplyRules rules, Render render);
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
   Tensor prompt_nll(const std::string& text) const override;
   std::vector<std::string> generate(std::span<const Query> queries,
@@ -23,7 +24,7 @@ class DecoderLanguageModel : public LanguageModel {
  private:
   std::shared_ptr<const Decoder> decoder_;
   std::shared_ptr<const Tokenizer> tokenizer_;
-  TokenIds stops_;
+  ReplyRules rules_;
   Render render_;
 };
 

@@ -52,9 +52,9 @@ Tensor Idefics3Network::image_features(const Tensor& pixels) const {
 }
 
 Idefics3::Idefics3(std::string family, std::shared_ptr<const Idefics3Network> network,
-                   std::shared_ptr<const Tokenizer> tokenizer, const TileProcessor& processor, TokenIds stops,
-                   std::string prefix)
-    : ImagePromptModel(network->decoder, std::move(tokenizer), network->config.image_token, std::move(stops)),
+                   std::shared_ptr<const Tokenizer> tokenizer, const TileProcessor& processor,
+                   ReplyRules rules, std::string prefix)
+    : ImagePromptModel(network->decoder, std::move(tokenizer), network->config.image_token, std::move(rules)),
       family_(std::move(family)),
       network_(std::move(network)),
       processor_(processor),
@@ -150,7 +150,7 @@ std::shared_ptr<const VisionLanguageModel> load_idefics3(const std::filesystem::
       throw Error(folder.string() + ": tokenizer.json lacks the token " + token + " of this family");
   // LlamaConfig's own end token where no file names one
   return std::make_shared<Idefics3>(json.at("model_type").get<std::string>(), std::move(network),
-                                    std::move(tokenizer), processor, stop_tokens(folder, json, {2}),
+                                    std::move(tokenizer), processor, reply_rules(folder, json, {2}),
                                     template_prefix(folder));
 }
 

@@ -41,7 +41,7 @@ class Idefics3 : public ImagePromptModel {
  public:
   /// prefix: what the chat template writes before the first message.
   Idefics3(std::string family, std::shared_ptr<const Idefics3Network> network,
-           std::shared_ptr<const Tokenizer> tokenizer, const TileProcessor& processor, TokenIds stops,
+           std::shared_ptr<const Tokenizer> tokenizer, const TileProcessor& processor, ReplyRules rules,
            std::string prefix);
 
   std::string family() const override { return family_; }

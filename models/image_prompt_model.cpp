@@ -8,11 +8,11 @@ namespace hijack {
 
 ImagePromptModel::ImagePromptModel(std::shared_ptr<const Decoder> decoder,
                                    std::shared_ptr<const Tokenizer> tokenizer, TokenId image_token,
-                                   TokenIds stops)
+                                   ReplyRules rules)
     : decoder_(std::move(decoder)),
       tokenizer_(std::move(tokenizer)),
       image_token_(image_token),
-      stops_(std::move(stops)) {}
+      rules_(std::move(rules)) {}
 
 Prompt expand_image(const TokenIds& ids, TokenId image_token, const TokenIds& image) {
   const auto count = std::count(ids.begin(), ids.end(), image_token);
@@ -58,7 +58,7 @@ std::vector<Tensor> ImagePromptModel::target_logits(const Pixels& pixels, std::s
 std::vector<std::string> ImagePromptModel::generate(const Pixels& pixels, std::span<const Query> queries,
                                                     const GenerateOptions& options) const {
   const at::NoGradGuard no_gradients;
-  return shared_prefix_generate(*decoder_, prompts(pixels, queries), features_of(pixels), *tokenizer_, stops_,
+  return shared_prefix_generate(*decoder_, prompts(pixels, queries), features_of(pixels), *tokenizer_, rules_,
                                 options, memo());
 }
 
@@ -184,7 +184,7 @@ TokenIds ImagePromptModel::input_ids(const Pixels& pixels, const Query& query) c
 std::shared_ptr<const LanguageModel> ImagePromptModel::language_model() const {
   // the template may outlive this object: it keeps the model alive
   return std::make_shared<DecoderLanguageModel>(
-      decoder_, tokenizer_, stops_,
+      decoder_, tokenizer_, rules_,
       [self = std::static_pointer_cast<const ImagePromptModel>(shared_from_this())](const Query& query) {
         return self->render(query, /*with_image=*/false);
       });

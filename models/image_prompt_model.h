@@ -28,9 +28,9 @@ struct TowerActivations {
 /// preprocessing, its tower and projector, its chat template, and how many tokens an image takes.
 class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_from_this<ImagePromptModel> {
  public:
-  /// stops: ids that end a reply; the first is what a complete reply ends with.
+  /// rules: the first of the stops is what a complete reply ends with.
   ImagePromptModel(std::shared_ptr<const Decoder> decoder, std::shared_ptr<const Tokenizer> tokenizer,
-                   TokenId image_token, TokenIds stops);
+                   TokenId image_token, ReplyRules rules);
 
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
   at::Device device() const override { return decoder_->device(); }
@@ -47,7 +47,9 @@ class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_f
   Tensor image_states(const Pixels& pixels, int64_t layer) const override;
   Tensor text_states(const std::string& text, int64_t layer) const override;
   TokenIds input_ids(const Pixels& pixels, const Query& query) const override;
-  TokenIds end_of_reply() const override { return stops_.empty() ? TokenIds{} : TokenIds{stops_.front()}; }
+  TokenIds end_of_reply() const override {
+    return rules_.stops.empty() ? TokenIds{} : TokenIds{rules_.stops.front()};
+  }
   std::shared_ptr<const LanguageModel> language_model() const override;
 
   const Decoder& decoder() const { return *decoder_; }
@@ -88,7 +90,7 @@ class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_f
   std::shared_ptr<const Decoder> decoder_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   TokenId image_token_;
-  TokenIds stops_;
+  ReplyRules rules_;
   mutable PrefixMemo memo_;
 };
 

@@ -36,15 +36,16 @@ struct WidenedLinear : torch::autograd::Function<WidenedLinear> {
                         const std::optional<Tensor>& bias) {
     context->save_for_backward({weight});
     const Tensor rows = x.reshape({-1, x.size(-1)});
-    Tensor out = at::empty({rows.size(0), weight.size(0)}, x.options());
+    std::vector<int64_t> shape = x.sizes().vec();
+    shape.back() = weight.size(0);
+    Tensor out = at::empty(shape, x.options());  // not a view: callers add to it in place
+    const Tensor flat = out.view({-1, weight.size(0)});
     widen_rows(weight, [&](int64_t first, const Tensor& piece) {
-      Tensor part = out.narrow(1, first, piece.size(0));
+      Tensor part = flat.narrow(1, first, piece.size(0));
       at::mm_out(part, rows, piece.t());
     });
     if (bias) out.add_(*bias);
-    std::vector<int64_t> shape = x.sizes().vec();
-    shape.back() = weight.size(0);
-    return out.view(shape);
+    return out;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -95,11 +96,33 @@ RmsNorm::RmsNorm(const ParameterSource& source, const std::string& name, int64_t
                  bool add_one)
     : weight(source(name + ".weight", {width})), epsilon(eps), adds_one(add_one) {}
 
+namespace {
+
+/// x / rms(x) for rows of float32 [..,D]; keeps x and one number a row instead of each step's result.
+struct Normalize : torch::autograd::Function<Normalize> {
+  static Tensor forward(AutogradContext* context, const Tensor& x, double epsilon) {
+    const auto width = static_cast<double>(x.size(-1));
+    const Tensor norm = at::linalg_vector_norm(x, 2, at::IntArrayRef{-1}, /*keepdim=*/true);
+    const Tensor scale = norm.square_().div_(width).add_(epsilon).rsqrt_();
+    context->save_for_backward({x, scale});
+    return x * scale;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const Tensor &x = saved[0], &scale = saved[1], &gradient = gradients[0];
+    const Tensor along = (gradient * x).sum(-1, /*keepdim=*/true);
+    const Tensor back = along.mul_(scale.pow(3)).div_(static_cast<double>(x.size(-1)));
+    return {(gradient * scale).addcmul_(x, back, -1), Tensor()};
+  }
+};
+
+}  // namespace
+
 Tensor RmsNorm::operator()(const Tensor& x) const {
-  const Tensor wide = x.to(at::kFloat);
-  const Tensor scale = at::rsqrt(wide.square().mean(-1, /*keepdim=*/true) + epsilon);
-  if (adds_one) return (wide * scale * (weight.to(at::kFloat) + 1)).to(x.scalar_type());
-  return weight * (wide * scale).to(x.scalar_type());
+  const Tensor unit = Normalize::apply(x.to(at::kFloat), epsilon);
+  if (adds_one) return (unit * (weight.to(at::kFloat) + 1)).to(x.scalar_type());
+  return weight * unit.to(x.scalar_type());
 }
 
 Activation activation_from_name(const std::string& name) {
@@ -111,10 +134,53 @@ Activation activation_from_name(const std::string& name) {
               "\" in config.json is not supported; quick_gelu, gelu, gelu_pytorch_tanh and silu are");
 }
 
+namespace {
+
+/// x sigmoid(1.702 x) is silu(1.702 x) / 1.702.
+constexpr double kQuick = 1.702;
+
+Tensor activate_backward(Activation activation, const Tensor& gradient, const Tensor& x) {
+  switch (activation) {
+    case Activation::kQuickGelu:
+      return at::silu_backward(gradient, kQuick * x);
+    case Activation::kGelu:
+      return at::gelu_backward(gradient, x);
+    case Activation::kGeluTanh:
+      return at::gelu_backward(gradient, x, "tanh");
+    case Activation::kSilu:
+      return at::silu_backward(gradient, x);
+  }
+  TORCH_CHECK(false, "unknown activation");
+}
+
+/// Keeps the two factors and computes the activation again: a third less to keep than the product's own
+/// graph.
+struct Gate : torch::autograd::Function<Gate> {
+  static Tensor forward(AutogradContext* context, const Tensor& gate, const Tensor& x, int64_t activation) {
+    context->save_for_backward({gate, x});
+    context->saved_data["activation"] = activation;
+    return activate(static_cast<Activation>(activation), gate).mul_(x);
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const Tensor &gate = saved[0], &x = saved[1], &gradient = gradients[0];
+    const auto activation = static_cast<Activation>(context->saved_data["activation"].toInt());
+    return {activate_backward(activation, gradient * x, gate), activate(activation, gate).mul_(gradient),
+            Tensor()};
+  }
+};
+
+}  // namespace
+
+Tensor gated(Activation activation, const Tensor& gate, const Tensor& x) {
+  return Gate::apply(gate, x, static_cast<int64_t>(activation));
+}
+
 Tensor activate(Activation activation, const Tensor& x) {
   switch (activation) {
     case Activation::kQuickGelu:
-      return x * at::sigmoid(1.702 * x);
+      return at::silu(kQuick * x) / kQuick;
     case Activation::kGelu:
       return at::gelu(x);
     case Activation::kGeluTanh:
@@ -150,10 +216,38 @@ Rotary rotary(const Tensor& positions, const Tensor& frequencies, at::IntArrayRe
   return {both.cos(), both.sin()};
 }
 
+namespace {
+
+/// The two halves of the last axis, turned as pairs; `way` 1, or -1 for back.
+Tensor turn_halves(const Tensor& x, const Tensor& cosine, const Tensor& sine, int way) {
+  const int64_t half = x.size(-1) / 2;
+  Tensor out = at::empty_like(x);
+  const auto part = [&](const Tensor& of, int64_t which) { return of.narrow(-1, which * half, half); };
+  for (const int64_t which : {0, 1}) {
+    Tensor to = part(out, which);
+    at::mul_out(to, part(x, which), part(cosine, which));
+    to.addcmul_(part(x, 1 - which), part(sine, which), which == 0 ? -way : way);
+  }
+  return out;
+}
+
+/// A turn needs nothing of x to be turned back.
+struct Turn : torch::autograd::Function<Turn> {
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& cosine, const Tensor& sine) {
+    context->save_for_backward({cosine, sine});
+    return turn_halves(x, cosine, sine, 1);
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    return {turn_halves(gradients[0], saved[0], saved[1], -1), Tensor(), Tensor()};
+  }
+};
+
+}  // namespace
+
 Tensor apply_rotary(const Tensor& x, const Rotary& rotary) {
-  const auto halves = x.chunk(2, -1);
-  const Tensor rotated = at::cat({-halves[1], halves[0]}, -1);
-  return x * rotary.cosine.to(x.scalar_type()) + rotated * rotary.sine.to(x.scalar_type());
+  return Turn::apply(x, rotary.cosine.to(x.scalar_type()), rotary.sine.to(x.scalar_type()));
 }
 
 Tensor split_heads(const Tensor& x, int64_t heads) {

@@ -52,6 +52,8 @@ enum class Activation { kQuickGelu, kGelu, kGeluTanh, kSilu };
 /// From the names of config.json ("quick_gelu", "gelu", "gelu_pytorch_tanh", "silu"). Throws Error otherwise.
 Activation activation_from_name(const std::string& name);
 Tensor activate(Activation activation, const Tensor& x);
+/// activate(gate) * x, as gated MLPs multiply them (Shazeer 2020, GLU variants).
+Tensor gated(Activation activation, const Tensor& gate, const Tensor& x);
 
 /// Cosine and sine of rotary positions (Su et al. 2021), float32 [1,1,L,d] or [N,1,L,d].
 struct Rotary {

@@ -103,8 +103,8 @@ Tensor LlavaNetwork::image_features(const Tensor& pixels) const {
 }
 
 Llava::Llava(std::shared_ptr<const LlavaNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
-             const ImageProcessor& processor, TokenIds stops, bool chatml)
-    : ImagePromptModel(network->decoder, std::move(tokenizer), network->config.image_token, std::move(stops)),
+             const ImageProcessor& processor, ReplyRules rules, bool chatml)
+    : ImagePromptModel(network->decoder, std::move(tokenizer), network->config.image_token, std::move(rules)),
       network_(std::move(network)),
       processor_(processor),
       chatml_(chatml) {}
@@ -192,7 +192,7 @@ std::shared_ptr<const VisionLanguageModel> load_llava(const std::filesystem::pat
   const bool llama = text.value("model_type", "llama") == "llama";  // whose class names an end token
   return std::make_shared<Llava>(std::move(network), std::move(tokenizer),
                                  ImageProcessor::from_folder(folder),
-                                 stop_tokens(folder, root, llama ? TokenIds{2} : TokenIds{}), chatml);
+                                 reply_rules(folder, root, llama ? TokenIds{2} : TokenIds{}), chatml);
 }
 
 }  // namespace hijack

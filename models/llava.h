@@ -45,7 +45,7 @@ struct LlavaNetwork {
 class Llava : public ImagePromptModel {
  public:
   Llava(std::shared_ptr<const LlavaNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
-        const ImageProcessor& processor, TokenIds stops, bool chatml = false);
+        const ImageProcessor& processor, ReplyRules rules, bool chatml = false);
 
   std::string family() const override { return "llava"; }
   ImageSpec image_spec() const override;

@@ -131,9 +131,9 @@ Tensor LlavaOnevisionNetwork::image_features(const Tensor& pixels, const Size& i
 
 LlavaOnevision::LlavaOnevision(std::shared_ptr<const LlavaOnevisionNetwork> network,
                                std::shared_ptr<const Tokenizer> tokenizer, const AnyresProcessor& processor,
-                               TokenIds stops)
+                               ReplyRules rules)
     : ImagePromptModel(network->llava.decoder, std::move(tokenizer), network->config.llava.image_token,
-                       std::move(stops)),
+                       std::move(rules)),
       network_(std::move(network)),
       processor_(processor) {
   if (processor_.tile != network_->config.llava.vision.image_size)
@@ -218,7 +218,7 @@ std::shared_ptr<const VisionLanguageModel> load_llava_onevision(const std::files
   known_chat_template(folder, "<|im_start|>");
   auto tokenizer = load_tokenizer(folder, config.llava.text.vocabulary);
   return std::make_shared<LlavaOnevision>(std::move(network), std::move(tokenizer), processor,
-                                          stop_tokens(folder, json));
+                                          reply_rules(folder, json));
 }
 
 }  // namespace hijack

@@ -45,7 +45,7 @@ class LlavaOnevision : public ImagePromptModel {
  public:
   LlavaOnevision(std::shared_ptr<const LlavaOnevisionNetwork> network,
                  std::shared_ptr<const Tokenizer> tokenizer, const AnyresProcessor& processor,
-                 TokenIds stops);
+                 ReplyRules rules);
 
   std::string family() const override { return "llava_onevision"; }
   /// Of a square photo.

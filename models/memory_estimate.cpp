@@ -19,7 +19,7 @@ MemoryEstimate estimate_memory(const ImagePromptModel& model, const Pixels& pixe
   const auto heads = static_cast<double>(config.heads * config.head_dim);
   const auto keys = static_cast<double>(config.kv_heads * config.head_dim);
   const auto vocabulary = static_cast<double>(config.vocabulary);
-  const double block = tokens * (2 * width + 4 * heads + 3 * mlp), in_flight = 3 * tokens * mlp;
+  const double block = tokens * (2 * (width + heads + keys + mlp)), in_flight = 3 * tokens * mlp;
   const auto tower = model.tower_activations(pixels);
 
   MemoryEstimate estimate;

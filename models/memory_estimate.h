@@ -10,7 +10,7 @@ namespace hijack {
 struct MemoryEstimate {
   double weights = 0;  ///< parameters x s
   /// One step of an attack on one image and one context: weights + what the backward pass needs,
-  /// s (tower + layers x L (2D + 4Hd + 3M)), + one block's gradients 3sLM, + logits 12TV.
+  /// s (tower + layers x L 2 (D + Hd + Kd + M)), + one block's gradients 3sLM, + logits 12TV.
   double attack = 0;
   /// The same where blocks are recomputed in the backward pass and keep only their inputs, s layers L D.
   double attack_recomputed = 0;

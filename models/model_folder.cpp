@@ -39,16 +39,63 @@ std::string template_in(const json& from) {
   return "";
 }
 
+constexpr const char* kGeneration = "generation_config.json";
+
+/// An empty object where the folder has none.
+json generation_config(const fs::path& folder) {
+  const fs::path file = folder / kGeneration;
+  if (!fs::is_regular_file(file)) return json::object();
+  json content = read_json(file);
+  return content.is_object() ? content : json::object();
+}
+
+double penalty_of(const json& generation, const std::string& where) {
+  const auto found = generation.find("repetition_penalty");
+  if (found == generation.end() || found->is_null()) return 1;
+  const double penalty = found->is_number() ? found->get<double>() : 0;
+  if (!(penalty > 0) || !std::isfinite(penalty))
+    throw Error(where + ": repetition_penalty must be a number above 0");
+  return penalty;
+}
+
 }  // namespace
 
-TokenIds stop_tokens(const fs::path& folder, const json& config, const TokenIds& otherwise) {
-  const fs::path generation = folder / "generation_config.json";
-  if (fs::is_regular_file(generation))
-    if (const auto ids = end_tokens(read_json(generation), generation.string())) return *ids;
-  if (const auto ids = end_tokens(config, "config.json")) return *ids;
-  if (config.contains("text_config"))
-    if (const auto ids = end_tokens(config["text_config"], "text_config of config.json")) return *ids;
-  return otherwise;
+ReplyRules reply_rules(const fs::path& folder, const json& config, const TokenIds& otherwise) {
+  const json generation = generation_config(folder);
+  const std::string where = (folder / kGeneration).string();
+  ReplyRules rules{otherwise, penalty_of(generation, where)};
+  if (const auto ids = end_tokens(generation, where))
+    rules.stops = *ids;
+  else if (const auto root = end_tokens(config, "config.json"))
+    rules.stops = *root;
+  else if (config.contains("text_config"))
+    if (const auto text = end_tokens(config["text_config"], "text_config of config.json"))
+      rules.stops = *text;
+  return rules;
+}
+
+std::vector<std::string> rules_not_followed(const fs::path& folder) {
+  // with the values that change nothing
+  const std::vector<std::pair<std::string, json>> neutral = {{"num_beams", 1},
+                                                             {"no_repeat_ngram_size", 0},
+                                                             {"encoder_no_repeat_ngram_size", 0},
+                                                             {"min_length", 0},
+                                                             {"encoder_repetition_penalty", 1},
+                                                             {"guidance_scale", 1},
+                                                             {"min_new_tokens", nullptr},
+                                                             {"bad_words_ids", nullptr},
+                                                             {"suppress_tokens", nullptr},
+                                                             {"begin_suppress_tokens", nullptr},
+                                                             {"forced_bos_token_id", nullptr},
+                                                             {"forced_eos_token_id", nullptr},
+                                                             {"sequence_bias", nullptr},
+                                                             {"exponential_decay_length_penalty", nullptr}};
+  const json generation = generation_config(folder);
+  std::vector<std::string> found;
+  for (const auto& [name, value] : neutral)
+    if (generation.contains(name) && !generation[name].is_null() && generation[name] != value)
+      found.push_back(name);
+  return found;
 }
 
 std::string chat_template(const fs::path& folder) {

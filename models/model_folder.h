@@ -2,17 +2,23 @@
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
 
-#include "models/tokenizer.h"
+#include "models/reply_rules.h"
 
 // What a Hugging Face folder says beside its weights and its config.
 
 namespace hijack {
 
-/// The ids that end a reply: `eos_token_id` (one or several) of generation_config.json, else of config.json,
-/// else of its text_config, else `otherwise`.
-TokenIds stop_tokens(const std::filesystem::path& folder, const nlohmann::json& config,
-                     const TokenIds& otherwise = {});
+/// How the model replies when it is deployed as its folder says. Stops are `eos_token_id` (one or several) of
+/// generation_config.json, else of config.json, else of its text_config, else `otherwise`; the repetition
+/// penalty is that of generation_config.json. Throws Error for values that make no sense.
+ReplyRules reply_rules(const std::filesystem::path& folder, const nlohmann::json& config,
+                       const TokenIds& otherwise = {});
+
+/// What generation_config.json asks for that changes even greedy replies and is not followed: names of its
+/// fields.
+std::vector<std::string> rules_not_followed(const std::filesystem::path& folder);
 
 /// The chat template's text from chat_template.jinja, chat_template.json, processor_config.json or
 /// tokenizer_config.json, in the order of transformers; "" when there is none.

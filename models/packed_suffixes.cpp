@@ -95,9 +95,9 @@ Tensor prompt_states(const Decoder& decoder, const Prompt& prompt, const Tensor&
   tokens.blocks = {prompt.bidirectional ? static_cast<int64_t>(end) : 0};
   for (size_t t = 0; t < end; ++t) tokens.parents.push_back(static_cast<int64_t>(t) - 1);
   const KeyValues none = no_keys(decoder);
-  SharedPrefixPlan plan(none, tokens, decoder.device());
-  return decoder.blocks(embed_prompt(decoder, prompt, features, 0, end),
-                        for_decoder(positions_of(prompt, 0, end), decoder.device()), plan, layer);
+  const Tensor x = embed_prompt(decoder, prompt, features, 0, end);
+  SharedPrefixPlan plan(none, tokens, x);
+  return decoder.blocks(x, for_decoder(positions_of(prompt, 0, end), decoder.device()), plan, layer);
 }
 
 namespace {

@@ -75,8 +75,8 @@ Tensor PaliGemmaNetwork::image_features(const Tensor& pixels) const {
 
 PaliGemma::PaliGemma(std::shared_ptr<const PaliGemmaNetwork> network,
                      std::shared_ptr<const Tokenizer> tokenizer, const ImageProcessor& processor,
-                     TokenIds stops, std::string begin)
-    : ImagePromptModel(network->decoder, std::move(tokenizer), network->config.image_token, std::move(stops)),
+                     ReplyRules rules, std::string begin)
+    : ImagePromptModel(network->decoder, std::move(tokenizer), network->config.image_token, std::move(rules)),
       network_(std::move(network)),
       processor_(processor),
       begin_(std::move(begin)) {}
@@ -161,7 +161,7 @@ std::shared_ptr<const VisionLanguageModel> load_paligemma(const std::filesystem:
   // the processor adds <loc0000> ... to small tokenizers, so more tokens than embeddings are no error
   auto tokenizer = Tokenizer::from_file(folder / "tokenizer.json");
   return std::make_shared<PaliGemma>(std::move(network), std::move(tokenizer), processor,
-                                     stop_tokens(folder, root, {1}), begin_token(folder));
+                                     reply_rules(folder, root, {1}), begin_token(folder));
 }
 
 }  // namespace hijack

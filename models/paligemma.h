@@ -38,7 +38,7 @@ class PaliGemma : public ImagePromptModel {
  public:
   /// begin: the begin token's text ("<bos>").
   PaliGemma(std::shared_ptr<const PaliGemmaNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
-            const ImageProcessor& processor, TokenIds stops, std::string begin);
+            const ImageProcessor& processor, ReplyRules rules, std::string begin);
 
   std::string family() const override { return "paligemma"; }
   ImageSpec image_spec() const override;

@@ -98,12 +98,17 @@ std::string default_system(std::string_view chat_template) {
   return "";
 }
 
+namespace {
+
+std::string trimmed(const std::string& text) {
+  const char* space = " \t\n\r\f\v";
+  const size_t first = text.find_first_not_of(space);
+  return first == text.npos ? "" : text.substr(first, text.find_last_not_of(space) - first + 1);
+}
+
+}  // namespace
+
 std::string render_gemma(const Query& query) {
-  const auto trimmed = [](const std::string& text) {
-    const char* space = " \t\n\r\f\v";
-    const size_t first = text.find_first_not_of(space);
-    return first == text.npos ? "" : text.substr(first, text.find_last_not_of(space) - first + 1);
-  };
   std::string text, before = query.system.empty() ? "" : query.system + "\n\n";
   const auto turn = [&](const char* role, const std::string& content) {
     text += std::string("<start_of_turn>") + role + "\n" + trimmed(content) + "<end_of_turn>\n";
@@ -115,6 +120,28 @@ std::string render_gemma(const Query& query) {
   }
   turn("user", before + query.prompt);
   return text + "<start_of_turn>model\n";
+}
+
+std::string render_llama3(const Query& query, bool dated) {
+  // the date that the templates fall back to: a prompt must not depend on the day
+  const std::string dates = "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n";
+  std::string text;
+  const auto header = [&](const char* role) {
+    text += std::string("<|start_header_id|>") + role + "<|end_header_id|>\n\n";
+  };
+  const auto turn = [&](const char* role, const std::string& content) {
+    header(role);
+    text += content + "<|eot_id|>";
+  };
+  const std::string system = trimmed(query.system);
+  if (dated || !query.system.empty()) turn("system", (dated ? dates : "") + system);
+  for (const auto& earlier : query.earlier) {
+    turn("user", trimmed(earlier.user));
+    turn("assistant", trimmed(earlier.assistant));
+  }
+  turn("user", trimmed(query.prompt));
+  header("assistant");
+  return text;
 }
 
 std::string render_plain(const Query& query) {

@@ -29,6 +29,10 @@ std::string default_system(std::string_view chat_template);
 /// template has no system turn: a system text stands before the first user's.
 std::string render_gemma(const Query& query);
 
+/// Llama 3, without the begin token: "<|start_header_id|>user<|end_header_id|>\n\n{prompt}<|eot_id|>" and the
+/// same header for the assistant. dated: as of 3.1, a system turn that says two dates stands before all.
+std::string render_llama3(const Query& query, bool dated);
+
 /// Models without template: the texts, each on lines of its own.
 std::string render_plain(const Query& query);
 

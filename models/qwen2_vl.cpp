@@ -36,8 +36,8 @@ Qwen2VlNetwork::Qwen2VlNetwork(const Qwen2VlConfig& c, const ParameterSource& so
       decoder(std::make_shared<const Decoder>(c.text, source, "model.language_model", "lm_head")) {}
 
 Qwen2Vl::Qwen2Vl(std::shared_ptr<const Qwen2VlNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
-                 const PatchProcessor& processor, TokenIds stops, std::string system)
-    : ImagePromptModel(network->decoder, std::move(tokenizer), network->config.image_token, std::move(stops)),
+                 const PatchProcessor& processor, ReplyRules rules, std::string system)
+    : ImagePromptModel(network->decoder, std::move(tokenizer), network->config.image_token, std::move(rules)),
       network_(std::move(network)),
       processor_(processor),
       system_(std::move(system)) {}
@@ -142,7 +142,7 @@ std::shared_ptr<const VisionLanguageModel> load_qwen2_vl(const std::filesystem::
   auto tokenizer = load_tokenizer(folder, config.text.vocabulary);
   const std::string chat = known_chat_template(folder, "<|vision_start|>");
   return std::make_shared<Qwen2Vl>(std::move(network), std::move(tokenizer), processor,
-                                   stop_tokens(folder, json, {151645}),
+                                   reply_rules(folder, json, {151645}),
                                    chat.empty() ? "You are a helpful assistant." : default_system(chat));
 }
 

@@ -36,7 +36,7 @@ class Qwen2Vl : public ImagePromptModel {
  public:
   /// system: what the chat template writes as system turn where the query has none; "" for nothing.
   Qwen2Vl(std::shared_ptr<const Qwen2VlNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
-          const PatchProcessor& processor, TokenIds stops, std::string system);
+          const PatchProcessor& processor, ReplyRules rules, std::string system);
 
   std::string family() const override { return "qwen2_vl"; }
   /// Of a square photo of about 448 x 448 pixels, as far as the processor's limits allow.

@@ -98,8 +98,8 @@ Tensor Qwen2VlTower::run_block(const Block& block, const Tensor& x, const Rotary
   };
   const Tensor mixed = attention(turned(parts[0]), turned(parts[1]), split_heads(parts[2], config_.heads), {},
                                  /*causal=*/false);
-  const Tensor seen = x + block.output(merge_heads(mixed));
-  return seen + block.down(activate(config_.activation, block.up(block.norm2(seen))));
+  const Tensor seen = block.output(merge_heads(mixed)).add_(x);
+  return block.down(activate(config_.activation, block.up(block.norm2(seen)))).add_(seen);
 }
 
 Tensor Qwen2VlTower::forward(const Tensor& pixels, int64_t rows, int64_t columns) const {

@@ -107,7 +107,7 @@ std::vector<Tensor> shared_prefix_logits(const Decoder& decoder, std::span<const
     const KeyValues prefix =
         run_prefix(decoder, prompts[group.members.front()], group.prefix, features, memo);
     const PackedSuffixes packed(decoder, prompts, targets, group, features);
-    SharedPrefixPlan plan(prefix, packed.tokens, decoder.device());
+    SharedPrefixPlan plan(prefix, packed.tokens, packed.embeddings);
     const Tensor hidden = decoder.forward(packed.embeddings, packed.positions, plan).squeeze(0);
     // logits only where a target token is predicted: the last T_i tokens of each path
     std::vector<int64_t> rows, counts;

@@ -5,6 +5,7 @@
 
 #include "models/decoder.h"
 #include "models/query.h"
+#include "models/reply_rules.h"
 #include "models/tokenizer.h"
 #include "src/base/random.h"
 
@@ -53,10 +54,10 @@ std::vector<Tensor> shared_prefix_logits(const Decoder& decoder, std::span<const
                                          std::span<const TokenIds> targets, const Tensor& features,
                                          PrefixMemo* memo = nullptr);
 
-/// Replies of prompts[i], decoded together; without gradients. stops: ids that end a reply.
+/// Replies of prompts[i], decoded together; without gradients.
 std::vector<std::string> shared_prefix_generate(const Decoder& decoder, std::span<const Prompt> prompts,
                                                 const Tensor& features, const Tokenizer& tokenizer,
-                                                const TokenIds& stops, const GenerateOptions& options,
+                                                const ReplyRules& rules, const GenerateOptions& options,
                                                 PrefixMemo* memo = nullptr);
 
 }  // namespace hijack

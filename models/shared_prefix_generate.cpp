@@ -48,16 +48,31 @@ class Sampler {
 /// The replies of one group while they grow.
 class GroupDecoding {
  public:
-  GroupDecoding(const PromptGroup& group, const Tokenizer& tokenizer, const TokenIds& stops,
-                const GenerateOptions& options)
-      : group_(group),
+  GroupDecoding(std::span<const Prompt> prompts, const PromptGroup& group, const Tokenizer& tokenizer,
+                const ReplyRules& rules, const GenerateOptions& options)
+      : prompts_(prompts),
+        group_(group),
         tokenizer_(tokenizer),
-        stops_(stops),
+        rules_(rules),
         options_(options),
         ids_(group.members.size()),
         shown_(group.members.size()),
         rows_(group.members.size()) {
     std::iota(rows_.begin(), rows_.end(), size_t{0});
+  }
+
+  /// logits [N,V] of the rows, as the rules change them.
+  Tensor ruled(const Tensor& logits) const {
+    if (rules_.repetition_penalty == 1) return logits;
+    std::vector<Tensor> changed;
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      const TokenIds& prompt = prompts_[group_.members[rows_[i]]].ids;
+      std::set<TokenId> seen(prompt.begin(), prompt.end());
+      seen.insert(ids_[rows_[i]].begin(), ids_[rows_[i]].end());
+      changed.push_back(
+          penalize_repetition(logits[static_cast<int64_t>(i)], seen, rules_.repetition_penalty));
+    }
+    return at::stack(changed);
   }
 
   /// Takes the chosen tokens; returns the rows that go on.
@@ -66,7 +81,7 @@ class GroupDecoding {
     std::vector<size_t> rows;
     last_.clear();
     for (size_t i = 0; i < rows_.size(); ++i) {
-      if (std::find(stops_.begin(), stops_.end(), chosen[i]) != stops_.end()) continue;
+      if (std::find(rules_.stops.begin(), rules_.stops.end(), chosen[i]) != rules_.stops.end()) continue;
       ids_[rows_[i]].push_back(chosen[i]);
       stream(rows_[i]);
       if (static_cast<int64_t>(ids_[rows_[i]].size()) >= options_.max_new_tokens) continue;
@@ -99,9 +114,10 @@ class GroupDecoding {
     shown = now.size();
   }
 
+  std::span<const Prompt> prompts_;
   const PromptGroup& group_;
   const Tokenizer& tokenizer_;
-  const TokenIds& stops_;
+  const ReplyRules& rules_;
   const GenerateOptions& options_;
   std::vector<TokenIds> ids_;
   std::vector<size_t> shown_;
@@ -113,7 +129,7 @@ class GroupDecoding {
 
 std::vector<std::string> shared_prefix_generate(const Decoder& decoder, std::span<const Prompt> prompts,
                                                 const Tensor& features, const Tokenizer& tokenizer,
-                                                const TokenIds& stops, const GenerateOptions& options,
+                                                const ReplyRules& rules, const GenerateOptions& options,
                                                 PrefixMemo* memo) {
   const at::NoGradGuard no_gradients;
   std::vector<std::string> replies(prompts.size());
@@ -123,7 +139,7 @@ std::vector<std::string> shared_prefix_generate(const Decoder& decoder, std::spa
     const KeyValues prefix =
         run_prefix(decoder, prompts[group.members.front()], group.prefix, features, memo);
     const PackedSuffixes packed(decoder, prompts, {}, group, features);
-    SharedPrefixPlan prefill(prefix, packed.tokens, decoder.device());
+    SharedPrefixPlan prefill(prefix, packed.tokens, packed.embeddings);
     const Tensor hidden = decoder.forward(packed.embeddings, packed.positions, prefill).squeeze(0);
     std::vector<int64_t> ends, next;
     size_t longest = 0;
@@ -138,10 +154,11 @@ std::vector<std::string> shared_prefix_generate(const Decoder& decoder, std::spa
     const int64_t room = std::min(options.max_new_tokens, decoder.config().max_positions - filled);
     CachePlan cache(prefix, prefill.kept(), packed.paths, next, std::max<int64_t>(room, 1));
     Sampler sampler(options, group.members);
-    GroupDecoding decoding(group, tokenizer, stops, options);
+    GroupDecoding decoding(prompts, group, tokenizer, rules, options);
     for (int64_t step = 0; !options.stop.stop_requested(); ++step) {
       const size_t before = decoding.rows().size();
-      const auto on = decoding.accept(sampler.next(decoder.logits(last), decoding.rows()));
+      const Tensor logits = decoding.ruled(decoder.logits(last));
+      const auto on = decoding.accept(sampler.next(logits, decoding.rows()));
       if (on.empty() || step >= room) break;
       if (on.size() < before) cache.keep(ids_tensor(on, decoder.device()));
       const Tensor x = decoder.embed(ids_tensor(decoding.last(), decoder.device())).unsqueeze(1);

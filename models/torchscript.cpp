@@ -69,8 +69,8 @@ std::string ScriptPrompt::render(const Query& query, bool with_image) const {
 TorchScriptTower::TorchScriptTower(std::shared_ptr<const Decoder> decoder,
                                    std::shared_ptr<const Tokenizer> tokenizer,
                                    std::shared_ptr<const ScriptModule> tower, const ImageProcessor& processor,
-                                   ScriptPrompt prompt, TokenId image_token, TokenIds stops)
-    : ImagePromptModel(std::move(decoder), std::move(tokenizer), image_token, std::move(stops)),
+                                   ScriptPrompt prompt, TokenId image_token, ReplyRules rules)
+    : ImagePromptModel(std::move(decoder), std::move(tokenizer), image_token, std::move(rules)),
       tower_(std::move(tower)),
       processor_(processor),
       prompt_(std::move(prompt)) {
@@ -146,7 +146,7 @@ std::shared_ptr<const LanguageModel> TorchScriptModel::language_model() const {
 }
 
 TokenIds TorchScriptModel::end_of_reply() const {
-  return settings_.stops.empty() ? TokenIds{} : TokenIds{settings_.stops.front()};
+  return settings_.rules.stops.empty() ? TokenIds{} : TokenIds{settings_.rules.stops.front()};
 }
 
 TokenIds TorchScriptModel::input_ids(const Pixels&, const Query& query) const {
@@ -187,8 +187,11 @@ std::string TorchScriptModel::reply(const Pixels& pixels, size_t index, const Qu
   std::string text;
   while (static_cast<int64_t>(said.size()) < options.max_new_tokens && !options.stop.stop_requested() &&
          static_cast<int64_t>(ids.size()) < settings_.max_positions) {
-    const TokenId next = logits(pixels.values, ids)[-1].argmax().item<int64_t>();
-    if (std::find(settings_.stops.begin(), settings_.stops.end(), next) != settings_.stops.end()) break;
+    const Tensor ruled = penalize_repetition(logits(pixels.values, ids)[-1], {ids.begin(), ids.end()},
+                                             settings_.rules.repetition_penalty);
+    const TokenId next = ruled.argmax().item<int64_t>();
+    const TokenIds& stops = settings_.rules.stops;
+    if (std::find(stops.begin(), stops.end(), next) != stops.end()) break;
     ids.push_back(next);
     // padded vocabularies: the head has rows that no token stands for; they print as nothing
     if (next < tokenizer_->vocabulary_size()) said.push_back(next);
@@ -254,7 +257,7 @@ std::shared_ptr<const VisionLanguageModel> load_torchscript(const std::filesyste
   const ScriptPrompt prompt = read_prompt(read);
   const ImageProcessor processor = ImageProcessor::from_folder(folder);
   auto script = std::make_shared<const ScriptModule>(inside(folder, read.text("script", {})), device);
-  const TokenIds stops = stop_tokens(folder, config);
+  const ReplyRules rules = reply_rules(folder, config);
   std::shared_ptr<const Decoder> decoder;
   if (read.has("decoder")) decoder = read_decoder(inside(folder, read.text("decoder", {})), device, dtype);
   auto tokenizer = decoder ? load_tokenizer(folder, decoder->config().vocabulary)
@@ -264,9 +267,9 @@ std::shared_ptr<const VisionLanguageModel> load_torchscript(const std::filesyste
     throw Error(folder.string() + ": tokenizer.json does not have the image token " + prompt.image_token);
   if (decoder)
     return std::make_shared<TorchScriptTower>(std::move(decoder), std::move(tokenizer), std::move(script),
-                                              processor, prompt, *image_token, stops);
+                                              processor, prompt, *image_token, rules);
   const TorchScriptModel::Settings settings{prompt, *image_token, read.integer("image_tokens", {}),
-                                            read.integer("max_position_embeddings", 2048), stops};
+                                            read.integer("max_position_embeddings", 2048), rules};
   return std::make_shared<TorchScriptModel>(std::move(script), std::move(tokenizer), processor, settings);
 }
 

@@ -40,7 +40,7 @@ class TorchScriptTower : public ImagePromptModel {
  public:
   TorchScriptTower(std::shared_ptr<const Decoder> decoder, std::shared_ptr<const Tokenizer> tokenizer,
                    std::shared_ptr<const ScriptModule> tower, const ImageProcessor& processor,
-                   ScriptPrompt prompt, TokenId image_token, TokenIds stops);
+                   ScriptPrompt prompt, TokenId image_token, ReplyRules rules);
 
   std::string family() const override { return "torchscript"; }
   ImageSpec image_spec() const override;
@@ -70,7 +70,7 @@ class TorchScriptModel : public VisionLanguageModel {
     TokenId image_token = 0;
     int64_t image_tokens = 0;
     int64_t max_positions = 2048;
-    TokenIds stops;
+    ReplyRules rules;
   };
   TorchScriptModel(std::shared_ptr<const ScriptModule> script, std::shared_ptr<const Tokenizer> tokenizer,
                    const ImageProcessor& processor, Settings settings);

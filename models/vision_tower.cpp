@@ -95,8 +95,8 @@ Tensor VisionTower::run_block(const Block& block, const Tensor& x) const {
   const auto heads = [&](const Linear& part) { return split_heads(part(normed), config_.heads); };
   const Tensor mixed =
       attention(heads(block.query), heads(block.key), heads(block.value), {}, /*causal=*/false);
-  const Tensor seen = x + block.output(merge_heads(mixed));
-  return seen + block.down(activate(config_.activation, block.up(block.norm2(seen))));
+  const Tensor seen = block.output(merge_heads(mixed)).add_(x);
+  return block.down(activate(config_.activation, block.up(block.norm2(seen)))).add_(seen);
 }
 
 int64_t VisionTower::block_bytes(const Tensor& x) const {

@@ -1,5 +1,9 @@
 #include "src/base/process_memory.h"
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 namespace hijack {
 namespace {
 
@@ -28,6 +32,13 @@ ProcessMemory process_memory() {
 
 void reset_peak_memory() {
   std::ofstream("/proc/self/clear_refs") << "5";
+}
+
+void keep_freed_memory() {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_THRESHOLD, 8 << 20);  // larger ones would leave holes that nothing fits
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
 }
 
 int64_t available_memory() {

@@ -1,6 +1,7 @@
 #include <iostream>
 
 #include "models/memory_estimate.h"
+#include "models/model_folder.h"
 #include "models/preprocess/processor_config.h"
 #include "models/safetensors.h"
 #include "src/base/error.h"
@@ -153,6 +154,12 @@ int inspect(const ModelsArguments& arguments) {
       for (auto& row : text_only ? text_model_rows(folder) : image_model_rows(folder, stored))
         rows.push_back(std::move(row));
     });
+  std::string ignored;
+  note(problems, [&] {
+    for (const std::string& rule : rules_not_followed(folder))
+      ignored += (ignored.empty() ? "" : ", ") + rule;
+  });
+  if (!ignored.empty()) rows.emplace_back("not followed", ignored + " of generation_config.json");
   rows.emplace_back("supported", problems.empty() ? "yes" : "no");
   for (const std::string& problem : problems) rows.emplace_back("problem", problem);
   for (const auto& [name, value] : rows)

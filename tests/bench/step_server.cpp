@@ -215,6 +215,7 @@ int serve(std::span<char*> arguments) {
 }  // namespace hijack
 
 int main(int argc, char** argv) {
+  hijack::keep_freed_memory();
   try {
     return hijack::serve(std::span(argv + 1, static_cast<size_t>(argc - 1)));
   } catch (const std::exception& error) {

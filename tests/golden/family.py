@@ -114,7 +114,8 @@ def reply_of(model, tokenizer, inputs, stop, image_token=None, length=12):
     prompt = inputs["input_ids"].shape[1]
     with torch.no_grad():
         out = model.generate(**inputs, max_new_tokens=length, do_sample=False, output_scores=True,
-                             return_dict_in_generate=True, pad_token_id=stop, eos_token_id=stop)
+                             return_dict_in_generate=True, pad_token_id=stop[0] if isinstance(stop, list) else stop,
+                             eos_token_id=stop)
     ids = out.sequences[0, prompt:].tolist()
     margins = [float(s[0].topk(2).values.diff().abs()) for s in out.scores]
     if min(margins) < 5e-3 or image_token in ids:

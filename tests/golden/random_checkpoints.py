@@ -195,6 +195,8 @@ def old_spelling(config):
 def save_model(folder, model, draw, names=HUB_NAMES):
     """save_pretrained of transformers 5, or the hub's layout."""
     layout = draw.choice(["current", "current_bf16", "hub", "hub", "middle"])
+    if draw.random() < 0.3:
+        model.generation_config.repetition_penalty = draw.choice([1.05, 1.2, 1.5])
     end = model.generation_config.eos_token_id
     if isinstance(end, int) and draw.random() < 0.4:
         model.generation_config.eos_token_id = [end, draw.randint(3, 40)]
@@ -210,8 +212,9 @@ def save_model(folder, model, draw, names=HUB_NAMES):
     config["torch_dtype"], config["transformers_version"] = "bfloat16", "4.45.0"
     write(folder / "config.json", config)
     if draw.random() < 0.7:
-        write(folder / "generation_config.json", {"_from_model_config": True, "transformers_version": "4.45.0",
-                                                  "eos_token_id": model.generation_config.eos_token_id})
+        rules = {name: getattr(model.generation_config, name) for name in ("eos_token_id", "repetition_penalty")}
+        write(folder / "generation_config.json",
+              {"_from_model_config": True, "transformers_version": "4.45.0", **drop_defaults(rules, {"repetition_penalty": None})})
     tied = model.config.tie_word_embeddings
     tensors = {}
     for name, value in model.state_dict().items():

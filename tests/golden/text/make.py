@@ -6,6 +6,7 @@
 llama  base model without chat template, grouped-query attention, untied head, fp32
 qwen2  ChatML with a default system text, tied head, bf16
 gemma  Gemma's turns, <bos> from the template, bf16
+llama3 the headers of Llama 3.1 with its dates, two end tokens and a repetition penalty in generation_config.json, bf16
 expected.json: per text, the negative log-likelihood of each token of the user's text but the first, and the reply.
 """
 import json
@@ -31,6 +32,17 @@ GEMMA = (
     "{% for message in messages %}{% if (message['role'] == 'assistant') %}{% set role = 'model' %}{% else %}"
     "{% set role = message['role'] %}{% endif %}{{ '<start_of_turn>' + role + '\\n' + message['content'] | trim + "
     "'<end_of_turn>\\n' }}{% endfor %}{% if add_generation_prompt %}{{'<start_of_turn>model\\n'}}{% endif %}")
+
+# of Llama 3.1, without its branches for tools
+LLAMA3 = (
+    "{{- bos_token }}{%- if not date_string is defined %}{%- set date_string = '26 Jul 2024' %}{%- endif %}"
+    "{%- if messages[0]['role'] == 'system' %}{%- set system_message = messages[0]['content']|trim %}"
+    "{%- set messages = messages[1:] %}{%- else %}{%- set system_message = '' %}{%- endif %}"
+    "{{- '<|start_header_id|>system<|end_header_id|>\n\n' }}{{- 'Cutting Knowledge Date: December 2023\n' }}"
+    "{{- 'Today Date: ' + date_string + '\n\n' }}{{- system_message }}{{- '<|eot_id|>' }}"
+    "{%- for message in messages %}{{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n' + "
+    "message['content'] | trim + '<|eot_id|>' }}{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{%- endif %}")
 
 
 def expect(folder, model, fast, stop, template):
@@ -88,6 +100,18 @@ def make_qwen2(folder, seed):
     make(folder, Qwen2ForCausalLM(config), seed, tokenizer, {"eos_token": "<|im_end|>"}, CHATML, torch.bfloat16)
 
 
+def make_llama3(folder, seed):
+    special = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
+    tokenizer = family.bytelevel_tokenizer(300, special)
+    begin, end, turn = (tokenizer.token_to_id(special[i]) for i in (0, 1, 4))
+    config = LlamaConfig(hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
+                         num_key_value_heads=2, vocab_size=304, max_position_embeddings=256, bos_token_id=begin,
+                         eos_token_id=[end, turn], tie_word_embeddings=True)
+    model = LlamaForCausalLM(config)
+    model.generation_config.repetition_penalty = 1.3
+    make(folder, model, seed, tokenizer, {"bos_token": special[0], "eos_token": special[4]}, LLAMA3, torch.bfloat16)
+
+
 def make_gemma(folder, seed):
     tokenizer = family.gemma_tokenizer(310, ["<start_of_turn>", "<end_of_turn>"])
     config = GemmaConfig(hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
@@ -97,4 +121,4 @@ def make_gemma(folder, seed):
 
 
 if __name__ == "__main__":
-    family.make_all(HERE, [make_llama, make_qwen2, make_gemma])
+    family.make_all(HERE, [make_llama, make_qwen2, make_gemma, make_llama3])
