@@ -81,9 +81,11 @@ class GroupDecoding {
     std::vector<size_t> rows;
     last_.clear();
     for (size_t i = 0; i < rows_.size(); ++i) {
-      if (std::find(rules_.stops.begin(), rules_.stops.end(), chosen[i]) != rules_.stops.end()) continue;
+      const TokenIds& stops = rules_.stops;
       ids_[rows_[i]].push_back(chosen[i]);
       stream(rows_[i]);
+      // the stop belongs to the reply, as in transformers; it is not seen in the text if it is a special token
+      if (std::find(stops.begin(), stops.end(), chosen[i]) != stops.end()) continue;
       if (static_cast<int64_t>(ids_[rows_[i]].size()) >= options_.max_new_tokens) continue;
       on.push_back(static_cast<int64_t>(i));
       rows.push_back(rows_[i]);

@@ -191,7 +191,6 @@ std::string TorchScriptModel::reply(const Pixels& pixels, size_t index, const Qu
                                              settings_.rules.repetition_penalty);
     const TokenId next = ruled.argmax().item<int64_t>();
     const TokenIds& stops = settings_.rules.stops;
-    if (std::find(stops.begin(), stops.end(), next) != stops.end()) break;
     ids.push_back(next);
     // padded vocabularies: the head has rows that no token stands for; they print as nothing
     if (next < tokenizer_->vocabulary_size()) said.push_back(next);
@@ -200,6 +199,7 @@ std::string TorchScriptModel::reply(const Pixels& pixels, size_t index, const Qu
     if (options.on_text && now.size() > text.size() && !now.ends_with("\xEF\xBF\xBD"))
       options.on_text(index, std::string_view(now).substr(text.size()));
     if (!now.ends_with("\xEF\xBF\xBD")) text = std::move(now);
+    if (std::find(stops.begin(), stops.end(), next) != stops.end()) break;
   }
   return tokenizer_->decode(said, /*skip_special_tokens=*/true);
 }
