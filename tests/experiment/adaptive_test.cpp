@@ -10,8 +10,7 @@
 #include "src/experiment/evaluate.h"
 #include "src/experiment/report/aggregate.h"
 #include "src/experiment/shown_images.h"
-#include "tests/support/temporary_folder.h"
-#include "tests/support/toy_model.h"
+#include "tests/support/toy_runs.h"
 
 namespace hijack {
 namespace {
@@ -118,27 +117,12 @@ TEST(Handles, SayWhatAnAdaptiveAttackCanWorkOn) {
   EXPECT_EQ(handles({made("safety_prompt")}), "image text");
 }
 
-class Adaptive : public ::testing::Test {
+class Adaptive : public ToyRuns {
  protected:
   Adaptive() {
-    fs::create_directories(root() / "model");
-    save_png(toy_image(), root() / "photo.png");
-    std::string lines;
-    const auto contexts = toy_contexts(40);
-    for (size_t i = 0; i < contexts.size(); ++i) {
-      const char* split = i < 6 ? "train" : i < 9 ? "validation" : i < 14 ? "test" : "calibration";
-      lines += json({{"prompt", contexts[i].prompt}, {"split", split}}).dump() + "\n";
-    }
-    write_file(root() / "contexts.jsonl", lines);
-    config_.images = {(root() / "photo.png").string()};
-    config_.model = (root() / "model").string();
-    config_.contexts = (root() / "contexts.jsonl").string();
-    config_.behavior = {"string", "I was hijacked"};
     config_.constraint.name = "box";
     config_.optimizer.steps = 40;
-    config_.batch = 4;
     config_.validate_every = 10;
-    config_.stop_at = 2;
     evaluate_.defense.defenses = {"median:size=5", "perplexity"};
     evaluate_.defense.adaptive = true;
     evaluate_.utility = 2;
@@ -146,34 +130,8 @@ class Adaptive : public ::testing::Test {
     evaluate_.suffix.steps = 2;
     evaluate_.suffix.candidates = 4;
   }
-  const fs::path& root() const { return folder_.path(); }
-  ModelSource models() const {
-    return [model = model_](const AttackConfig&) { return model; };
-  }
-  RunRecord finished(const std::string& name) {
-    RunFolder folder = begin_run(root() / name, "attack", plan_trials(config_), models());
-    EXPECT_TRUE(run_trials(folder, {}, models()));
-    return read_run(root() / name);
-  }
-  /// Rows without times, in the order of the file.
-  std::string essence(const std::string& name) {
-    const RunRecord run = read_run(root() / name);
-    std::string all;
-    for (TrialRow row : run.trials) {
-      row.seconds = row.seconds_per_step = 0;
-      all += to_json(row).dump() + sha256_file(run.folder / row.image_file) + "\n";
-    }
-    for (ReplyRow row : run.replies) {
-      row.seconds = 0;
-      all += to_json(row).dump() + "\n";
-    }
-    return all;
-  }
 
-  testing::TemporaryFolder folder_;
-  AttackConfig config_;
   EvaluateConfig evaluate_;
-  std::shared_ptr<const VisionLanguageModel> model_ = std::make_shared<ToyModel>();
 };
 
 TEST_F(Adaptive, EvaluateMakesTheAttackAgainThroughEachDefense) {
