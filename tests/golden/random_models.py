@@ -11,7 +11,8 @@ from transformers import (AutoConfig, AutoModelForImageTextToText, CLIPVisionCon
                           SiglipVisionConfig, SmolVLMConfig)
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "samples")]
+import compare_with_transformers as compare  # noqa: E402
 import family  # noqa: E402
 
 
