@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "models/model_folder.h"
 #include "models/safetensors.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
@@ -73,6 +74,22 @@ TEST_F(LoadModel, MissingProcessor) {
 TEST_F(LoadModel, AnotherChatTemplateIsRefused) {
   write_file(folder_ / "chat_template.jinja", "{% for message in messages %}[INST]{% endfor %}");
   EXPECT_SAYS(why_not(), "chat template");
+}
+
+TEST_F(LoadModel, RulesForReplies) {
+  const auto write = [&](const nlohmann::json& rules) {
+    write_file(folder_ / "generation_config.json", rules.dump());
+  };
+  for (const nlohmann::json& bad : {nlohmann::json(0), nlohmann::json(-1.5), nlohmann::json("much")}) {
+    write({{"repetition_penalty", bad}});
+    EXPECT_SAYS(why_not(), "repetition_penalty must be a number above 0");
+  }
+  write({{"repetition_penalty", 1.3}, {"eos_token_id", {2, 5}}, {"num_beams", 1}, {"min_length", 3}});
+  EXPECT_EQ(why_not(), "loaded");
+  const ReplyRules rules = reply_rules(folder_, nlohmann::json::object());
+  EXPECT_EQ(rules.stops, (TokenIds{2, 5}));
+  EXPECT_EQ(rules.repetition_penalty, 1.3);
+  EXPECT_EQ(rules_not_followed(folder_), std::vector<std::string>{"min_length"});  // one beam changes nothing
 }
 
 TEST_F(LoadModel, ProjectorOfTheFirstLlava) {
