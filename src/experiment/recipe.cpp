@@ -114,42 +114,42 @@ std::string row_name(const report::Setting& setting, const Recipe& recipe) {
   return report::short_constraint(setting.constraint) + (usual ? "" : ", " + setting.optimizer);
 }
 
-/// A row for each constraint, a column for each behavior; at the end the controls. The clean image is the
-/// same in all rows and is shown for one of them; the noise is pooled over the rows.
+/// Success, and that of the noise control where it has any.
+std::string beside_noise(const report::Setting& setting) {
+  const Tally noise = report::tally_of(setting.controls, "noise");
+  const std::string success = shown(setting.success, "test");
+  return noise.exact ? success + ", noise " + report::percent(report::Rate{noise.exact, noise.n}.value())
+                     : success;
+}
+
+/// A row for each constraint, a column for each behavior; at the end the clean image, which is the same in
+/// all rows and is shown for one of them.
 Table behavior_columns(const Recipe& recipe, const std::vector<report::Setting>& settings) {
   std::vector<std::string> behaviors, rows;
   for (const TrialPlan& plan : recipe.plans) add_once(behaviors, plan.config.behavior.name);
   for (const report::Setting& setting : settings) add_once(rows, row_name(setting, recipe));
-  Table table(rows.size() + 3);
+  Table table(rows.size() + 2);
   table[0] = {"constraint"};
   for (size_t row = 0; row < rows.size(); ++row) table[row + 1] = {rows[row]};
+  table.back() = {"clean image"};
   std::vector<std::vector<double>> seconds(rows.size());
-  std::vector<std::string>&clean = table[rows.size() + 1], &noise = table[rows.size() + 2];
-  clean = {"clean image"};
-  noise = {"random noise, all rows"};
   for (const std::string& behavior : behaviors) {
     table[0].push_back(behavior);
     for (auto& row : table)
       if (row.size() < table[0].size()) row.push_back("–");
-    report::Rate pooled;
     for (const report::Setting& setting : settings) {
       if (setting.behavior != behavior) continue;
       const auto found = std::find(rows.begin(), rows.end(), row_name(setting, recipe));
       const auto row = static_cast<size_t>(found - rows.begin());
-      table[row + 1].back() = shown(setting.success, "test");
+      table[row + 1].back() = beside_noise(setting);
       seconds[row].push_back(setting.seconds_per_step);
-      clean.back() = shown(setting.controls, "clean");
-      const Tally tally = report::tally_of(setting.controls, "noise");
-      pooled.successes += tally.exact;
-      pooled.n += tally.n;
+      table.back().back() = shown(setting.controls, "clean");
     }
-    noise.back() = shown(pooled);
   }
   table[0].push_back("s/step");
   for (size_t row = 0; row < rows.size(); ++row)
     table[row + 1].push_back(report::decimal(median(seconds[row])));
-  clean.push_back("–");
-  noise.push_back("–");
+  table.back().push_back("–");
   return table;
 }
 

@@ -78,15 +78,17 @@ TEST(Recipes, ATableMayHaveAColumnForEachBehavior) {
   EXPECT_EQ(table.at(0),
             (std::vector<std::string>{"constraint", run.trials[0].behavior, "verbose", "s/step"}));
   for (const auto& row : table) EXPECT_EQ(row.size(), 4u);
-  ASSERT_EQ(table.size(), 6u);  // also: clean, noise
+  ASSERT_EQ(table.size(), 5u);
   EXPECT_EQ(table[1][0], "linf 8/255");
   EXPECT_NE(table[1][1].find('%'), std::string::npos);
   EXPECT_EQ(table[1][2], "–");
   EXPECT_EQ(table[2][0], "l2 3.04, square");  // 3.04 before 12.2
   EXPECT_EQ(table[3][0], "l2 12.2, square");
   EXPECT_NE(table[3][2].find('%'), std::string::npos);
+  EXPECT_EQ(table[3][2].find("noise"), std::string::npos);
   EXPECT_EQ(table[4][0], "clean image");
-  EXPECT_NE(table[5][1].find('%'), std::string::npos);
+  for (TrialRow& trial : run.trials) trial.controls["noise"] = {.n = 4, .exact = 1, .contained = 1};
+  EXPECT_NE(recipe_tables(recipe, run).at(0)[3][2].find(", noise 25%"), std::string::npos);
 }
 
 TEST(Recipes, BadOnesAreRefused) {
