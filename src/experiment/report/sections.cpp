@@ -135,6 +135,8 @@ std::string header(const std::vector<RunRecord>& runs, const std::vector<Flag>& 
 std::string threat_model(const std::vector<RunRecord>& runs) {
   const std::vector<TrialRef> trials = all_trials(runs);
   const auto goal = [](const TrialRow& row) {
+    if (row.behavior == "untargeted") return std::string("untargeted: another reply than to the clean image");
+    if (row.behavior == "verbose") return std::string("verbose: twice the words of the clean reply or more");
     return html(row.behavior) + ": <q>" + html(row.target, 200) + "</q>";
   };
   const auto constraint = [](const TrialRow& row) { return html(short_constraint(row.constraint)); };
