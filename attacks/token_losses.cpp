@@ -4,7 +4,7 @@ namespace hijack {
 namespace {
 
 Tensor at_least_float(const std::vector<Tensor>& logits) {
-  const Tensor all = at::cat(logits);  // [sum T_i, V]
+  const Tensor all = logits.size() == 1 ? logits[0] : at::cat(logits);  // [sum T_i, V]
   return all.to(at::promote_types(all.scalar_type(), at::kFloat));
 }
 
@@ -23,11 +23,34 @@ Tensor token_index(const std::vector<TokenIds>& targets, const Tensor& like) {
   return at::tensor(ids, at::kLong).to(like.device()).unsqueeze(1);  // [sum T_i, 1]
 }
 
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// scores [T,V], index [T,1] -> -log softmax at the index, [T]. Keeps the scores, which are there anyway, and
+/// no second matrix of their size: the loss comes when a step holds the most memory.
+struct NegativeLogLikelihood : torch::autograd::Function<NegativeLogLikelihood> {
+  static Tensor forward(AutogradContext* context, const Tensor& scores, const Tensor& index) {
+    context->save_for_backward({scores, index});
+    return -scores.log_softmax(-1).gather(1, index).squeeze(1);
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const Tensor &scores = saved[0], &index = saved[1], gradient = gradients[0].unsqueeze(1);
+    Tensor back = scores.log_softmax(-1).exp_().mul_(gradient);
+    return {back.scatter_add_(1, index, -gradient), Tensor()};
+  }
+};
+
 }  // namespace
 
 Tensor mean_cross_entropy(const std::vector<Tensor>& logits, const std::vector<TokenIds>& targets) {
-  const Tensor scores = at_least_float(logits).log_softmax(-1);
-  return mean_of_means(-scores.gather(1, token_index(targets, scores)).squeeze(1), logits);
+  std::vector<Tensor> losses;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    const Tensor scores = at_least_float({logits[i]});
+    losses.push_back(NegativeLogLikelihood::apply(scores, token_index({targets[i]}, scores)));
+  }
+  return mean_of_means(at::cat(losses), logits);
 }
 
 Tensor mean_margin(const std::vector<Tensor>& logits, const std::vector<TokenIds>& targets, double margin) {

@@ -1,8 +1,6 @@
 #include "src/base/process_memory.h"
 
-#if defined(__GLIBC__)
-#include <malloc.h>
-#endif
+#include "src/base/memory_pool.h"
 
 namespace hijack {
 namespace {
@@ -34,19 +32,12 @@ void reset_peak_memory() {
   std::ofstream("/proc/self/clear_refs") << "5";
 }
 
-void keep_freed_memory() {
-#if defined(__GLIBC__)
-  mallopt(M_MMAP_THRESHOLD, 8 << 20);  // larger ones would leave holes that nothing fits
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
-#endif
-}
-
 int64_t available_memory() {
   int64_t available = kilobyte_field("/proc/meminfo", "MemAvailable");
   const int64_t limit = number_in("/sys/fs/cgroup/memory.max");
   const int64_t used = number_in("/sys/fs/cgroup/memory.current");
   if (limit >= 0 && used >= 0) available = std::min(available, std::max<int64_t>(limit - used, 0));
-  return available;
+  return available > 0 ? available + waiting_tensor_memory() : available;
 }
 
 }  // namespace hijack

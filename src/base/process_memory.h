@@ -14,13 +14,8 @@ ProcessMemory process_memory();
 /// Lets `peak` start again from what is resident now.
 void reset_peak_memory();
 
-/// For programs that take the same large buffers again and again: what is freed stays with the process, up to
-/// a gigabyte (but buffers of 8 MB and more, which would leave holes), instead of being given back and
-/// cleared anew by the system at every step. No effect outside of glibc.
-void keep_freed_memory();
-
 /// Bytes that can still be had without swapping: of the machine, or of the control group where that allows
-/// less. 0 where the system does not say.
+/// less; with what waits in this process's pool of tensor memory. 0 where the system does not say.
 int64_t available_memory();
 
 }  // namespace hijack

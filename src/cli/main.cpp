@@ -8,7 +8,7 @@
 
 #include "src/base/error.h"
 #include "src/base/nearest.h"
-#include "src/base/process_memory.h"
+#include "src/base/memory_pool.h"
 #include "src/cli/commands.h"
 #include "src/cli/log.h"
 #include "src/experiment/manifest.h"
@@ -93,6 +93,6 @@ int guarded(int argc, char** argv) {
 }  // namespace hijack::cli
 
 int main(int argc, char** argv) {
-  hijack::keep_freed_memory();
+  hijack::pool_tensor_memory();
   return hijack::cli::guarded(argc, argv);
 }

@@ -13,6 +13,7 @@
 #include "src/base/differentiable_jpeg.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
+#include "src/base/random.h"
 #include "tests/support/finite_difference.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/toy_model.h"
@@ -144,6 +145,21 @@ TEST(Objective, PromptMatchingIsZeroOnlyForTheInstructedModel) {
   // the same logits on both sides
   const std::vector<Tensor> logits = {at::randn({3, 5}), at::randn({2, 5})};
   EXPECT_NEAR(mean_divergence(logits, logits).item<double>(), 0, 1e-6);
+}
+
+TEST(Objective, CrossEntropyIsTheMeanOverContextsOfTheMeanOverTokens) {
+  const Tensor rows = Random(3).normal_tensor({4, 6}).to(at::kDouble);
+  const std::vector<TokenIds> targets = {{5, 0, 2}, {4}};
+  const auto own = [&](const Tensor& x) {
+    return mean_cross_entropy(x.split_with_sizes({3, 1}, 0), targets);
+  };
+  const auto plain = [&](const Tensor& x) {
+    const Tensor first = at::cross_entropy_loss(x.narrow(0, 0, 3), at::tensor(targets[0], at::kLong));
+    return (first + at::cross_entropy_loss(x.narrow(0, 3, 1), at::tensor(targets[1], at::kLong))) / 2;
+  };
+  EXPECT_NEAR(own(rows).item<double>(), plain(rows).item<double>(), 1e-12);
+  EXPECT_LT(worst_gradient_error(own, rows), 1e-7);
+  EXPECT_LT(worst_gradient_error([&](const Tensor& x) { return own(x).square(); }, rows), 1e-7);
 }
 
 TEST(Objective, MarginIsZeroOnceEveryTokenLeads) {

@@ -20,6 +20,7 @@
 #include "models/recompute.h"
 #include "models/safetensors.h"
 #include "src/base/error.h"
+#include "src/base/memory_pool.h"
 #include "src/base/process_memory.h"
 #include "src/base/profile.h"
 
@@ -215,7 +216,7 @@ int serve(std::span<char*> arguments) {
 }  // namespace hijack
 
 int main(int argc, char** argv) {
-  hijack::keep_freed_memory();
+  hijack::pool_tensor_memory();
   try {
     return hijack::serve(std::span(argv + 1, static_cast<size_t>(argc - 1)));
   } catch (const std::exception& error) {
