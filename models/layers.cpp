@@ -70,8 +70,12 @@ bool is_narrow(at::ScalarType type) {
 at::ScalarType compute_dtype(at::ScalarType stored, at::Device device) {
   if (!device.is_cpu() || !is_narrow(stored)) return stored;
 #if defined(__x86_64__)
-  const bool fast =
-      stored == at::kBFloat16 ? __builtin_cpu_supports("avx512bf16") : __builtin_cpu_supports("avx512fp16");
+#if defined(__clang__) && __clang_major__ < 18
+  const bool fast_half = false;  // does not know the name
+#else
+  const bool fast_half = __builtin_cpu_supports("avx512fp16");
+#endif
+  const bool fast = stored == at::kBFloat16 ? __builtin_cpu_supports("avx512bf16") : fast_half;
   return fast ? stored : at::kFloat;
 #else
   return stored;
