@@ -3,6 +3,7 @@
 image tokens and the number of images.
 
     python tests/bench/growth.py [--model pocket] [--threads 1] [--steps 3] [--rows FILE] [--sweep contexts,target]
+                                 [--set contexts=1]
 
 Each row of the file holds a setting, median processor seconds per step and thread, peak memory while stepping, the
 multiply-adds that the step needs at least, and the rate of a large matrix product measured beside it. growth_plot draws
@@ -64,10 +65,19 @@ def measure(args, folder, setting):
             "multiply_adds_per_second": median(rates, "multiply_adds_per_cpu_second")}
 
 
+def setting_of(text):
+    name, value = text.split("=")
+    if name not in USUAL:
+        raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(USUAL)}")
+    return name, int(value)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="pocket")
     parser.add_argument("--sweep", type=lambda text: text.split(","), default=["contexts", "target", "prompt"])
+    parser.add_argument("--set", type=setting_of, action="append", default=[], metavar="NAME=NUMBER",
+                        help="what a sweep of something else holds fixed")
     parser.add_argument("--most", type=int, default=1 << 30, help="leave out larger values")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--steps", type=int, default=3)
@@ -82,7 +92,7 @@ def main():
         for value in SWEEPS[sweep]:
             if value > args.most:
                 continue
-            row = {"sweep": sweep, **measure(args, folder, {**USUAL, sweep: value})}
+            row = {"sweep": sweep, **measure(args, folder, {**USUAL, **dict(args.set), sweep: value})}
             print(f"{sweep} {value}: {row['seconds']:.3f} s, {row['peak_bytes'] / 1e9:.2f} GB", flush=True)
             with open(args.rows, "a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")

@@ -73,27 +73,31 @@ struct Sweep {
 constexpr Sweep kSweeps[] = {
     {"contexts", "contexts", "contexts B",
      "The tower and the prefix are paid once, however many contexts there are; each context adds its own "
-     "suffix "
-     "(prompt after the image, and target) through the decoder and its target's logits. A loop that repeats "
-     "the "
-     "image for every context pays the left end of the curve B times."},
+     "suffix (prompt after the image, and target) through the decoder and its target's logits. A loop that "
+     "repeats the image for every context pays the left end of the curve B times."},
     {"target", "target", "target tokens",
      "Each target token is one more token of every suffix and one more row of logits, over the whole "
      "vocabulary."},
     {"prompt", "prompt", "prompt tokens after the image", "One more token of every suffix, without logits."},
     {"system", "system", "words before the image",
      "Text before the image does not depend on it: its keys and values are computed once for the run and "
-     "take "
-     "no gradient. What still grows is attention to them."},
+     "take no gradient. What still grows is attention to them."},
     {"images", "images", "photos of a universal attack",
      "Each photo pays tower, prefix and suffixes once more; their activations are kept together until the "
-     "one "
-     "backward pass, so memory grows as well."},
+     "one backward pass, so memory grows as well."},
     {"views", "image_tokens", "image tokens",
      "Each view is one more pass through the tower, and its tokens lengthen the prefix, which attention "
-     "reads "
-     "for every suffix token."},
+     "reads for every suffix token."},
 };
+
+/// The settings that a sweep holds fixed, in words.
+std::string fixed_settings(const Sweep& sweep, const json& row) {
+  std::string words;
+  for (const char* key : {"contexts", "target", "prompt", "images"})
+    if (key != std::string_view(sweep.key))
+      words += (words.empty() ? " Fixed: " : ", ") + std::string(key) + " " + row.at(key).dump();
+  return words + ".";
+}
 
 std::string section(const Sweep& sweep, const std::vector<json>& rows) {
   Curve seconds{"measured", {}}, floor{"multiply-adds / matrix rate", {}}, memory{"peak while stepping", {}};
@@ -106,8 +110,9 @@ std::string section(const Sweep& sweep, const std::vector<json>& rows) {
   }
   if (seconds.points.size() < 2) return "";
   return std::string("<section><h2>") + report::html(sweep.label, 80) + "</h2><p>" +
-         report::html(sweep.why, 600) + "</p>" + chart(sweep.label, "seconds per step", {seconds, floor}) +
-         chart(sweep.label, "GB", {memory}) + "</section>";
+         report::html(sweep.why + fixed_settings(sweep, rows.front()), 600) + "</p>" +
+         chart(sweep.label, "seconds per step", {seconds, floor}) + chart(sweep.label, "GB", {memory}) +
+         "</section>";
 }
 
 std::string page(const std::vector<json>& rows) {
