@@ -84,11 +84,16 @@ void run_tokenizer(std::string_view bytes) {
 // Sizes of photos for which configs and processors are asked what they would make of them.
 constexpr std::pair<int64_t, int64_t> kSizes[] = {{1, 1}, {480, 640}, {7, 1300}, {16384, 3}, {336, 336}};
 
+template <class Use>
+void at_all_sizes(Use use) {
+  for (const auto& size : kSizes) attempt([&] { use(size.first, size.second); });
+}
+
 void read_configs(const nlohmann::json& json) {
   attempt([&] { LlavaConfig::from_json(json).image_tokens(); });
   attempt([&] {
     const auto config = LlavaOnevisionConfig::from_json(json);
-    for (const auto& [height, width] : kSizes) attempt([&] { config.layout({height, width}); });
+    at_all_sizes([&](int64_t height, int64_t width) { config.layout({height, width}); });
   });
   attempt([&] { Idefics3Config::from_json(json).tokens_per_view(512); });
   attempt([&] { Qwen2VlConfig::from_json(json); });
@@ -103,15 +108,15 @@ void read_processors(const nlohmann::json& json) {
   attempt([&] { ImageProcessor::from_json(json, "fuzz").output_height(); });
   attempt([&] {
     const auto processor = TileProcessor::from_json(json, "fuzz");
-    for (const auto& [height, width] : kSizes) attempt([&] { processor.grid(height, width); });
+    at_all_sizes([&](int64_t height, int64_t width) { processor.grid(height, width); });
   });
   attempt([&] {
     const auto processor = AnyresProcessor::from_json(json, "fuzz");
-    for (const auto& [height, width] : kSizes) attempt([&] { processor.fitted({height, width}); });
+    at_all_sizes([&](int64_t height, int64_t width) { processor.fitted({height, width}); });
   });
   attempt([&] {
     const auto processor = PatchProcessor::from_json(json, "fuzz");
-    for (const auto& [height, width] : kSizes) attempt([&] { processor.resized_size(height, width); });
+    at_all_sizes([&](int64_t height, int64_t width) { processor.resized_size(height, width); });
   });
 }
 
