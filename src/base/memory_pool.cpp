@@ -31,8 +31,15 @@ void unmap_pages(void* block, int64_t bytes) {
 }  // namespace
 
 MemoryPool::~MemoryPool() {
+  forget();
+}
+
+void MemoryPool::forget() {
+  const std::scoped_lock lock(mutex_);
   for (const auto& [size, blocks] : waiting_)
     for (void* block : blocks) unmap_pages(block, size);
+  waiting_.clear();
+  use_ = {.in_use = use_.in_use, .waiting = 0, .most_in_use = use_.in_use};
 }
 
 void* MemoryPool::take(int64_t bytes) {
@@ -123,6 +130,10 @@ void pool_tensor_memory() {
 
 int64_t waiting_tensor_memory() {
   return tensor_pool().use().waiting;
+}
+
+void forget_tensor_memory() {
+  tensor_pool().forget();
 }
 
 }  // namespace hijack

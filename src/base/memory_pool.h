@@ -24,6 +24,9 @@ class MemoryPool {
   /// False, and nothing done, when the block is none of take()'s.
   bool give_back(void* block);
 
+  /// Gives everything that waits to the system, and lets `most_in_use` start again from what is in use.
+  void forget();
+
   struct Use {
     int64_t in_use = 0, waiting = 0, most_in_use = 0;  ///< bytes
   };
@@ -46,5 +49,8 @@ void pool_tensor_memory();
 
 /// Bytes that wait in that pool; 0 where there is none.
 int64_t waiting_tensor_memory();
+
+/// MemoryPool::forget() of that pool: for a program that goes on to something smaller.
+void forget_tensor_memory();
 
 }  // namespace hijack

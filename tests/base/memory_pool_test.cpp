@@ -43,6 +43,10 @@ TEST(MemoryPool, HoldsNoMoreThanWasEverInUse) {
   EXPECT_EQ(pool.use().waiting, 0);
   EXPECT_EQ(pool.use().in_use, 45 * kMegabyte);
   pool.give_back(larger);
+  EXPECT_EQ(pool.use().waiting, 5 * kMegabyte);
+  pool.forget();
+  EXPECT_EQ(pool.use().waiting, 0);
+  EXPECT_EQ(pool.use().most_in_use, 40 * kMegabyte);
   pool.give_back(largest);
 }
 

@@ -25,8 +25,11 @@ SWEEPS = {
     "prompt": [16, 32, 64, 128],
     "system": [1, 16, 32, 64, 128],  # words before the image
     "images": [1, 2, 4, 8],  # photos of a universal attack
-    "views": [1, 2, 3, 4, 5],  # image tokens, of a checkpoint whose image has several views (onevision-0.5b)
+    "views": [1, 2, 3, 5],  # image tokens, of a model whose image has several views (onevision-0.5b)
 }
+# The pictures with so many views: the whole alone, and the whole with 1, 2 and 4 tiles of 384.
+PICTURES = {1: {"views": 1}, 2: {"views": 0}, 3: {"views": 0, "width": 768},
+            5: {"views": 0, "width": 768, "height": 768}}
 USUAL = {"contexts": 8, "target": 16, "prompt": 32, "system": 0, "images": 1, "views": 0}
 
 
@@ -65,6 +68,10 @@ def measure(args, folder, setting):
             "multiply_adds_per_second": median(rates, "multiply_adds_per_cpu_second")}
 
 
+def step_of(sweep, value):
+    return PICTURES[value] if sweep == "views" else {sweep: value}
+
+
 def setting_of(text):
     name, value = text.split("=")
     if name not in USUAL:
@@ -92,7 +99,7 @@ def main():
         for value in SWEEPS[sweep]:
             if value > args.most:
                 continue
-            row = {"sweep": sweep, **measure(args, folder, {**USUAL, **dict(args.set), sweep: value})}
+            row = {"sweep": sweep, **measure(args, folder, {**USUAL, **dict(args.set), **step_of(sweep, value)})}
             print(f"{sweep} {value}: {row['seconds']:.3f} s, {row['peak_bytes'] / 1e9:.2f} GB", flush=True)
             with open(args.rows, "a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")

@@ -4,11 +4,12 @@
 //   hijack_step MODEL_DIR contexts=8 prompt=32 target=16 system=0 views=0 images=1 dtype=float32 threads=0
 //
 // prompt: tokens after the image; target: target tokens; system: words of a system prompt before the image;
-// views: keep only that many of the image's views (0 = all); images: photos of a universal attack, all with
-// the same contexts. Also device=cpu and recompute=auto. Commands, one a line, each answered by one line of
-// JSON: "inputs FILE" (writes what a peer needs to do the same step: input_ids [B,L], target_ids [B,T],
-// pixel_values), "step" (seconds, loss, peak and resident bytes), "gradient FILE" (pixel_gradient of the last
-// step), "rate" (multiply-adds a second of a matrix product), "quit".
+// views: keep only that many of the image's views (0 = all); height, width: of the picture (0 = the model's
+// own, one tile where it takes several); images: photos of a universal attack, all with the same contexts.
+// Also device=cpu and recompute=auto. Commands, one a line, each answered by one line of JSON: "inputs FILE"
+// (writes what a peer needs to do the same step: input_ids [B,L], target_ids [B,T], pixel_values), "step"
+// (seconds, loss, peak and resident bytes), "gradient FILE" (pixel_gradient of the last step), "rate"
+// (multiply-adds a second of a matrix product), "quit".
 #include <ATen/Parallel.h>
 
 #include <chrono>
@@ -109,9 +110,10 @@ struct Settings {
   int64_t number(const std::string& name) const { return std::stoll(values.at(name)); }
 
   std::string folder;
-  std::map<std::string, std::string> values = {
-      {"contexts", "8"}, {"prompt", "32"},  {"target", "16"},      {"views", "0"},  {"dtype", "float32"},
-      {"threads", "0"},  {"device", "cpu"}, {"recompute", "auto"}, {"system", "0"}, {"images", "1"}};
+  std::map<std::string, std::string> values = {{"contexts", "8"}, {"prompt", "32"},      {"target", "16"},
+                                               {"views", "0"},    {"dtype", "float32"},  {"threads", "0"},
+                                               {"device", "cpu"}, {"recompute", "auto"}, {"system", "0"},
+                                               {"images", "1"},   {"height", "0"},       {"width", "0"}};
 };
 
 class Server {
@@ -120,8 +122,11 @@ class Server {
       : model_(load_model(settings.folder,
                           {.device = settings.values.at("device"), .dtype = settings.values.at("dtype")})) {
     const int64_t views = settings.number("views");
+    ImageSpec size = model_->image_spec();
+    if (settings.number("height") > 0) size.height = settings.number("height");
+    if (settings.number("width") > 0) size.width = settings.number("width");
     for (int64_t i = 0; i < settings.number("images"); ++i) {
-      Pixels pixels = model_->preprocess(test_picture(model_->image_spec(), i));
+      Pixels pixels = model_->preprocess(test_picture(size, i));
       if (views > 0) pixels.values = pixels.values.narrow(0, 0, views);
       pixels.values = pixels.values.detach().contiguous().requires_grad_(true);
       pixels_.push_back(pixels);
@@ -188,12 +193,17 @@ nlohmann::json matmul_rate() {
           {"multiply_adds_per_cpu_second", work / watch.cpu_seconds()}};
 }
 
+void count_memory_from_here() {
+  forget_tensor_memory();
+  reset_peak_memory();
+}
+
 int serve(std::span<char*> arguments) {
   const Settings settings(arguments);
   if (settings.number("threads") > 0) at::set_num_threads(static_cast<int>(settings.number("threads")));
   set_recompute(recompute_from_name(settings.values.at("recompute")));
   Server server(settings);
-  reset_peak_memory();
+  count_memory_from_here();
   for (std::string line; std::getline(std::cin, line) && line != "quit";) {
     const std::string command = line.substr(0, line.find(' '));
     const std::string file = line.size() > command.size() ? line.substr(command.size() + 1) : "";
@@ -207,7 +217,7 @@ int serve(std::span<char*> arguments) {
     answer["resident_bytes"] = memory.resident;
     answer["mapped_file_bytes"] = memory.mapped_files;
     std::cout << answer.dump() << std::endl;
-    if (command == "rate") reset_peak_memory();  // the product's own matrices
+    if (command == "rate") count_memory_from_here();  // the product's own matrices
   }
   return 0;
 }
