@@ -60,14 +60,17 @@ Tensor Decoder::embed(const Tensor& ids) const {
 }
 
 std::vector<Tensor> Decoder::run_block(const Block& block, const std::vector<Tensor>& inputs,
-                                       const Rotary& rotary, const AttentionKernel& attend) const {
+                                       const Rotary& rotary, const AttentionKernel& attend,
+                                       const Tensor& read) const {
   const Tensor& x = inputs[0];
   const Tensor normed = block.norm1(x);
-  const Tensor query = apply_rotary(split_heads(block.query(normed), config_.heads), rotary);
   const Tensor key = apply_rotary(split_heads(block.key(normed), config_.kv_heads), rotary);
   const Tensor value = split_heads(block.value(normed), config_.kv_heads);
-  const Tensor mixed = attend(query, key, value, std::span(inputs).subspan(1));
-  const Tensor seen = block.output(merge_heads(mixed)).add_(x);
+  if (read.defined() && read.numel() == 0) return {x.narrow(1, 0, 0), key, value};
+  const Tensor query = apply_rotary(split_heads(block.query(normed), config_.heads), rotary);
+  const Tensor mixed = merge_heads(attend(query, key, value, std::span(inputs).subspan(1)));
+  const auto read_of = [&](const Tensor& all) { return read.defined() ? all.index_select(1, read) : all; };
+  const Tensor seen = block.output(read_of(mixed)).add_(read_of(x));
   const Tensor inner = block.norm2(seen);
   const Tensor wide = gated(config_.activation, block.gate(inner), block.up(inner));
   return {block.down(wide).add_(seen), key, value};
@@ -80,11 +83,17 @@ int64_t Decoder::block_bytes(const Tensor& x) const {
   return x.size(0) * x.size(1) * wide * x.element_size();
 }
 
-Tensor Decoder::forward(const Tensor& x, const Tensor& positions, AttentionPlan& plan) const {
-  return norm_(blocks(x, positions, plan, config_.layers));
+Tensor Decoder::forward(const Tensor& x, const Tensor& positions, AttentionPlan& plan,
+                        const Tensor& read) const {
+  return norm_(blocks(x, positions, plan, config_.layers, read));
 }
 
-Tensor Decoder::blocks(const Tensor& x, const Tensor& positions, AttentionPlan& plan, int64_t layers) const {
+void Decoder::prefill(const Tensor& x, const Tensor& positions, AttentionPlan& plan) const {
+  blocks(x, positions, plan, config_.layers, at::empty({0}, positions.options()));
+}
+
+Tensor Decoder::blocks(const Tensor& x, const Tensor& positions, AttentionPlan& plan, int64_t layers,
+                       const Tensor& read) const {
   Rotary turn = rotary(positions, frequencies_, config_.mrope_sections);
   if (const double longer = config_.rope_scaling.attention_factor; longer != 1)
     turn = {turn.cosine * longer, turn.sine * longer};
@@ -95,8 +104,8 @@ Tensor Decoder::blocks(const Tensor& x, const Tensor& positions, AttentionPlan& 
     std::vector<Tensor> inputs = plan.shared(layer);
     inputs.insert(inputs.begin(), hidden);
     const auto outputs =
-        run([this, &block, turn, attend = plan.kernel(layer)](
-                const std::vector<Tensor>& given) { return run_block(block, given, turn, attend); },
+        run([this, &block, turn, attend = plan.kernel(layer), wanted = layer + 1 == layers ? read : Tensor()](
+                const std::vector<Tensor>& given) { return run_block(block, given, turn, attend, wanted); },
             inputs);
     hidden = outputs[0];
     plan.record(layer, outputs[1], outputs[2]);

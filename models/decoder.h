@@ -60,10 +60,15 @@ class Decoder {
   /// ids int64 [..] -> [.., D], scaled where the family scales them.
   Tensor embed(const Tensor& ids) const;
   /// x [N,L,D], positions int64 [L], [N,L] or, with M-RoPE sections, [3,N,L] -> hidden state after the final
-  /// norm [N,L,D].
-  Tensor forward(const Tensor& x, const Tensor& positions, AttentionPlan& plan) const;
+  /// norm [N,L,D]. Where `read`, int64 [R], says which tokens are read: [N,R,D], and the last block leaves
+  /// the others out.
+  Tensor forward(const Tensor& x, const Tensor& positions, AttentionPlan& plan,
+                 const Tensor& read = {}) const;
+  /// Only what the plan records: keys and values of every layer.
+  void prefill(const Tensor& x, const Tensor& positions, AttentionPlan& plan) const;
   /// The same after the first `layers` blocks, before the norm.
-  Tensor blocks(const Tensor& x, const Tensor& positions, AttentionPlan& plan, int64_t layers) const;
+  Tensor blocks(const Tensor& x, const Tensor& positions, AttentionPlan& plan, int64_t layers,
+                const Tensor& read = {}) const;
   /// hidden [.., D] -> float32 logits [.., V]
   Tensor logits(const Tensor& hidden) const;
 
@@ -77,9 +82,9 @@ class Decoder {
     RmsNorm norm1, norm2;
     Linear query, key, value, output, gate, up, down;
   };
-  /// {x [N,L,D], what the kernel shares} -> {x, key, value}
+  /// {x [N,L,D], what the kernel shares} -> {x, key, value}; read: tokens of the new x, or undefined for all
   std::vector<Tensor> run_block(const Block& block, const std::vector<Tensor>& inputs, const Rotary& rotary,
-                                const AttentionKernel& attend) const;
+                                const AttentionKernel& attend, const Tensor& read) const;
   int64_t block_bytes(const Tensor& x) const;
 
   DecoderConfig config_;

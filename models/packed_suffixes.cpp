@@ -36,7 +36,7 @@ KeyValues continue_prefix(const Decoder& decoder, const Prompt& prompt, KeyValue
   const auto begin = static_cast<size_t>(past.length());
   if (begin == end) return past;
   CausalPlan plan(std::move(past));
-  decoder.forward(embed_prompt(decoder, prompt, features, begin, end),
+  decoder.prefill(embed_prompt(decoder, prompt, features, begin, end),
                   for_decoder(positions_of(prompt, begin, end), decoder.device()), plan);
   return plan.kept();
 }

@@ -108,7 +108,6 @@ std::vector<Tensor> shared_prefix_logits(const Decoder& decoder, std::span<const
         run_prefix(decoder, prompts[group.members.front()], group.prefix, features, memo);
     const PackedSuffixes packed(decoder, prompts, targets, group, features);
     SharedPrefixPlan plan(prefix, packed.tokens, packed.embeddings);
-    const Tensor hidden = decoder.forward(packed.embeddings, packed.positions, plan).squeeze(0);
     // logits only where a target token is predicted: the last T_i tokens of each path
     std::vector<int64_t> rows, counts;
     for (size_t m = 0; m < group.members.size(); ++m) {
@@ -116,8 +115,9 @@ std::vector<Tensor> shared_prefix_logits(const Decoder& decoder, std::span<const
       rows.insert(rows.end(), packed.paths[m].end() - count, packed.paths[m].end());
       counts.push_back(count);
     }
-    const Tensor chosen = hidden.index_select(0, at::tensor(rows, at::kLong).to(decoder.device()));
-    const auto parts = decoder.logits(chosen).split_with_sizes(counts, 0);
+    const Tensor hidden = decoder.forward(packed.embeddings, packed.positions, plan,
+                                          at::tensor(rows, at::kLong).to(decoder.device()));
+    const auto parts = decoder.logits(hidden.squeeze(0)).split_with_sizes(counts, 0);
     for (size_t m = 0; m < group.members.size(); ++m) logits[group.members[m]] = parts[m];
   }
   return logits;

@@ -84,7 +84,8 @@ class GroupDecoding {
       const TokenIds& stops = rules_.stops;
       ids_[rows_[i]].push_back(chosen[i]);
       stream(rows_[i]);
-      // the stop belongs to the reply, as in transformers; it is not seen in the text if it is a special token
+      // the stop belongs to the reply, as in transformers; it is not seen in the text if it is a special
+      // token
       if (std::find(stops.begin(), stops.end(), chosen[i]) != stops.end()) continue;
       if (static_cast<int64_t>(ids_[rows_[i]].size()) >= options_.max_new_tokens) continue;
       on.push_back(static_cast<int64_t>(i));
@@ -142,7 +143,6 @@ std::vector<std::string> shared_prefix_generate(const Decoder& decoder, std::spa
         run_prefix(decoder, prompts[group.members.front()], group.prefix, features, memo);
     const PackedSuffixes packed(decoder, prompts, {}, group, features);
     SharedPrefixPlan prefill(prefix, packed.tokens, packed.embeddings);
-    const Tensor hidden = decoder.forward(packed.embeddings, packed.positions, prefill).squeeze(0);
     std::vector<int64_t> ends, next;
     size_t longest = 0;
     for (const auto& path : packed.paths) {
@@ -150,7 +150,8 @@ std::vector<std::string> shared_prefix_generate(const Decoder& decoder, std::spa
       longest = std::max(longest, path.size());
     }
     for (const size_t i : group.members) next.push_back(prompts[i].next_position());
-    Tensor last = hidden.index_select(0, at::tensor(ends, at::kLong).to(decoder.device()));  // [N,D]
+    const Tensor read = at::tensor(ends, at::kLong).to(decoder.device());
+    Tensor last = decoder.forward(packed.embeddings, packed.positions, prefill, read).squeeze(0);  // [N,D]
 
     const auto filled = static_cast<int64_t>(group.prefix + longest);
     const int64_t room = std::min(options.max_new_tokens, decoder.config().max_positions - filled);

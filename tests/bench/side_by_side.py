@@ -74,13 +74,14 @@ def weight_shapes(folder):
 
 def multiply_adds(folder, views, image_tokens, prefix, suffix, target, contexts):
     """What one step needs at least. Each weight once per token forward and once backward to the input; attention two
-    products forward and four backward; the head only where a target token is predicted; the image once."""
+    products forward and four backward; the head, and the decoder's last block but its keys and values, only where a
+    target token is predicted; the image once."""
     config = json.loads((folder / "config.json").read_text())
     vision, text = config["vision_config"], config["text_config"]
     patches = (vision["image_size"] // vision["patch_size"]) ** 2 + (vision["model_type"] == "clip_vision_model")
     used = vision["num_hidden_layers"] + 1 + config.get("vision_feature_layer", -1)
     used = vision["num_hidden_layers"] if config["model_type"] == "smolvlm" else used
-    tokens = prefix + contexts * suffix
+    tokens, read = prefix + contexts * suffix, contexts * target
     total = 0
     for name, shape in weight_shapes(folder).items():
         size = torch.Size(shape).numel()
@@ -94,12 +95,14 @@ def multiply_adds(folder, views, image_tokens, prefix, suffix, target, contexts)
         elif "connector" in name:
             total += 2 * size * image_tokens
         else:
-            total += 2 * size * tokens
-    total += 2 * text["vocab_size"] * text["hidden_size"] * target * contexts
+            last = f"layers.{text['num_hidden_layers'] - 1}." in name and "k_proj" not in name and "v_proj" not in name
+            total += 2 * size * (read if last else tokens)
+    total += 2 * text["vocab_size"] * text["hidden_size"] * read
     pairs = prefix * (prefix + 1) / 2 + contexts * (suffix * prefix + suffix * (suffix + 1) / 2)
+    last_pairs = read * (prefix + suffix - (target - 1) / 2)
     heads = text["num_attention_heads"]
     head_width = heads * (text.get("head_dim") or text["hidden_size"] // heads)
-    total += 6 * pairs * head_width * text["num_hidden_layers"]
+    total += 6 * head_width * (pairs * (text["num_hidden_layers"] - 1) + last_pairs)
     total += 6 * patches**2 * vision["hidden_size"] * used * views
     return total
 

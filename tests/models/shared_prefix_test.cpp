@@ -94,6 +94,33 @@ TEST_P(SharedTokens, EqualEachPromptAlone) {
 
 INSTANTIATE_TEST_SUITE_P(Golden, SharedTokens, testing::Values("llava/clip_gqa", "qwen2_vl/small"));
 
+TEST(TokensRead, AreThoseOfTheWholePass) {
+  const auto model = family("llava/clip_gqa");
+  const Decoder& decoder = model->decoder();
+  const Tensor x = at::sin(at::arange(9 * decoder.config().width, at::kFloat) * 0.37).view({1, 9, -1});
+  const Tensor positions = at::arange(9, at::kLong), read = at::tensor({8, 2, 5}, at::kLong);
+  const auto run = [&](bool all) {
+    const Tensor leaf = x.clone().requires_grad_(true);
+    CausalPlan plan;
+    const Tensor states = all ? decoder.forward(leaf, positions, plan).index_select(1, read)
+                              : decoder.forward(leaf, positions, plan, read);
+    return std::pair(states, torch::autograd::grad({states.sin().sum()}, {leaf})[0]);
+  };
+  const auto [states, gradient] = run(false);
+  const auto [all_states, all_gradient] = run(true);
+  ASSERT_EQ(states.sizes(), all_states.sizes());
+  EXPECT_LT(difference(states, all_states), 1e-5);
+  EXPECT_LT(difference(gradient, all_gradient), 1e-5);
+  CausalPlan filled, passed;
+  decoder.prefill(x, positions, filled);
+  decoder.forward(x, positions, passed);
+  ASSERT_EQ(filled.kept().keys.size(), static_cast<size_t>(decoder.config().layers));
+  for (size_t layer = 0; layer < filled.kept().keys.size(); ++layer) {
+    EXPECT_TRUE(at::equal(filled.kept().keys[layer], passed.kept().keys[layer])) << layer;
+    EXPECT_TRUE(at::equal(filled.kept().values[layer], passed.kept().values[layer])) << layer;
+  }
+}
+
 TEST(PackedSuffixes, PackWhatIsAlikeOnce) {
   const auto model = family("llava/clip_gqa");
   std::vector<Prompt> prompts;
