@@ -64,11 +64,11 @@ class Decoder {
   /// the others out.
   Tensor forward(const Tensor& x, const Tensor& positions, AttentionPlan& plan,
                  const Tensor& read = {}) const;
-  /// Only what the plan records: keys and values of every layer.
-  void prefill(const Tensor& x, const Tensor& positions, AttentionPlan& plan) const;
   /// The same after the first `layers` blocks, before the norm.
   Tensor blocks(const Tensor& x, const Tensor& positions, AttentionPlan& plan, int64_t layers,
                 const Tensor& read = {}) const;
+  /// Nothing is read, only the plan records keys and values of every layer.
+  void prefill(const Tensor& x, const Tensor& positions, AttentionPlan& plan) const;
   /// hidden [.., D] -> float32 logits [.., V]
   Tensor logits(const Tensor& hidden) const;
 

@@ -84,8 +84,7 @@ class GroupDecoding {
       const TokenIds& stops = rules_.stops;
       ids_[rows_[i]].push_back(chosen[i]);
       stream(rows_[i]);
-      // the stop belongs to the reply, as in transformers; it is not seen in the text if it is a special
-      // token
+      // the stop belongs to the reply, as in transformers; if it is a special token, the text hides it
       if (std::find(stops.begin(), stops.end(), chosen[i]) != stops.end()) continue;
       if (static_cast<int64_t>(ids_[rows_[i]].size()) >= options_.max_new_tokens) continue;
       on.push_back(static_cast<int64_t>(i));

@@ -19,17 +19,17 @@ from safetensors.torch import load_file
 
 from side_by_side import ROOT, Contestant, image_tokens_of, median, multiply_adds
 
+# The pictures with so many views: the whole alone, and the whole with 1, 2 and 4 tiles of 384.
+PICTURES = {1: {"views": 1}, 2: {"views": 0}, 3: {"views": 0, "width": 768},
+            5: {"views": 0, "width": 768, "height": 768}}
 SWEEPS = {
     "contexts": [1, 2, 4, 8, 16, 32, 64],
     "target": [4, 8, 16, 32, 64, 128],
     "prompt": [16, 32, 64, 128],
     "system": [1, 16, 32, 64, 128],  # words before the image
     "images": [1, 2, 4, 8],  # photos of a universal attack
-    "views": [1, 2, 3, 5],  # image tokens, of a model whose image has several views (onevision-0.5b)
+    "views": list(PICTURES),  # image tokens, of a model whose image has several views (onevision-0.5b)
 }
-# The pictures with so many views: the whole alone, and the whole with 1, 2 and 4 tiles of 384.
-PICTURES = {1: {"views": 1}, 2: {"views": 0}, 3: {"views": 0, "width": 768},
-            5: {"views": 0, "width": 768, "height": 768}}
 USUAL = {"contexts": 8, "target": 16, "prompt": 32, "system": 0, "images": 1, "views": 0}
 
 
