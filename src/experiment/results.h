@@ -71,6 +71,14 @@ struct TrialRow {
   /// Other models that the saved images were shown to (--transfer), by name: "attack", "clean", "noise" on
   /// the test contexts.
   std::map<std::string, std::map<std::string, Tally>> transfer = {};
+  /// The resolved configuration in canonical form (identity.h): all that can change the outcome but seed and
+  /// photo, files and weights by their hashes. Null in rows without one.
+  nlohmann::json setting = {};
+  std::string setting_digest = {};  ///< of `setting`: what a report groups trials by
+  std::string trial_digest = {};    ///< of setting, seed and photos: what --resume knows a trial by
+  int64_t reply_tokens = 0;         ///< longest reply that was asked for, in every condition
+  /// SHA-256 of every image file of the trial, by its name in the run folder.
+  std::map<std::string, std::string> files = {};
 };
 
 /// The condition of the attack's replies: "adaptive" or "attack".
@@ -95,6 +103,14 @@ struct ReplyRow {
   bool correct = false;     ///< benign: the reply equals it
   double seconds = 0;
   std::vector<StageTrace> trace;
+  bool cut = false;           ///< the reply ended at the length limit, not by an end token
+  std::string question = {};  ///< digest of what was asked of whom behind what: asked once, never again
+  /// Digest of the defenses with all that their verdicts depend on (parameters, false-positive rate,
+  /// calibration prompts), a key of the manifest's "stacks"; "" = the bare model.
+  std::string stack = {};
+  /// Digest of what else made the prompt (settings of a suffix's search), a key of the manifest's
+  /// "variants"; "" = nothing.
+  std::string variant = {};
 };
 
 nlohmann::json to_json(const TrialRow& row);

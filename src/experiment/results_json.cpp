@@ -106,6 +106,15 @@ class Fields {
     return result;
   }
 
+  const Json& json() const { return json_; }
+
+  /// Every value of the object as text.
+  std::map<std::string, std::string> texts() const {
+    std::map<std::string, std::string> result;
+    for (const auto& [key, value] : json_.items()) result[key] = text(key.c_str());
+    return result;
+  }
+
   Fields item(const Json& value, const char* name, size_t index) const {
     return Fields(value, where_, prefix_ + name + "[" + std::to_string(index) + "]");
   }
@@ -213,6 +222,11 @@ Json to_json(const TrialRow& row) {
                {"defense", row.defense},
                {"adaptive", row.adaptive}};
   if (!row.suffix.empty()) json["suffix"] = row.suffix;
+  if (!row.setting.is_null()) json["setting"] = row.setting;
+  if (!row.setting_digest.empty()) json["setting_digest"] = row.setting_digest;
+  if (!row.trial_digest.empty()) json["trial_digest"] = row.trial_digest;
+  if (row.reply_tokens > 0) json["reply_tokens"] = row.reply_tokens;
+  if (!row.files.empty()) json["files"] = row.files;
   for (const auto& [model, tallies] : row.transfer) json["transfer"][model] = to_json(tallies);
   for (const PhotoRow& photo : row.photos)
     json["photos"].push_back({{"source_image", photo.source_image},
@@ -251,6 +265,10 @@ Json to_json(const ReplyRow& row) {
   if (!row.target.empty()) json["target"] = row.target;
   if (!row.photo.empty()) json["photo"] = row.photo;
   if (!row.model.empty()) json["model"] = row.model;
+  if (row.cut) json["cut"] = true;
+  if (!row.question.empty()) json["question"] = row.question;
+  if (!row.stack.empty()) json["stack"] = row.stack;
+  if (!row.variant.empty()) json["variant"] = row.variant;
   return json;
 }
 
@@ -290,6 +308,11 @@ TrialRow trial_from_json(const Json& json, const std::string& where) {
       row.transfer[model] = transfer.tallies(model.c_str());
   }
   if (json.contains("adaptive")) row.adaptive = fields.boolean("adaptive");
+  if (json.contains("setting")) row.setting = fields.object("setting").json();
+  row.setting_digest = fields.text_or_empty("setting_digest");
+  row.trial_digest = fields.text_or_empty("trial_digest");
+  if (json.contains("reply_tokens")) row.reply_tokens = fields.integer("reply_tokens", 1);
+  if (json.contains("files")) row.files = fields.object("files").texts();
   return row;
 }
 
@@ -311,6 +334,10 @@ ReplyRow reply_from_json(const Json& json, const std::string& where) {
   row.expected = fields.text("expected");
   row.correct = fields.boolean("correct");
   row.seconds = fields.real("seconds");
+  row.cut = json.contains("cut") && fields.boolean("cut");
+  row.question = fields.text_or_empty("question");
+  row.stack = fields.text_or_empty("stack");
+  row.variant = fields.text_or_empty("variant");
   size_t index = 0;
   for (const Json& value : fields.array("trace")) {
     const Fields stage = fields.item(value, "trace", index++);
