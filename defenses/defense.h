@@ -1,8 +1,10 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,12 +38,21 @@ struct Reply {
 /// Answers a batch of submissions: the bare model, or a model behind defenses.
 using Responder = std::function<std::vector<Reply>(const std::vector<Submission>&)>;
 
-/// The threshold of a detector and where it came from, stored with the run.
+/// The threshold of a detector, where it came from, and what may be claimed about it. Stored with the run.
 struct Calibration {
   std::string name;      ///< of the defense, as the user would write it
   double threshold = 0;  ///< scores above it are rejected
-  double quantile = 1;   ///< share of the benign scores at or below the threshold
-  int64_t n = 0;         ///< benign scores it was fitted on; 0 = the user gave the threshold
+  double alpha = 0;  ///< share of benign submissions that may be rejected; 0 = none of those it was fitted on
+  int64_t n = 0;     ///< benign scores it was fitted on; 0 = the user gave the threshold
+  /// What the rank that was taken guarantees: a benign submission, drawn like those it was fitted on, is
+  /// rejected with at most this probability. None for a threshold that the user gave.
+  std::optional<double> false_alarm_bound = {};
+  /// Largest score that the detector can give: with a threshold there, it rejects nothing, whatever comes.
+  double ceiling = std::numeric_limits<double>::infinity();
+  std::string fitted_on = {};  ///< SHA-256 of the benign submissions; "" for a threshold that the user gave
+
+  double quantile() const { return 1 - alpha; }
+  bool can_fire() const { return threshold < ceiling; }
 };
 
 /// A defense stands between the user and the next responder. Image and text transforms change submissions,

@@ -43,17 +43,20 @@ void ThresholdParameters::check() const {
 void FittedDetector::fit(const ThresholdParameters& parameters, const DefenseResources& resources,
                          const Scores& scores) {
   if (parameters.threshold > 0) {
-    calibration_ = {.name = name(), .threshold = parameters.threshold};
+    calibration_ = {.name = name(), .threshold = parameters.threshold, .ceiling = ceiling()};
     return;
   }
+  const double alpha = wanted_alpha(parameters.quantile, resources);
+  const auto most = static_cast<size_t>(most_calibration_scores(alpha));
   std::vector<Submission> benign;
+  std::set<uint64_t> seen;
   for (const Submission& submission : resources.benign)
-    if (submission.image.defined() && benign.size() < kMostCalibrationSubmissions)
+    if (submission.image.defined() && benign.size() < most && seen.insert(score_key(submission)).second)
       benign.push_back(submission);
-  const double quantile = parameters.quantile > 0 ? parameters.quantile : 1 - resources.false_positive_rate;
-  // Too few: calibrate says so, before the model is asked anything.
-  const bool enough = static_cast<int64_t>(benign.size()) >= kFewestCalibrationScores;
-  calibration_ = calibrate(name(), enough ? scores(benign) : std::vector<double>(benign.size()), quantile);
+  // before the model is asked anything
+  check_calibration_size(name(), counted(), static_cast<int64_t>(benign.size()), alpha);
+  calibration_ = calibrate(name(), scores(benign), alpha, ceiling());
+  calibration_.fitted_on = submissions_sha256(benign);
 }
 
 Responder calibration_responder(const DefenseResources& resources, const std::string& defense) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -12,9 +13,6 @@
 
 namespace hijack {
 
-/// Detectors that ask the model about benign submissions use only the first so many.
-inline constexpr size_t kMostCalibrationSubmissions = 60;
-
 /// The parameters that these detectors share.
 struct ThresholdParameters {
   double threshold = 0;
@@ -23,24 +21,34 @@ struct ThresholdParameters {
   template <class Visitor>
   void visit(Visitor&& field) {
     field("threshold", threshold, "scores above it are flagged; 0 = fitted on benign submissions");
-    field("quantile", quantile,
-          "share of benign submissions that pass when the threshold is fitted; 0 = the run's false-positive "
-          "rate");
+    field(
+        "quantile", quantile,
+        "share of benign submissions that must pass when the threshold is fitted, 1 - alpha; 1 = it is their "
+        "largest score; 0 = the run's false-positive rate");
   }
   void check() const;
 };
 
-/// One threshold, given by the user or fitted by `calibrate`.
+/// One threshold, given by the user or fitted by `calibrate` (calibration.h).
 class FittedDetector : public Defense {
  public:
   double threshold() const { return calibration_.threshold; }
   std::vector<Calibration> calibrations() const override { return {calibration_}; }
+  /// The largest score that there can be with these parameters; infinite where nothing bounds it.
+  virtual double ceiling() const { return std::numeric_limits<double>::infinity(); }
 
  protected:
   using Scores = std::function<std::vector<double>(const std::vector<Submission>&)>;
-  /// To be called once, by the constructor of the most derived class. `scores` is called for benign
-  /// submissions with images unless the user gave a threshold. Throws Error for too few.
+  /// To be called once, by the constructor of the most derived class, when its parameters are set. `scores`
+  /// is called for the first most_calibration_scores of the benign submissions with images unless the user
+  /// gave a threshold. One score for one content: the same submission twice says no more than once, and
+  /// counts once. Throws Error for too few.
   void fit(const ThresholdParameters& parameters, const DefenseResources& resources, const Scores& scores);
+
+  /// What a score depends on: submissions with equal keys have equal scores.
+  virtual uint64_t score_key(const Submission& submission) const { return content_key(submission); }
+  /// What is counted, for messages: "different benign submissions with an image".
+  virtual std::string counted() const { return "different benign submissions with an image"; }
 
  private:
   Calibration calibration_;
@@ -71,6 +79,8 @@ class ImageDetector : public SubmissionDetector {
  protected:
   /// image [1,3,H,W]; without gradients.
   virtual Verdict judge(const Tensor& image) const = 0;
+  uint64_t score_key(const Submission& submission) const final { return content_key(submission.image); }
+  std::string counted() const final { return "different benign images"; }
   /// To be called once, by the constructor of the most derived class. Throws as FittedDetector::fit.
   void fit_on_images(const ThresholdParameters& parameters, const DefenseResources& resources);
 };

@@ -15,12 +15,13 @@ struct DefenseResources {
   /// What honest users submit, kept apart from every evaluation split: thresholds are fitted on it. Detectors
   /// that look at images use the submissions that have one: give different images.
   std::vector<Submission> benign = {};
-  /// Share of benign submissions that a detector may reject when its threshold is fitted; 0 = the threshold
-  /// is the largest benign score (Jain et al. 2023).
+  /// Share of benign submissions that a detector may reject when its threshold is fitted, in [0,1)
+  /// (calibration.h); 0 = the threshold is the largest benign score (Jain et al. 2023).
   double false_positive_rate = 0;
   /// The defender's own model: image features (cider), losses of replies (judge, ecso).
   std::shared_ptr<const VisionLanguageModel> model = {};
   /// The bare model: detectors that score replies ask it about benign submissions to fit their threshold.
+  /// Many detectors ask the same: it may remember its replies.
   Responder respond = {};
 };
 

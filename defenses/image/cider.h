@@ -38,6 +38,7 @@ class Cider : public ImageDetector {
   Cider(const Parameters& parameters, const DefenseResources& resources);
 
   std::string name() const override { return written_name(kName, parameters_); }
+  double ceiling() const override { return 2; }  ///< of 1 - cos
   /// The score, differentiable.
   Tensor image_score(const Tensor& image) const override;
 

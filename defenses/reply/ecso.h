@@ -38,6 +38,7 @@ class Ecso : public ReplyDetector {
   Ecso(const Parameters& parameters, const DefenseResources& resources);
 
   std::string name() const override { return written_name(kName, parameters_); }
+  double ceiling() const override { return scorer_.ceiling(); }
   std::vector<double> scores(const std::vector<Submission>& submissions,
                              const std::vector<std::string>& replies) const override;
   std::vector<Replacement> replacements(const std::vector<Submission>& flagged,

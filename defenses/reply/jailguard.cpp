@@ -29,6 +29,12 @@ double kullback_leibler(const std::vector<double>& p, const std::vector<double>&
   return std::max(sum, 0.0);  // equal distributions: rounding may give -1e-17
 }
 
+/// The order of the replies must not decide whether a score lies above another.
+double without_rounding(double value) {
+  constexpr double kDigits = 1e9;
+  return std::round(value * kDigits) / kDigits;
+}
+
 }  // namespace
 
 void JailGuard::Parameters::check() const {
@@ -91,7 +97,29 @@ double reply_divergence(const std::vector<std::string>& replies) {
   double worst = 0;
   for (const auto& p : rows)
     for (const auto& q : rows) worst = std::max(worst, kullback_leibler(p, q));
-  return worst;
+  return without_rounding(worst);
+}
+
+double largest_divergence(int64_t copies) {
+  // The divergence is convex in the similarities, so that it is largest where each is 0 or 1: `alike` replies
+  // equal the first, `others` equal the second, and the rest have no word in common with either.
+  const auto divergence = [&](int64_t alike, int64_t others) {
+    std::vector<double> p, q;
+    for (int64_t k = 0; k < copies; ++k) {
+      p.push_back(kFloor + (k < alike ? 1 : 0));
+      q.push_back(kFloor + (k >= alike && k < alike + others ? 1 : 0));
+    }
+    for (auto* row : {&p, &q}) {
+      const double sum = std::accumulate(row->begin(), row->end(), 0.0);
+      for (double& value : *row) value /= sum;
+    }
+    return kullback_leibler(p, q);
+  };
+  double largest = 0;
+  for (int64_t alike = 1; alike < copies; ++alike)
+    for (int64_t others = 1; alike + others <= copies; ++others)
+      largest = std::max(largest, divergence(alike, others));
+  return without_rounding(largest);
 }
 
 }  // namespace hijack

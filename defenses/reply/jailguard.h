@@ -3,6 +3,9 @@
 
 namespace hijack {
 
+/// The largest divergence that `copies` replies can have (reply_divergence).
+double largest_divergence(int64_t copies);
+
 /// Mutation divergence, after JailGuard (Zhang et al. 2023, arXiv:2312.10766): the model is asked about
 /// several randomly mutated copies of the image (mutations.h); an attack survives some and breaks in others,
 /// so its replies differ more than honest ones. s_ij: similarity of replies i and j; P_i = s_i / sum_j s_ij;
@@ -37,6 +40,7 @@ class JailGuard : public SubmissionDetector {
 
   std::string name() const override { return written_name(kName, parameters_); }
   bool randomized() const override { return true; }
+  double ceiling() const override { return largest_divergence(parameters_.copies); }
   Tensor surrogate(const Tensor& image, Random& random) const override;
   std::vector<Verdict> verdicts(const std::vector<Submission>& submissions,
                                 const Responder& next) const override;

@@ -33,6 +33,7 @@ class Judge : public ReplyDetector {
   }
 
   std::string name() const override { return written_name(kName, parameters_); }
+  double ceiling() const override { return scorer_.ceiling(); }
   std::vector<double> scores(const std::vector<Submission>& submissions,
                              const std::vector<std::string>& replies) const override {
     return scorer_.scores(submissions, replies);

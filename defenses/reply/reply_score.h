@@ -1,4 +1,5 @@
 #pragma once
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,6 +44,11 @@ class ReplyScorer {
   /// One score for each submission and reply; 0 for replies without tokens. submissions have images.
   std::vector<double> scores(const std::vector<Submission>& submissions,
                              const std::vector<std::string>& replies) const;
+
+  /// The largest score that there can be: a probability is at most 1, a loss has no bound.
+  double ceiling() const {
+    return parameters_.by == "question" ? 1 : std::numeric_limits<double>::infinity();
+  }
 
  private:
   Tensor reference(const Tensor& image) const;

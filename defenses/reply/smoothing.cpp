@@ -36,7 +36,7 @@ Tensor Smoothing::changed(const Tensor& image, Random& random) const {
 
 std::vector<Calibration> Smoothing::calibrations() const {
   if (!parameters_.abstain) return {};
-  return {{.name = name(), .threshold = kAbstainThreshold}};
+  return {{.name = name(), .threshold = kAbstainThreshold, .ceiling = 1}};
 }
 
 Reply Smoothing::decided(const std::vector<Reply>& replies, StageTrace& stage) const {

@@ -30,12 +30,18 @@ PerplexityFilter::PerplexityFilter(const Parameters& parameters, const DefenseRe
 }
 
 Calibration PerplexityFilter::fit(const DefenseResources& resources) const {
-  const double quantile = parameters_.quantile > 0 ? parameters_.quantile : 1 - resources.false_positive_rate;
+  const double alpha = wanted_alpha(parameters_.quantile, resources);
+  check_calibration_size(name(), "benign prompts", static_cast<int64_t>(resources.benign.size()), alpha);
   const int64_t window = parameters_.preset == "published" ? 0 : parameters_.window;
   std::vector<double> scores;
-  for (const Submission& benign : resources.benign)
+  std::vector<Submission> prompts;
+  for (const Submission& benign : resources.benign) {
     scores.push_back(worst_window(*scorer_, benign.query.prompt, window));
-  return calibrate(name(), std::move(scores), quantile);
+    prompts.push_back({.image = {}, .query = {.prompt = benign.query.prompt}});
+  }
+  Calibration made = calibrate(name(), std::move(scores), alpha);
+  made.fitted_on = submissions_sha256(prompts);
+  return made;
 }
 
 double PerplexityFilter::score(const Query& query) const {

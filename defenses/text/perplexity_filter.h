@@ -29,8 +29,8 @@ class PerplexityFilter : public TextDetector {
       field("window", window, "scored tokens per window, 10 in the paper; 0 = the whole prompt at once");
       field("threshold", threshold, "nats per token; 0 = fitted on benign prompts");
       field("quantile", quantile,
-            "share of benign prompts that pass when the threshold is fitted; 0 = the run's false-positive "
-            "rate");
+            "share of benign prompts that must pass when the threshold is fitted, 1 - alpha; 1 = it is their "
+            "largest score; 0 = the run's false-positive rate");
       field(
           "preset", preset,
           "exact: windows are calibrated on windows; published: on whole prompts, as the authors' code does");

@@ -42,9 +42,10 @@ class Chat {
 
  private:
   void put_behind(const std::vector<DefenseSpec>& specs) {
-    const DefenseResources resources =
-        defense_resources(model_, read_contexts(default_contexts("string")).calibration, image_,
-                          arguments_.generate.max_new_tokens);
+    DefenseResources resources = defense_resources(model_, arguments_.generate.max_new_tokens);
+    BenignPictures pictures(model_, "photo");  // images are submitted as they are
+    resources.benign =
+        benign_submissions(pictures, read_contexts(default_contexts("string")).calibration, {image_});
     for (const DefenseSpec& spec : specs) stack_.push_back(make_defense(spec, resources));
   }
 

@@ -3,39 +3,9 @@
 #include "defenses/kinds.h"
 #include "defenses/make_defense.h"
 #include "src/base/error.h"
-#include "src/base/image.h"
-#include "src/experiment/shipped.h"
 #include "src/experiment/trial.h"
-#include "src/pocket/contexts.h"
 
 namespace hijack {
-namespace {
-
-constexpr uint64_t kSceneSeed = 0xca11b;
-constexpr int64_t kScenes = 60;
-constexpr std::array kPhotos = {"astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg"};
-
-std::vector<Tensor> scenes(const VisionLanguageModel& model) {
-  std::vector<Tensor> images;
-  for (const UtilityItem& item : utility_set(Texts::kNatural, kScenes, kSceneSeed))
-    if (item.image.defined())
-      images.push_back(model.to_input_space(from_bytes(item.image).unsqueeze(0)).cpu());
-  return images;
-}
-
-std::vector<Tensor> photos(const VisionLanguageModel& model, const Tensor& attacked) {
-  std::vector<Tensor> images;
-  const Tensor avoided = model.to_input_space(attacked.cpu()).cpu();
-  for (const char* name : kPhotos) {
-    const auto file = shipped_data() / "images" / name;
-    if (!std::filesystem::exists(file)) continue;  // an installation may leave them out
-    Tensor image = model.to_input_space(load_image(file)).cpu();
-    if (!at::equal(image, avoided)) images.push_back(std::move(image));
-  }
-  return images;
-}
-
-}  // namespace
 
 Responder bare_model(std::shared_ptr<const VisionLanguageModel> model, int64_t max_new_tokens) {
   return [model = std::move(model), max_new_tokens](const std::vector<Submission>& submissions) {
@@ -58,32 +28,94 @@ Responder bare_model(std::shared_ptr<const VisionLanguageModel> model, int64_t m
   };
 }
 
+Responder remembered(Responder next) {
+  return [next = std::move(next),
+          known = std::make_shared<std::map<uint64_t, Reply>>()](const std::vector<Submission>& submissions) {
+    std::vector<uint64_t> keys;
+    std::vector<uint64_t> fresh;
+    std::vector<Submission> open;
+    for (const Submission& submission : submissions) {
+      keys.push_back(content_key(submission));
+      if (known->contains(keys.back()) || std::find(fresh.begin(), fresh.end(), keys.back()) != fresh.end())
+        continue;
+      fresh.push_back(keys.back());
+      open.push_back(submission);
+    }
+    const std::vector<Reply> answers = pass_on(open, next);
+    for (size_t i = 0; i < answers.size(); ++i) known->emplace(fresh[i], answers[i]);
+    std::vector<Reply> replies;
+    for (const uint64_t key : keys) replies.push_back(known->at(key));
+    return replies;
+  };
+}
+
+std::vector<Submission> benign_submissions(BenignPictures& pictures, const std::vector<Context>& prompts,
+                                           const std::vector<Tensor>& attacked) {
+  const std::vector<std::string> photos = pictures.photos_beside(attacked);
+  std::vector<Submission> submissions;
+  size_t scenes = 0, windows = 0;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    if (i % 2 == 0 || photos.empty()) {
+      submissions.push_back({pictures.scene(scenes++), prompts[i]});
+    } else {
+      submissions.push_back(
+          {pictures.photo(photos[windows % photos.size()], windows / photos.size()), prompts[i]});
+      ++windows;
+    }
+  }
+  return submissions;
+}
+
 DefenseResources defense_resources(const std::shared_ptr<const VisionLanguageModel>& model,
-                                   const std::vector<Context>& calibration, const Tensor& attacked,
                                    int64_t max_new_tokens) {
   DefenseResources resources;
   resources.model = model;
   resources.scorer = resources.paraphraser = model->language_model();
-  resources.respond = bare_model(model, max_new_tokens);
-  const std::vector<Tensor> drawn = scenes(*model), taken = photos(*model, attacked);
-  for (size_t i = 0; i < calibration.size(); ++i) {
-    const auto& pictures = (i % 2 == 0 || taken.empty()) ? drawn : taken;
-    resources.benign.push_back({pictures.at(i / 2 % pictures.size()), calibration[i]});
-  }
+  resources.respond = remembered(bare_model(model, max_new_tokens));
   return resources;
+}
+
+nlohmann::json calibration_entry(const Calibration& calibration) {
+  using nlohmann::json;
+  const bool fitted = calibration.n > 0;
+  return {
+      {"defense", calibration.name},
+      {"threshold", calibration.threshold},
+      {"n", calibration.n},
+      {"alpha", fitted ? json(calibration.alpha) : json()},
+      {"quantile", fitted ? json(calibration.quantile()) : json()},
+      {"false_alarm_bound", calibration.false_alarm_bound ? json(*calibration.false_alarm_bound) : json()},
+      {"ceiling", std::isfinite(calibration.ceiling) ? json(calibration.ceiling) : json()},
+      {"can_fire", calibration.can_fire()},
+      {"fitted_on", fitted ? "split calibration" : "given by the user"},
+      {"fitted_on_sha256", calibration.fitted_on},
+      {"evaluated_on", "split test and the utility questions"}};
 }
 
 namespace {
 
 std::string key_of(const DefenseMaker::Situation& situation) {
-  std::string key = std::to_string(content_key(situation.origin)) + "\n" +
-                    std::to_string(situation.reply_tokens) + "\n" +
-                    std::to_string(situation.false_positive_rate);
+  std::string key = situation.config.space + "\n" + std::to_string(situation.reply_tokens) + "\n" +
+                    nlohmann::json(situation.false_positive_rate).dump();
+  for (const Tensor& photo : situation.attacked) key += "\n" + std::to_string(content_key(photo));
   for (const Context& context : situation.calibration) key += "\n" + std::to_string(content_key(context));
   return key;
 }
 
 }  // namespace
+
+const DefenseResources& DefenseMaker::resources_for(const std::string& key, const Situation& situation) {
+  const auto known = resources_.find(key);
+  if (known != resources_.end()) return known->second;
+  const std::string& space = situation.config.space;
+  BenignPictures& pictures = pictures_.try_emplace(space, situation.model, space).first->second;
+  DefenseResources resources = defense_resources(situation.model, situation.reply_tokens);
+  // photos, seeds and false-positive rates share most benign submissions
+  resources.respond = answers_.try_emplace(situation.reply_tokens, resources.respond).first->second;
+  resources.false_positive_rate = situation.false_positive_rate;
+  resources.benign = benign_submissions(pictures, situation.calibration, situation.attacked);
+  return resources_.emplace(key, std::move(resources)).first->second;
+}
 
 DefenseStack DefenseMaker::make(const std::vector<std::string>& specs, const Situation& situation) {
   if (specs.empty()) return {};
@@ -92,20 +124,17 @@ DefenseStack DefenseMaker::make(const std::vector<std::string>& specs, const Sit
   if (model != model_) {
     made_.clear();
     resources_.clear();
+    answers_.clear();
+    pictures_.clear();
     model_ = model;
   }
   const std::string key = key_of(situation);
-  const auto [resources, fresh] = resources_.try_emplace(key);
-  if (fresh) {
-    resources->second =
-        defense_resources(situation.model, situation.calibration, situation.origin, situation.reply_tokens);
-    resources->second.false_positive_rate = situation.false_positive_rate;
-  }
+  const DefenseResources& resources = resources_for(key, situation);
   DefenseStack stack;
   for (const std::string& spec : specs) {
     std::shared_ptr<const Defense>& defense = made_[spec + "\n" + key];
     try {
-      if (!defense) defense = make_defense(parse_defense(spec), resources->second);
+      if (!defense) defense = make_defense(parse_defense(spec), resources);
     } catch (const Error& error) {
       if (!situation.calibration.empty()) throw;
       throw Error(std::string(error.what()) + " The contexts file '" + config.contexts +

@@ -6,6 +6,7 @@
 #include "src/base/error.h"
 #include "src/experiment/adaptive.h"
 #include "src/experiment/trial_evaluation.h"
+#include "src/experiment/trial_parts.h"
 
 namespace hijack {
 namespace {
@@ -52,7 +53,7 @@ class RunEvaluation {
   bool trial(const TrialPlan& plan, const TrialRow& row);
 
  private:
-  std::vector<Stack> stacks(const TrialSetup& setup, const Tensor& origin);
+  std::vector<Stack> stacks(const TrialSetup& setup);
   bool adaptive_image(const TrialEvaluation& evaluation, const Stack& stack);
   std::optional<std::string> suffix(const TrialEvaluation& evaluation, const DefenseStack& through);
   std::string search_suffix(const TrialEvaluation& evaluation, const DefenseStack& through,
@@ -72,10 +73,14 @@ class RunEvaluation {
   std::set<std::string> utility_done_;  ///< models: the questions do not depend on the trial
 };
 
-std::vector<Stack> RunEvaluation::stacks(const TrialSetup& setup, const Tensor& origin) {
+std::vector<Stack> RunEvaluation::stacks(const TrialSetup& setup) {
   const DefenseConfig& wanted = config_.defense;
-  const DefenseMaker::Situation situation{setup.model, setup.plan.config,  setup.contexts.calibration,
-                                          origin,      setup.reply_tokens, wanted.false_positive_rate};
+  const DefenseMaker::Situation situation{setup.model,
+                                          setup.plan.config,
+                                          setup.contexts.calibration,
+                                          attacked_photos(*setup.model, setup.plan.config),
+                                          setup.reply_tokens,
+                                          wanted.false_positive_rate};
   std::vector<Stack> all(1);  // the bare model
   for (const std::string& spec : wanted.defenses) all.push_back({{spec}, maker_.make({spec}, situation)});
   if (config_.stack && wanted.defenses.size() > 1)
@@ -90,12 +95,7 @@ void RunEvaluation::record_calibrations(const std::vector<Stack>& stacks) {
   for (const Stack& stack : stacks) {
     if (stack.defenses.size() != 1) continue;
     for (const Calibration& calibration : stack_calibrations(stack.defenses)) {
-      const json entry = {{"defense", calibration.name},
-                          {"threshold", calibration.threshold},
-                          {"quantile", calibration.quantile},
-                          {"n", calibration.n},
-                          {"fitted_on", calibration.n > 0 ? "split calibration" : "given by the user"},
-                          {"evaluated_on", "split test and the utility questions"}};
+      const json entry = calibration_entry(calibration);
       if (std::find(list.begin(), list.end(), entry) == list.end()) list.push_back(entry);
     }
   }
@@ -169,7 +169,7 @@ bool RunEvaluation::adaptive_image(const TrialEvaluation& evaluation, const Stac
 bool RunEvaluation::trial(const TrialPlan& plan, const TrialRow& row) {
   const TrialSetup setup = set_up(plan, models_(plan.config), maker_);
   const TrialEvaluation evaluation(setup, run_, row);
-  const std::vector<Stack> all = stacks(setup, evaluation.origin());
+  const std::vector<Stack> all = stacks(setup);
   record_calibrations(all);
   const auto plain = suffix(evaluation, {});
   if (!plain) return false;

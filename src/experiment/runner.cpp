@@ -76,8 +76,9 @@ TransferModel transfer_model(const std::string& folder, const AttackConfig& conf
 void add_defenses(TrialSetup& setup, Behavior& behavior, const Tensor& origin, DefenseMaker& maker) {
   const AttackConfig& config = setup.plan.config;
   setup.defenses =
-      maker.make(config.defense.defenses, {setup.model, config, setup.contexts.calibration, origin,
-                                           setup.reply_tokens, config.defense.false_positive_rate});
+      maker.make(config.defense.defenses,
+                 {setup.model, config, setup.contexts.calibration, attacked_photos(*setup.model, config),
+                  setup.reply_tokens, config.defense.false_positive_rate});
   const DefenseStack known = config.defense.adaptive ? setup.defenses : DefenseStack{};
   setup.seen_train = stack_queries(known, setup.contexts.train);
   setup.seen_test = stack_queries(known, setup.contexts.test);

@@ -7,6 +7,7 @@
 #include "src/base/image.h"
 #include "src/experiment/defense_setup.h"
 #include "src/experiment/shown_images.h"
+#include "src/experiment/submitted_image.h"
 #include "src/pocket/grammar.h"
 
 namespace hijack {
@@ -60,7 +61,9 @@ std::vector<Question> TrialEvaluation::clean(const std::string& condition, const
 std::vector<Question> TrialEvaluation::benign(int64_t count) const {
   std::vector<Question> questions;
   for (const UtilityItem& item : utility_set(Texts::kNatural, count, kUtilitySeed)) {
-    const Tensor image = item.image.defined() ? from_bytes(item.image).unsqueeze(0) : origin_;
+    const Tensor image = item.image.defined() ? as_submitted(*setup_.model, setup_.plan.config.space,
+                                                             from_bytes(item.image).unsqueeze(0))
+                                              : origin_;
     questions.push_back({"benign", {image, {.prompt = item.exercise.prompt}}, item.exercise});
   }
   return questions;

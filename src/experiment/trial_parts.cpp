@@ -13,6 +13,7 @@
 #include "src/experiment/adaptive.h"
 #include "src/experiment/defense_setup.h"
 #include "src/experiment/shown_images.h"
+#include "src/experiment/submitted_image.h"
 
 namespace hijack {
 namespace {
@@ -40,8 +41,14 @@ void check_sizes(const std::vector<Tensor>& photos, const Tensor& first) {
 
 Tensor in_attack_space(const VisionLanguageModel& model, const AttackConfig& config,
                        const std::string& file) {
-  const Tensor photo = load_image(file);
-  return config.space == "photo" ? photo : model.to_input_space(photo);
+  return as_submitted(model, config.space, load_image(file));
+}
+
+std::vector<Tensor> attacked_photos(const VisionLanguageModel& model, const AttackConfig& config) {
+  std::vector<Tensor> photos;
+  for (const auto* files : {&config.images, &config.held_out_images})
+    for (const std::string& file : *files) photos.push_back(in_attack_space(model, config, file));
+  return photos;
 }
 
 void check_photos(const VisionLanguageModel& model, const AttackConfig& config) {

@@ -80,6 +80,9 @@ struct TrialParts {
 /// A photo in the space in which a config attacks.
 Tensor in_attack_space(const VisionLanguageModel& model, const AttackConfig& config, const std::string& file);
 
+/// All photos that a config attacks or judges its image on, held-out ones included, in that space.
+std::vector<Tensor> attacked_photos(const VisionLanguageModel& model, const AttackConfig& config);
+
 /// Throws Error when the constraint does not fit a photo, or the photos of a universal image differ in size.
 void check_photos(const VisionLanguageModel& model, const AttackConfig& config);
 

@@ -73,10 +73,30 @@ TEST(Cider, IsFittedOnTheImagesOfBenignSubmissions) {
     scores.push_back(defense.image_score(benign.image).item<double>());
   std::sort(scores.begin(), scores.end());
   EXPECT_DOUBLE_EQ(defense.threshold(), scores.back());
-  all.false_positive_rate = 0.05;
+  all.false_positive_rate = 0.1;
   EXPECT_DOUBLE_EQ(Cider({}, all).threshold(), scores[18]);
   for (size_t i = 0; i < 5; ++i) all.benign[i].image = Tensor();
   EXPECT_THROW(Cider({}, all), Error) << "submissions without image do not count";
+}
+
+TEST(Cider, CountsDifferentImagesNotSubmissions) {
+  DefenseResources all = resources();
+  for (uint64_t i = 0; i < 30; ++i)
+    all.benign.push_back(of(toy_image(i % 15 + 50), "question " + std::to_string(i)));
+  try {
+    Cider({}, all);
+    ADD_FAILURE() << "15 images made a threshold";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("15 different benign images"), std::string::npos)
+        << error.what();
+  }
+  for (uint64_t i = 0; i < 5; ++i) all.benign.push_back(of(toy_image(i + 80)));
+  EXPECT_EQ(Cider({}, all).calibrations().at(0).n, 20);
+}
+
+TEST(Cider, KnowsTheLargestScoreOfACosine) {
+  EXPECT_TRUE(Cider({.limit = {.threshold = 1.9}}, resources()).calibrations().at(0).can_fire());
+  EXPECT_FALSE(Cider({.limit = {.threshold = 2}}, resources()).calibrations().at(0).can_fire());
 }
 
 TEST(Cider, ScoreIsDifferentiable) {

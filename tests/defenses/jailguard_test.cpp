@@ -95,13 +95,53 @@ TEST(JailGuard, IsCalibratedOnBenignReplies) {
     asked += some.size();
     return steady(some);
   };
-  const JailGuard defense({.copies = 12}, resources(70, counted));
-  EXPECT_EQ(asked, 12 * kMostCalibrationSubmissions) << "calibration has a bound";
+  const JailGuard defense({.copies = 12}, resources(230, counted));
+  EXPECT_EQ(asked, 12u * 200u) << "calibration has a bound";
   EXPECT_EQ(defense.threshold(), 0);
-  EXPECT_EQ(defense.calibrations().at(0).n, 60);
+  EXPECT_EQ(defense.calibrations().at(0).n, 200);
+  EXPECT_TRUE(defense.calibrations()[0].can_fire());
   EXPECT_FALSE(defense.answer({submission()}, steady).at(0).rejected);
   EXPECT_TRUE(defense.answer({submission()}, brittle).at(0).rejected);
   EXPECT_GT(JailGuard({.copies = 4}, resources(20, brittle)).threshold(), 0);
+}
+
+/// Where benign replies diverge as far as so many copies can, the detector is dead, and says so.
+TEST(JailGuard, AThresholdAtItsCeilingCannotFire) {
+  const JailGuard dead({.copies = 4}, resources(100, brittle));
+  EXPECT_EQ(dead.threshold(), dead.ceiling());
+  EXPECT_FALSE(dead.calibrations().at(0).can_fire());
+  for (uint64_t i = 0; i < 30; ++i)
+    EXPECT_FALSE(dead.answer({submission(1000 + i)}, brittle).at(0).rejected) << i;
+}
+
+TEST(LargestDivergence, IsReachedAndNeverExceeded) {
+  Random random(11);
+  const std::vector<std::string> words = {"red", "cat", "two", "dog", "on"};
+  for (const int64_t copies : {2, 3, 4, 6, 8, 12}) {
+    const double largest = largest_divergence(copies);
+    double reached = 0;
+    std::vector<std::string> replies(static_cast<size_t>(copies), "a");
+    for (int64_t alike = 1; alike < copies; ++alike) {
+      replies[static_cast<size_t>(alike - 1)] = "b";
+      reached = std::max(reached, reply_divergence(replies));
+    }
+    EXPECT_EQ(reached, largest) << copies;
+    for (int draw = 0; draw < 300; ++draw) {
+      for (std::string& reply : replies) {
+        reply.clear();
+        for (int64_t k = random.between(0, 3); k >= 0; --k) reply += random.pick(words) + " ";
+      }
+      EXPECT_LE(reply_divergence(replies), largest) << copies;
+    }
+  }
+  EXPECT_GT(largest_divergence(100), largest_divergence(8));
+}
+
+TEST(ReplyDivergence, DoesNotDependOnTheOrderOfTheReplies) {
+  std::vector<std::string> replies = {"a red cat", "two dogs", "a cat", "dogs on a red cat", "two"};
+  std::sort(replies.begin(), replies.end());
+  const double first = reply_divergence(replies);
+  while (std::next_permutation(replies.begin(), replies.end())) ASSERT_EQ(reply_divergence(replies), first);
 }
 
 TEST(JailGuard, SaysWhatIsMissing) {

@@ -86,17 +86,24 @@ TEST(PerplexityFilter, ThresholdIsTheLargestBenignScore) {
   const PerplexityFilter filter({}, resources(benign_prompts()));
   EXPECT_FLOAT_EQ(static_cast<float>(filter.threshold()), 1.9f);
   EXPECT_EQ(filter.calibrations().at(0).n, 20);
-  EXPECT_EQ(filter.calibrations().at(0).quantile, 1);
+  EXPECT_EQ(filter.calibrations().at(0).alpha, 0);
+  EXPECT_TRUE(filter.calibrations()[0].can_fire());
+  EXPECT_NE(filter.calibrations()[0].fitted_on, "");
+  EXPECT_NE(
+      filter.calibrations()[0].fitted_on,
+      PerplexityFilter({}, resources(std::vector<std::string>(20, "a b c"))).calibrations()[0].fitted_on);
   for (const std::string& prompt : benign_prompts())
     EXPECT_LE(filter.score({.prompt = prompt}), filter.threshold()) << prompt;
 }
 
 TEST(PerplexityFilter, QuantileAndFalsePositiveRate) {
   DefenseResources with_rate = resources(benign_prompts());
-  with_rate.false_positive_rate = 0.05;
+  with_rate.false_positive_rate = 0.1;
   EXPECT_FLOAT_EQ(static_cast<float>(PerplexityFilter({}, with_rate).threshold()), 1.8f);
-  EXPECT_FLOAT_EQ(static_cast<float>(PerplexityFilter({.quantile = 0.5}, with_rate).threshold()), 0.9f)
+  EXPECT_FLOAT_EQ(static_cast<float>(PerplexityFilter({.quantile = 0.5}, with_rate).threshold()), 1.0f)
       << "the defense's own quantile goes before the run's rate";
+  with_rate.false_positive_rate = 0.01;
+  EXPECT_THROW(PerplexityFilter({}, with_rate), Error) << "20 prompts cannot hold 1 %";
 }
 
 TEST(PerplexityFilter, WindowsAreCalibratedOnWindowsUnlessPublished) {

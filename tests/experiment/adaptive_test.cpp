@@ -43,7 +43,8 @@ std::shared_ptr<const Defense> made(const std::string& spec) {
   DefenseResources resources;
   resources.model = model;
   resources.scorer = resources.paraphraser = model->language_model();
-  for (const Query& query : toy_contexts(25)) resources.benign.push_back({toy_image(), query});
+  for (const Query& query : toy_contexts(25))
+    resources.benign.push_back({toy_image(resources.benign.size()), query});
   return make_defense(parse_defense(spec), resources);
 }
 

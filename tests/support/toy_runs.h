@@ -18,7 +18,7 @@ class ToyRuns : public ::testing::Test {
     std::filesystem::create_directories(root() / "model");
     save_png(toy_image(), root() / "photo.png");
     std::string lines;
-    const auto contexts = toy_contexts(40);
+    const auto contexts = toy_contexts(114);  // 100 to calibrate on: 1 % false alarms need 99
     for (size_t i = 0; i < contexts.size(); ++i) {
       const char* split = i < 6 ? "train" : i < 9 ? "validation" : i < 14 ? "test" : "calibration";
       lines += nlohmann::json({{"prompt", contexts[i].prompt}, {"split", split}}).dump() + "\n";
