@@ -107,13 +107,26 @@ std::string summary(const RunRecord& run) {
   return run.trials.size() == 1 ? one_trial(run, run.trials[0]) : many_trials(run);
 }
 
+namespace {
+
+void check_same_trials(const std::vector<TrialPlan>& begun, const std::vector<TrialPlan>& given,
+                       const std::filesystem::path& folder) {
+  if (given.empty()) return;
+  const std::vector<TrialPlan> plans = identified(given);
+  const auto same = [](const TrialPlan& a, const TrialPlan& b) {
+    return a.id == b.id && a.identity.trial_digest == b.identity.trial_digest;
+  };
+  if (!std::equal(begun.begin(), begun.end(), plans.begin(), plans.end(), same))
+    throw Error("The run in '" + folder.string() +
+                "' was begun with other settings, weights or photos; give --resume without them, or choose "
+                "another --out.");
+}
+
+}  // namespace
+
 RunFolder resume_run(const std::filesystem::path& folder, const std::vector<TrialPlan>& plans) {
   RunFolder run = RunFolder::open(folder);
-  const auto manifest = run.manifest();
-  if (!plans.empty() && manifest.value("plans", nlohmann::json()) != plans_to_json(plans))
-    throw Error("The run in '" + folder.string() +
-                "' was begun with other settings; give --resume without them, or choose another --out.");
-  check_inputs(manifest);
+  check_same_trials(run.plans(), plans, folder);
   for (const std::string& sentence : run.repairs()) log_line(sentence);
   return run;
 }

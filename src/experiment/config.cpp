@@ -179,8 +179,20 @@ json read_toml(const std::filesystem::path& file) {
   }
 }
 
+void find_beside(AttackConfig& config, const std::filesystem::path& folder) {
+  const auto find = [&](std::string& path) {
+    const std::filesystem::path beside = folder / path;
+    if (std::filesystem::path(path).is_relative() && std::filesystem::exists(beside)) path = beside.string();
+  };
+  if (folder.empty()) return;
+  for_each_file(config, find);
+  for_each_model(config, find);
+}
+
 std::set<std::string> read_config(const std::filesystem::path& file, AttackConfig& config) {
-  return set_fields(fields_of(config), read_toml(file), file.string());
+  const auto given = set_fields(fields_of(config), read_toml(file), file.string());
+  find_beside(config, file.parent_path());
+  return given;
 }
 
 void resolve(AttackConfig& config, const std::set<std::string>& given) {

@@ -116,8 +116,31 @@ struct AttackConfig {
 /// How rows name the model of a folder: by its last part.
 std::string model_name(const std::string& folder);
 
-/// A TOML file of attack fields at its top level. Returns the names it set. Throws Error that names the file
-/// and the line or key.
+/// Calls `each` with every file name of a config that is not empty.
+template <class Each>
+void for_each_file(AttackConfig& config, const Each& each) {
+  for (auto* files : {&config.images, &config.held_out_images})
+    for (std::string& file : *files) each(file);
+  for (std::string* file :
+       {&config.contexts, &config.behavior.targets, &config.augmentation.templates, &config.constraint.mask,
+        &config.objective.feature_image, &config.typographic.font})
+    if (!file->empty()) each(*file);
+}
+/// Calls `each` with every model folder of a config that is not empty.
+template <class Each>
+void for_each_model(AttackConfig& config, const Each& each) {
+  if (!config.model.empty()) each(config.model);
+  for (auto* folders : {&config.ensemble, &config.transfer})
+    for (std::string& folder : *folders) each(folder);
+}
+
+/// Relative names of files and models that exist in `folder` become those in it: what a configuration file
+/// names lies beside it.
+void find_beside(AttackConfig& config, const std::filesystem::path& folder);
+
+/// A TOML file of attack fields at its top level. Relative file names count from the file's own
+/// folder where they exist there. Returns the names it set. Throws Error that names the file and the line or
+/// key.
 std::set<std::string> read_config(const std::filesystem::path& file, AttackConfig& config);
 
 /// A TOML file as JSON: tables, arrays, texts, numbers and truth values. Throws Error with file, line and

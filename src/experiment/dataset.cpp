@@ -85,7 +85,10 @@ class Corpus {
     if (!fresh && first.target != target)
       throw Error(where + ": the same context has another target on line " + std::to_string(first.line) +
                   "; give each context one.");
-    if (fresh && !target.empty()) set_.targets.emplace_back(context, target);
+    if (!fresh)
+      throw Error(where + ": the same context is on line " + std::to_string(first.line) +
+                  " already; each counts once: delete one of the two lines.");
+    if (!target.empty()) set_.targets.emplace_back(context, target);
     std::vector<Context>* const splits[] = {&set_.train, &set_.validation, &set_.test, &set_.calibration};
     splits[split]->push_back(std::move(context));
   }

@@ -31,7 +31,7 @@ struct ContextSet {
 /// out for the test, the fourth validates; repeated rows are dropped.
 ///
 /// Throws Error with file and line for anything else: unknown keys or columns, ill-formed UTF-8, empty
-/// prompts, lines over 64 KiB, a context that occurs in two splits or with two targets. Throws Error for a
+/// prompts, lines over 64 KiB, a context that occurs twice: each counts once. Throws Error for a
 /// file without contexts.
 ContextSet read_contexts(const std::filesystem::path& file);
 

@@ -17,48 +17,66 @@ constexpr double kAdaptivePerplexity = 0.2;  // of Jain et al.'s weights the one
 constexpr size_t kProbes = 4;                // prompts on which a stack shows what it touches
 
 /// A stack with the specs that it was made from.
-struct Stack {
-  std::vector<std::string> specs;
-  DefenseStack defenses;
-  std::string name() const { return stack_name(defenses); }
+struct Stack : IdentifiedStack {
+  std::vector<std::string> specs = {};
 };
 
-/// "string-linf-8-cat-s0-vs-jpeg-quality-75": letters, digits and '-' only, short enough for a file name.
-std::string adaptive_id(const std::string& trial, const std::string& stack) {
+/// "string-linf-8-cat-s0-vs-jpeg-quality-75-1a2b3c4d": letters, digits and '-' only, short enough for a file
+/// name; the digest tells apart what differs in draws and weights.
+std::string adaptive_id(const std::string& trial, const std::string& stack, const Identity& identity) {
   std::string part;
   for (const char c : stack) {
     const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     if (plain || (!part.empty() && part.back() != '-')) part += plain ? c : '-';
   }
-  constexpr size_t kLongest = 60;
-  if (part.size() > kLongest)
-    part = part.substr(0, kLongest) + "-" + std::to_string(std::hash<std::string>()(stack) % 1'000'000);
-  return trial + "-vs-" + part;
+  constexpr size_t kLongest = 60, kDigits = 8;
+  return trial + "-vs-" + part.substr(0, kLongest) + "-" + identity.trial_digest.substr(0, kDigits);
+}
+
+void check(const EvaluateConfig& config) {
+  if (config.defense.defenses.empty())
+    throw Error(
+        "No defense was given; name one with --defense jpeg:quality=75 (hijack evaluate --help lists them).");
+  hijack::check(config.defense);
+  if (config.utility < 0 || config.utility > 10'000) throw Error("--utility must be from 0 to 10000.");
 }
 
 /// The evaluation of a whole run, one trial after the other.
 class RunEvaluation {
  public:
   RunEvaluation(const std::filesystem::path& path, const EvaluateConfig& config, const RunHooks& hooks,
-                const ModelSource& models)
+                const ModelSource& models, const std::vector<std::string>& moved_models)
       : config_(config),
         hooks_(hooks),
         models_(models),
         folder_(RunFolder::open(path)),
         run_(read_run(path)),
-        manifest_(run_.manifest) {
+        manifest_(folder_.manifest()),
+        variant_config_(config.suffix),
+        made_by_(fields_to_json(fields_of(variant_config_))),
+        variant_(digest_of(made_by_)) {
+    folder_.find_models(moved_models);
+    inputs_ = folder_.inputs();
     for (const std::string& sentence : folder_.repairs()) note(sentence);
   }
 
+  /// The plans of the run whose trials are to be evaluated, with their rows.
+  std::vector<std::pair<TrialPlan, const TrialRow*>> trials() const;
   bool trial(const TrialPlan& plan, const TrialRow& row);
 
  private:
   std::vector<Stack> stacks(const TrialSetup& setup);
+  bool ask_stack(TrialEvaluation& evaluation, const Stack& stack, const std::string& plain,
+                 const std::vector<Question>& benign);
+  bool ask_adaptively(TrialEvaluation& evaluation, const Stack& stack, const std::string& plain);
+  void ask(TrialEvaluation& evaluation, const Stack& stack, const std::vector<Question>& questions) {
+    folder_.add_replies(evaluation.ask(stack, questions));
+  }
   bool adaptive_image(const TrialEvaluation& evaluation, const Stack& stack);
-  std::optional<std::string> suffix(const TrialEvaluation& evaluation, const DefenseStack& through);
+  std::optional<std::string> suffix(const TrialEvaluation& evaluation, const IdentifiedStack& through);
   std::string search_suffix(const TrialEvaluation& evaluation, const DefenseStack& through,
                             GcgConfig search) const;
-  void record_calibrations(const std::vector<Stack>& stacks);
+  void record(const std::vector<Stack>& stacks);
   void note(const std::string& text) const {
     if (hooks_.on_note) hooks_.on_note(text);
   }
@@ -69,6 +87,10 @@ class RunEvaluation {
   RunFolder folder_;
   RunRecord run_;
   json manifest_;
+  RunInputs inputs_;
+  GcgConfig variant_config_;  ///< of the text-side control
+  json made_by_;              ///< the same as the manifest's "variants" have it, with its digest
+  std::string variant_;
   DefenseMaker maker_;
   std::set<std::string> utility_done_;  ///< models: the questions do not depend on the trial
 };
@@ -82,21 +104,35 @@ std::vector<Stack> RunEvaluation::stacks(const TrialSetup& setup) {
                                           setup.reply_tokens,
                                           wanted.false_positive_rate};
   std::vector<Stack> all(1);  // the bare model
-  for (const std::string& spec : wanted.defenses) all.push_back({{spec}, maker_.make({spec}, situation)});
+  for (const std::string& spec : wanted.defenses)
+    all.push_back({make_stack(maker_, {spec}, situation), {spec}});
   if (config_.stack && wanted.defenses.size() > 1)
-    all.push_back({wanted.defenses, maker_.make(wanted.defenses, situation)});
+    all.push_back({make_stack(maker_, wanted.defenses, situation), wanted.defenses});
   return all;
 }
 
-/// Adds what is new to the manifest's calibrations (one per defense).
-void RunEvaluation::record_calibrations(const std::vector<Stack>& stacks) {
+/// Adds stacks and their thresholds to the manifest. Throws Error when a threshold that was recorded before
+/// is not the one that the same calibration gives now.
+void RunEvaluation::record(const std::vector<Stack>& stacks) {
+  manifest_["variants"][variant_] = made_by_;
   json& list = manifest_["calibrations"];
   if (!list.is_array()) list = json::array();
   for (const Stack& stack : stacks) {
-    if (stack.defenses.size() != 1) continue;
-    for (const Calibration& calibration : stack_calibrations(stack.defenses)) {
-      const json entry = calibration_entry(calibration);
-      if (std::find(list.begin(), list.end(), entry) == list.end()) list.push_back(entry);
+    if (stack.defenses.empty()) continue;
+    manifest_["stacks"][stack.digest] = stack.record;
+    for (const json& entry : calibration_entries(stack)) {
+      const auto same = [&](const json& other) {
+        return other.is_object() && other.value("stack", "") == stack.digest &&
+               other.value("defense", "") == entry["defense"];
+      };
+      const auto found = std::find_if(list.begin(), list.end(), same);
+      if (found == list.end())
+        list.push_back(entry);
+      else if (*found != entry)
+        throw Error("The calibration of " + entry["defense"].get<std::string>() +
+                    " in the manifest is not the one that its calibration prompts give (threshold " +
+                    (*found).value("threshold", json()).dump() + ", now " + entry["threshold"].dump() +
+                    "): the manifest was changed, or other code made it; evaluate a fresh run.");
     }
   }
 }
@@ -123,24 +159,23 @@ std::string RunEvaluation::search_suffix(const TrialEvaluation& evaluation, cons
 }
 
 /// The text-side control: a suffix found by GCG on training contexts, through a stack or without. Made once
-/// and kept in the manifest, so that a later evaluation compares like with like. nullopt when stopped: a
-/// suffix whose search was cut short is not kept.
+/// for each trial, stack and settings of the search, and kept in the manifest, so that a later evaluation
+/// compares like with like. nullopt when stopped: a suffix whose search was cut short is not kept.
 std::optional<std::string> RunEvaluation::suffix(const TrialEvaluation& evaluation,
-                                                 const DefenseStack& through) {
-  const std::string key = evaluation.trial().id + (through.empty() ? "" : " through " + stack_name(through));
-  GcgConfig search = config_.suffix;
-  const json made_by = fields_to_json(fields_of(search));
+                                                 const IdentifiedStack& through) {
+  const TrialRow& trial = evaluation.trial();
+  const std::string key =
+      digest_of({{"trial", trial.trial_digest}, {"through", through.digest}, {"made_by", made_by_}});
   json& suffixes = manifest_["text_suffixes"];
   if (!suffixes.is_object()) suffixes = json::object();
   json& kept = suffixes[key];
   if (!kept.is_object() || !kept.contains("text") || !kept["text"].is_string()) {
-    note(key + ": searching the text-side control (GCG)");
-    const std::string found = search_suffix(evaluation, through, search);
+    note(trial.id + (through.defenses.empty() ? "" : " through " + through.name()) +
+         ": searching the text-side control (GCG)");
+    const std::string found = search_suffix(evaluation, through.defenses, config_.suffix);
     if (hooks_.stop.stop_requested()) return std::nullopt;
-    kept = {{"text", found}, {"made_by", made_by}};
+    kept = {{"trial", trial.id}, {"through", through.name()}, {"text", found}, {"made_by", made_by_}};
     folder_.write_manifest(manifest_);
-  } else if (kept.value("made_by", json()) != made_by) {
-    note(key + ": keeping the text-side control of the first evaluation, made with other settings");
   }
   return kept["text"].get<std::string>();
 }
@@ -148,13 +183,14 @@ std::optional<std::string> RunEvaluation::suffix(const TrialEvaluation& evaluati
 /// The trial's attack again, through the stack. False when stopped.
 bool RunEvaluation::adaptive_image(const TrialEvaluation& evaluation, const Stack& stack) {
   TrialPlan plan = evaluation.setup().plan;
-  plan.id = adaptive_id(plan.id, stack.name());
-  if (folder_.finished().contains(plan.id)) return true;
   plan.config.defense = config_.defense;
   plan.config.defense.defenses = stack.specs;
+  plan.identity = identity_of(plan.config);
+  plan.id = adaptive_id(plan.id, stack.name(), plan.identity);
+  if (folder_.done(plan)) return true;
   json& plans = manifest_["adaptive_plans"];
   if (!plans.is_array()) plans = json::array();
-  const json entry = plans_to_json({plan})[0];
+  const json entry = inputs_.to_json(plan);
   if (std::find(plans.begin(), plans.end(), entry) == plans.end()) plans.push_back(entry);
   folder_.write_manifest(manifest_);
   note(plan.id + ": the attack again, through the defense");
@@ -165,74 +201,75 @@ bool RunEvaluation::adaptive_image(const TrialEvaluation& evaluation, const Stac
   return true;
 }
 
-/// False when stopped.
-bool RunEvaluation::trial(const TrialPlan& plan, const TrialRow& row) {
-  const TrialSetup setup = set_up(plan, models_(plan.config), maker_);
-  const TrialEvaluation evaluation(setup, run_, row);
-  const std::vector<Stack> all = stacks(setup);
-  record_calibrations(all);
-  const auto plain = suffix(evaluation, {});
-  if (!plain) return false;
-  folder_.write_manifest(manifest_);
-  const bool with_utility = utility_done_.insert(plan.config.model).second;
-  const auto benign = evaluation.benign(with_utility ? config_.utility : 0);
+/// What the attack of a trial does once it knows the stack. False when stopped.
+bool RunEvaluation::ask_adaptively(TrialEvaluation& evaluation, const Stack& stack,
+                                   const std::string& plain) {
+  const TrialSetup& setup = evaluation.setup();
   std::vector<Context> probes = setup.contexts.test;
   probes.resize(std::min(probes.size(), kProbes));
-  for (const Stack& stack : all) {
-    if (hooks_.stop.stop_requested()) return false;
-    note(plan.id + ": defense " + stack.name());
-    const auto ask = [&](const std::vector<Question>& questions) {
-      folder_.add_replies(evaluation.ask(stack.defenses, questions));
-    };
-    ask(evaluation.adversarial("attack"));
-    ask(evaluation.clean("clean"));
-    ask(evaluation.clean("text_suffix", *plain));
-    ask(benign);
-    if (!config_.defense.adaptive || stack.defenses.empty()) continue;
-    const Handles handles = handles_of(stack.defenses, evaluation.origin(), probes);
-    const bool lettering = plan.config.method == "typographic";  // chosen by replies from behind the defense
-    if (lettering || plan.config.method == "image") {            // the others have no pixels to choose
-      if (!handles.image && !lettering)
-        ask(evaluation.adversarial("adaptive"));
-      else if (!adaptive_image(evaluation, stack))
-        return false;
-    }
-    const auto informed = handles.text ? suffix(evaluation, stack.defenses) : plain;
-    if (!informed) return false;
-    ask(evaluation.clean("text_adaptive", *informed));
+  const Handles handles = handles_of(stack.defenses, evaluation.origin(), probes);
+  const std::string& method = setup.plan.config.method;
+  const bool lettering = method == "typographic";  // chosen by replies from behind the defense
+  if (lettering || method == "image") {            // the others have no pixels to choose
+    if (!handles.image && !lettering)
+      ask(evaluation, stack, evaluation.adversarial("adaptive"));
+    else if (!adaptive_image(evaluation, stack))
+      return false;
   }
+  const auto informed = handles.text ? suffix(evaluation, stack) : plain;
+  if (!informed) return false;
+  ask(evaluation, stack, evaluation.clean("text_adaptive", *informed, variant_));
   return true;
 }
 
-const TrialRow* row_of_plan(const RunRecord& run, const TrialPlan& plan) {
-  for (const TrialRow& row : run.trials)
-    if (row.id == plan.id) return &row;
-  return nullptr;
+/// False when stopped.
+bool RunEvaluation::ask_stack(TrialEvaluation& evaluation, const Stack& stack, const std::string& plain,
+                              const std::vector<Question>& benign) {
+  note(evaluation.trial().id + ": defense " + stack.name());
+  ask(evaluation, stack, evaluation.adversarial("attack"));
+  ask(evaluation, stack, evaluation.clean("clean"));
+  ask(evaluation, stack, evaluation.clean("text_suffix", plain, variant_));
+  ask(evaluation, stack, benign);
+  return !config_.defense.adaptive || stack.defenses.empty() || ask_adaptively(evaluation, stack, plain);
 }
 
-void check(const EvaluateConfig& config) {
-  if (config.defense.defenses.empty())
-    throw Error(
-        "No defense was given; name one with --defense jpeg:quality=75 (hijack evaluate --help lists them).");
-  hijack::check(config.defense);
-  if (config.utility < 0 || config.utility > 10'000) throw Error("--utility must be from 0 to 10000.");
+/// False when stopped.
+bool RunEvaluation::trial(const TrialPlan& plan, const TrialRow& row) {
+  const TrialSetup setup = set_up(plan, models_(plan.config), maker_);
+  TrialEvaluation evaluation(setup, run_, row);
+  const std::vector<Stack> all = stacks(setup);
+  record(all);
+  const auto plain = suffix(evaluation, {});
+  if (!plain) return false;
+  folder_.write_manifest(manifest_);
+  const bool with_utility = utility_done_.insert(model_hash(plan.config.model)).second;
+  const auto benign = evaluation.benign(with_utility ? config_.utility : 0);
+  for (const Stack& stack : all)
+    if (hooks_.stop.stop_requested() || !ask_stack(evaluation, stack, *plain, benign)) return false;
+  return true;
+}
+
+std::vector<std::pair<TrialPlan, const TrialRow*>> RunEvaluation::trials() const {
+  std::vector<std::pair<TrialPlan, const TrialRow*>> found;
+  for (TrialPlan& plan : inputs_.plans(manifest_.value("plans", json()), "manifest.json")) {
+    if (!folder_.done(plan)) continue;
+    for (const TrialRow& row : run_.trials)
+      if (row.id == plan.id && row.defense == "none")  // the others have been judged behind their defenses
+        found.emplace_back(std::move(plan), &row);
+  }
+  return found;
 }
 
 }  // namespace
 
 bool evaluate_run(const std::filesystem::path& path, const EvaluateConfig& config, const RunHooks& hooks,
-                  const ModelSource& models) {
+                  const ModelSource& models, const std::vector<std::string>& moved_models) {
   check(config);
-  const RunRecord run = read_run(path);
-  if (run.trials.empty()) throw Error("The run '" + path.string() + "' has no finished trial to evaluate.");
-  RunEvaluation evaluation(path, config, hooks, models);
-  for (const TrialPlan& plan :
-       plans_from_json(run.manifest.value("plans", json()), (path / "manifest.json").string())) {
-    const TrialRow* trial = row_of_plan(run, plan);
-    // what was attacked behind a defense has been judged behind it
-    if (!trial || trial->defense != "none") continue;
-    if (hooks.stop.stop_requested() || !evaluation.trial(plan, *trial)) return false;
-  }
+  if (read_run(path).trials.empty())
+    throw Error("The run '" + path.string() + "' has no finished trial to evaluate.");
+  RunEvaluation evaluation(path, config, hooks, models, moved_models);
+  for (const auto& [plan, row] : evaluation.trials())
+    if (hooks.stop.stop_requested() || !evaluation.trial(plan, *row)) return false;
   return true;
 }
 

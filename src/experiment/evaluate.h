@@ -31,10 +31,13 @@ struct EvaluateConfig {
 /// With defense.adaptive the attack of each trial is made again through each stack (same settings, saved,
 /// reloaded, judged behind the stack: a trial of its own, "ID-vs-jpeg-quality-75", condition "adaptive"), and
 /// so is the text-side control ("text_adaptive"). Where a stack gives such an attack nothing to work on, it
-/// is the static one. What an earlier evaluation has already done is not done again. True when done, false
-/// when stopped; the same call then goes on. Throws Error for a run without trials, unknown defenses, and for
-/// a contexts file without calibration split when a defense needs one.
+/// is the static one. What was asked before of the same model, behind the same defenses with the same
+/// calibration, is not asked again; with other settings it is (question.h). True when done, false when
+/// stopped; the same call then goes on. moved_models: folders of models that are no longer where they were.
+/// Throws Error for a run without trials, unknown defenses, a contexts file without calibration split when a
+/// defense needs one, and for any file of the run that is not what it was: inputs, weights, images,
+/// thresholds.
 bool evaluate_run(const std::filesystem::path& folder, const EvaluateConfig& config, const RunHooks& hooks,
-                  const ModelSource& models);
+                  const ModelSource& models, const std::vector<std::string>& moved_models = {});
 
 }  // namespace hijack

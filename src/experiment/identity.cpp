@@ -18,6 +18,8 @@ using nlohmann::json;
 /// Raised whenever equal configs are measured in another way than before: their rows are not pooled.
 constexpr int kProtocol = 2;
 
+constexpr int kDeepest = 4;  // folders in a model folder
+
 using Stamp = std::tuple<dev_t, ino_t, off_t, int64_t, int64_t>;
 
 Stamp stamp_of(const fs::path& file) {
@@ -26,6 +28,21 @@ Stamp stamp_of(const fs::path& file) {
   return {found.st_dev, found.st_ino, found.st_size,
           int64_t{found.st_mtim.tv_sec} * 1'000'000'000 + found.st_mtim.tv_nsec,
           int64_t{found.st_ctim.tv_sec} * 1'000'000'000 + found.st_ctim.tv_nsec};
+}
+
+bool holds(const fs::path& folder, const std::string& ending) {
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.path().extension() == ending) return true;
+  return false;
+}
+
+/// All but what is written about a model, and other copies of its weights.
+bool decides(const fs::path& file, bool safetensors) {
+  static const std::set<std::string> kNever = {".md",  ".jsonl", ".py",   ".png",  ".jpg",
+                                               ".pdf", ".h5",    ".onnx", ".gguf", ".msgpack"};
+  static const std::set<std::string> kOtherWeights = {".bin", ".pth"};
+  const std::string ending = file.extension().string();
+  return !kNever.contains(ending) && !(safetensors && kOtherWeights.contains(ending));
 }
 
 json hashes_of(const std::vector<std::string>& files) {
@@ -71,11 +88,19 @@ std::map<std::string, std::string> model_files(const fs::path& folder) {
   if (!fs::is_directory(folder))
     throw Error("There is no model folder '" + folder.string() +
                 "'; --model takes a Hugging Face checkpoint folder.");
+  const bool safetensors = holds(folder, ".safetensors");
   std::map<std::string, std::string> files;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string kind = entry.path().extension().string();
-    const bool decides = kind == ".safetensors" || kind == ".json" || kind == ".jinja" || kind == ".pt";
-    if (entry.is_regular_file() && decides) files[entry.path().filename().string()] = file_hash(entry.path());
+  fs::recursive_directory_iterator entry(folder);
+  for (; entry != fs::recursive_directory_iterator(); ++entry) {
+    const fs::path& path = entry->path();
+    if (path.filename().string().starts_with(".")) {
+      if (entry->is_directory()) entry.disable_recursion_pending();
+      continue;
+    }
+    if (entry.depth() > kDeepest)
+      throw Error("The model folder '" + folder.string() + "' is nested too deep.");
+    if (entry->is_regular_file() && decides(path, safetensors))
+      files[path.lexically_relative(folder).string()] = file_hash(path);
   }
   return files;
 }

@@ -108,8 +108,8 @@ std::optional<Found> search_image(const TrialParts& parts) {
   found.losses = state.losses;
   found.steps = state.step;
   found.best_step = state.best_step;
-  // A resumed trial knows the time of its last part only: the rate is measured, the total follows from it; and
-  // one that was resumed after its last step knows neither.
+  // A resumed trial knows the time of its last part only: the rate is measured, the total follows from it;
+  // and one that was resumed after its last step knows neither.
   const auto steps = static_cast<double>(state.step - first_step);
   found.seconds_per_step = steps > 0 ? seconds / steps : std::numeric_limits<double>::quiet_NaN();
   return found;

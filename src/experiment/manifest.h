@@ -5,19 +5,19 @@
 #include <vector>
 
 #include "src/experiment/plan.h"
+#include "src/experiment/run_inputs.h"
 
 namespace hijack {
 
 /// What a run was made from, so that it can be made again:
 ///   hijack     version        command    attack or run      started   UTC
-///   plans      [{id, config}] every trial with its resolved config
-///   inputs     {path: {sha256, bytes}} of model files, images and contexts
+///   plans      [{id, config, setting_digest, trial_digest}] every trial with its resolved config
+///   inputs, models            the files and weights behind it, with their hashes (run_inputs.h)
 ///   libraries  {torch, compiler, build}     machine {system, processor, cores, threads, device}
-///   calibrations  [] filled by evaluate
-nlohmann::json make_manifest(const std::string& command, const std::vector<TrialPlan>& plans);
-
-/// Throws Error that names the first input that is missing or differs from the manifest.
-void check_inputs(const nlohmann::json& manifest);
+///   calibrations  thresholds of detectors    stacks, variants  {digest: settings}: filled by evaluate
+/// The plans need their identity.
+nlohmann::json make_manifest(const std::string& command, const std::vector<TrialPlan>& plans,
+                             const RunInputs& inputs);
 
 /// "2026-11-22T15:42:00Z"
 std::string utc_now();

@@ -13,24 +13,64 @@ using nlohmann::json;
 
 constexpr size_t kMaxTrials = 100'000;
 
-/// Letters, digits, '-' and '_' only: an id is also a file name.
+/// Letters, digits and "-_=." only: an id is also a file name.
 std::string file_part(const std::string& text) {
+  constexpr std::string_view kPlain = "_=.";
   std::string part;
   for (const char c : text) {
-    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                       kPlain.find(c) != std::string_view::npos;
     part += plain ? c : '-';
   }
   return part.substr(0, 40);
 }
 
-std::string id_of(const AttackConfig& config) {
+/// What an id begins with: behavior, budget and photo.
+std::string base_of(const AttackConfig& config) {
   const std::string photo =
       config.universal ? "universal" : std::filesystem::path(config.images[0]).stem().string();
-  return file_part(config.behavior.name) + "-" + file_part(method_label(config)) + "-" + file_part(photo) +
-         "-s" + std::to_string(config.seeds[0]);
+  return file_part(config.behavior.name) + "-" + file_part(method_label(config)) + "-" + file_part(photo);
 }
 
-void append(std::vector<TrialPlan>& plans, std::set<std::string>& ids, const AttackConfig& config) {
+json settings_of(AttackConfig config) {
+  json settings = fields_to_json(fields_of(config));
+  settings.erase("seed");
+  return settings;
+}
+
+/// "-steps=60" for every field whose value is not the same in all plans of one base; long values by their
+/// beginning and a digest.
+std::string differences_of(const json& settings, const std::set<std::string>& differing) {
+  constexpr size_t kLongest = 24;
+  std::string text;
+  for (const std::string& field : differing) {
+    const json& value = settings[field];
+    std::string shown = file_part(value.is_string() ? value.get<std::string>() : value.dump());
+    if (shown.size() > kLongest) shown = shown.substr(0, kLongest) + "." + digest_of(value).substr(0, 4);
+    text += "-" + field + "=" + shown;
+  }
+  return text;
+}
+
+/// Gives ids that say in what the trials differ. Throws Error when two are the same.
+void name_trials(std::vector<TrialPlan>& plans) {
+  std::map<std::string, std::vector<std::pair<TrialPlan*, json>>> groups;
+  for (TrialPlan& plan : plans) groups[base_of(plan.config)].emplace_back(&plan, settings_of(plan.config));
+  for (const auto& [base, group] : groups) {
+    std::set<std::string> differing, ids;
+    for (const auto& [plan, settings] : group)
+      for (const auto& [field, value] : settings.items())
+        if (value != group.front().second[field]) differing.insert(field);
+    for (const auto& [plan, settings] : group) {
+      plan->id = base + differences_of(settings, differing) + "-s" + std::to_string(plan->config.seeds[0]);
+      if (!ids.insert(plan->id).second)
+        throw Error("Two trials of the experiment are the same (" + plan->id +
+                    "): each counts once; take one of them out.");
+    }
+  }
+}
+
+void append(std::vector<TrialPlan>& plans, const AttackConfig& config) {
   std::vector<std::vector<std::string>> photos;  // of each trial
   if (config.universal)
     photos = {config.images};
@@ -42,9 +82,6 @@ void append(std::vector<TrialPlan>& plans, std::set<std::string>& ids, const Att
       TrialPlan plan{"", config};
       plan.config.images = images;
       plan.config.seeds = {seed};
-      const std::string base = id_of(plan.config);
-      plan.id = base;
-      for (int copy = 2; !ids.insert(plan.id).second; ++copy) plan.id = base + "-" + std::to_string(copy);
       plans.push_back(std::move(plan));
     }
   }
@@ -89,34 +126,46 @@ void check_tables(const json& experiment, const std::string& where) {
 
 }  // namespace
 
+std::string TrialPlan::photo_name(const std::string& file) const {
+  const auto found = names.find(file);
+  return found == names.end() ? file : found->second;
+}
+
+std::string TrialPlan::model_name(const std::string& folder) const {
+  const auto found = names.find(folder);
+  return found == names.end() ? hijack::model_name(folder) : found->second;
+}
+
 std::vector<TrialPlan> plan_trials(const AttackConfig& config) {
   std::vector<TrialPlan> plans;
-  std::set<std::string> ids;
-  append(plans, ids, config);
+  append(plans, config);
+  name_trials(plans);
   return plans;
 }
 
 std::vector<TrialPlan> read_experiment(const std::filesystem::path& file) {
-  return plans_of_experiment(read_toml(file), file.string());
+  return plans_of_experiment(read_toml(file), file.string(), file.parent_path());
 }
 
-std::vector<TrialPlan> plans_of_experiment(const json& experiment, const std::string& where) {
+std::vector<TrialPlan> plans_of_experiment(const json& experiment, const std::string& where,
+                                           const std::filesystem::path& folder) {
   check_tables(experiment, where);
   AttackConfig shared;
   const auto shared_given =
       set_fields(fields_of(shared), experiment.value("attack", json::object()), where + " [attack]");
   std::vector<TrialPlan> plans;
-  std::set<std::string> ids;
   for (const json& block : experiment.value("grid", json::array({json::object()}))) {
     if (!block.is_object()) throw Error(where + ": write [[grid]] with two brackets: there may be several.");
     for (const json& combination : combinations(block, list_fields(shared))) {
       AttackConfig config = shared;
       auto given = set_fields(fields_of(config), combination, where + " [[grid]]");
       given.insert(shared_given.begin(), shared_given.end());
+      find_beside(config, folder);
       resolve(config, given);
-      append(plans, ids, config);
+      append(plans, config);
     }
   }
+  name_trials(plans);
   return plans;
 }
 
@@ -140,32 +189,20 @@ std::vector<TrialPlan> take_shard(const std::vector<TrialPlan>& plans, const std
   return taken;
 }
 
-json plans_to_json(const std::vector<TrialPlan>& plans) {
-  json list = json::array();
-  for (TrialPlan plan : plans)
-    list.push_back({{"id", plan.id}, {"config", fields_to_json(fields_of(plan.config))}});
-  return list;
-}
-
-std::vector<TrialPlan> plans_from_json(const json& list, const std::string& where) {
-  std::vector<TrialPlan> plans;
-  if (!list.is_array() || list.empty()) throw Error(where + ": 'plans' must be a list of trials.");
-  for (const json& item : list) {
-    if (!item.is_object() || !item.contains("id") || !item["id"].is_string() || !item.contains("config"))
-      throw Error(where + ": each plan needs an 'id' and a 'config'.");
-    TrialPlan plan;
-    plan.id = item["id"].get<std::string>();
-    if (plan.id.empty() || plan.id.find('/') != std::string::npos || plan.id.front() == '.')
-      throw Error(where + ": '" + plan.id + "' is not a trial id.");
-    set_fields(fields_of(plan.config), item["config"], where + " plan " + plan.id);
-    const bool photos_fit =
-        plan.config.universal ? !plan.config.images.empty() : plan.config.images.size() == 1;
-    if (!photos_fit || plan.config.seeds.size() != 1)
-      throw Error(where + " plan " + plan.id +
-                  ": a trial has exactly one seed and, unless it is universal, one image.");
-    plans.push_back(std::move(plan));
-  }
-  return plans;
+TrialPlan plan_from_json(const json& item, const std::string& where) {
+  if (!item.is_object() || !item.contains("id") || !item["id"].is_string() || !item.contains("config"))
+    throw Error(where + ": each plan needs an 'id' and a 'config'.");
+  TrialPlan plan;
+  plan.id = item["id"].get<std::string>();
+  if (plan.id.empty() || plan.id.find('/') != std::string::npos || plan.id.front() == '.')
+    throw Error(where + ": '" + plan.id + "' is not a trial id.");
+  set_fields(fields_of(plan.config), item["config"], where + " plan " + plan.id);
+  const bool photos_fit =
+      plan.config.universal ? !plan.config.images.empty() : plan.config.images.size() == 1;
+  if (!photos_fit || plan.config.seeds.size() != 1)
+    throw Error(where + " plan " + plan.id +
+                ": a trial has exactly one seed and, unless it is universal, one image.");
+  return plan;
 }
 
 }  // namespace hijack

@@ -1,20 +1,31 @@
 #pragma once
 #include <filesystem>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
 #include "src/experiment/config.h"
+#include "src/experiment/identity.h"
 
 namespace hijack {
 
 /// One trial that a run will do: a config with exactly one seed and, unless it is universal, one image.
 struct TrialPlan {
-  std::string id;  ///< names the trial's rows and files: "string-linf-8-cat-s0"
+  /// Names the trial's rows and files: "string-linf-8-cat-s0"; where trials of a run differ in other
+  /// settings, these too: "string-linf-8-cat-steps=60-s0".
+  std::string id;
   AttackConfig config;
+  Identity identity = {};  ///< of the config and its files; empty until a run begins
+  /// How rows call photos and models whose path here is another than the user gave (run_inputs.h).
+  std::map<std::string, std::string> names = {};
+
+  std::string photo_name(const std::string& file) const;
+  std::string model_name(const std::string& folder) const;
 };
 
 /// The trials of a resolved config: images x seeds (universal: seeds), with ids that differ from each other.
+/// Throws Error when two of them are the same.
 std::vector<TrialPlan> plan_trials(const AttackConfig& config);
 
 /// The trials of an experiment file, in its order:
@@ -29,19 +40,21 @@ std::vector<TrialPlan> plan_trials(const AttackConfig& config);
 ///     constraint = "patch"
 ///     patch_size = [24, 32]
 ///
-/// Throws Error that names the file and the key, or a grid of more than 100000 trials.
+/// Relative file names and model folders of the file count from its own folder where they exist there, else
+/// from the working directory. Throws Error that names the file and the key: for an empty list, two trials
+/// that are the same, a grid of more than 100000 trials.
 std::vector<TrialPlan> read_experiment(const std::filesystem::path& file);
 
-/// The same from the file's content; `where` names it in messages.
-std::vector<TrialPlan> plans_of_experiment(const nlohmann::json& experiment, const std::string& where);
+/// The same from the file's content; `where` names it in messages, `folder` is its folder.
+std::vector<TrialPlan> plans_of_experiment(const nlohmann::json& experiment, const std::string& where,
+                                           const std::filesystem::path& folder = {});
 
 /// Part i of n of the trials ("2/4": the 2nd, 6th, 10th ...), for processes or machines that share an
 /// experiment. Each part has a run folder of its own; `hijack report` reads them together. Throws Error for
 /// anything but 1 <= i <= n, and for a part without trials.
 std::vector<TrialPlan> take_shard(const std::vector<TrialPlan>& plans, const std::string& shard);
 
-/// Plans as the manifest keeps them, and back.
-nlohmann::json plans_to_json(const std::vector<TrialPlan>& plans);
-std::vector<TrialPlan> plans_from_json(const nlohmann::json& json, const std::string& where);
+/// A plan of {"id", "config"}. Throws Error that names `where`.
+TrialPlan plan_from_json(const nlohmann::json& json, const std::string& where);
 
 }  // namespace hijack

@@ -60,17 +60,25 @@ void change_texts(json& table, const char* key, Change change) {
     if (one.is_string()) one = change(one.get<std::string>());
 }
 
-/// Files of a table from the shipped data, and models by their role.
+/// A file that a recipe names: beside the recipe, or above its folder, or in the shipped data.
+std::string found_file(const std::string& file, const fs::path& folder) {
+  if (fs::path(file).is_absolute()) return file;
+  for (const fs::path& root : {folder, folder / "..", shipped_data()})
+    if (fs::exists(root / file)) return (root / file).lexically_normal().string();
+  throw Error("the recipe names '" + file + "', which is neither beside it nor in the shipped data.");
+}
+
+/// Files of a table where they are, and models by their role.
 void place(json& table, const fs::path& folder, const ModelChoice& choice) {
-  const auto shipped = [&](const std::string& file) {
-    return fs::path(file).is_relative() ? (folder.parent_path() / file).string() : file;
-  };
+  const auto found = [&](const std::string& file) { return found_file(file, folder); };
   const auto role = [&](const std::string& name) {
     if (name == "first") return choice.model.empty() ? shipped_model().string() : choice.model;
-    if (name == "second") return choice.second_model.empty() ? shipped("pocket-2") : choice.second_model;
+    if (name == "second")
+      return choice.second_model.empty() ? (shipped_data() / "pocket-2").string() : choice.second_model;
     throw Error("recipes name models by their role, first or second, not '" + name + "'.");
   };
-  for (const char* key : {"image", "contexts"}) change_texts(table, key, shipped);
+  for (const char* key : {"image", "contexts", "feature_image", "mask", "targets"})
+    change_texts(table, key, found);
   for (const char* key : {"model", "ensemble", "transfer"}) change_texts(table, key, role);
 }
 
@@ -200,15 +208,29 @@ std::vector<std::string> recipe_names(const fs::path& folder) {
   return names;
 }
 
-Recipe read_recipe(const std::string& name, const fs::path& folder, const ModelChoice& choice) {
-  const auto names = recipe_names(folder);
+namespace {
+
+/// A shipped recipe by its name, or any by its file.
+fs::path recipe_file(const std::string& name, const fs::path& shipped) {
+  if (fs::path(name).extension() == ".toml") {
+    if (!fs::is_regular_file(name)) throw Error("There is no recipe file '" + name + "'.");
+    return name;
+  }
+  const auto names = recipe_names(shipped);
   if (std::find(names.begin(), names.end(), name) == names.end())
     throw Error(unknown_name("recipe", name, names));
-  const fs::path file = folder / (name + ".toml");
+  return shipped / (name + ".toml");
+}
+
+}  // namespace
+
+Recipe read_recipe(const std::string& name, const fs::path& shipped, const ModelChoice& choice) {
+  const fs::path file = recipe_file(name, shipped);
+  const fs::path folder = file.parent_path();
   const std::string where = file.string();
   json content = read_toml(file);
   check_keys(content, where);
-  Recipe recipe{name,
+  Recipe recipe{file.stem().string(),
                 text_of(content, "title", where),
                 text_of(content, "paper", where),
                 text_of(content, "departs", where),

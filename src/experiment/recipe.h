@@ -52,7 +52,8 @@ struct ModelChoice {
   int64_t threads = 0;
 };
 
-/// Throws Error for an unknown name (naming the nearest) and for a file that is no recipe.
+/// name: of a recipe in `folder`, or a recipe file of the user's own (.toml), whose files lie beside it or
+/// are shipped. Throws Error for an unknown name (naming the nearest) and for a file that is no recipe.
 Recipe read_recipe(const std::string& name, const std::filesystem::path& folder,
                    const ModelChoice& choice = {});
 

@@ -2,6 +2,7 @@
 
 #include "src/base/error.h"
 #include "src/base/file.h"
+#include "src/experiment/identity.h"
 
 namespace hijack {
 namespace {
@@ -44,6 +45,20 @@ bool next_line(std::istream& in, std::string& line, bool& complete, const std::s
   return !line.empty();
 }
 
+/// Throws Error unless the row is as it was written.
+void verify(Json row, const std::string& where) {
+  if (!row.is_object()) throw Error(where + ": the row must be an object");
+  const auto found = row.find("check");
+  if (found == row.end())
+    throw Error(where + ": the row has no check; it was written by an older version, so run it again");
+  const Json check = *found;
+  row.erase(found);
+  if (check != digest_of(row))
+    throw Error(where +
+                ": the row was changed after it was written (its check differs); put the old file back, or "
+                "delete the row and make it again");
+}
+
 template <class Row>
 std::vector<Row> read_rows(const fs::path& file, Row (*from_json)(const Json&, const std::string&),
                            std::vector<std::string>& damage) {
@@ -68,6 +83,7 @@ std::vector<Row> read_rows(const fs::path& file, Row (*from_json)(const Json&, c
     if (!json) throw Error(where + ": the line is not JSON; delete it to go on without this row");
     if (rows.size() == kMaxRows)
       throw Error(where + ": more than 4 million rows; split the run into several");
+    verify(*json, where);
     rows.push_back(from_json(*json, where));
   }
   return rows;
@@ -124,6 +140,18 @@ void read_parts(RunRecord& record) {
   if (parts.size() > 1) sort_by_plan(record);
 }
 
+/// What the rows of trials behind defenses bring, in the places where evaluate keeps it.
+void join_stacks(RunRecord& record) {
+  for (const TrialRow& trial : record.trials) {
+    if (!trial.stack.is_object()) continue;
+    const std::string digest = trial.stack.value("digest", "");
+    record.manifest["stacks"][digest] = trial.stack.value("record", Json::object());
+    Json& list = record.manifest["calibrations"];
+    for (const Json& entry : trial.stack.value("calibrations", Json::array()))
+      if (std::find(list.begin(), list.end(), entry) == list.end()) list.push_back(entry);
+  }
+}
+
 /// Makes the file end after a whole row: a half-written last line is cut off, a missing line end is added.
 void repair_end(const fs::path& file) {
   if (!fs::exists(file) || fs::file_size(file) == 0) return;
@@ -169,16 +197,18 @@ RunRecord read_run(const fs::path& folder) {
     throw Error(manifest.string() + " is not a JSON object; the run is damaged");
   record.manifest = *json;
   read_parts(record);
+  join_stacks(record);
   return record;
 }
 
-std::vector<std::string> finished_trials(const fs::path& folder) {
-  std::vector<std::string> ids, ignored;
+std::map<std::string, std::string> finished_trials(const fs::path& folder) {
+  std::map<std::string, std::string> trials;
+  std::vector<std::string> ignored;
   for (const std::string& part : parts_of(folder))
     for (const TrialRow& row :
          read_rows<TrialRow>(folder / ("trials" + part + ".jsonl"), trial_from_json, ignored))
-      ids.push_back(row.id);
-  return ids;
+      trials.emplace(row.id, row.trial_digest);
+  return trials;
 }
 
 RowWriter::RowWriter(const fs::path& file) : file_(file) {
@@ -187,7 +217,9 @@ RowWriter::RowWriter(const fs::path& file) : file_(file) {
     throw Error("cannot write " + file_.string() + "; check that the folder exists and is writable");
 }
 
-void RowWriter::write(const Json& row) {
+void RowWriter::write(const Json& unchecked) {
+  Json row = unchecked;
+  row["check"] = digest_of(unchecked);
   // Replies are any bytes: what is not UTF-8 becomes U+FFFD. NaN and infinity become null.
   const std::string line = row.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
   std::error_code no_file;

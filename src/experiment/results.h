@@ -77,6 +77,8 @@ struct TrialRow {
   std::string setting_digest = {};  ///< of `setting`: what a report groups trials by
   std::string trial_digest = {};    ///< of setting, seed and photos: what --resume knows a trial by
   int64_t reply_tokens = 0;         ///< longest reply that was asked for, in every condition
+  /// Of an attack behind defenses: {"digest", "record", "calibrations"} of their stack (question.h).
+  nlohmann::json stack = {};
   /// SHA-256 of every image file of the trial, by its name in the run folder.
   std::map<std::string, std::string> files = {};
 };
@@ -89,7 +91,7 @@ struct ReplyRow {
   std::string trial;
   std::string condition;  ///< "attack", "adaptive", "clean", "noise", "text_suffix", "text_adaptive",
                           ///< "benign"; of another model "transfer", "transfer_clean", "transfer_noise"
-  std::string split;  ///< "train", "validation", "test", "held_out_photos"
+  std::string split;      ///< "train", "validation", "test", "held_out_photos"
   Query context;
   std::string defense = "none";  ///< stack, outermost first, joined by " + "
   std::string reply;
@@ -121,7 +123,9 @@ ReplyRow reply_from_json(const nlohmann::json& json, const std::string& where);
 
 /// A run folder as a program reads it: trials.jsonl and replies.jsonl, and those of the processes of a group
 /// (trials.0.jsonl, ...), trials in the order of the manifest. A half-written last line (a killed run) is
-/// left out; of a trial that two processes have finished, the first counts.
+/// left out; of a trial that two processes have finished, the first counts. Every row carries a check, the
+/// digest of its other fields: throws Error for a row that was changed afterwards. The stacks and
+/// calibrations of trials behind defenses join those of the manifest.
 struct RunRecord {
   std::filesystem::path folder;
   nlohmann::json manifest;
@@ -131,10 +135,10 @@ struct RunRecord {
 };
 RunRecord read_run(const std::filesystem::path& folder);
 
-/// Ids of all trials that have a row in some row file of the folder.
-std::vector<std::string> finished_trials(const std::filesystem::path& folder);
+/// Digests of all trials that have a row in some row file of the folder, by id.
+std::map<std::string, std::string> finished_trials(const std::filesystem::path& folder);
 
-/// Appends rows, one flushed line each.
+/// Appends rows, one flushed line each, with their check.
 class RowWriter {
  public:
   explicit RowWriter(const std::filesystem::path& file);

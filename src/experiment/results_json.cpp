@@ -83,12 +83,7 @@ class Fields {
   }
 
   /// A file inside the run folder: a row must not make the report read anything else.
-  std::string inner_path(const char* name) const {
-    const std::filesystem::path path = text(name);
-    const bool climbs = std::find(path.begin(), path.end(), "..") != path.end();
-    if (path.is_absolute() || climbs) fail(field(name), "must be a path inside the run folder");
-    return path.string();
-  }
+  std::string inner_path(const char* name) const { return inside(text(name), name); }
 
   Tally tally() const {
     const Tally tally{integer("n", 0), integer("exact", 0), integer("contained", 0)};
@@ -108,10 +103,10 @@ class Fields {
 
   const Json& json() const { return json_; }
 
-  /// Every value of the object as text.
-  std::map<std::string, std::string> texts() const {
+  /// {file inside the run folder: text}.
+  std::map<std::string, std::string> inner_files() const {
     std::map<std::string, std::string> result;
-    for (const auto& [key, value] : json_.items()) result[key] = text(key.c_str());
+    for (const auto& [key, value] : json_.items()) result[inside(key, key.c_str())] = text(key.c_str());
     return result;
   }
 
@@ -120,6 +115,11 @@ class Fields {
   }
 
  private:
+  std::string inside(const std::filesystem::path& path, const char* name) const {
+    const bool climbs = std::find(path.begin(), path.end(), "..") != path.end();
+    if (path.is_absolute() || climbs) fail(field(name), "must be a path inside the run folder");
+    return path.string();
+  }
   std::string field(const char* name) const {
     return "field '" + (prefix_.empty() ? "" : prefix_ + ".") + name + "'";
   }
@@ -227,6 +227,7 @@ Json to_json(const TrialRow& row) {
   if (!row.trial_digest.empty()) json["trial_digest"] = row.trial_digest;
   if (row.reply_tokens > 0) json["reply_tokens"] = row.reply_tokens;
   if (!row.files.empty()) json["files"] = row.files;
+  if (!row.stack.is_null()) json["stack"] = row.stack;
   for (const auto& [model, tallies] : row.transfer) json["transfer"][model] = to_json(tallies);
   for (const PhotoRow& photo : row.photos)
     json["photos"].push_back({{"source_image", photo.source_image},
@@ -309,10 +310,11 @@ TrialRow trial_from_json(const Json& json, const std::string& where) {
   }
   if (json.contains("adaptive")) row.adaptive = fields.boolean("adaptive");
   if (json.contains("setting")) row.setting = fields.object("setting").json();
+  if (json.contains("stack")) row.stack = fields.object("stack").json();
   row.setting_digest = fields.text_or_empty("setting_digest");
   row.trial_digest = fields.text_or_empty("trial_digest");
   if (json.contains("reply_tokens")) row.reply_tokens = fields.integer("reply_tokens", 1);
-  if (json.contains("files")) row.files = fields.object("files").texts();
+  if (json.contains("files")) row.files = fields.object("files").inner_files();
   return row;
 }
 

@@ -7,6 +7,7 @@
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/base/json.h"
+#include "src/experiment/manifest.h"
 
 namespace hijack {
 namespace {
@@ -67,14 +68,23 @@ fs::path free_run_folder(const std::string& name) {
   return folder;
 }
 
-RunFolder RunFolder::create(const fs::path& folder, const json& manifest) {
+RunFolder RunFolder::create(const fs::path& folder, const std::string& command,
+                            const std::vector<TrialPlan>& plans) {
   check_new_run(folder);
+  const RunInputs inputs = RunInputs::of_plans(plans);
+  const json manifest = make_manifest(command, plans, inputs);
   std::error_code error;
   fs::create_directories(folder / "images", error);
   if (error) throw Error("The folder '" + folder.string() + "' cannot be written: " + error.message() + ".");
   RunFolder run(folder);
   run.lock_ = lock_folder(folder);
-  run.write_manifest(manifest);
+  try {
+    inputs.copy_into(folder);
+    run.write_manifest(manifest);
+  } catch (...) {
+    run.discard_if_untouched();
+    throw;
+  }
   return run;
 }
 
@@ -107,14 +117,17 @@ void RunFolder::clean_up() {
       repairs_.push_back(file.string() +
                          " ended in the middle of a row: that row is dropped and made again.");
   };
-  std::set<std::string> own;
+  std::map<std::string, std::string> own;
   repair(rows("trials"), [&](const json& row) {
-    return row.contains("id") && row["id"].is_string() && own.insert(row["id"].get<std::string>()).second;
+    const auto text = [&](const char* key) {
+      return row.contains(key) && row[key].is_string() ? row[key].get<std::string>() : std::string();
+    };
+    return !text("id").empty() && own.emplace(text("id"), text("trial_digest")).second;
   });
   finished_ = own;
-  for (const std::string& other : finished_trials(path_)) finished_.insert(other);
+  finished_.merge(finished_trials(path_));
   // The only process also evaluates the trials of others.
-  const std::set<std::string>& known = worker_.empty() ? finished_ : own;
+  const auto& known = worker_.empty() ? finished_ : own;
   repair(rows("replies"), [&](const json& row) {
     return row.contains("trial") && row["trial"].is_string() &&
            known.contains(row["trial"].get<std::string>());
@@ -126,6 +139,24 @@ json RunFolder::manifest() const {
   const json manifest = read_json(file);
   if (!manifest.is_object()) throw Error(file.string() + " is not a JSON object; the run is damaged.");
   return manifest;
+}
+
+RunInputs RunFolder::inputs() const {
+  return RunInputs::of_run(path_, manifest(), moved_models_);
+}
+
+std::vector<TrialPlan> RunFolder::plans() const {
+  return inputs().plans(manifest().value("plans", json()), (path_ / "manifest.json").string());
+}
+
+bool RunFolder::done(const TrialPlan& plan) const {
+  const auto found = finished_.find(plan.id);
+  if (found == finished_.end()) return false;
+  if (found->second != plan.identity.trial_digest)
+    throw Error(
+        "'" + path_.string() + "' has a row " + plan.id +
+        " that was made with other settings, weights or photos (its digest differs); begin a new run.");
+  return true;
 }
 
 void RunFolder::write_manifest(const json& manifest) const {
@@ -148,7 +179,7 @@ void RunFolder::add_replies(std::span<const ReplyRow> replies) const {
 void RunFolder::add_trial(const TrialRow& row, std::span<const ReplyRow> replies) {
   add_replies(replies);
   RowWriter(rows("trials")).write(to_json(row));
-  finished_.insert(row.id);
+  finished_.emplace(row.id, row.trial_digest);
   std::error_code ignored;
   fs::remove(checkpoint(row.id), ignored);
   if (fs::is_empty(path_ / "checkpoints", ignored)) fs::remove(path_ / "checkpoints", ignored);
@@ -160,6 +191,7 @@ void RunFolder::discard_if_untouched() const {
                          (!fs::exists(path_ / "checkpoints") || fs::is_empty(path_ / "checkpoints", ignored));
   if (!untouched) return;
   for (const char* file : {"manifest.json", ".lock"}) fs::remove(path_ / file, ignored);
+  fs::remove_all(path_ / "inputs", ignored);
   // Each only if it is empty: a folder of the user's own stays.
   for (const fs::path& folder : {path_ / "checkpoints", path_ / "images", path_}) fs::remove(folder, ignored);
 }

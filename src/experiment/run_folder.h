@@ -1,5 +1,6 @@
 #pragma once
 #include <filesystem>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <set>
 #include <span>
@@ -8,6 +9,7 @@
 
 #include "src/experiment/folder_lock.h"
 #include "src/experiment/results.h"
+#include "src/experiment/run_inputs.h"
 
 namespace hijack {
 
@@ -22,8 +24,10 @@ std::filesystem::path free_run_folder(const std::string& name);
 /// refused.
 class RunFolder {
  public:
-  /// Makes the folder (see check_new_run) and writes the manifest.
-  static RunFolder create(const std::filesystem::path& folder, const nlohmann::json& manifest);
+  /// Makes the folder (see check_new_run), copies the inputs into it and writes the manifest. What fails
+  /// leaves nothing behind.
+  static RunFolder create(const std::filesystem::path& folder, const std::string& command,
+                          const std::vector<TrialPlan>& plans);
   /// A run to go on with. Removes what a killed run left half-done: an incomplete last line, and replies of
   /// trials that have no row yet. Throws Error when there is no run.
   static RunFolder open(const std::filesystem::path& folder);
@@ -35,9 +39,17 @@ class RunFolder {
 
   const std::filesystem::path& path() const { return path_; }
   nlohmann::json manifest() const;
+  /// What the run is made from, verified (RunInputs::of_run), and its plans with files and models where they
+  /// lie now. Reads everything anew at each call.
+  RunInputs inputs() const;
+  std::vector<TrialPlan> plans() const;
+  /// Where models lie that were moved since the run began.
+  void find_models(std::vector<std::string> folders) { moved_models_ = std::move(folders); }
   void write_manifest(const nlohmann::json& manifest) const;
-  /// Trials that are done.
-  const std::set<std::string>& finished() const { return finished_; }
+  /// Trials that are done: their digests, by id.
+  const std::map<std::string, std::string>& finished() const { return finished_; }
+  /// Whether the plan has a row. Throws Error when the row of its id is that of another setting.
+  bool done(const TrialPlan& plan) const;
 
   /// Relative to the folder: "images/ID.png", "images/ID.noise.png" with kind "noise".
   static std::string image_name(const std::string& id, const std::string& kind = "");
@@ -58,7 +70,8 @@ class RunFolder {
   std::filesystem::path path_;
   std::string worker_;  ///< "" = the only process
   FolderLock lock_;
-  std::set<std::string> finished_;
+  std::map<std::string, std::string> finished_;
+  std::vector<std::string> moved_models_;
   std::vector<std::string> repairs_;
 };
 

@@ -61,9 +61,10 @@ std::shared_ptr<Behavior> prepared_behavior(const AttackConfig& config, const Co
   return behavior;
 }
 
-TransferModel transfer_model(const std::string& folder, const AttackConfig& config,
+TransferModel transfer_model(const std::string& folder, const std::string& name, const AttackConfig& config,
                              const ContextSet& contexts, const Tensor& origin) {
-  TransferModel other{model_name(folder),
+  TransferModel other{name,
+                      folder,
                       load_model(folder, {config.device, config.dtype, config.views}),
                       {},
                       config.max_new_tokens};
@@ -76,10 +77,10 @@ TransferModel transfer_model(const std::string& folder, const AttackConfig& conf
 void add_defenses(TrialSetup& setup, Behavior& behavior, const Tensor& origin, DefenseMaker& maker) {
   const AttackConfig& config = setup.plan.config;
   setup.defenses =
-      maker.make(config.defense.defenses,
+      make_stack(maker, config.defense.defenses,
                  {setup.model, config, setup.contexts.calibration, attacked_photos(*setup.model, config),
                   setup.reply_tokens, config.defense.false_positive_rate});
-  const DefenseStack known = config.defense.adaptive ? setup.defenses : DefenseStack{};
+  const DefenseStack known = config.defense.adaptive ? setup.defenses.defenses : DefenseStack{};
   setup.seen_train = stack_queries(known, setup.contexts.train);
   setup.seen_test = stack_queries(known, setup.contexts.test);
   if (known.empty()) return;
@@ -99,7 +100,7 @@ TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageMod
   const std::shared_ptr<Behavior> behavior =
       prepared_behavior(config, setup.contexts, *setup.model, origin, setup.reply_tokens);
   for (const std::string& folder : config.transfer)
-    setup.transfer.push_back(transfer_model(folder, config, setup.contexts, origin));
+    setup.transfer.push_back(transfer_model(folder, plan.model_name(folder), config, setup.contexts, origin));
   add_defenses(setup, *behavior, origin, defenses);
   setup.behavior = behavior;
   return setup;
@@ -126,6 +127,19 @@ void check_goal(const AttackConfig& config, const std::shared_ptr<const VisionLa
 }
 
 }  // namespace
+
+std::vector<TrialPlan> identified(std::vector<TrialPlan> plans) {
+  std::map<std::string, std::string> ids;  // by digest
+  for (TrialPlan& plan : plans) {
+    plan.identity = identity_of(plan.config);
+    const auto [found, fresh] = ids.emplace(plan.identity.trial_digest, plan.id);
+    if (!fresh)
+      throw Error("The trials " + found->second + " and " + plan.id +
+                  " are the same (equal settings, seed and photo content): each counts once; take one of "
+                  "them out.");
+  }
+  return plans;
+}
 
 RunFolder begin_run(const std::filesystem::path& out, const std::string& command,
                     const std::vector<TrialPlan>& plans, const ModelSource& models) {
@@ -155,7 +169,7 @@ RunFolder begin_run(const std::filesystem::path& out, const std::string& command
                      fields_to_json(fields_of(config.objective))});
     if (checked.insert(goal.dump()).second) check_goal(plan.config, models(plan.config));
   }
-  return RunFolder::create(out, make_manifest(command, plans));
+  return RunFolder::create(out, command, identified(plans));
 }
 
 namespace {
@@ -184,7 +198,7 @@ RunHooks with_memory_note(const RunHooks& hooks) {
 /// One trial to its row; false when stopped.
 bool finish_trial(const TrialPlan& plan, RunFolder& folder, const RunHooks& hooks, const ModelSource& models,
                   DefenseMaker& defenses) {
-  if (folder.finished().contains(plan.id)) return true;
+  if (folder.done(plan)) return true;
   if (plan.config.threads > 0) at::set_num_threads(static_cast<int>(plan.config.threads));
   const auto result = run_trial(set_up(plan, models(plan.config), defenses), folder, with_memory_note(hooks));
   if (!result) return false;
@@ -196,8 +210,7 @@ bool finish_trial(const TrialPlan& plan, RunFolder& folder, const RunHooks& hook
 }  // namespace
 
 bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& models, WorkerGroup* group) {
-  const auto manifest = folder.manifest();
-  const auto plans = plans_from_json(manifest.value("plans", nlohmann::json()), "manifest.json");
+  const std::vector<TrialPlan> plans = folder.plans();
   DefenseMaker defenses;
   if (group) {
     while (const auto next = group->next(plans.size(), hooks.stop)) {

@@ -15,6 +15,9 @@ namespace hijack {
 using ModelSource = std::function<std::shared_ptr<const VisionLanguageModel>(const AttackConfig&)>;
 ModelSource folder_models();
 
+/// The plans with their identity. Throws Error when two of them are the same trial.
+std::vector<TrialPlan> identified(std::vector<TrialPlan> plans);
+
 /// Begins a run: checks the folder, every image and context file, loads every model and fits every constraint
 /// to its image size, all before anything is written.
 RunFolder begin_run(const std::filesystem::path& out, const std::string& command,

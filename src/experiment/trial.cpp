@@ -26,7 +26,9 @@ struct SavedImages {
 class Trial {
  public:
   Trial(const TrialSetup& setup, const RunFolder& folder, const RunHooks& hooks)
-      : parts_(setup, folder, hooks), config_(parts_.config) {}
+      : parts_(setup, folder, hooks),
+        config_(parts_.config),
+        keys_(config_.model, config_, setup.reply_tokens) {}
 
   std::optional<TrialResult> run() {
     const std::optional<Found> found = search(parts_);
@@ -57,9 +59,11 @@ class Trial {
     return "photo" + std::to_string(index + 1) + (of.empty() ? "" : "." + of);
   }
   Tensor as_in_file(const Tensor& image) const;
-  Tensor save_and_reload(const Tensor& image, const std::string& kind) const;
-  SavedImages save(const Found& found, size_t index) const;
+  Tensor save_and_reload(const Tensor& image, const std::string& kind);
+  SavedImages save(const Found& found, size_t index);
+  std::string photo_name(size_t index) const;
   void describe_trial(const Found& found);
+  void describe_defenses(const IdentifiedStack& stack);
   void measure_budgets(const Found& found, const std::vector<SavedImages>& saved);
   bool ask_everything(const std::vector<SavedImages>& saved);
   /// other: the model that is asked in place of the trial's.
@@ -71,6 +75,7 @@ class Trial {
 
   TrialParts parts_;
   const AttackConfig& config_;
+  QuestionKeys keys_;
   Prompts plain_, attacked_, noisy_;
   std::string suffix_, noise_suffix_;
   TrialRow row_;
@@ -83,13 +88,21 @@ Tensor Trial::as_in_file(const Tensor& image) const {
                        : image;
 }
 
-Tensor Trial::save_and_reload(const Tensor& image, const std::string& kind) const {
-  const auto file = parts_.folder.path() / RunFolder::image_name(parts_.id(), kind);
+std::string Trial::photo_name(size_t index) const {
+  const size_t trained = parts_.photos.size();
+  return parts_.setup.plan.photo_name(index < trained ? config_.images[index]
+                                                      : config_.held_out_images[index - trained]);
+}
+
+Tensor Trial::save_and_reload(const Tensor& image, const std::string& kind) {
+  const std::string name = RunFolder::image_name(parts_.id(), kind);
+  const auto file = parts_.folder.path() / name;
   save_png(image.cpu(), file);
+  row_.files[name] = file_hash(file);
   return load_image(file).to(parts_.model.device());
 }
 
-SavedImages Trial::save(const Found& found, size_t index) const {
+SavedImages Trial::save(const Found& found, size_t index) {
   const auto write = [&](const Tensor& image, const std::string& of) {
     return save_and_reload(as_in_file(parts_.shown(image, photo(index))), kind(index, of));
   };
@@ -100,10 +113,15 @@ SavedImages Trial::save(const Found& found, size_t index) const {
 }
 
 void Trial::describe_trial(const Found& found) {
+  const TrialPlan& plan = parts_.setup.plan;
   row_.id = parts_.id();
-  row_.model = model_name(config_.model);
-  for (const std::string& folder : config_.ensemble) row_.model += " + " + model_name(folder);
-  row_.source_image = config_.images[0];
+  row_.setting = plan.identity.setting;
+  row_.setting_digest = plan.identity.setting_digest;
+  row_.trial_digest = plan.identity.trial_digest;
+  row_.reply_tokens = parts_.setup.reply_tokens;
+  row_.model = plan.model_name(config_.model);
+  for (const std::string& folder : config_.ensemble) row_.model += " + " + plan.model_name(folder);
+  row_.source_image = photo_name(0);
   row_.behavior = config_.behavior.name;
   row_.target = config_.behavior.target;
   row_.constraint = found.constraint;
@@ -113,7 +131,7 @@ void Trial::describe_trial(const Found& found) {
   if (parts_.moving) row_.patch_size = parts_.moving->size;
   row_.optimizer = found.optimizer;
   row_.suffix = found.suffix;
-  row_.defense = stack_name(parts_.setup.defenses);
+  describe_defenses(parts_.setup.defenses);
   row_.adaptive = config_.defense.adaptive;
   row_.seed = parts_.seed();
   row_.steps = found.steps;
@@ -124,6 +142,13 @@ void Trial::describe_trial(const Found& found) {
   row_.image_file = RunFolder::image_name(row_.id);
   row_.origin_file = RunFolder::image_name(row_.id, "origin");
   row_.noise_file = RunFolder::image_name(row_.id, "noise");
+}
+
+void Trial::describe_defenses(const IdentifiedStack& stack) {
+  row_.defense = stack.name();
+  if (stack.defenses.empty()) return;
+  row_.stack = {
+      {"digest", stack.digest}, {"record", stack.record}, {"calibrations", calibration_entries(stack)}};
 }
 
 /// Every photo must keep to the budget; the row shows the largest changes.
@@ -138,8 +163,7 @@ void Trial::measure_budgets(const Found& found, const std::vector<SavedImages>& 
     if (!config_.universal) continue;
     PhotoRow photo_row;
     photo_row.held_out = one.photo >= parts_.photos.size();
-    photo_row.source_image = photo_row.held_out ? config_.held_out_images[one.photo - parts_.photos.size()]
-                                                : config_.images[one.photo];
+    photo_row.source_image = photo_name(one.photo);
     photo_row.image_file = RunFolder::image_name(row_.id, kind(one.photo, ""));
     photo_row.budget = budget;
     row_.photos.push_back(photo_row);
@@ -202,8 +226,8 @@ Tally Trial::ask(const Tensor& image, const SavedImages& of, const Prompts& prom
                  const std::string& condition, const std::string& split, const TransferModel* other) {
   const auto& contexts = prompts.contexts.split(split);
   const auto start = Clock::now();
-  const auto answers = pass_on(parts_.submissions(image, of.origin, prompts, split, parts_.place_in_file),
-                               other ? bare_model(other->model, other->reply_tokens) : parts_.system);
+  const auto asked = parts_.submissions(image, of.origin, prompts, split, parts_.place_in_file);
+  const auto answers = pass_on(asked, other ? bare_model(other->model, other->reply_tokens) : parts_.system);
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count() /
                          static_cast<double>(std::max<size_t>(1, answers.size()));
   const bool held_out = of.photo >= parts_.photos.size();
@@ -217,15 +241,16 @@ Tally Trial::ask(const Tensor& image, const SavedImages& of, const Prompts& prom
     reply.context = contexts[i];
     reply.defense = other ? "none" : row_.defense;
     if (other) reply.model = other->name;
+    reply.stack = other ? "" : parts_.setup.defenses.digest;
+    reply.question = other ? QuestionKeys(other->folder, config_, other->reply_tokens).of(asked[i], {})
+                           : keys_.of(asked[i], parts_.setup.defenses);
     reply.reply = answer.text;
     reply.rejected = answer.rejected;
     reply.trace = answer.trace;
     reply.exact = !answer.rejected && prompts.behavior->succeeded(contexts[i], answer.text);
     reply.contained = !answer.rejected && prompts.behavior->contained(contexts[i], answer.text);
     if (!prompts.contexts.targets.empty()) reply.target = prompts.behavior->target_for(contexts[i]);
-    if (config_.universal)
-      reply.photo =
-          held_out ? config_.held_out_images[of.photo - parts_.photos.size()] : config_.images[of.photo];
+    if (config_.universal) reply.photo = photo_name(of.photo);
     reply.seconds = seconds;
     ++tally.n;
     tally.exact += reply.exact;

@@ -10,6 +10,7 @@
 #include "models/vision_language_model.h"
 #include "src/experiment/dataset.h"
 #include "src/experiment/plan.h"
+#include "src/experiment/question.h"
 #include "src/experiment/results.h"
 #include "src/experiment/run_folder.h"
 
@@ -32,7 +33,8 @@ struct RunHooks {
 
 /// A model that a trial's images are shown to, without having been optimized on.
 struct TransferModel {
-  std::string name;  ///< of its folder
+  std::string name;    ///< as rows call it
+  std::string folder;  ///< where it lies
   std::shared_ptr<const VisionLanguageModel> model;
   std::shared_ptr<const Behavior> behavior;  ///< prepared with it
   int64_t reply_tokens = 0;
@@ -48,7 +50,7 @@ struct TrialSetup {
   std::shared_ptr<const Behavior> behavior;  ///< prepared
   ContextSet contexts;
   int64_t reply_tokens = 0;  ///< longest reply to ask for: no target may be cut off
-  DefenseStack defenses;     ///< in front of the model
+  IdentifiedStack defenses;  ///< in front of the model
   /// Training and test contexts as the objective sees them: what the defenses make of the prompts when the
   /// attack is adaptive, the contexts themselves otherwise.
   std::vector<Context> seen_train;

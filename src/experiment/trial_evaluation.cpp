@@ -6,6 +6,7 @@
 #include "attacks/text/suffixed.h"
 #include "src/base/image.h"
 #include "src/experiment/defense_setup.h"
+#include "src/experiment/recorded_images.h"
 #include "src/experiment/shown_images.h"
 #include "src/experiment/submitted_image.h"
 #include "src/pocket/grammar.h"
@@ -16,8 +17,8 @@ namespace {
 constexpr size_t kReplyBatch = 25;
 constexpr uint64_t kUtilitySeed = 0x07e57;
 
-std::string key_of(const std::string& condition, const std::string& defense) {
-  return condition + "\n" + defense;
+std::string key_of(const std::string& condition, const std::string& question) {
+  return condition + "\n" + question;
 }
 
 Context ending(const Context& context, const std::string& suffix) {
@@ -29,12 +30,14 @@ Context ending(const Context& context, const std::string& suffix) {
 TrialEvaluation::TrialEvaluation(const TrialSetup& setup, const RunRecord& run, const TrialRow& trial)
     : setup_(setup),
       trial_(trial),
-      origin_(load_image(run.folder / trial.origin_file)),
+      origin_((check_images(run.folder, trial, Images::all), load_image(run.folder / trial.origin_file))),
       adversarial_(load_image(run.folder / trial.image_file)),
-      model_(bare_model(setup.model, setup.reply_tokens)) {
+      model_(bare_model(setup.model, setup.reply_tokens)),
+      keys_(setup.plan.config.model, setup.plan.config, setup.reply_tokens) {
+  check_budget(run.folder, trial, adversarial_, origin_);
   for (const ReplyRow& row : run.replies)
     if (row.trial == trial.id && (row.split == "test" || row.condition == "benign"))
-      ++asked_[key_of(row.condition, row.defense)];
+      ++asked_[key_of(row.condition, row.question)];
 }
 
 std::vector<Question> TrialEvaluation::adversarial(const std::string& condition) const {
@@ -51,10 +54,11 @@ std::vector<Question> TrialEvaluation::adversarial(const std::string& condition)
   return questions;
 }
 
-std::vector<Question> TrialEvaluation::clean(const std::string& condition, const std::string& suffix) const {
+std::vector<Question> TrialEvaluation::clean(const std::string& condition, const std::string& suffix,
+                                             const std::string& variant) const {
   std::vector<Question> questions;
   for (const Context& context : setup_.contexts.test)
-    questions.push_back({condition, {origin_, ending(context, suffix)}, {}, suffix});
+    questions.push_back({condition, {origin_, ending(context, suffix)}, {}, suffix, variant});
   return questions;
 }
 
@@ -78,6 +82,7 @@ ReplyRow TrialEvaluation::row_of(const Question& question, const Reply& reply) c
   row.reply = reply.text;
   row.rejected = reply.rejected;
   row.trace = reply.trace;
+  row.variant = question.variant;
   if (question.exercise) {
     row.expected = question.exercise->answer;
     row.correct = !reply.rejected && graded_right(*question.exercise, reply.text);
@@ -91,16 +96,16 @@ ReplyRow TrialEvaluation::row_of(const Question& question, const Reply& reply) c
   return row;
 }
 
-std::vector<ReplyRow> TrialEvaluation::ask(const DefenseStack& stack,
-                                           const std::vector<Question>& questions) const {
-  const std::string name = stack_name(stack);
-  const Responder responder = protect(stack, model_);
-  std::vector<const Question*> open;
+std::vector<ReplyRow> TrialEvaluation::ask(const IdentifiedStack& stack,
+                                           const std::vector<Question>& questions) {
+  const Responder responder = protect(stack.defenses, model_);
+  std::vector<std::pair<const Question*, std::string>> open;
   std::map<std::string, size_t> left = asked_;
   for (const Question& question : questions) {
-    size_t& answered = left[key_of(question.condition, name)];
+    std::string key = keys_.of(question.submission, stack);
+    size_t& answered = left[key_of(question.condition, key)];
     if (answered == 0)
-      open.push_back(&question);
+      open.emplace_back(&question, std::move(key));
     else
       --answered;
   }
@@ -108,14 +113,18 @@ std::vector<ReplyRow> TrialEvaluation::ask(const DefenseStack& stack,
   for (size_t begin = 0; begin < open.size(); begin += kReplyBatch) {
     const size_t end = std::min(open.size(), begin + kReplyBatch);
     std::vector<Submission> submissions;
-    for (size_t i = begin; i < end; ++i) submissions.push_back(open[i]->submission);
+    for (size_t i = begin; i < end; ++i) submissions.push_back(open[i].first->submission);
     const auto start = std::chrono::steady_clock::now();
     const std::vector<Reply> replies = responder(submissions);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     for (size_t i = begin; i < end; ++i) {
-      rows.push_back(row_of(*open[i], replies[i - begin]));
-      rows.back().defense = name;
-      rows.back().seconds = seconds.count() / static_cast<double>(end - begin);
+      ReplyRow row = row_of(*open[i].first, replies[i - begin]);
+      row.defense = stack.name();
+      row.stack = stack.digest;
+      row.question = open[i].second;
+      row.seconds = seconds.count() / static_cast<double>(end - begin);
+      ++asked_[key_of(row.condition, row.question)];
+      rows.push_back(std::move(row));
     }
   }
   return rows;

@@ -72,7 +72,7 @@ TrialParts::TrialParts(const TrialSetup& setup_in, const RunFolder& folder_in, c
     place_in_attack = {moving->top, moving->left};
     place_in_file = hijack::place_in_file(*moving, origin, seed());
   }
-  system = protect(setup.defenses, bare_model(setup.model, setup.reply_tokens));
+  system = protect(setup.defenses.defenses, bare_model(setup.model, setup.reply_tokens));
 }
 
 void TrialParts::note(const std::string& text) const {
@@ -113,7 +113,8 @@ std::unique_ptr<Objective> TrialParts::objective_of(Models models, const Prompts
   auto objective = make_objective(config.objective, {std::move(models), prompts.behavior, contexts, photos[0],
                                                      batch, seed(), config.max_new_tokens, in_turns});
   if (!config.defense.adaptive) return objective;
-  return std::make_unique<Through>(std::move(objective), setup.defenses, config.defense, seed(), fixed_draws);
+  return std::make_unique<Through>(std::move(objective), setup.defenses.defenses, config.defense, seed(),
+                                   fixed_draws);
 }
 
 std::unique_ptr<Objective> TrialParts::objective_over(const Prompts& prompts,
