@@ -13,8 +13,13 @@ bool validation_is_due(int64_t step, const AttackOptions& options) {
   return of_start == 0 || (options.validate_every > 0 && of_start % options.validate_every == 0);
 }
 
-bool finished(const AttackState& state, const AttackOptions& options) {
-  return state.step >= options.steps * (options.restarts + 1) || state.best_score >= options.stop_at_score ||
+/// Only a success rate can be good enough: -loss, the score without validation, has no scale of its own.
+bool succeeds_enough(const AttackState& state, const AttackOptions& options, const AttackHooks& hooks) {
+  return hooks.validate && state.best_score >= options.stop_at_score;
+}
+
+bool finished(const AttackState& state, const AttackOptions& options, const AttackHooks& hooks) {
+  return state.step >= options.steps * (options.restarts + 1) || succeeds_enough(state, options, hooks) ||
          options.stop.stop_requested();
 }
 
@@ -58,7 +63,7 @@ void run_attack(AttackState& state, Objective& objective, Optimizer& optimizer, 
               "this optimizer compares losses between steps and needs a deterministic objective");
   optimizer.restore(state.optimizer);
   objective.restore(state.objective);
-  while (!finished(state, options)) {
+  while (!finished(state, options, hooks)) {
     const int64_t step = state.step % options.steps;
     if (step == 0 && state.step > 0) start_again(state, objective, optimizer, constraint, origin, options);
     const Evaluation now = evaluate(objective, state.image, state.step, optimizer.uses_gradient());

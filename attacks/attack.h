@@ -49,7 +49,7 @@ struct AttackState {
 struct AttackOptions {
   int64_t steps = 300;          ///< of each start
   int64_t validate_every = 50;  ///< 0 = only at the end
-  double stop_at_score = 2;     ///< stop once validation reaches it (> 1 = never)
+  double stop_at_score = 2;     ///< stop once validation succeeds that often (> 1 = never; needs a hook)
   std::stop_token stop = {};    ///< Ctrl-C: returns after the current step
   int64_t restarts = 0;         ///< further starts, at random points; the best image of all starts is kept
   uint64_t seed = 0;            ///< of those points

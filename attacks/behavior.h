@@ -11,6 +11,13 @@ namespace hijack {
 /// A user prompt over which the image must work.
 using Context = Query;
 
+/// How long a model's replies must be allowed to be before a behavior can be judged by them.
+struct ReplyNeed {
+  int64_t tokens = 0;     ///< at least, as GenerateOptions counts them
+  std::string why = {};   ///< "its longest target has 12 tokens"; for messages
+  bool estimate = false;  ///< replies were cut, so that nobody knows how long they are
+};
+
 /// What the attacker wants. `target_for` feeds the objective, `succeeded` judges replies: two different
 /// things (foolbox's criteria; Bailey et al. 2023, "behavior" B).
 class Behavior {
@@ -21,19 +28,31 @@ class Behavior {
   /// All that will do; behavior matching draws one of them for each context and step.
   virtual std::vector<std::string> targets_for(const Context& context) const { return {target_for(context)}; }
   /// Strict: the reply is the behavior (exact after stripping white space where the paper says so).
-  virtual bool succeeded(const Context& context, const std::string& reply) const = 0;
-  /// Lenient: the behavior occurs inside the reply (the published code's substring test).
-  virtual bool contained(const Context& context, const std::string& reply) const = 0;
+  /// Never on the strength of what a cut reply might have gone on to say.
+  virtual bool succeeded(const Context& context, const Generated& reply) const = 0;
+  /// Lenient: the behavior occurs inside of what was said (the published code's substring test), in whole
+  /// words.
+  virtual bool contained(const Context& context, const Generated& reply) const = 0;
   /// Whether the target is the whole reply, so that the objective also asks for the end token. False for a
   /// prefix after which the model goes on by itself.
   virtual bool ends_reply() const { return true; }
+  /// The same of one context's target: false also for the beginning of a reply that was cut.
+  virtual bool ends_reply(const Context& context) const {
+    (void)context;
+    return ends_reply();
+  }
 
   /// Asks the model what the behavior has to know about these contexts before it can name targets or judge
-  /// replies: for instance the replies to the clean image, origin [1,3,H,W]. Once, before everything else.
+  /// replies: for instance the replies to the clean image, origin [1,3,H,W]. Before everything else, and with
+  /// the length that all replies have later. Asked again for the same image with more tokens, only replies
+  /// that were cut are asked for again.
   virtual void prepare(const VisionLanguageModel& model, const Tensor& origin,
                        std::span<const Context> contexts, int64_t max_new_tokens) {
     (void)model, (void)origin, (void)contexts, (void)max_new_tokens;
   }
+  /// What judging replies to these contexts (prepared) takes. By default, replies one token longer than the
+  /// longest target: it shows whether they end there or go on.
+  virtual ReplyNeed needed(const VisionLanguageModel& model, std::span<const Context> contexts) const;
   /// The objective that serves this behavior best, as make_objective.h writes it.
   virtual std::string default_objective() const { return "behavior"; }
   /// What would stand before each prompt to bring the behavior about by text (prompt matching); empty = no

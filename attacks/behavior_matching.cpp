@@ -25,7 +25,7 @@ TokenIds tokens_of(const VisionLanguageModel& model, const Behavior& behavior, c
     throw Error("the target of behavior " + behavior.name() + " for the context '" + shown +
                 "' has characters that this model's tokenizer cannot produce, or special tokens, which no "
                 "reply shows: give another target.");
-  if (behavior.ends_reply()) {
+  if (behavior.ends_reply(context)) {
     const TokenIds end = model.end_of_reply();
     tokens.insert(tokens.end(), end.begin(), end.end());
   }
@@ -47,31 +47,31 @@ std::vector<TokenIds> all_target_tokens(const VisionLanguageModel& model, const 
 }
 
 BehaviorMatching::BehaviorMatching(std::shared_ptr<const VisionLanguageModel> model,
-                                   std::shared_ptr<const Behavior> behavior, std::vector<Context> contexts,
+                                   std::shared_ptr<const Behavior> behavior, AskedContexts contexts,
                                    int64_t batch, uint64_t seed, MatchingLoss loss)
     : model_(std::move(model)),
-      contexts_(std::move(contexts)),
-      batches_(contexts_.size(), batch, seed),
+      asked_(std::move(contexts.asked)),
+      batches_(asked_.size(), batch, seed),
       kind_(loss),
       seed_(seed) {
-  for (const Context& context : contexts_) {
+  for (const Context& context : contexts.contexts) {
     targets_.push_back(all_target_tokens(*model_, *behavior, context));
     drawn_ = drawn_ || targets_.back().size() > 1;
   }
 }
 
 Tensor BehaviorMatching::loss(const Tensor& image, int64_t step) {
-  std::vector<Context> contexts;
+  std::vector<Query> queries;
   std::vector<TokenIds> targets;
   Random random = Random(seed_).fork("target of a step", static_cast<uint64_t>(step));
   for (const size_t i : batches_.at(step)) {
-    contexts.push_back(contexts_[i]);
+    queries.push_back(asked_[i]);
     targets.push_back(drawn_ ? random.pick(targets_[i]) : targets_[i].front());
   }
   std::vector<Tensor> losses;
   for (int64_t n = 0; n < image.size(0); ++n) {
     const Pixels pixels = model_->preprocess(image.narrow(0, n, 1));
-    const auto logits = model_->target_logits(pixels, contexts, targets);
+    const auto logits = model_->target_logits(pixels, queries, targets);
     losses.push_back(kind_.margin ? mean_margin(logits, targets, kind_.ahead)
                                   : mean_cross_entropy(logits, targets));
   }

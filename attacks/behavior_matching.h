@@ -2,6 +2,7 @@
 #include <memory>
 #include <vector>
 
+#include "attacks/asked_contexts.h"
 #include "attacks/behavior.h"
 #include "attacks/context_batches.h"
 #include "attacks/objective.h"
@@ -17,13 +18,14 @@ struct MatchingLoss {
 
 /// Behavior matching (Bailey et al. 2023, eq. 1): mean over a batch of contexts of the teacher-forced
 /// cross-entropy (nats per target token, end token included where the behavior is the whole reply) of
-/// B(context), or of its margin. One vision and prefix pass per step and image.
+/// B(context), or of its margin, after what the model is asked in the context's place. One vision and prefix
+/// pass per step and image.
 class BehaviorMatching : public Objective {
  public:
   /// batch: contexts per step (context_batches.h). Where a context has several targets, each step draws one,
   /// a function of (seed, step). Throws Error when there are no contexts or a target has no tokens.
   BehaviorMatching(std::shared_ptr<const VisionLanguageModel> model, std::shared_ptr<const Behavior> behavior,
-                   std::vector<Context> contexts, int64_t batch, uint64_t seed, MatchingLoss loss = {});
+                   AskedContexts contexts, int64_t batch, uint64_t seed, MatchingLoss loss = {});
   /// image [N,3,H,W] -> [N] float32 (float64 for a float64 model). Throws Error when a prompt and its target
   /// together do not fit into the model's context window.
   Tensor loss(const Tensor& image, int64_t step) override;
@@ -31,7 +33,7 @@ class BehaviorMatching : public Objective {
 
  private:
   std::shared_ptr<const VisionLanguageModel> model_;
-  std::vector<Context> contexts_;
+  std::vector<Query> asked_;                    ///< per context
   std::vector<std::vector<TokenIds>> targets_;  ///< per context, of which each step draws one
   bool drawn_ = false;                          ///< some context has several
   ContextBatches batches_;

@@ -24,8 +24,8 @@ Tensor DelayEnd::loss(const Tensor& image, int64_t step) {
   for (int64_t n = 0; n < image.size(0); ++n) {
     const Pixels pixels = model_->preprocess(image.narrow(0, n, 1));
     std::vector<TokenIds> replies;
-    for (const std::string& reply : model_->generate(pixels, contexts, options)) {
-      replies.push_back(model_->target_ids(reply));
+    for (const Generated& reply : model_->generate(pixels, contexts, options)) {
+      replies.push_back(model_->target_ids(reply.text));
       replies.back().push_back(end.front());  // its place is where the end would be said
     }
     std::vector<Tensor> means;

@@ -32,7 +32,7 @@ Made make_prompt_matching(const ObjectiveConfig&, const ObjectiveInputs& in, con
                                           in.origin, in.batch, in.seed);
 }
 Made make_delay_end(const ObjectiveConfig&, const ObjectiveInputs& in, const Model& model) {
-  return std::make_unique<DelayEnd>(model, in.contexts, in.max_new_tokens, in.batch, in.seed);
+  return std::make_unique<DelayEnd>(model, in.contexts.asked, in.max_new_tokens, in.batch, in.seed);
 }
 template <FeatureDistance kDistance>
 Made make_features(const ObjectiveConfig& config, const ObjectiveInputs& in, const Model& model) {

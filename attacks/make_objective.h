@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "attacks/asked_contexts.h"
 #include "attacks/behavior.h"
 #include "attacks/objective.h"
 #include "models/vision_language_model.h"
@@ -48,12 +49,12 @@ struct ObjectiveInputs {
   /// All models that the image must work on; the first is the one whose input space the image lives in.
   std::vector<std::shared_ptr<const VisionLanguageModel>> models;
   std::shared_ptr<const Behavior> behavior;  ///< prepared
-  std::vector<Context> contexts;
+  AskedContexts contexts;
   Tensor origin;  ///< [1,3,H,W]
   int64_t batch = 0;
   uint64_t seed = 0;
-  int64_t max_new_tokens = 48;
-  bool in_turns = false;  ///< the models one after another (ensemble_turns.h) instead of their mean
+  int64_t max_new_tokens = 48;  ///< longest reply
+  bool in_turns = false;        ///< the models one after another (ensemble_turns.h) instead of their mean
 };
 
 /// The mean over the models of the weighted sum of the terms.

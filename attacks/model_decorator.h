@@ -43,8 +43,8 @@ class ModelDecorator : public VisionLanguageModel {
   Tensor text_states(const std::string& text, int64_t layer) const override {
     return inner_->text_states(text, layer);
   }
-  std::vector<std::string> generate(const Pixels& pixels, std::span<const Query> queries,
-                                    const GenerateOptions& options) const override {
+  std::vector<Generated> generate(const Pixels& pixels, std::span<const Query> queries,
+                                  const GenerateOptions& options) const override {
     return inner_->generate(pixels, queries, options);
   }
   TokenIds input_ids(const Pixels& pixels, const Query& query) const override {

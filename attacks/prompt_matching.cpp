@@ -12,12 +12,12 @@ Context instructed(const Context& context, const std::string& instruction) {
 }
 
 PromptMatching::PromptMatching(std::shared_ptr<const VisionLanguageModel> model, const Behavior& behavior,
-                               const std::string& instruction, std::vector<Context> contexts,
-                               const Tensor& origin, int64_t batch, uint64_t seed)
-    : model_(std::move(model)), contexts_(std::move(contexts)), batches_(contexts_.size(), batch, seed) {
+                               const std::string& instruction, AskedContexts contexts, const Tensor& origin,
+                               int64_t batch, uint64_t seed)
+    : model_(std::move(model)), asked_(std::move(contexts.asked)), batches_(asked_.size(), batch, seed) {
   const at::NoGradGuard no_gradients;
   const Pixels pixels = model_->preprocess(origin);
-  for (const Context& context : contexts_) {
+  for (const Context& context : contexts.contexts) {
     targets_.push_back(target_tokens(*model_, behavior, context));
     const Context teacher = instructed(context, instruction);
     wanted_.push_back(
@@ -26,18 +26,18 @@ PromptMatching::PromptMatching(std::shared_ptr<const VisionLanguageModel> model,
 }
 
 Tensor PromptMatching::loss(const Tensor& image, int64_t step) {
-  std::vector<Context> contexts;
+  std::vector<Query> queries;
   std::vector<TokenIds> targets;
   std::vector<Tensor> wanted;
   for (const size_t i : batches_.at(step)) {
-    contexts.push_back(contexts_[i]);
+    queries.push_back(asked_[i]);
     targets.push_back(targets_[i]);
     wanted.push_back(wanted_[i]);
   }
   std::vector<Tensor> losses;
   for (int64_t n = 0; n < image.size(0); ++n) {
     const Pixels pixels = model_->preprocess(image.narrow(0, n, 1));
-    losses.push_back(mean_divergence(model_->target_logits(pixels, contexts, targets), wanted));
+    losses.push_back(mean_divergence(model_->target_logits(pixels, queries, targets), wanted));
   }
   return at::stack(losses);
 }

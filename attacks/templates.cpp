@@ -37,8 +37,8 @@ std::vector<Tensor> TemplatedModel::shifted_target_logits(const Pixels& pixels,
   return inner().shifted_target_logits(pixels, drawn(queries), targets, shifts);
 }
 
-std::vector<std::string> TemplatedModel::generate(const Pixels& pixels, std::span<const Query> queries,
-                                                  const GenerateOptions& options) const {
+std::vector<Generated> TemplatedModel::generate(const Pixels& pixels, std::span<const Query> queries,
+                                                const GenerateOptions& options) const {
   return inner().generate(pixels, drawn(queries), options);
 }
 

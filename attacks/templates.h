@@ -34,8 +34,8 @@ class TemplatedModel : public ModelDecorator {
   std::vector<Tensor> shifted_target_logits(const Pixels& pixels, std::span<const Query> queries,
                                             std::span<const TokenIds> targets,
                                             std::span<const Tensor> shifts) const override;
-  std::vector<std::string> generate(const Pixels& pixels, std::span<const Query> queries,
-                                    const GenerateOptions& options) const override;
+  std::vector<Generated> generate(const Pixels& pixels, std::span<const Query> queries,
+                                  const GenerateOptions& options) const override;
 
  private:
   std::vector<Query> drawn(std::span<const Query> queries) const;

@@ -7,6 +7,11 @@ namespace {
 
 constexpr int64_t kCopiesAtOnce = 16;  // a hundred copies of a large image need not be in memory together
 
+/// Equal for replies that count as the same one.
+std::string ballot(const Reply& reply) {
+  return normalized_reply(reply.text) + (reply.cut ? "\n(cut)" : "");
+}
+
 }  // namespace
 
 std::string normalized_reply(const std::string& text) {
@@ -30,7 +35,7 @@ Majority majority(std::span<const Reply> replies) {
   TORCH_CHECK(!replies.empty(), "a vote needs a reply");
   std::map<std::string, Majority> groups;
   for (size_t i = 0; i < replies.size(); ++i)
-    ++groups.try_emplace(normalized_reply(replies[i].text), Majority{.member = i}).first->second.votes;
+    ++groups.try_emplace(ballot(replies[i]), Majority{.member = i}).first->second.votes;
   Majority best;
   for (const auto& [text, group] : groups)
     if (group.votes > best.votes || (group.votes == best.votes && group.member < best.member)) best = group;
@@ -38,9 +43,9 @@ Majority majority(std::span<const Reply> replies) {
 }
 
 int64_t votes_for(const Reply& reply, std::span<const Reply> replies) {
-  const std::string wanted = normalized_reply(reply.text);
+  const std::string wanted = ballot(reply);
   return std::count_if(replies.begin(), replies.end(),
-                       [&](const Reply& other) { return normalized_reply(other.text) == wanted; });
+                       [&](const Reply& other) { return ballot(other) == wanted; });
 }
 
 std::vector<Reply> CopyVote::replies_to_copies(const Submission& submission, const Responder& next) const {

@@ -10,7 +10,8 @@ namespace hijack {
 /// stay, everything else separates words, one space between words.
 std::string normalized_reply(const std::string& text);
 
-/// The reply that most others equal once normalized. Ties go to the one that came first.
+/// The reply that most others equal once normalized. A reply that was cut equals no whole one, only others
+/// that were cut alike. Ties go to the one that came first.
 struct Majority {
   size_t member = 0;  ///< index of the first reply of the majority
   int64_t votes = 0;  ///< replies in the majority, itself included
@@ -18,7 +19,7 @@ struct Majority {
 /// replies: at least one.
 Majority majority(std::span<const Reply> replies);
 
-/// Replies that equal `reply` once normalized.
+/// Replies that equal `reply` in that sense.
 int64_t votes_for(const Reply& reply, std::span<const Reply> replies);
 
 /// Asks about several changed copies of each image, and answers with one reply of theirs. Submissions without

@@ -33,6 +33,7 @@ struct Reply {
   std::string text;
   bool rejected = false;  ///< a defense refused to pass the submission on
   std::vector<StageTrace> trace = {};
+  bool cut = false;  ///< it ended at the length limit (Generated::cut)
 };
 
 /// Answers a batch of submissions: the bare model, or a model behind defenses.

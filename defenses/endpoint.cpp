@@ -43,13 +43,13 @@ const json* first_choice(const json& answer) {
   return choices.is_array() && !choices.empty() && choices[0].is_object() ? &choices[0] : nullptr;
 }
 
-/// The text of a chat completion. Throws Error.
-std::string message_of(const json& answer) {
+/// A chat completion; cut where the server says that it reached max_tokens. Throws Error.
+Generated message_of(const json& answer) {
   const json* choice = first_choice(answer);
   if (choice && choice->contains("message") && (*choice)["message"].is_object()) {
     const json& message = (*choice)["message"];
     if (message.contains("content") && message["content"].is_string())
-      return message["content"].get<std::string>();
+      return {message["content"].get<std::string>(), choice->value("finish_reason", json()) == "length"};
   }
   throw Error("it answers without choices[0].message.content");
 }
@@ -162,9 +162,9 @@ Tensor EndpointModel::prompt_nll(const std::string& text) const {
   return at::tensor(nll, at::kFloat);
 }
 
-std::vector<std::string> EndpointModel::generate(std::span<const Query> queries,
-                                                 const GenerateOptions& options) const {
-  std::vector<std::string> replies;
+std::vector<Generated> EndpointModel::generate(std::span<const Query> queries,
+                                               const GenerateOptions& options) const {
+  std::vector<Generated> replies;
   for (const Query& query : queries) {
     json messages = json::array();
     const auto add = [&](const char* role, const std::string& content) {

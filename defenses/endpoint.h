@@ -46,8 +46,8 @@ class EndpointModel : public LanguageModel {
 
   const Tokenizer& tokenizer() const override;
   Tensor prompt_nll(const std::string& text) const override;
-  std::vector<std::string> generate(std::span<const Query> queries,
-                                    const GenerateOptions& options) const override;
+  std::vector<Generated> generate(std::span<const Query> queries,
+                                  const GenerateOptions& options) const override;
 
  private:
   /// The answer to a request, from the cache or the network.

@@ -57,8 +57,8 @@ Tensor DecoderLanguageModel::prompt_nll(const std::string& text) const {
   return -logits.log_softmax(-1).gather(1, ids.unsqueeze(1)).squeeze(1).cpu();
 }
 
-std::vector<std::string> DecoderLanguageModel::generate(std::span<const Query> queries,
-                                                        const GenerateOptions& options) const {
+std::vector<Generated> DecoderLanguageModel::generate(std::span<const Query> queries,
+                                                      const GenerateOptions& options) const {
   std::vector<Prompt> prompts;
   for (const auto& query : queries) prompts.push_back({tokenizer_->encode(render_(query), true)});
   return shared_prefix_generate(*decoder_, prompts, {}, *tokenizer_, rules_, options);

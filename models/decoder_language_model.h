@@ -18,8 +18,8 @@ class DecoderLanguageModel : public LanguageModel {
                        ReplyRules rules, Render render);
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
   Tensor prompt_nll(const std::string& text) const override;
-  std::vector<std::string> generate(std::span<const Query> queries,
-                                    const GenerateOptions& options) const override;
+  std::vector<Generated> generate(std::span<const Query> queries,
+                                  const GenerateOptions& options) const override;
 
  private:
   std::shared_ptr<const Decoder> decoder_;

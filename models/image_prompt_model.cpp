@@ -55,8 +55,8 @@ std::vector<Tensor> ImagePromptModel::target_logits(const Pixels& pixels, std::s
   return shared_prefix_logits(*decoder_, prompts(pixels, queries), targets, features_of(pixels), memo());
 }
 
-std::vector<std::string> ImagePromptModel::generate(const Pixels& pixels, std::span<const Query> queries,
-                                                    const GenerateOptions& options) const {
+std::vector<Generated> ImagePromptModel::generate(const Pixels& pixels, std::span<const Query> queries,
+                                                  const GenerateOptions& options) const {
   const at::NoGradGuard no_gradients;
   return shared_prefix_generate(*decoder_, prompts(pixels, queries), features_of(pixels), *tokenizer_, rules_,
                                 options, memo());

@@ -36,8 +36,8 @@ class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_f
   at::Device device() const override { return decoder_->device(); }
   std::vector<Tensor> target_logits(const Pixels& pixels, std::span<const Query> queries,
                                     std::span<const TokenIds> targets) const override;
-  std::vector<std::string> generate(const Pixels& pixels, std::span<const Query> queries,
-                                    const GenerateOptions& options) const override;
+  std::vector<Generated> generate(const Pixels& pixels, std::span<const Query> queries,
+                                  const GenerateOptions& options) const override;
   Tensor swap_scores(const Pixels& pixels, std::span<const Query> queries, std::span<const TokenIds> targets,
                      const std::string& part) const override;
   Tensor prompt_embeddings(const Pixels& pixels, const Query& query) const override;

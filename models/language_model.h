@@ -20,8 +20,9 @@ class LanguageModel {
   /// Empty for texts of fewer than two tokens.
   virtual Tensor prompt_nll(const std::string& text) const = 0;
 
-  virtual std::vector<std::string> generate(std::span<const Query> queries,
-                                            const GenerateOptions& options) const = 0;
+  /// One reply for each query; says of each whether it was cut.
+  virtual std::vector<Generated> generate(std::span<const Query> queries,
+                                          const GenerateOptions& options) const = 0;
 };
 
 }  // namespace hijack

@@ -20,14 +20,24 @@ struct Query {
   std::vector<Turn> earlier = {};
 };
 
+/// What a model says.
+struct Generated {
+  std::string text;
+  /// It ended before an end token: at max_new_tokens, at the end of the context window, or stopped. What the
+  /// model would have gone on to say is unknown, so the text is no whole reply.
+  bool cut = false;
+
+  bool operator==(const Generated&) const = default;
+};
+
 struct GenerateOptions {
-  int64_t max_new_tokens = 48;
-  double temperature = 0;  ///< 0 = greedy
-  double top_p = 1;        ///< nucleus, used when temperature > 0
+  int64_t max_new_tokens = 48;  ///< the end token counts as one
+  double temperature = 0;       ///< 0 = greedy
+  double top_p = 1;             ///< nucleus, used when temperature > 0
   uint64_t seed = 0;
   /// Called with each new piece of text of reply `index` (for streaming). May be empty.
   std::function<void(size_t index, std::string_view piece)> on_text = {};
-  std::stop_token stop = {};  ///< ends early with what is there
+  std::stop_token stop = {};  ///< ends early with what is there, as cut
 };
 
 }  // namespace hijack

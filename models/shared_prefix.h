@@ -55,9 +55,9 @@ std::vector<Tensor> shared_prefix_logits(const Decoder& decoder, std::span<const
                                          PrefixMemo* memo = nullptr);
 
 /// Replies of prompts[i], decoded together; without gradients.
-std::vector<std::string> shared_prefix_generate(const Decoder& decoder, std::span<const Prompt> prompts,
-                                                const Tensor& features, const Tokenizer& tokenizer,
-                                                const ReplyRules& rules, const GenerateOptions& options,
-                                                PrefixMemo* memo = nullptr);
+std::vector<Generated> shared_prefix_generate(const Decoder& decoder, std::span<const Prompt> prompts,
+                                              const Tensor& features, const Tokenizer& tokenizer,
+                                              const ReplyRules& rules, const GenerateOptions& options,
+                                              PrefixMemo* memo = nullptr);
 
 }  // namespace hijack

@@ -81,11 +81,10 @@ class GroupDecoding {
     std::vector<size_t> rows;
     last_.clear();
     for (size_t i = 0; i < rows_.size(); ++i) {
-      const TokenIds& stops = rules_.stops;
       ids_[rows_[i]].push_back(chosen[i]);
       stream(rows_[i]);
       // the stop belongs to the reply, as in transformers; if it is a special token, the text hides it
-      if (std::find(stops.begin(), stops.end(), chosen[i]) != stops.end()) continue;
+      if (is_stop(chosen[i])) continue;
       if (static_cast<int64_t>(ids_[rows_[i]].size()) >= options_.max_new_tokens) continue;
       on.push_back(static_cast<int64_t>(i));
       rows.push_back(rows_[i]);
@@ -97,6 +96,9 @@ class GroupDecoding {
 
   const std::vector<size_t>& rows() const { return rows_; }
   const TokenIds& last() const { return last_; }
+  Generated said(size_t member) const { return {text(member), !complete(member)}; }
+
+ private:
   std::string text(size_t member) const {
     // padded vocabularies: the head has rows that no token stands for; they print as nothing
     TokenIds known;
@@ -104,8 +106,13 @@ class GroupDecoding {
                  [&](TokenId id) { return id < tokenizer_.vocabulary_size(); });
     return tokenizer_.decode(known, /*skip_special_tokens=*/true);
   }
-
- private:
+  bool complete(size_t member) const {
+    const TokenIds& ids = ids_[member];
+    return !ids.empty() && is_stop(ids.back());
+  }
+  bool is_stop(TokenId id) const {
+    return std::find(rules_.stops.begin(), rules_.stops.end(), id) != rules_.stops.end();
+  }
   void stream(size_t member) {
     if (!options_.on_text) return;
     const std::string now = text(member);
@@ -129,12 +136,12 @@ class GroupDecoding {
 
 }  // namespace
 
-std::vector<std::string> shared_prefix_generate(const Decoder& decoder, std::span<const Prompt> prompts,
-                                                const Tensor& features, const Tokenizer& tokenizer,
-                                                const ReplyRules& rules, const GenerateOptions& options,
-                                                PrefixMemo* memo) {
+std::vector<Generated> shared_prefix_generate(const Decoder& decoder, std::span<const Prompt> prompts,
+                                              const Tensor& features, const Tokenizer& tokenizer,
+                                              const ReplyRules& rules, const GenerateOptions& options,
+                                              PrefixMemo* memo) {
   const at::NoGradGuard no_gradients;
-  std::vector<std::string> replies(prompts.size());
+  std::vector<Generated> replies(prompts.size(), {.text = {}, .cut = true});
   if (options.max_new_tokens < 1) return replies;
   for (const auto& prompt : prompts) check_prompt(decoder, prompt, {}, /*room=*/1);
   for (const auto& group : group_by_prefix(prompts)) {
@@ -167,7 +174,7 @@ std::vector<std::string> shared_prefix_generate(const Decoder& decoder, std::spa
       last = decoder.forward(x, cache.positions(), cache).squeeze(1);
       cache.advance();
     }
-    for (size_t m = 0; m < group.members.size(); ++m) replies[group.members[m]] = decoding.text(m);
+    for (size_t m = 0; m < group.members.size(); ++m) replies[group.members[m]] = decoding.said(m);
   }
   return replies;
 }

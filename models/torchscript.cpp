@@ -181,12 +181,13 @@ std::vector<Tensor> TorchScriptModel::target_logits(const Pixels& pixels, std::s
   return result;
 }
 
-std::string TorchScriptModel::reply(const Pixels& pixels, size_t index, const Query& query,
-                                    const GenerateOptions& options) const {
+Generated TorchScriptModel::reply(const Pixels& pixels, size_t index, const Query& query,
+                                  const GenerateOptions& options) const {
   TokenIds ids = input_ids(pixels, query), said;
   std::string text;
-  while (static_cast<int64_t>(said.size()) < options.max_new_tokens && !options.stop.stop_requested() &&
-         static_cast<int64_t>(ids.size()) < settings_.max_positions) {
+  bool ended = false;
+  while (!ended && static_cast<int64_t>(said.size()) < options.max_new_tokens &&
+         !options.stop.stop_requested() && static_cast<int64_t>(ids.size()) < settings_.max_positions) {
     const Tensor ruled = penalize_repetition(logits(pixels.values, ids)[-1], {ids.begin(), ids.end()},
                                              settings_.rules.repetition_penalty);
     const TokenId next = ruled.argmax().item<int64_t>();
@@ -199,17 +200,17 @@ std::string TorchScriptModel::reply(const Pixels& pixels, size_t index, const Qu
     if (options.on_text && now.size() > text.size() && !now.ends_with("\xEF\xBF\xBD"))
       options.on_text(index, std::string_view(now).substr(text.size()));
     if (!now.ends_with("\xEF\xBF\xBD")) text = std::move(now);
-    if (std::find(stops.begin(), stops.end(), next) != stops.end()) break;
+    ended = std::find(stops.begin(), stops.end(), next) != stops.end();
   }
-  return tokenizer_->decode(said, /*skip_special_tokens=*/true);
+  return {tokenizer_->decode(said, /*skip_special_tokens=*/true), !ended};
 }
 
-std::vector<std::string> TorchScriptModel::generate(const Pixels& pixels, std::span<const Query> queries,
-                                                    const GenerateOptions& options) const {
+std::vector<Generated> TorchScriptModel::generate(const Pixels& pixels, std::span<const Query> queries,
+                                                  const GenerateOptions& options) const {
   if (options.temperature > 0)
     throw Error(script_->where() + ": a whole model as script is decoded greedily; use temperature 0");
   const at::NoGradGuard no_gradients;
-  std::vector<std::string> replies;
+  std::vector<Generated> replies;
   for (size_t i = 0; i < queries.size(); ++i) replies.push_back(reply(pixels, i, queries[i], options));
   return replies;
 }

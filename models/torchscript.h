@@ -85,8 +85,8 @@ class TorchScriptModel : public VisionLanguageModel {
   std::vector<Tensor> target_logits(const Pixels& pixels, std::span<const Query> queries,
                                     std::span<const TokenIds> targets) const override;
   /// Greedy; throws Error for a temperature.
-  std::vector<std::string> generate(const Pixels& pixels, std::span<const Query> queries,
-                                    const GenerateOptions& options) const override;
+  std::vector<Generated> generate(const Pixels& pixels, std::span<const Query> queries,
+                                  const GenerateOptions& options) const override;
   TokenIds input_ids(const Pixels& pixels, const Query& query) const override;
   std::shared_ptr<const LanguageModel> language_model() const override;
   TokenIds end_of_reply() const override;
@@ -94,8 +94,8 @@ class TorchScriptModel : public VisionLanguageModel {
  private:
   /// Logits [L,V] in float32.
   Tensor logits(const Tensor& pixels, const TokenIds& ids) const;
-  std::string reply(const Pixels& pixels, size_t index, const Query& query,
-                    const GenerateOptions& options) const;
+  Generated reply(const Pixels& pixels, size_t index, const Query& query,
+                  const GenerateOptions& options) const;
 
   std::shared_ptr<const ScriptModule> script_;
   std::shared_ptr<const Tokenizer> tokenizer_;

@@ -85,9 +85,10 @@ class VisionLanguageModel {
   /// The same of a text that stands alone, without begin token: [1,n,D]. Throws Error when it has no tokens.
   virtual Tensor text_states(const std::string& text, int64_t layer) const;
 
-  /// One reply for each query, decoded together over the shared prefix. Special tokens are not in the text.
-  virtual std::vector<std::string> generate(const Pixels& pixels, std::span<const Query> queries,
-                                            const GenerateOptions& options) const = 0;
+  /// One reply for each query, decoded together over the shared prefix; says of each whether it was
+  /// cut. Special tokens are not in the text.
+  virtual std::vector<Generated> generate(const Pixels& pixels, std::span<const Query> queries,
+                                          const GenerateOptions& options) const = 0;
 
   /// The token ids of a query as the decoder sees them (image tokens expanded), for `hijack trace`.
   virtual TokenIds input_ids(const Pixels& pixels, const Query& query) const = 0;

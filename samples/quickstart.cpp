@@ -34,7 +34,7 @@ int quickstart(const std::string& folder, const std::string& photo, const std::s
   // Ask.
   const std::vector<hijack::Context> question = {{"Which shape is in the top left?"}};
   for (const auto& [name, image] : {std::pair{"clean", origin}, std::pair{"adversarial", saved}})
-    std::cout << name << ": " << model->generate(model->preprocess(image), question, {}).at(0) << "\n";
+    std::cout << name << ": " << model->generate(model->preprocess(image), question, {}).at(0).text << "\n";
   return budget.respected ? 0 : 1;
 }
 

@@ -33,14 +33,15 @@ CorpusBehavior::CorpusBehavior(std::vector<std::string> targets) : targets_(std:
   if (targets_.empty()) throw Error("behavior corpus has no targets: give at least one with --targets FILE.");
 }
 
-bool CorpusBehavior::succeeded(const Context&, const std::string& reply) const {
-  return std::any_of(targets_.begin(), targets_.end(),
-                     [said = strip(reply)](const std::string& target) { return said == target; });
+bool CorpusBehavior::succeeded(const Context&, const Generated& reply) const {
+  return !reply.cut &&
+         std::any_of(targets_.begin(), targets_.end(),
+                     [text = strip(reply.text)](const std::string& target) { return text == target; });
 }
 
-bool CorpusBehavior::contained(const Context&, const std::string& reply) const {
+bool CorpusBehavior::contained(const Context&, const Generated& reply) const {
   return std::any_of(targets_.begin(), targets_.end(),
-                     [&](const std::string& target) { return reply.find(target) != std::string::npos; });
+                     [&](const std::string& target) { return contains_words(reply.text, target); });
 }
 
 std::vector<std::string> read_targets(const std::filesystem::path& file) {

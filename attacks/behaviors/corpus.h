@@ -16,9 +16,9 @@ class CorpusBehavior : public Behavior {
   std::string target_for(const Context&) const override { return targets_.front(); }
   std::vector<std::string> targets_for(const Context&) const override { return targets_; }
   /// The reply is one of the targets.
-  bool succeeded(const Context& context, const std::string& reply) const override;
+  bool succeeded(const Context& context, const Generated& reply) const override;
   /// One of them occurs in it.
-  bool contained(const Context& context, const std::string& reply) const override;
+  bool contained(const Context& context, const Generated& reply) const override;
 
  private:
   std::vector<std::string> targets_;

@@ -19,13 +19,14 @@ class OwnTargets : public Behavior {
   std::vector<std::string> targets_for(const Context& context) const override {
     return of(context).targets_for(context);
   }
-  bool succeeded(const Context& context, const std::string& reply) const override {
+  bool succeeded(const Context& context, const Generated& reply) const override {
     return of(context).succeeded(context, reply);
   }
-  bool contained(const Context& context, const std::string& reply) const override {
+  bool contained(const Context& context, const Generated& reply) const override {
     return of(context).contained(context, reply);
   }
   bool ends_reply() const override { return common_->ends_reply(); }
+  bool ends_reply(const Context& context) const override { return of(context).ends_reply(context); }
   void prepare(const VisionLanguageModel& model, const Tensor& origin, std::span<const Context> contexts,
                int64_t max_new_tokens) override {
     common_->prepare(model, origin, contexts, max_new_tokens);

@@ -1,5 +1,7 @@
 #include "attacks/behaviors/prepared_replies.h"
 
+#include "models/tokenizer/unicode.h"
+
 namespace hijack {
 namespace {
 
@@ -24,20 +26,47 @@ void PreparedReplies::ask(const VisionLanguageModel& model, const Tensor& image,
   const Pixels pixels = model.preprocess(image);
   GenerateOptions options;
   options.max_new_tokens = max_new_tokens;
-  for (size_t begin = 0; begin < contexts.size(); begin += kBatch) {
-    const auto batch = contexts.subspan(begin, std::min(kBatch, contexts.size() - begin));
+  std::vector<const Context*> open;
+  for (const Context& context : contexts) {
+    const auto known = replies_.find(key_of(context));
+    if (known == replies_.end() || (known->second.reply.cut && known->second.longest < max_new_tokens))
+      open.push_back(&context);
+  }
+  for (size_t begin = 0; begin < open.size(); begin += kBatch) {
+    const size_t end = std::min(open.size(), begin + kBatch);
     std::vector<Context> queries;
-    for (const Context& context : batch) queries.push_back(asked(context));
+    for (size_t i = begin; i < end; ++i) queries.push_back(asked(*open[i]));
     auto replies = model.generate(pixels, queries, options);
-    for (size_t i = 0; i < batch.size(); ++i) replies_[key_of(batch[i])] = std::move(replies[i]);
+    for (size_t i = begin; i < end; ++i)
+      replies_[key_of(*open[i])] = {std::move(replies[i - begin]), max_new_tokens};
   }
 }
 
-const std::string& PreparedReplies::of(const Context& context) const {
+const PreparedReplies::Asked& PreparedReplies::asked_of(const Context& context) const {
   const auto found = replies_.find(key_of(context));
   TORCH_CHECK(found != replies_.end(), "the behavior was not prepared for the context '", context.prompt,
               "'");
   return found->second;
+}
+
+const Generated& PreparedReplies::of(const Context& context) const {
+  return asked_of(context).reply;
+}
+
+ReplyNeed PreparedReplies::needed_whole(std::span<const Context> contexts, const std::string& which) const {
+  int64_t cut = 0, longest = 0;
+  std::string first;
+  for (const Context& context : contexts) {
+    const Asked& asked = asked_of(context);
+    if (!asked.reply.cut) continue;
+    longest = std::max(longest, asked.longest);
+    if (cut++ == 0) first = unicode::excerpt(context.prompt);
+  }
+  if (cut == 0) return {};
+  return {2 * longest,
+          std::to_string(cut) + " of " + std::to_string(contexts.size()) + " " + which + " (the first is '" +
+              first + "') were cut at " + std::to_string(longest) + " tokens, and nobody knows their end",
+          true};
 }
 
 }  // namespace hijack

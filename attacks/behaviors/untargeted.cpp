@@ -9,12 +9,17 @@ void UntargetedBehavior::prepare(const VisionLanguageModel& model, const Tensor&
   replies_.ask(model, origin, contexts, max_new_tokens, [](const Context& context) { return context; });
 }
 
-bool UntargetedBehavior::succeeded(const Context& context, const std::string& reply) const {
-  return fold(reply) != fold(replies_.of(context));
+std::string UntargetedBehavior::target_for(const Context& context) const {
+  return said(replies_.of(context));
 }
 
-bool UntargetedBehavior::contained(const Context& context, const std::string& reply) const {
-  return fold(reply).find(fold(replies_.of(context))) == std::string::npos;
+bool UntargetedBehavior::succeeded(const Context& context, const Generated& reply) const {
+  return surely_differ(reply, replies_.of(context));
+}
+
+bool UntargetedBehavior::contained(const Context& context, const Generated& reply) const {
+  return succeeded(context, reply) &&
+         !contains_words(simplified(said(reply)), simplified(said(replies_.of(context))));
 }
 
 }  // namespace hijack

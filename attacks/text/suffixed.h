@@ -17,13 +17,16 @@ class SuffixedBehavior : public Behavior {
   std::vector<std::string> targets_for(const Context& context) const override {
     return inner_->targets_for(without_suffix(context));
   }
-  bool succeeded(const Context& context, const std::string& reply) const override {
+  bool succeeded(const Context& context, const Generated& reply) const override {
     return inner_->succeeded(without_suffix(context), reply);
   }
-  bool contained(const Context& context, const std::string& reply) const override {
+  bool contained(const Context& context, const Generated& reply) const override {
     return inner_->contained(without_suffix(context), reply);
   }
   bool ends_reply() const override { return inner_->ends_reply(); }
+  bool ends_reply(const Context& context) const override {
+    return inner_->ends_reply(without_suffix(context));
+  }
   std::string default_objective() const override { return inner_->default_objective(); }
   std::string instruction() const override { return inner_->instruction(); }
 

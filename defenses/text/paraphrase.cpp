@@ -33,11 +33,11 @@ Paraphrase::Paraphrase(const Parameters& parameters, const DefenseResources& res
   if (!paraphraser_) throw Error("Defense 'paraphrase' needs a language model that restates prompts.");
 }
 
-std::vector<std::string> Paraphrase::restatements(const std::vector<Query>& requests) const {
+std::vector<Generated> Paraphrase::restatements(const std::vector<Query>& requests) const {
   GenerateOptions options{.max_new_tokens = parameters_.max_tokens, .temperature = parameters_.temperature};
   if (!randomized()) return paraphraser_->generate(requests, options);
   // One at a time: a draw must not depend on what else is in the batch.
-  std::vector<std::string> texts;
+  std::vector<Generated> texts;
   for (const Query& request : requests) {
     options.seed = Random(parameters_.seed).fork(kName, content_key(request)).bits();
     texts.push_back(paraphraser_->generate({&request, 1}, options).at(0));
@@ -55,14 +55,18 @@ std::vector<TextTransform::Rewritten> Paraphrase::rewrite(std::span<const Query>
   std::vector<Query> requests;
   for (const Query& query : queries)
     requests.push_back({.prompt = filled(parameters_.pattern, query.prompt)});
-  const std::vector<std::string> texts = restatements(requests);
+  const std::vector<Generated> texts = restatements(requests);
   std::vector<Rewritten> done;
   for (size_t i = 0; i < queries.size(); ++i) {
-    Rewritten result{.query = queries[i], .note = stripped(texts.at(i))};
-    if (result.note.empty())
+    Rewritten result{.query = queries[i], .note = stripped(texts.at(i).text)};
+    if (result.note.empty()) {
       result.note = "(empty paraphrase: the original prompt was kept)";
-    else
+    } else {
       result.query.prompt = result.note;
+      // as a deployed system would pass it on, but no restatement of the whole prompt
+      if (texts.at(i).cut)
+        result.note += " (cut at max_tokens=" + std::to_string(parameters_.max_tokens) + ")";
+    }
     done.push_back(std::move(result));
   }
   return done;

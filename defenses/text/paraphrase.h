@@ -42,7 +42,7 @@ class Paraphrase : public TextTransform {
   std::vector<Query> surrogate_queries(const std::vector<Query>& queries) const override;
 
  private:
-  std::vector<std::string> restatements(const std::vector<Query>& requests) const;
+  std::vector<Generated> restatements(const std::vector<Query>& requests) const;
 
   Parameters parameters_;
   std::shared_ptr<const LanguageModel> paraphraser_;

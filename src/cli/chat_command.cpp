@@ -36,8 +36,11 @@ class Chat {
 
   void say(const std::string& prompt) {
     query_.prompt = prompt;
-    const std::string reply = stack_.empty() ? streamed() : defended();
-    query_.earlier.push_back({prompt, reply});
+    const Generated reply = stack_.empty() ? streamed() : defended();
+    if (reply.cut)
+      std::cerr << "[cut at " << arguments_.generate.max_new_tokens
+                << " tokens; --max-new-tokens allows longer replies]" << std::endl;
+    query_.earlier.push_back({prompt, reply.text});
   }
 
  private:
@@ -49,15 +52,15 @@ class Chat {
     for (const DefenseSpec& spec : specs) stack_.push_back(make_defense(spec, resources));
   }
 
-  std::vector<std::string> generate(const Tensor& image, const std::vector<Query>& queries,
-                                    const GenerateOptions& options) const {
+  std::vector<Generated> generate(const Tensor& image, const std::vector<Query>& queries,
+                                  const GenerateOptions& options) const {
     const at::NoGradGuard no_grad;
     return model_->generate(model_->preprocess(image.to(model_->device())), queries, options);
   }
 
   /// As it comes on a terminal, whole where something else reads it: bytes that never become a character are
   /// only known at the end, and may then change what stood before them.
-  std::string streamed() const {
+  Generated streamed() const {
     GenerateOptions options = arguments_.generate;
     std::string shown;
     if (isatty(STDOUT_FILENO) != 0)
@@ -65,23 +68,24 @@ class Chat {
         shown += piece;
         std::cout << piece << std::flush;
       };
-    const std::string reply = generate(image_, {query_}, options).at(0);
-    if (!reply.starts_with(shown))
-      std::cout << "\n" << reply << std::endl;
+    Generated reply = generate(image_, {query_}, options).at(0);
+    if (!reply.text.starts_with(shown))
+      std::cout << "\n" << reply.text << std::endl;
     else
-      std::cout << reply.substr(shown.size()) << std::endl;
+      std::cout << reply.text.substr(shown.size()) << std::endl;
     return reply;
   }
 
-  std::string defended() const {
+  Generated defended() const {
     // Sampled as the user wished; what a defense asks without image goes to the decoder alone.
     const Responder bare = [&](const std::vector<Submission>& submissions) {
       std::vector<Reply> replies;
-      for (const Submission& one : submissions)
-        replies.push_back(
-            {one.image.defined()
-                 ? generate(one.image, {one.query}, arguments_.generate).at(0)
-                 : model_->language_model()->generate({&one.query, 1}, arguments_.generate).at(0)});
+      for (const Submission& one : submissions) {
+        Generated said = one.image.defined()
+                             ? generate(one.image, {one.query}, arguments_.generate).at(0)
+                             : model_->language_model()->generate({&one.query, 1}, arguments_.generate).at(0);
+        replies.push_back({.text = std::move(said.text), .cut = said.cut});
+      }
       return replies;
     };
     const Reply reply = protect(stack_, bare)({{image_, query_}}).at(0);
@@ -92,7 +96,7 @@ class Chat {
                         : "")
                 << (stage.note.empty() ? "" : ", " + stage.note) << "]" << std::endl;
     std::cout << reply.text << std::endl;
-    return reply.text;
+    return {reply.text, reply.cut};
   }
 
   const ChatArguments& arguments_;

@@ -60,7 +60,8 @@ void check_numbers(const AttackConfig& config) {
   require(config.validate_every >= 0, "validate_every", "0 or more");
   require(config.stop_at > 0, "stop_at", "above 0");
   require(config.checkpoint_every >= 1, "checkpoint_every", "1 or more");
-  require(config.max_new_tokens >= 1 && config.max_new_tokens <= 4096, "max_new_tokens", "from 1 to 4096");
+  require(config.max_new_tokens >= 0 && config.max_new_tokens <= 4096, "max_new_tokens",
+          "from 1 to 4096, or 0 for what the behavior needs");
   require(config.threads >= 0 && config.threads <= 1024, "threads", "from 0 to 1024");
 }
 

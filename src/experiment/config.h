@@ -52,7 +52,7 @@ struct AttackConfig {
   int64_t validate_every = 50;
   double stop_at = 1;
   int64_t checkpoint_every = 50;
-  int64_t max_new_tokens = 48;
+  int64_t max_new_tokens = 0;
   std::string device = "cpu";
   std::string dtype = "auto";
   std::string views = "all";
@@ -104,7 +104,9 @@ struct AttackConfig {
     field("validate_every", validate_every, "steps between validations; 0 = only at the end");
     field("stop_at", stop_at, "stop when the validation success rate reaches this; above 1 = never");
     field("checkpoint_every", checkpoint_every, "steps between checkpoints for --resume");
-    field("max_new_tokens", max_new_tokens, "longest reply, in tokens");
+    field("max_new_tokens", max_new_tokens,
+          "longest reply, in tokens, in all that a trial asks; 0 = 48, or more where the behavior needs it "
+          "(long targets, twice the clean reply for verbose)");
     field("device", device, "cpu, cuda or cuda:1");
     field("dtype", dtype, "auto, float32, bfloat16 or float16");
     field("views", views,

@@ -19,10 +19,10 @@ Responder bare_model(std::shared_ptr<const VisionLanguageModel> model, int64_t m
       for (; end < submissions.size() && same(submissions[end].image); ++end)
         queries.push_back(submissions[end].query);
       const GenerateOptions options{.max_new_tokens = max_new_tokens};
-      for (std::string& text : image.defined()
-                                   ? replies_to(*model, image.to(model->device()), queries, max_new_tokens)
-                                   : model->language_model()->generate(queries, options))
-        replies.push_back({std::move(text)});
+      for (Generated& one : image.defined()
+                                ? replies_to(*model, image.to(model->device()), queries, max_new_tokens)
+                                : model->language_model()->generate(queries, options))
+        replies.push_back({.text = std::move(one.text), .cut = one.cut});
     }
     return replies;
   };

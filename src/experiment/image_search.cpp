@@ -45,11 +45,11 @@ AttackHooks hooks_of(const TrialParts& parts, const Prompts& prompts,
   AttackHooks hooks;
   if (!prompts.contexts.validation.empty())
     hooks.validate = [&](const Tensor& image) { return parts.validation_success(image, prompts); };
-  hooks.after_step = [&parts, checkpoint](const AttackState& now) {
+  hooks.after_step = [&parts, checkpoint, validated = bool(hooks.validate)](const AttackState& now) {
     const AttackConfig& config = parts.config;
     if (now.step % config.checkpoint_every == 0) save_attack_state(now, checkpoint);
     parts.progress(now.step, config.optimizer.steps * (config.restarts + 1), now.losses.back(),
-                   now.best_score);
+                   validated ? now.best_score : -1);  // without validation the score is -loss
   };
   return hooks;
 }

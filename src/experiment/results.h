@@ -102,7 +102,7 @@ struct ReplyRow {
   std::string photo = {};   ///< of a universal image
   std::string model = {};   ///< that was asked; "" = the trial's
   std::string expected;     ///< benign utility questions: the right answer
-  bool correct = false;     ///< benign: the reply equals it
+  bool correct = false;     ///< benign: the reply equals it, and was not cut
   double seconds = 0;
   std::vector<StageTrace> trace;
   bool cut = false;           ///< the reply ended at the length limit, not by an end token

@@ -3,13 +3,13 @@
 #include <ATen/Parallel.h>
 
 #include "attacks/behavior_matching.h"
-#include "attacks/behaviors/own_targets.h"
 #include "attacks/make_objective.h"
 #include "models/load_model.h"
 #include "models/recompute.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/experiment/manifest.h"
+#include "src/experiment/prepared_behavior.h"
 #include "src/experiment/trial_parts.h"
 
 namespace hijack {
@@ -35,57 +35,31 @@ ContextSet contexts_of(const AttackConfig& config) {
               config.contexts);
 }
 
-/// With the targets that contexts bring.
-std::shared_ptr<Behavior> behavior_for(const AttackConfig& config, const ContextSet& contexts) {
-  std::shared_ptr<Behavior> behavior = make_behavior(config.behavior);
-  if (contexts.targets.empty()) return behavior;
-  auto own = std::make_shared<OwnTargets>(std::move(behavior), config.behavior);
-  for (const auto& [context, target] : contexts.targets) own->add(context, target);
-  return own;
-}
-
-/// Prepared on all contexts. reply_tokens: what it is, or more so that no target is cut off.
-std::shared_ptr<Behavior> prepared_behavior(const AttackConfig& config, const ContextSet& contexts,
-                                            const VisionLanguageModel& model, const Tensor& origin,
-                                            int64_t& reply_tokens) {
-  std::shared_ptr<Behavior> behavior = behavior_for(config, contexts);
-  for (const auto* split : {&contexts.train, &contexts.validation, &contexts.test}) {
-    behavior->prepare(model, origin, *split, config.max_new_tokens);
-    for (const Context& context : *split) {
-      for (const std::string& target : behavior->targets_for(context)) {
-        const auto tokens = static_cast<int64_t>(model.target_ids(target).size());
-        reply_tokens = std::max(reply_tokens, tokens + 4);
-      }
-    }
-  }
-  return behavior;
-}
-
-TransferModel transfer_model(const std::string& folder, const std::string& name, const AttackConfig& config,
-                             const ContextSet& contexts, const Tensor& origin) {
-  TransferModel other{name,
-                      folder,
-                      load_model(folder, {config.device, config.dtype, config.views}),
-                      {},
-                      config.max_new_tokens};
-  other.behavior =
-      prepared_behavior(config, contexts, *other.model, origin.to(other.model->device()), other.reply_tokens);
-  return other;
-}
-
-/// Puts the trial's defenses in front of the model, and tells the behavior about the prompts that they make.
-void add_defenses(TrialSetup& setup, Behavior& behavior, const Tensor& origin, DefenseMaker& maker) {
+/// Puts the trial's defenses in front of the model, and has objectives see what they make of the prompts.
+void add_defenses(TrialSetup& setup, DefenseMaker& maker) {
   const AttackConfig& config = setup.plan.config;
   setup.defenses =
       make_stack(maker, config.defense.defenses,
                  {setup.model, config, setup.contexts.calibration, attacked_photos(*setup.model, config),
                   setup.reply_tokens, config.defense.false_positive_rate});
   const DefenseStack known = config.defense.adaptive ? setup.defenses.defenses : DefenseStack{};
-  setup.seen_train = stack_queries(known, setup.contexts.train);
-  setup.seen_test = stack_queries(known, setup.contexts.test);
-  if (known.empty()) return;
-  for (const auto* seen : {&setup.seen_train, &setup.seen_test})
-    behavior.prepare(*setup.model, origin, *seen, config.max_new_tokens);
+  setup.seen_train = {setup.contexts.train, stack_queries(known, setup.contexts.train)};
+  setup.seen_test = {setup.contexts.test, stack_queries(known, setup.contexts.test)};
+}
+
+/// Loads the models that the images are shown to, and prepares the behavior with all.
+void prepare(TrialSetup& setup) {
+  const AttackConfig& config = setup.plan.config;
+  const Tensor origin = in_attack_space(*setup.model, config, config.images[0]);
+  std::vector<std::shared_ptr<const VisionLanguageModel>> models = {setup.model};
+  for (const std::string& folder : config.transfer) {
+    models.push_back(load_model(folder, {config.device, config.dtype, config.views}));
+    setup.transfer.push_back({setup.plan.model_name(folder), folder, models.back(), {}});
+  }
+  const PreparedBehaviors prepared = prepare_behaviors(config, setup.contexts, models, origin);
+  setup.reply_tokens = prepared.reply_tokens;
+  setup.behavior = prepared.of.front();
+  for (size_t i = 0; i < setup.transfer.size(); ++i) setup.transfer[i].behavior = prepared.of[i + 1];
 }
 
 }  // namespace
@@ -93,16 +67,11 @@ void add_defenses(TrialSetup& setup, Behavior& behavior, const Tensor& origin, D
 TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageModel> model,
                   DefenseMaker& defenses) {
   const AttackConfig& config = plan.config;
-  TrialSetup setup{plan, std::move(model), {}, {}, contexts_of(config), config.max_new_tokens, {}, {}, {}};
+  TrialSetup setup{plan, std::move(model), {}, {}, contexts_of(config), {}, {}, {}, {}};
   for (const std::string& folder : config.ensemble)
     setup.ensemble.push_back(load_model(folder, {config.device, config.dtype, config.views}));
-  const Tensor origin = in_attack_space(*setup.model, config, config.images[0]).to(setup.model->device());
-  const std::shared_ptr<Behavior> behavior =
-      prepared_behavior(config, setup.contexts, *setup.model, origin, setup.reply_tokens);
-  for (const std::string& folder : config.transfer)
-    setup.transfer.push_back(transfer_model(folder, plan.model_name(folder), config, setup.contexts, origin));
-  add_defenses(setup, *behavior, origin, defenses);
-  setup.behavior = behavior;
+  prepare(setup);
+  add_defenses(setup, defenses);
   return setup;
 }
 
@@ -114,6 +83,7 @@ void check_goal(const AttackConfig& config, const std::shared_ptr<const VisionLa
   const std::shared_ptr<const Behavior> behavior = behavior_for(config, contexts);
   if (behavior->default_objective() == "behavior")  // others ask the model for their targets
     for (const Context& context : contexts.train) all_target_tokens(*model, *behavior, context);
+  check_reply_length(config, *behavior, contexts, *model);
   const auto terms = parse_objective(config.objective, *behavior);
   if (std::none_of(terms.begin(), terms.end(),
                    [](const ObjectiveTerm& term) { return term.name.starts_with("features"); }))

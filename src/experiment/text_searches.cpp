@@ -34,7 +34,7 @@ std::optional<Found> search_lettering(const TrialParts& parts) {
   const std::string split = prompts.contexts.validation.empty() ? "train" : "validation";
   // A target with {context} in it is written with words that stand for the question.
   const std::string text = text_to_draw(config, *prompts.behavior, {.prompt = "your question"});
-  const auto loss = parts.objective_over(prompts, validation, 0, true);
+  const auto loss = parts.objective_over(prompts, parts.asked(validation), 0, true);
   TypographicHooks hooks;
   hooks.stop = parts.hooks.stop;
   hooks.score = [&](const Tensor& image) {

@@ -227,7 +227,8 @@ Tally Trial::ask(const Tensor& image, const SavedImages& of, const Prompts& prom
   const auto& contexts = prompts.contexts.split(split);
   const auto start = Clock::now();
   const auto asked = parts_.submissions(image, of.origin, prompts, split, parts_.place_in_file);
-  const auto answers = pass_on(asked, other ? bare_model(other->model, other->reply_tokens) : parts_.system);
+  const auto answers =
+      pass_on(asked, other ? bare_model(other->model, parts_.setup.reply_tokens) : parts_.system);
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count() /
                          static_cast<double>(std::max<size_t>(1, answers.size()));
   const bool held_out = of.photo >= parts_.photos.size();
@@ -242,13 +243,15 @@ Tally Trial::ask(const Tensor& image, const SavedImages& of, const Prompts& prom
     reply.defense = other ? "none" : row_.defense;
     if (other) reply.model = other->name;
     reply.stack = other ? "" : parts_.setup.defenses.digest;
-    reply.question = other ? QuestionKeys(other->folder, config_, other->reply_tokens).of(asked[i], {})
+    reply.question = other ? QuestionKeys(other->folder, config_, parts_.setup.reply_tokens).of(asked[i], {})
                            : keys_.of(asked[i], parts_.setup.defenses);
     reply.reply = answer.text;
     reply.rejected = answer.rejected;
     reply.trace = answer.trace;
-    reply.exact = !answer.rejected && prompts.behavior->succeeded(contexts[i], answer.text);
-    reply.contained = !answer.rejected && prompts.behavior->contained(contexts[i], answer.text);
+    reply.cut = answer.cut;
+    const Generated said{answer.text, answer.cut};
+    reply.exact = !answer.rejected && prompts.behavior->succeeded(contexts[i], said);
+    reply.contained = !answer.rejected && prompts.behavior->contained(contexts[i], said);
     if (!prompts.contexts.targets.empty()) reply.target = prompts.behavior->target_for(contexts[i]);
     if (config_.universal) reply.photo = photo_name(of.photo);
     reply.seconds = seconds;
@@ -267,17 +270,17 @@ double Trial::test_loss(const Tensor& image, const Prompts& prompts) const {
 
 }  // namespace
 
-std::vector<std::string> replies_to(const VisionLanguageModel& model, const Tensor& image,
-                                    const std::vector<Context>& contexts, int64_t max_new_tokens) {
+std::vector<Generated> replies_to(const VisionLanguageModel& model, const Tensor& image,
+                                  const std::vector<Context>& contexts, int64_t max_new_tokens) {
   const at::NoGradGuard no_grad;
   const Pixels pixels = model.preprocess(image);
   GenerateOptions options;
   options.max_new_tokens = max_new_tokens;
-  std::vector<std::string> replies;
+  std::vector<Generated> replies;
   for (size_t begin = 0; begin < contexts.size(); begin += kReplyBatch) {
     const std::span<const Query> all(contexts);
     const auto batch = all.subspan(begin, std::min(kReplyBatch, contexts.size() - begin));
-    for (std::string& reply : model.generate(pixels, batch, options)) replies.push_back(std::move(reply));
+    for (Generated& reply : model.generate(pixels, batch, options)) replies.push_back(std::move(reply));
   }
   return replies;
 }

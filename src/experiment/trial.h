@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "attacks/asked_contexts.h"
 #include "defenses/pipeline.h"
 #include "models/vision_language_model.h"
 #include "src/experiment/dataset.h"
@@ -37,7 +38,6 @@ struct TransferModel {
   std::string folder;  ///< where it lies
   std::shared_ptr<const VisionLanguageModel> model;
   std::shared_ptr<const Behavior> behavior;  ///< prepared with it
-  int64_t reply_tokens = 0;
 };
 
 /// Everything loaded that a trial needs.
@@ -49,12 +49,13 @@ struct TrialSetup {
   std::vector<std::shared_ptr<const VisionLanguageModel>> ensemble;
   std::shared_ptr<const Behavior> behavior;  ///< prepared
   ContextSet contexts;
-  int64_t reply_tokens = 0;  ///< longest reply to ask for: no target may be cut off
+  /// Longest reply to ask for, whoever is asked and whatever for (prepared_behavior.h).
+  int64_t reply_tokens = 0;
   IdentifiedStack defenses;  ///< in front of the model
-  /// Training and test contexts as the objective sees them: what the defenses make of the prompts when the
-  /// attack is adaptive, the contexts themselves otherwise.
-  std::vector<Context> seen_train;
-  std::vector<Context> seen_test;
+  /// Training and test contexts as the objective sees them: asked is what the defenses make of the prompts
+  /// when the attack is adaptive.
+  AskedContexts seen_train;
+  AskedContexts seen_test;
   std::vector<TransferModel> transfer = {};
 };
 
@@ -71,7 +72,7 @@ struct TrialResult {
 std::optional<TrialResult> run_trial(const TrialSetup& setup, const RunFolder& folder, const RunHooks& hooks);
 
 /// The replies of the bare model to contexts over one image [1,3,H,W], in batches that bound memory.
-std::vector<std::string> replies_to(const VisionLanguageModel& model, const Tensor& image,
-                                    const std::vector<Context>& contexts, int64_t max_new_tokens);
+std::vector<Generated> replies_to(const VisionLanguageModel& model, const Tensor& image,
+                                  const std::vector<Context>& contexts, int64_t max_new_tokens);
 
 }  // namespace hijack

@@ -80,19 +80,21 @@ ReplyRow TrialEvaluation::row_of(const Question& question, const Reply& reply) c
   row.split = "test";
   row.context = question.submission.query;
   row.reply = reply.text;
+  row.cut = reply.cut;
   row.rejected = reply.rejected;
   row.trace = reply.trace;
   row.variant = question.variant;
   if (question.exercise) {
     row.expected = question.exercise->answer;
-    row.correct = !reply.rejected && graded_right(*question.exercise, reply.text);
+    row.correct = !reply.rejected && !reply.cut && graded_right(*question.exercise, reply.text);
     return row;
   }
   // what the user said decides, without a suffix
   std::shared_ptr<const Behavior> behavior = setup_.behavior;
   if (!question.suffix.empty()) behavior = std::make_shared<SuffixedBehavior>(behavior, question.suffix);
-  row.exact = !reply.rejected && behavior->succeeded(row.context, reply.text);
-  row.contained = !reply.rejected && behavior->contained(row.context, reply.text);
+  const Generated said{reply.text, reply.cut};
+  row.exact = !reply.rejected && behavior->succeeded(row.context, said);
+  row.contained = !reply.rejected && behavior->contained(row.context, said);
   return row;
 }
 

@@ -101,6 +101,11 @@ Prompts TrialParts::prompts_with(const std::string& suffix) const {
   return prompts;
 }
 
+AskedContexts TrialParts::asked(const std::vector<Context>& contexts) const {
+  if (!config.defense.adaptive) return contexts;
+  return {contexts, stack_queries(setup.defenses.defenses, contexts)};
+}
+
 Models TrialParts::models() const {
   Models models = {setup.model};
   models.insert(models.end(), setup.ensemble.begin(), setup.ensemble.end());
@@ -108,18 +113,17 @@ Models TrialParts::models() const {
 }
 
 std::unique_ptr<Objective> TrialParts::objective_of(Models models, const Prompts& prompts,
-                                                    const std::vector<Context>& contexts, int64_t batch,
+                                                    const AskedContexts& contexts, int64_t batch,
                                                     bool fixed_draws, bool in_turns) const {
   auto objective = make_objective(config.objective, {std::move(models), prompts.behavior, contexts, photos[0],
-                                                     batch, seed(), config.max_new_tokens, in_turns});
+                                                     batch, seed(), setup.reply_tokens, in_turns});
   if (!config.defense.adaptive) return objective;
   return std::make_unique<Through>(std::move(objective), setup.defenses.defenses, config.defense, seed(),
                                    fixed_draws);
 }
 
-std::unique_ptr<Objective> TrialParts::objective_over(const Prompts& prompts,
-                                                      const std::vector<Context>& contexts, int64_t batch,
-                                                      bool fixed_draws) const {
+std::unique_ptr<Objective> TrialParts::objective_over(const Prompts& prompts, const AskedContexts& contexts,
+                                                      int64_t batch, bool fixed_draws) const {
   return objective_of(models(), prompts, contexts, batch, fixed_draws, /*in_turns=*/false);
 }
 
@@ -144,7 +148,7 @@ std::unique_ptr<Objective> TrialParts::attack_objective(const Prompts& prompts, 
   std::vector<std::shared_ptr<ShiftedModel>> shifted;
   if (!config.augmentation.templates.empty())
     templated = decorate<TemplatedModel>(asked, read_templates(config.augmentation.templates), seed());
-  if (config.cross_prompt.radius > 0) shifted = decorate<ShiftedModel>(asked, prompts.seen_train);
+  if (config.cross_prompt.radius > 0) shifted = decorate<ShiftedModel>(asked, prompts.seen_train.asked);
   std::unique_ptr<Objective> objective =
       objective_of(std::move(asked), prompts, prompts.seen_train, config.batch, fixed_draws,
                    config.optimizer.name == "cwa");
@@ -188,7 +192,8 @@ int64_t TrialParts::successes(const Prompts& prompts, const std::vector<Context>
                               const std::vector<Reply>& replies) {
   int64_t count = 0;
   for (size_t i = 0; i < contexts.size(); ++i)
-    count += !replies[i].rejected && prompts.behavior->succeeded(contexts[i], replies[i].text);
+    count +=
+        !replies[i].rejected && prompts.behavior->succeeded(contexts[i], {replies[i].text, replies[i].cut});
   return count;
 }
 

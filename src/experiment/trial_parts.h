@@ -12,7 +12,7 @@ namespace hijack {
 struct Prompts {
   std::shared_ptr<const Behavior> behavior;
   ContextSet contexts;
-  std::vector<Context> seen_train, seen_test;  ///< what objectives see of them (TrialSetup)
+  AskedContexts seen_train, seen_test;  ///< what objectives see of them (TrialSetup)
 };
 
 using Models = std::vector<std::shared_ptr<const VisionLanguageModel>>;
@@ -46,10 +46,12 @@ struct TrialParts {
 
   Prompts prompts() const { return {setup.behavior, setup.contexts, setup.seen_train, setup.seen_test}; }
   Prompts prompts_with(const std::string& suffix) const;
+  /// As the objective of an adaptive attack sees them: what the defenses make of their prompts.
+  AskedContexts asked(const std::vector<Context>& contexts) const;
 
   /// The loss over contexts of one image, over all models; of an adaptive attack, through the defenses.
   /// fixed_draws: theirs stay the same at every step.
-  std::unique_ptr<Objective> objective_over(const Prompts& prompts, const std::vector<Context>& contexts,
+  std::unique_ptr<Objective> objective_over(const Prompts& prompts, const AskedContexts& contexts,
                                             int64_t batch, bool fixed_draws) const;
   /// What an optimizer sees: over photos, under random changes, its gradient exact or estimated.
   std::unique_ptr<Objective> attack_objective(const Prompts& prompts, bool fixed_draws) const;
@@ -58,8 +60,8 @@ struct TrialParts {
   Models models() const;
   /// The loss of objective_over, asked of other models.
   std::unique_ptr<Objective> objective_of(Models models, const Prompts& prompts,
-                                          const std::vector<Context>& contexts, int64_t batch,
-                                          bool fixed_draws, bool in_turns) const;
+                                          const AskedContexts& contexts, int64_t batch, bool fixed_draws,
+                                          bool in_turns) const;
 
   /// What the model is shown for a photo when the attack is at `image`.
   Tensor shown(const Tensor& image, const Tensor& photo) const;

@@ -43,7 +43,8 @@ std::map<std::string, TaskScore> score_tasks(const VisionLanguageModel& model, i
         item.image.defined()
             ? model.generate(model.preprocess(from_bytes(item.image.unsqueeze(0))), std::span(&query, 1), {})
                   .front()
-            : language->generate(std::span(&query, 1), {}).front();
+                  .text
+            : language->generate(std::span(&query, 1), {}).front().text;
     TaskScore& score = scores[std::string(task_name(item.exercise.task))];
     ++score.n;
     score.visual = item.exercise.visual;

@@ -98,6 +98,17 @@ TEST(Attack, WithoutValidationTheLowestLossIsKept) {
   EXPECT_LT(attack.full_loss(state.best_image), attack.full_loss(attack.origin));
 }
 
+/// The score is then -loss, here a cross-entropy of several nats, and no success rate.
+TEST(Attack, WithoutValidationNoScoreIsGoodEnough) {
+  Attack attack({.behavior = "untargeted", .batch = 0, .steps = 24});
+  attack.hooks.validate = {};
+  attack.options.stop_at_score = 1;
+  AttackState state = attack.start();
+  attack.run(state);
+  EXPECT_GT(state.best_score, 1) << "otherwise this test shows nothing";
+  EXPECT_EQ(state.step, 24);
+}
+
 TEST(Attack, RestartsBeginAtRandomPointsAndTheBestOfAllIsKept) {
   Attack attack({.batch = 0, .steps = 8});
   attack.options.restarts = 2;

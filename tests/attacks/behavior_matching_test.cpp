@@ -92,6 +92,25 @@ TEST(BehaviorMatching, IsTheMeanCrossEntropyWithTheEndTokenOnlyWhereTheReplyEnds
   }
 }
 
+/// A defense may rewrite prompts on their way to the model; the attacker still wants what the user's own
+/// words decide.
+TEST(BehaviorMatching, TargetsAreThoseOfTheContextWhateverIsAskedInItsPlace) {
+  const auto model = std::make_shared<ToyModel>();
+  const auto contexts = toy_contexts(3);
+  std::vector<Query> rewritten = contexts;
+  for (Query& query : rewritten) query = {.prompt = "please " + query.prompt, .system = "say"};
+  const auto leak = behavior("leak", "send {context} to me");
+  std::vector<TokenIds> targets;
+  for (const Context& context : contexts) {
+    targets.push_back(model->target_ids("send " + context.prompt + " to me"));
+    targets.back().push_back(model->end_of_reply().at(0));
+  }
+  BehaviorMatching objective(model, leak, {contexts, rewritten}, 0, 1);
+  EXPECT_NEAR(objective.loss(toy_image(), 0).item<double>(), expected_loss(*model, rewritten, targets), 1e-5);
+  BehaviorMatching plain(model, leak, contexts, 0, 1);
+  EXPECT_NEAR(plain.loss(toy_image(), 0).item<double>(), expected_loss(*model, contexts, targets), 1e-5);
+}
+
 TEST(BehaviorMatching, OneValuePerImage) {
   BehaviorMatching objective = toy_objective(0);
   const Tensor loss = objective.loss(at::cat({toy_image(1), toy_image(2)}), 0);

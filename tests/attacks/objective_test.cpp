@@ -142,6 +142,11 @@ TEST(Objective, PromptMatchingIsZeroOnlyForTheInstructedModel) {
   const auto behavior = prepared("disinformation", "yes");
   PromptMatching objective(toy(), *behavior, "yes", toy_contexts(5), toy_origin(), 0, 1);
   EXPECT_GT(objective.loss(toy_origin(), 0).item<double>(), 1e-6);
+  // the student is asked what a defense made of the prompt, the teacher what the user said
+  std::vector<Query> rewritten = toy_contexts(5);
+  for (Query& query : rewritten) query.prompt = "yes " + query.prompt;  // the instruction
+  PromptMatching helped(toy(), *behavior, "yes", {toy_contexts(5), rewritten}, toy_origin(), 0, 1);
+  EXPECT_NEAR(helped.loss(toy_origin(), 0).item<double>(), 0, 1e-9);
   // the same logits on both sides
   const std::vector<Tensor> logits = {at::randn({3, 5}), at::randn({2, 5})};
   EXPECT_NEAR(mean_divergence(logits, logits).item<double>(), 0, 1e-6);

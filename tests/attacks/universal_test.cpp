@@ -77,7 +77,7 @@ TEST(Universal, OneChangeWorksOnPhotosItNeverSaw) {
     const auto contexts = toy_contexts(6);
     const auto replies = model.generate(model.preprocess(shown), contexts, {});
     for (size_t i = 0; i < contexts.size(); ++i)
-      EXPECT_TRUE(behavior->succeeded(contexts[i], replies[i])) << seed << " " << replies[i];
+      EXPECT_TRUE(behavior->succeeded(contexts[i], replies[i])) << seed << " " << replies[i].text;
   }
 }
 

@@ -103,6 +103,8 @@ TEST_F(Program, MistakesAreOneSentenceAndLeaveNoTrace) {
   expect_refused(attack("--config " + at("bad.toml") + out), "did you mean 'steps'");
   expect_refused("evaluate " + at("") + " --defense jpeg", "manifest.json");
   expect_refused("chat --image " + kPhoto + " --prompt x --defense jpg", "did you mean 'jpeg'");
+  expect_refused(attack("--target 'what a long target that is' --max-new-tokens 3" + out),
+                 "max-new-tokens 3: ");
   expect_refused("report " + at("nothing"), "nothing");
 }
 
@@ -198,6 +200,14 @@ TEST_F(Program, TokenizeKeepsLinesApart) {
 TEST_F(Program, ChatScenesAndModels) {
   const Outcome chat = run("chat --image " + kPhoto + " --prompt hello --max-new-tokens 3");
   EXPECT_EQ(chat.code, 0) << chat.err;
+  EXPECT_NE(chat.err.find("[cut at 3 tokens; --max-new-tokens"), std::string::npos) << chat.err;
+  const std::string whole = "chat --model " + kRoot + "/samples/pocket --image " + kPhoto;
+  const Outcome complete = run(whole + " --prompt 'What is the secret code?'");
+  EXPECT_EQ(complete.code, 0);
+  EXPECT_EQ(complete.err.find("cut"), std::string::npos) << complete.out << complete.err;
+  const Outcome behind =
+      run(whole + " --prompt 'What is the secret code?' --max-new-tokens 2 --defense jpeg");
+  EXPECT_NE(behind.err.find("[cut at 2 tokens"), std::string::npos) << behind.err;
   EXPECT_EQ(run("models --list").out.find("llava") != std::string::npos, true);
   const Outcome inspected = run("models inspect " + kModel);
   EXPECT_EQ(inspected.code, 0) << inspected.err;
@@ -220,7 +230,7 @@ TEST_F(Program, SavedImagesAreShownToModelsTheyWereNotMadeWith) {
     EXPECT_EQ(reply.model, reply.condition.starts_with("transfer") ? "siglip" : "") << reply.condition;
     if (reply.condition != "transfer") continue;
     ++asked;
-    const Outcome chat = run("chat --model " + other + " --max-new-tokens 7 --image " +
+    const Outcome chat = run("chat --model " + other + " --max-new-tokens 4 --image " +
                              (record.folder / record.trials[0].image_file).string() + " --prompt '" +
                              reply.context.prompt + "'");
     EXPECT_EQ(chat.out, reply.reply + "\n") << "the same file and prompt by hand";

@@ -54,6 +54,24 @@ TEST(Vote, MajorityAndTies) {
   EXPECT_EQ(majority(replies({"x"})).votes, 1);
 }
 
+TEST(Vote, ACutReplyIsNoWholeOne) {
+  const std::vector<Reply> all = {
+      {.text = "a cat"}, {.text = "A cat", .cut = true}, {.text = "a dog"}, {.text = "a cat.", .cut = true}};
+  const Majority best = majority(all);
+  EXPECT_EQ(best.member, 1u);
+  EXPECT_EQ(best.votes, 2);
+  EXPECT_EQ(votes_for(all[0], all), 1);
+}
+
+TEST(MaskVote, AnswersWithACutReplyAsCut) {
+  const Responder next = [](const std::vector<Submission>& submissions) {
+    return std::vector<Reply>(submissions.size(), {.text = "a cat and", .cut = true});
+  };
+  const Reply reply = MaskVote({.copies = 3}).answer({submission()}, next).at(0);
+  EXPECT_EQ(reply.text, "a cat and");
+  EXPECT_TRUE(reply.cut);
+}
+
 TEST(MaskVote, MasksTheShareOfPixelsInAllChannels) {
   Random random(2);
   const MaskVote defense({.share = 0.3});

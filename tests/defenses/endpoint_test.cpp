@@ -53,7 +53,7 @@ class Endpoint : public ::testing::Test {
   }
   std::string say(const std::string& prompt, const GenerateOptions& options = {}) const {
     const Query query{.prompt = prompt, .system = "be brief", .earlier = {{"hello", "hi"}}};
-    return EndpointModel(parameters_, 0.001).generate({&query, 1}, options).at(0);
+    return EndpointModel(parameters_, 0.001).generate({&query, 1}, options).at(0).text;
   }
 
   testing::TemporaryFolder folder_;
@@ -82,6 +82,19 @@ TEST_F(Endpoint, AsksAsTheProtocolSays) {
   EXPECT_EQ(last_["messages"][0]["role"], "system");
   EXPECT_EQ(last_["messages"][2]["content"], "hi");
   EXPECT_EQ(last_["messages"][3]["content"], "what?");
+}
+
+TEST_F(Endpoint, SaysWhatTheServerCut) {
+  const Query query{.prompt = "a tale"};
+  const auto generated = [&](const char* reason) {
+    const json choice = {{"message", {{"content", "once"}}}, {"finish_reason", reason}};
+    answer_ = json{{"choices", json::array({choice})}}.dump();
+    return EndpointModel(parameters_, 0.001)
+        .generate({&query, 1}, {.seed = static_cast<uint64_t>(*reason) << 33})
+        .at(0);
+  };
+  EXPECT_EQ(generated("length"), (Generated{"once", true}));
+  EXPECT_EQ(generated("stop"), (Generated{"once", false}));
 }
 
 TEST_F(Endpoint, WhatWasAskedOnceIsAnsweredOffline) {

@@ -38,6 +38,15 @@ TEST_F(ParaphraseTest, UsesItsParametersAndSamplesByPrompt) {
   EXPECT_NE(Paraphrase({.seed = 6}, resources).rewrite(queries).at(0).note, both.at(0).note);
 }
 
+TEST_F(ParaphraseTest, SaysThatARestatementWasCut) {
+  const Paraphrase defense({.max_tokens = 7}, resources);
+  const std::vector<Query> queries = {{.prompt = "an endless tale"}, {.prompt = "one"}};
+  const auto done = defense.rewrite(queries);
+  EXPECT_NE(done.at(0).note.find("cut at max_tokens=7"), std::string::npos) << done.at(0).note;
+  EXPECT_EQ(done.at(0).query.prompt.find("cut"), std::string::npos);
+  EXPECT_EQ(done.at(1).note.find("cut"), std::string::npos);
+}
+
 TEST_F(ParaphraseTest, EmptyAnswerKeepsTheOriginal) {
   const Paraphrase defense({}, resources);
   const std::vector<Query> queries = {{.prompt = "silence please"}};

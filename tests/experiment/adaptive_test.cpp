@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "attacks/behavior_matching.h"
 #include "defenses/kinds.h"
 #include "defenses/make_defense.h"
 #include "src/base/file.h"
@@ -10,6 +11,7 @@
 #include "src/experiment/evaluate.h"
 #include "src/experiment/report/aggregate.h"
 #include "src/experiment/shown_images.h"
+#include "tests/support/scripted_model.h"
 #include "tests/support/toy_runs.h"
 
 namespace hijack {
@@ -233,6 +235,60 @@ TEST_F(Adaptive, AnAttackThatKnowsItsDefenseIsJudgedBehindIt) {
   const RunRecord naive = finished("static");
   EXPECT_FALSE(naive.trials.at(0).adaptive);
   EXPECT_LT(naive.trials.at(0).success.at("test").exact, run.trials.at(0).success.at("test").exact);
+}
+
+/// What a rewriter makes of a prompt is what the model is asked; the target is that of the user's own words.
+TEST_F(Adaptive, ThroughARewriterTheTargetsStayThoseOfTheContexts) {
+  std::string table = "goal,target,split\n";
+  const auto contexts = toy_contexts(12);
+  for (size_t i = 0; i < contexts.size(); ++i)
+    table += contexts[i].prompt + ",say it please," + (i < 6 ? "train\n" : "test\n");
+  write_file(root() / "table.csv", table);
+  config_.contexts = (root() / "table.csv").string();
+  config_.batch = 0;
+  config_.optimizer.steps = 60;
+  config_.defense = {.defenses = {"safety_prompt"}, .adaptive = true};
+  const RunRecord run = finished("run");
+  EXPECT_EQ(run.trials.at(0).success.at("train").exact, 6);
+  // the loss on the test contexts, by hand: their targets after the safety prompt
+  const ContextSet set = read_contexts(config_.contexts);
+  const auto asked = made("safety_prompt")->surrogate_queries(set.test);
+  EXPECT_NE(asked.at(0).system + asked.at(0).prompt, set.test.at(0).prompt);
+  BehaviorMatching loss(model_, make_behavior({.name = "string", .target = "say it please"}), asked, 0, 1);
+  EXPECT_NEAR(run.trials.at(0).loss_clean, loss.loss(toy_image(), 0).item<double>(), 1e-5);
+}
+
+TEST_F(Adaptive, ThroughARewriterALeakIsOfTheUsersWords) {
+  config_.behavior = {"leak", "say {context}"};
+  config_.defense = {.defenses = {"paraphrase"}, .adaptive = true};
+  const auto plans = plan_trials(config_);
+  DefenseMaker maker;
+  const TrialSetup setup = set_up(plans.at(0), model_, maker);
+  for (const AskedContexts* seen : {&setup.seen_train, &setup.seen_test}) {
+    ASSERT_GT(seen->size(), 0u);
+    for (size_t i = 0; i < seen->size(); ++i) {
+      EXPECT_NE(seen->asked[i].prompt, seen->contexts[i].prompt) << "the toy paraphrases by babbling";
+      EXPECT_EQ(setup.behavior->target_for(seen->contexts[i]), "say " + seen->contexts[i].prompt);
+    }
+  }
+  const RunRecord run = finished("run");
+  BehaviorMatching loss(model_, make_behavior(config_.behavior), setup.seen_test, 0, 1);
+  EXPECT_NEAR(run.trials.at(0).loss_clean, loss.loss(toy_image(), 0).item<double>(), 1e-5);
+}
+
+TEST_F(Adaptive, ThroughARewriterDisinformationIsTheReplyToTheUsersWords) {
+  const auto scripted = std::make_shared<ScriptedModel>([](const Tensor&, const Query& query) {
+    return query.prompt.starts_with("say no ") ? query.prompt.substr(7) : "yes";
+  });
+  model_ = scripted;
+  config_.behavior = {"disinformation", "say no"};
+  config_.defense = {.defenses = {"paraphrase"}, .adaptive = true};
+  const auto plans = plan_trials(config_);
+  DefenseMaker maker;
+  const TrialSetup setup = set_up(plans.at(0), model_, maker);
+  for (size_t i = 0; i < setup.seen_train.size(); ++i)
+    EXPECT_EQ(setup.behavior->target_for(setup.seen_train.contexts[i]), setup.contexts.train[i].prompt);
+  EXPECT_TRUE(finished("run").trials.at(0).adaptive);
 }
 
 TEST_F(Adaptive, AMovingPatchIsEvaluatedAtThePlacesOfTheTrial) {

@@ -72,10 +72,10 @@ TEST_F(Methods, ASuffixIsARowOfTheGridOverTheCleanImage) {
       // the leak is of the user's words, without the suffix
       Query own = reply.context;
       own.prompt.resize(own.prompt.size() - row.suffix.size() - 1);
-      EXPECT_EQ(reply.exact, behavior->succeeded(own, reply.reply));
+      EXPECT_EQ(reply.exact, behavior->succeeded(own, {reply.reply, reply.cut}));
     }
     if (reply.condition == "clean") plain += !suffixed;
-    EXPECT_EQ(replies_to(*model_, toy_image(), {reply.context}, 48).at(0), reply.reply);
+    EXPECT_EQ(replies_to(*model_, toy_image(), {reply.context}, 48).at(0).text, reply.reply);
   }
   EXPECT_EQ(attacked, 6 + 3 + 5);
   EXPECT_EQ(plain, 5);
@@ -177,7 +177,7 @@ TEST_F(Methods, AUniversalImageIsJudgedOnEveryPhoto) {
     for (const ReplyRow& reply : run.replies)
       if (reply.photo == photo.source_image && reply.condition == "attack" && reply.split != "train" &&
           reply.split != "validation") {
-        EXPECT_EQ(replies_to(*model_, saved, {reply.context}, 48).at(0), reply.reply);
+        EXPECT_EQ(replies_to(*model_, saved, {reply.context}, 48).at(0).text, reply.reply);
       }
   }
   EXPECT_EQ(to_json(trial_from_json(to_json(row), "row")).dump(), to_json(row).dump());
@@ -209,7 +209,7 @@ TEST_F(Methods, InPhotoSpaceTheBudgetIsThatOfThePhotosOwnPixels) {
   EXPECT_EQ(run.manifest.at("plans")[0].at("config").at("space"), "photo");
   for (const ReplyRow& reply : run.replies)
     if (reply.condition == "attack") {
-      EXPECT_EQ(replies_to(*model_, saved, {reply.context}, 48).at(0), reply.reply);
+      EXPECT_EQ(replies_to(*model_, saved, {reply.context}, 48).at(0).text, reply.reply);
     }
   config_.constraint.name = "patch";  // 30 pixels fit the photo, not the model's input
   config_.constraint.patch_size = 30;

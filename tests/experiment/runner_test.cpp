@@ -59,7 +59,7 @@ TEST_F(Runner, TheReportedNumbersAreThoseOfTheSavedFile) {
   int64_t exact = 0;
   for (const ReplyRow& reply : run.replies) {
     if (reply.condition != "attack" || reply.split != "test") continue;
-    EXPECT_EQ(replies_to(*model_, saved, {reply.context}, 48).at(0), reply.reply);
+    EXPECT_EQ(replies_to(*model_, saved, {reply.context}, 48).at(0).text, reply.reply);
     exact += reply.exact;
   }
   EXPECT_EQ(exact, row.success.at("test").exact);
@@ -224,12 +224,12 @@ TEST_F(Runner, AMovingPatchIsJudgedAtAnotherPlaceForEachContext) {
     const Location to = draw_location(patch, origin, 0, "place for test", i++);
     places.insert({to.top, to.left});
     const Tensor moved = move_patch(patch, saved, at, to, origin);
-    EXPECT_EQ(replies_to(*model_, moved, {reply.context}, 48).at(0), reply.reply);
+    EXPECT_EQ(replies_to(*model_, moved, {reply.context}, 48).at(0).text, reply.reply);
   }
   EXPECT_GT(places.size(), 1u);
   for (const ReplyRow& reply : run.replies) {
     if (reply.condition != "clean") continue;
-    EXPECT_EQ(replies_to(*model_, origin, {reply.context}, 48).at(0), reply.reply);
+    EXPECT_EQ(replies_to(*model_, origin, {reply.context}, 48).at(0).text, reply.reply);
   }
 }
 

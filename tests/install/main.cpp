@@ -24,7 +24,8 @@ int main(int argc, char** argv) try {
   const auto saved = hijack::load_image(argv[3]);
   const auto budget = hijack::measure_budget(constraint, saved, origin);
   const auto replies = model->generate(model->preprocess(saved), contexts, {.max_new_tokens = 4});
-  std::cout << "largest difference " << budget.max_difference_255 << "/255, reply: " << replies.at(0) << "\n";
+  std::cout << "largest difference " << budget.max_difference_255 << "/255, reply: " << replies.at(0).text
+            << "\n";
   return budget.respected && budget.max_difference_255 > 0 ? 0 : 1;
 } catch (const std::exception& error) {
   std::cerr << error.what() << "\n";

@@ -34,7 +34,7 @@ TEST_P(LanguageModelGolden, Replies) {
   for (const auto& one : cases_) queries.push_back({.prompt = one.at("text")});
   const auto replies = model_->generate(queries, {.max_new_tokens = 12});
   for (size_t i = 0; i < queries.size(); ++i)
-    EXPECT_EQ(replies.at(i), cases_[i].at("reply")) << queries[i].prompt;
+    EXPECT_EQ(replies.at(i).text, cases_[i].at("reply")) << queries[i].prompt;
 }
 
 TEST_P(LanguageModelGolden, TakesNoImages) {

@@ -137,8 +137,9 @@ TEST_P(LlavaGolden, BatchOfContextsHasTheSameGradient) {
 
 TEST_P(LlavaGolden, GreedyRepliesAreEqual) {
   for (const auto& one : cases_)
-    EXPECT_EQ(model_->generate(pixels_of(one), std::vector<Query>{one.query}, {.max_new_tokens = 16}).at(0),
-              one.reply)
+    EXPECT_EQ(
+        model_->generate(pixels_of(one), std::vector<Query>{one.query}, {.max_new_tokens = 16}).at(0).text,
+        one.reply)
         << one.key;
 }
 
@@ -148,7 +149,7 @@ TEST_P(LlavaGolden, RepliesOfABatchAreEqual) {
   for (const auto& one : cases) queries.push_back(one.query);
   const auto replies = model_->generate(pixels_of(cases[0]), queries, {.max_new_tokens = 16});
   ASSERT_EQ(replies.size(), cases.size());
-  for (size_t i = 0; i < cases.size(); ++i) EXPECT_EQ(replies[i], cases[i].reply) << cases[i].key;
+  for (size_t i = 0; i < cases.size(); ++i) EXPECT_EQ(replies[i].text, cases[i].reply) << cases[i].key;
 }
 
 INSTANTIATE_TEST_SUITE_P(Checkpoints, LlavaGolden, testing::Values("clip_gqa", "hub_bf16", "siglip", "lists"),

@@ -35,7 +35,7 @@ TEST(OneViewGolden, PixelsLogitsGradientAndReplyAreEqual) {
     EXPECT_LE(relative_error(logits, expected.at(key + ".target_logits")), 2e-5);
     at::cross_entropy_loss(logits, at::tensor(targets[0], at::kLong)).backward();
     EXPECT_LE(relative_error(pixels.values.grad(), expected.at(key + ".pixel_gradient")), 1e-4);
-    EXPECT_EQ(model->generate(pixels, queries, {.max_new_tokens = 8}).at(0), one.at("reply"));
+    EXPECT_EQ(model->generate(pixels, queries, {.max_new_tokens = 8}).at(0).text, one.at("reply"));
   }
 }
 

@@ -22,8 +22,35 @@ TEST(PocketGolden, RepliesEqualTransformers) {
   for (const auto& [image, pair] : asked) {
     const Tensor photo = load_image(kRoot / "samples/images" / image);
     const auto replies = model->generate(model->preprocess(photo), pair.first, {.max_new_tokens = 40});
-    EXPECT_EQ(replies, pair.second) << image;
+    for (size_t i = 0; i < pair.second.size(); ++i) {
+      EXPECT_EQ(replies.at(i).text, pair.second[i]) << image;
+      EXPECT_FALSE(replies.at(i).cut) << image;
+    }
   }
+}
+
+TEST(PocketGolden, SaysWhichRepliesWereCut) {
+  const auto model = load_model(kRoot / "samples/pocket");
+  const auto row = read_json(kRoot / "tests/golden/pocket/replies.json").at(0);
+  const std::string whole = row.at("reply");
+  const Query query{.prompt = row.at("prompt")};
+  const Pixels pixels =
+      model->preprocess(load_image(kRoot / "samples/images" / row.at("image").get<std::string>()));
+  const auto tokens = static_cast<int64_t>(model->target_ids(whole).size());
+  ASSERT_GT(tokens, 1);
+  const auto asked = [&](int64_t longest) {
+    return model->generate(pixels, {&query, 1}, {.max_new_tokens = longest}).at(0);
+  };
+  EXPECT_EQ(asked(tokens + 1), (Generated{whole, false})) << "with room for its end token";
+  EXPECT_EQ(asked(tokens), (Generated{whole, true})) << "without";
+  EXPECT_TRUE(asked(1).cut);
+  EXPECT_LT(asked(1).text.size(), whole.size());
+  EXPECT_EQ(asked(0), (Generated{"", true}));
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_TRUE(model->generate(pixels, {&query, 1}, {.stop = stop.get_token()}).at(0).cut);
+  const auto alone = model->language_model()->generate({&query, 1}, {.max_new_tokens = 1}).at(0);
+  EXPECT_TRUE(alone.cut);
 }
 
 TEST(PocketGolden, IsSmallEnoughToShip) {

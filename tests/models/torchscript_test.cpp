@@ -108,9 +108,11 @@ TEST_F(TorchScript, AWholeModelGivesItsLogitsGradientsAndReplies) {
       (at::embedding(embedding_, at::tensor(first, at::kLong)).sum(0) + leaf.mean({2, 3}).matmul(vision_))
           .tanh();
   const TokenIds best = {last.matmul(embedding_.t()).argmax().item<int64_t>()};
-  EXPECT_EQ(model->generate(pixels, queries_, {.max_new_tokens = 1}).at(0),
+  EXPECT_EQ(model->generate(pixels, queries_, {.max_new_tokens = 1}).at(0).text,
             model->tokenizer().decode(best, true));
-  EXPECT_TRUE(replies[0].starts_with(streamed)) << replies[0];
+  for (const Generated& reply : replies)
+    EXPECT_EQ(reply.cut, model->target_ids(reply.text).size() == 4) << reply.text;
+  EXPECT_TRUE(replies[0].text.starts_with(streamed)) << replies[0].text;
   EXPECT_THROW(model->generate(pixels, queries_, {.temperature = 1}), Error);
   EXPECT_THROW(model->language_model(), Error);
 }

@@ -155,8 +155,9 @@ TEST_P(ViewFamiliesGolden, GreedyRepliesAreEqual) {
   for (const auto& one : cases_) {
     if (!one.reply) continue;
     ++compared;
-    EXPECT_EQ(model_->generate(pixels_of(one), std::vector<Query>{one.query}, {.max_new_tokens = 16}).at(0),
-              *one.reply)
+    EXPECT_EQ(
+        model_->generate(pixels_of(one), std::vector<Query>{one.query}, {.max_new_tokens = 16}).at(0).text,
+        *one.reply)
         << one.key;
   }
   EXPECT_GE(compared, 2);

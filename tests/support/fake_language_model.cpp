@@ -84,14 +84,15 @@ Tensor FakeLanguageModel::prompt_nll(const std::string& text) const {
   return nll;
 }
 
-std::vector<std::string> FakeLanguageModel::generate(std::span<const Query> queries,
-                                                     const GenerateOptions& options) const {
-  std::vector<std::string> replies;
+std::vector<Generated> FakeLanguageModel::generate(std::span<const Query> queries,
+                                                   const GenerateOptions& options) const {
+  std::vector<Generated> replies;
   options_seen.push_back(options);
   for (const Query& query : queries) {
     asked.push_back(query);
     const bool silent = query.prompt.find("silence") != std::string::npos;
-    replies.push_back(silent ? " \n" : "again(" + std::to_string(options.seed) + ") " + query.prompt);
+    replies.push_back({silent ? " \n" : "again(" + std::to_string(options.seed) + ") " + query.prompt,
+                       query.prompt.find("endless") != std::string::npos});
   }
   return replies;
 }

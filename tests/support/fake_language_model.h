@@ -14,13 +14,13 @@ std::shared_ptr<const Tokenizer> word_tokenizer(std::vector<std::string> words);
 
 /// A language model whose answers are known: a token "2.5" has a negative log-likelihood of 2.5 nats, any
 /// other word of 1; a reply is "again(SEED) " and the prompt, or the empty text for prompts that contain
-/// "silence".
+/// "silence"; cut where the prompt contains "endless".
 class FakeLanguageModel : public LanguageModel {
  public:
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
   Tensor prompt_nll(const std::string& text) const override;
-  std::vector<std::string> generate(std::span<const Query> queries,
-                                    const GenerateOptions& options) const override;
+  std::vector<Generated> generate(std::span<const Query> queries,
+                                  const GenerateOptions& options) const override;
 
   mutable std::vector<Query> asked;  ///< every query of every call
   mutable std::vector<GenerateOptions> options_seen;

@@ -124,15 +124,17 @@ void FamilyGolden::expect_batch_gradient() const {
 
 void FamilyGolden::expect_replies() const {
   for (const auto& one : cases_)
-    EXPECT_EQ(model_->generate(pixels_of(one), std::vector<Query>{one.query}, {.max_new_tokens = 12}).at(0),
-              one.reply)
+    EXPECT_EQ(
+        model_->generate(pixels_of(one), std::vector<Query>{one.query}, {.max_new_tokens = 12}).at(0).text,
+        one.reply)
         << one.key;
   const auto cases = first_picture();
   std::vector<Query> queries;
   for (const auto& one : cases) queries.push_back(one.query);
   const auto replies = model_->generate(pixels_of(cases[0]), queries, {.max_new_tokens = 12});
   ASSERT_EQ(replies.size(), cases.size());
-  for (size_t i = 0; i < cases.size(); ++i) EXPECT_EQ(replies[i], cases[i].reply) << "batch " << cases[i].key;
+  for (size_t i = 0; i < cases.size(); ++i)
+    EXPECT_EQ(replies[i].text, cases[i].reply) << "batch " << cases[i].key;
 }
 
 }  // namespace hijack

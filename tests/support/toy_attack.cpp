@@ -50,7 +50,7 @@ ToyAttack::ToyAttack(const ToyCase& one)
 }
 
 double ToyAttack::success(const Tensor& image, const std::vector<Context>& contexts) const {
-  const auto replies = model->generate(model->preprocess(image), contexts, {});
+  const auto replies = model->generate(model->preprocess(image), contexts, {.max_new_tokens = kLongest});
   double count = 0;
   for (size_t i = 0; i < contexts.size(); ++i) count += behavior->succeeded(contexts[i], replies[i]);
   return count / static_cast<double>(contexts.size());

@@ -81,8 +81,8 @@ struct ToyModel::Network {
 
   Tensor no_image() const { return at::zeros({1, kImageTokens, kWidth}, mix.options()); }
 
-  std::string reply(const Tensor& features, const Query& query, size_t index,
-                    const GenerateOptions& options) const {
+  Generated reply(const Tensor& features, const Query& query, size_t index,
+                  const GenerateOptions& options) const {
     const at::NoGradGuard no_grad;
     Random random = Random(options.seed).fork("toy reply", index);
     const TokenIds prompt = prompt_ids(query);
@@ -97,13 +97,13 @@ struct ToyModel::Network {
         scores = scores / options.temperature - (-uniform.log()).log();
       }
       const TokenId token = scores.argmax().item<int64_t>();
-      if (token == ToyTokenizer::kEnd) break;
+      if (token == ToyTokenizer::kEnd) return {text};
       previous.push_back(token);
       const std::string before = text;
       text = tokenizer.decode(std::span(previous).subspan(1), true);
       if (options.on_text) options.on_text(index, std::string_view(text).substr(before.size()));
     }
-    return text;
+    return {text, /*cut=*/true};
   }
 };
 
@@ -126,9 +126,9 @@ class ToyLanguageModel : public LanguageModel {
     }
     return at::tensor(nll);
   }
-  std::vector<std::string> generate(std::span<const Query> queries,
-                                    const GenerateOptions& options) const override {
-    std::vector<std::string> replies;
+  std::vector<Generated> generate(std::span<const Query> queries,
+                                  const GenerateOptions& options) const override {
+    std::vector<Generated> replies;
     for (size_t i = 0; i < queries.size(); ++i)
       replies.push_back(network_->reply(network_->no_image(), queries[i], i, options));
     return replies;
@@ -199,11 +199,11 @@ std::vector<Tensor> ToyModel::shifted_target_logits(const Pixels& pixels, std::s
   return network_->logits(at::cat(hidden)).split_with_sizes(lengths);
 }
 
-std::vector<std::string> ToyModel::generate(const Pixels& pixels, std::span<const Query> queries,
-                                            const GenerateOptions& options) const {
+std::vector<Generated> ToyModel::generate(const Pixels& pixels, std::span<const Query> queries,
+                                          const GenerateOptions& options) const {
   const at::NoGradGuard no_grad;
   const Tensor features = image_features(pixels);
-  std::vector<std::string> replies;
+  std::vector<Generated> replies;
   for (size_t i = 0; i < queries.size(); ++i)
     replies.push_back(network_->reply(features, queries[i], i, options));
   return replies;

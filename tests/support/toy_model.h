@@ -38,8 +38,8 @@ class ToyModel : public VisionLanguageModel {
   /// The toy has one block: x -> tanh(x A).
   Tensor image_states(const Pixels& pixels, int64_t layer) const override;
   Tensor text_states(const std::string& text, int64_t layer) const override;
-  std::vector<std::string> generate(const Pixels& pixels, std::span<const Query> queries,
-                                    const GenerateOptions& options) const override;
+  std::vector<Generated> generate(const Pixels& pixels, std::span<const Query> queries,
+                                  const GenerateOptions& options) const override;
   TokenIds input_ids(const Pixels& pixels, const Query& query) const override;
   std::shared_ptr<const LanguageModel> language_model() const override;
   TokenIds end_of_reply() const override;
