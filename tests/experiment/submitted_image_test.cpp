@@ -117,8 +117,8 @@ class Witness : public ModelDecorator {
     last_image = content_key(image);
     return ModelDecorator::preprocess(image);
   }
-  std::vector<std::string> generate(const Pixels& pixels, std::span<const Query> queries,
-                                    const GenerateOptions& options) const override {
+  std::vector<Generated> generate(const Pixels& pixels, std::span<const Query> queries,
+                                  const GenerateOptions& options) const override {
     for (const Query& query : queries) ++asked[std::to_string(last_image) + query.prompt];
     return ModelDecorator::generate(pixels, queries, options);
   }
