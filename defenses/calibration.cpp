@@ -45,8 +45,9 @@ int64_t most_calibration_scores(double alpha) {
 }
 
 double wanted_alpha(double quantile, const DefenseResources& resources) {
+  if (quantile <= 0) return resources.false_positive_rate;
   constexpr double kDigits = 1e12;  // 1 - .99 is .01, and is written so
-  return quantile > 0 ? std::round((1 - quantile) * kDigits) / kDigits : resources.false_positive_rate;
+  return std::min(std::round((1 - quantile) * kDigits), kDigits - 1) / kDigits;
 }
 
 void check_calibration_size(const std::string& name, const std::string& what, int64_t n, double alpha) {

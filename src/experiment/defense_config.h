@@ -17,9 +17,11 @@ struct DefenseConfig {
   void visit(Visitor&& field) {
     field("defense", defenses,
           "defense with its parameters (jpeg:quality=75); give the flag once for each, the outermost first");
-    field("false_positive_rate", false_positive_rate,
-          "share of the benign calibration prompts a detector may reject; 0 = its threshold is their largest "
-          "score, as Jain et al. have it");
+    field(
+        "false_positive_rate", false_positive_rate,
+        "share of benign submissions a detector may reject, guaranteed for such as it was fitted on (split "
+        "conformal): .01 needs at least 99 calibration prompts, and shows on 200 or more; 0 = its threshold "
+        "is the largest benign score, as Jain et al. have it");
     field("adaptive", adaptive,
           "the attack knows the defenses: it is optimized through their surrogates, keeps the scores of "
           "detectors low, and sees the prompts that text transforms make");

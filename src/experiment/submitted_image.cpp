@@ -11,7 +11,17 @@ namespace {
 constexpr uint64_t kSceneSeed = 0xca11b;
 constexpr size_t kScenesAtOnce = 64;
 constexpr double kSmallestWindow = 0.5;
-constexpr std::array kPhotos = {"astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg"};
+constexpr std::array kPhotos = {"astronaut.png",
+                                "calibration/brick.jpg",
+                                "calibration/camera.jpg",
+                                "calibration/clock.jpg",
+                                "calibration/grass.jpg",
+                                "calibration/gravel.jpg",
+                                "calibration/hubble.jpg",
+                                "calibration/retina.jpg",
+                                "chelsea.png",
+                                "coffee.png",
+                                "rocket.jpg"};
 
 std::filesystem::path file_of(const std::string& name) {
   return shipped_data() / "images" / name;

@@ -114,6 +114,7 @@ TEST(Calibration, AQuantileGoesBeforeTheRunsRate) {
   EXPECT_EQ(wanted_alpha(.99, resources), .01);
   EXPECT_EQ(wanted_alpha(1, resources), 0);
   EXPECT_EQ(fewest_calibration_scores(wanted_alpha(.99, resources)), 99);
+  EXPECT_EQ(calibrate("d", scores(20), wanted_alpha(1e-300, resources)).threshold, 0) << "the smallest score";
 }
 
 TEST(Calibration, AThresholdAtTheLargestPossibleScoreCannotFire) {

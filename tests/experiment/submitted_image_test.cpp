@@ -57,7 +57,7 @@ TEST(BenignPictures, AreAllDifferentAndInTheSpaceOfTheExperiment) {
       const Tensor scene = pictures.scene(i);
       EXPECT_EQ(std::pair(scene.size(2), scene.size(3)), space == "input" ? kToySize : kSceneSize);
       EXPECT_TRUE(seen.insert(content_key(scene)).second) << "scene " << i;
-      if (i >= 25) continue;
+      if (i >= 10) continue;
       for (const std::string& name : pictures.photos_beside({})) {
         const Tensor photo = pictures.photo(name, i);
         EXPECT_TRUE(seen.insert(content_key(photo)).second) << name << " " << i;
@@ -72,9 +72,12 @@ TEST(BenignPictures, AreAllDifferentAndInTheSpaceOfTheExperiment) {
 TEST(BenignPictures, LeaveOutEveryAttackedPhoto) {
   BenignPictures pictures(std::make_shared<ToyModel>(), "input");
   const Tensor cat = shipped_photo("chelsea.png"), cup = shipped_photo("coffee.png");
-  EXPECT_EQ(pictures.photos_beside({}).size(), 4u);
-  const std::vector<std::string> left = {"astronaut.png", "rocket.jpg"};
-  EXPECT_EQ(pictures.photos_beside({jpeg_round_trip(cat, 50), ToyModel().to_input_space(cup)}), left);
+  std::vector<std::string> names = pictures.photos_beside({});
+  EXPECT_EQ(names.size(), 11u);
+  std::erase(names, "chelsea.png");
+  std::erase(names, "coffee.png");
+  EXPECT_EQ(names.size(), 9u);
+  EXPECT_EQ(pictures.photos_beside({jpeg_round_trip(cat, 50), ToyModel().to_input_space(cup)}), names);
   const std::vector<Context> prompts = toy_contexts(40);
   std::set<uint64_t> banned;
   for (size_t i = 0; i < 40; ++i) banned.insert(content_key(pictures.photo("chelsea.png", i)));
