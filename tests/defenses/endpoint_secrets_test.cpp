@@ -105,7 +105,6 @@ class RunWithLogin : public ToyRuns {
  protected:
   RunWithLogin() {
     config_.optimizer.steps = 2;
-    config_.validate_every = 0;
     spec_ = "paraphrase:endpoint=" + server_.address("me:s3cret@") +
             ",retries=0,cache=" + (root() / "cache").string();
   }
