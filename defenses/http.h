@@ -9,8 +9,9 @@ struct HttpRequest {
   std::string server;  ///< "http://127.0.0.1:8080"
   std::string path;    ///< "/v1/chat/completions"
   std::string body;
-  std::string key = {};  ///< bearer token; empty = none
-  double timeout = 60;   ///< seconds, for connecting and for each read
+  std::string key = {};    ///< bearer token; empty = none
+  std::string login = {};  ///< "user:password" of basic authentication, goes before the key; empty = none
+  double timeout = 60;     ///< seconds, for connecting and for each read
 };
 struct HttpAnswer {
   int status = 0;  ///< 0 = no answer

@@ -1,5 +1,6 @@
 #include "defenses/make_defense.h"
 
+#include "defenses/address.h"
 #include "defenses/image/bit_depth.h"
 #include "defenses/image/blur.h"
 #include "defenses/image/cider.h"
@@ -114,12 +115,21 @@ DefenseSpec parse_defense(const std::string& text) {
   for (const std::string& part : split_parameters(text.substr(colon + 1))) {
     const size_t equals = part.find('=');
     if (equals == 0 || equals == std::string::npos)
-      throw Error("Defense '" + text + "' is not written as name:parameter=value,parameter=value.");
+      throw Error("Defense '" + without_login(text) +
+                  "' is not written as name:parameter=value,parameter=value.");
     if (!spec.parameters.emplace(part.substr(0, equals), part.substr(equals + 1)).second)
-      throw Error("Defense '" + text + "' gives parameter '" + part.substr(0, equals) + "' twice.");
+      throw Error("Defense '" + without_login(text) + "' gives parameter '" + part.substr(0, equals) +
+                  "' twice.");
   }
   found.check(spec);
+  if (const auto endpoint = spec.parameters.find("endpoint"); endpoint != spec.parameters.end())
+    endpoint->second = hide_login(endpoint->second);
   return spec;
+}
+
+std::string public_defense(const std::string& text) {
+  // Written anew only where there may be a login: specs stay as their users write them.
+  return text.find('@') == std::string::npos ? text : written_spec(parse_defense(text));
 }
 
 std::shared_ptr<const Defense> make_defense(const DefenseSpec& spec, const DefenseResources& resources) {

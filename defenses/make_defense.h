@@ -13,6 +13,10 @@ namespace hijack {
 /// for out-of-range values: a spec that parses needs nothing but its resources.
 DefenseSpec parse_defense(const std::string& text);
 
+/// `text` without the login of its endpoint, which this process keeps (address.h): what configs and files
+/// hold of a defense. Throws Error as parse_defense.
+std::string public_defense(const std::string& text);
+
 /// Throws Error where a resource is missing or too small.
 std::shared_ptr<const Defense> make_defense(const DefenseSpec& spec, const DefenseResources& resources);
 

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "defenses/address.h"
 #include "src/base/error.h"
 #include "src/base/nearest.h"
 
@@ -46,7 +47,7 @@ void set_parameters(const Fields& fields, const DefenseSpec& spec) {
     try {
       set_field(field, {&text, 1});
     } catch (const Error&) {
-      throw Error("Defense '" + spec.name + "': parameter '" + key + "' cannot be '" + text +
+      throw Error("Defense '" + spec.name + "': parameter '" + key + "' cannot be '" + without_login(text) +
                   "'; write it like its default, " + key + "=" + value_text(field) + ".");
     }
     const auto* number = std::get_if<double*>(&field.value);
@@ -65,6 +66,13 @@ std::string written_name(const std::string& name, const Fields& now, const Field
   return out;
 }
 
+std::string written_spec(const DefenseSpec& spec) {
+  std::string out = spec.name;
+  for (const auto& [key, value] : spec.parameters)
+    out += (out.size() == spec.name.size() ? ":" : ",") + key + "=" + escaped(value);
+  return out;
+}
+
 void check_range(const char* parameter, double value, double low, double high) {
   if (value >= low && value <= high) return;
   throw Error(std::string("Defense parameter '") + parameter + "' must lie between " + exact_number(low) +
@@ -73,8 +81,8 @@ void check_range(const char* parameter, double value, double low, double high) {
 
 void check_choice(const char* parameter, const std::string& value, const std::vector<std::string>& allowed) {
   if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return;
-  throw Error(std::string("Defense parameter '") + parameter + "' cannot be '" + value + "': choose from " +
-              joined(allowed) + ".");
+  throw Error(std::string("Defense parameter '") + parameter + "' cannot be '" + without_login(value) +
+              "': choose from " + joined(allowed) + ".");
 }
 
 }  // namespace hijack

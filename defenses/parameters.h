@@ -22,6 +22,9 @@ Parameters read_parameters(const DefenseSpec& spec) {
   return parameters;
 }
 
+/// What parse_defense reads back to `spec`, its parameters in alphabetical order.
+std::string written_spec(const DefenseSpec& spec);
+
 /// `name`, then the first parameter (it characterizes the defense) and those that differ from the default:
 /// what parse_defense reads back to the same parameters.
 std::string written_name(const std::string& name, const Fields& now, const Fields& defaults);

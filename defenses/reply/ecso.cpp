@@ -29,7 +29,9 @@ std::vector<ReplyDetector::Replacement> Ecso::replacements(const std::vector<Sub
                                                            const Responder& next) const {
   std::vector<Submission> descriptions, questions;
   for (const Submission& submission : flagged)
-    descriptions.push_back({submission.image, {.prompt = parameters_.describe}});
+    descriptions.push_back(
+        {submission.image,
+         {.prompt = filled_pattern(parameters_.describe, {{"{prompt}", submission.query.prompt}})}});
   const std::vector<Reply> captions = pass_on(descriptions, next);
   for (size_t i = 0; i < flagged.size(); ++i) {
     Query query = flagged[i].query;

@@ -39,6 +39,7 @@ double without_rounding(double value) {
 
 void JailGuard::Parameters::check() const {
   check_range("copies", static_cast<double>(copies), 2, 100);
+  check_choice("mutations", mutations, mutation_sets());
   limit.check();
 }
 
@@ -54,7 +55,11 @@ JailGuard::JailGuard(const Parameters& parameters, const DefenseResources& resou
 }
 
 Tensor JailGuard::surrogate(const Tensor& image, Random& random) const {
-  return random.below(parameters_.copies + 1) == 0 ? image : mutated(image, random);
+  return random.below(parameters_.copies + 1) == 0 ? image : copy(image, random);
+}
+
+Tensor JailGuard::copy(const Tensor& image, Random& random) const {
+  return mutated(drawn_mutation(parameters_.mutations, random), image, random);
 }
 
 SubmissionDetector::Verdict JailGuard::verdict(const Submission& submission, const Responder& next) const {
@@ -62,7 +67,7 @@ SubmissionDetector::Verdict JailGuard::verdict(const Submission& submission, con
   Random random = Random(parameters_.seed).fork(kName, content_key(submission));
   std::vector<Submission> copies;
   for (int64_t i = 0; i < parameters_.copies; ++i)
-    copies.push_back({quantize(mutated(submission.image, random)), submission.query});
+    copies.push_back({quantize(copy(submission.image, random)), submission.query});
   const std::vector<Reply> replies = pass_on(copies, next);
   std::vector<std::string> texts;
   for (const Reply& reply : replies) texts.push_back(reply.text);

@@ -11,12 +11,16 @@ namespace hijack {
 /// stands in the trace. Clipping and rounding after the noise are part of the model that is smoothed, so the
 /// bound holds with them. It is a statement about replies that are equal once normalized, from a model that
 /// decodes greedily; replies that differ in one word count as different. With `abstain`, submissions with pA
-/// <= 1/2 are rejected: score 1 - pA, threshold 1/2.
+/// <= 1/2 are rejected, as the paper's ABSTAIN: score 1 - pA, threshold 1/2. Departs from the paper: without
+/// `abstain` they are answered, with a note that nothing is certified; and far fewer copies are the default
+/// (the paper's: 100 that select, 100000 that estimate, alpha 0.001).
 class Smoothing : public CopyVote {
  public:
   static constexpr const char* kName = "smoothing";
   static constexpr const char* kHelp =
-      "answers by the majority over copies with Gaussian noise, with a certified radius (Cohen et al. 2019)";
+      "answers by the majority over copies with Gaussian noise, with a certified radius (Cohen et al. 2019; "
+      "departs: classes are replies of equal words, and without abstain=true uncertified ones are given, "
+      "too)";
 
   struct Parameters {
     double sigma = 16;

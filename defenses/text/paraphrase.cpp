@@ -30,6 +30,7 @@ void Paraphrase::Parameters::check() const {
 Paraphrase::Paraphrase(const Parameters& parameters, const DefenseResources& resources)
     : parameters_(parameters), paraphraser_(endpoint_or(parameters.server, resources.paraphraser)) {
   parameters_.check();
+  parameters_.server.hide_login();
   if (!paraphraser_) throw Error("Defense 'paraphrase' needs a language model that restates prompts.");
 }
 

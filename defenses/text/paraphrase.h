@@ -7,12 +7,17 @@
 namespace hijack {
 
 /// Paraphrase defense (Jain et al. 2023, section 4.2): another model restates the prompt, and the target
-/// model answers the restatement. Deterministic for a seed: each prompt has its own stream. An empty
-/// restatement keeps the original prompt, and the trace says so.
+/// model answers the restatement. Departs from the paper: its paraphraser is ChatGPT, here the defended
+/// model's own decoder unless `endpoint` names another; the wording of the request is ours. Deterministic for
+/// a seed: each prompt has its own stream. An empty restatement keeps the original prompt, and the trace says
+/// so.
 class Paraphrase : public TextTransform {
  public:
   static constexpr const char* kName = "paraphrase";
-  static constexpr const char* kHelp = "a language model restates the prompt (Jain et al. 2023)";
+  static constexpr const char* kHelp =
+      "a language model restates the prompt (Jain et al. 2023; departs: the defended model's own decoder "
+      "unless "
+      "endpoint names a better one, and the wording of the request is ours)";
 
   struct Parameters {
     double temperature = 0.7;

@@ -24,6 +24,7 @@ void PerplexityFilter::Parameters::check() const {
 PerplexityFilter::PerplexityFilter(const Parameters& parameters, const DefenseResources& resources)
     : parameters_(parameters), scorer_(endpoint_or(parameters.server, resources.scorer)) {
   parameters_.check();
+  parameters_.server.hide_login();
   if (!scorer_) throw Error("Defense 'perplexity' needs a language model to score prompts with.");
   calibration_ = parameters_.threshold > 0 ? Calibration{.name = name(), .threshold = parameters_.threshold}
                                            : fit(resources);

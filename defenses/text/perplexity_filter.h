@@ -10,12 +10,14 @@ namespace hijack {
 /// the prompt in nats per token, -(1/n) sum log p(x_i | x_<i), passes iff <= threshold. Windowed: the largest
 /// mean over contiguous, non-overlapping windows of scored tokens (the last may be short) takes its place, so
 /// that the prompt passes iff every window passes. The first token has no score; a prompt of one token
-/// passes.
+/// passes. The paper's threshold is the largest benign score: a false-positive rate of 0.
 class PerplexityFilter : public TextDetector {
  public:
   static constexpr const char* kName = "perplexity";
   static constexpr const char* kHelp =
-      "rejects prompts that a language model finds unlikely (Jain et al. 2023)";
+      "rejects prompts that a language model finds unlikely (Jain et al. 2023; departs: the threshold is "
+      "fitted "
+      "for the false-positive rate, of which 0 gives the paper's largest benign score)";
 
   struct Parameters {
     int64_t window = 0;

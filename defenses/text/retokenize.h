@@ -8,11 +8,16 @@ namespace hijack {
 /// Retokenization (Jain et al. 2023, section 4.3): BPE-dropout breaks tokens apart, which disturbs a suffix
 /// that was optimized as one token sequence and leaves words readable. The break reaches any model, behind an
 /// endpoint too, as text: a space stands wherever the draw has a token boundary inside one of the usual
-/// tokens.
+/// tokens. That departs from the paper, where the model gets the tokens themselves: the prompt is changed
+/// more, and the model's own tokenizer may join across a space that it reads otherwise. One draw, where the
+/// paper reports the mean of four: give several seeds.
 class Retokenize : public TextTransform {
  public:
   static constexpr const char* kName = "retokenize";
-  static constexpr const char* kHelp = "breaks tokens apart by BPE-dropout (Jain et al. 2023)";
+  static constexpr const char* kHelp =
+      "breaks tokens apart by BPE-dropout (Provilkov et al. 2020, Jain et al. 2023; departs: the breaks "
+      "reach "
+      "the model as spaces in the text)";
 
   struct Parameters {
     double dropout = 0.4;

@@ -146,17 +146,19 @@ std::vector<WordToken> Bpe::merged(std::vector<WordToken> tokens, Skip* skip) co
   while (!queue.empty()) {
     const Candidate top = queue.top();
     queue.pop();
+    Links& here = links[top.position];
+    if (here.gone || here.next == kNone) continue;
+    const auto right = static_cast<size_t>(here.next);
+    const Merge* merge = merge_of(tokens[top.position].id, tokens[right].id);
+    if (merge == nullptr || merge->id != top.id) continue;  // one side changed since it was offered
+    // Only what is possible now is drawn for, as in the paper: a stale candidate that is not dropped would
+    // give those that were another chance.
     if (skip != nullptr && skip->random.chance(skip->dropout)) {
       skipped.push_back(top);
       continue;
     }
     for (const Candidate& candidate : skipped) queue.push(candidate);
     skipped.clear();
-    Links& here = links[top.position];
-    if (here.gone || here.next == kNone) continue;
-    const auto right = static_cast<size_t>(here.next);
-    const Merge* merge = merge_of(tokens[top.position].id, tokens[right].id);
-    if (merge == nullptr || merge->id != top.id) continue;  // one side changed since it was offered
     tokens[top.position] = {top.id, tokens[top.position].begin, tokens[right].end};
     links[right].gone = true;
     here.next = links[right].next;

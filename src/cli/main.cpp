@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "defenses/address.h"
 #include "src/base/error.h"
 #include "src/base/nearest.h"
 #include "src/base/memory_pool.h"
@@ -20,7 +21,7 @@ constexpr int kFailed = 1;
 constexpr int kWrongInput = 2;
 
 int complain(const std::string& sentence, int code) {
-  std::cerr << "hijack: " << sentence << std::endl;
+  std::cerr << "hijack: " << without_login(sentence) << std::endl;
   return code;
 }
 

@@ -262,9 +262,11 @@ std::vector<std::pair<TrialPlan, const TrialRow*>> RunEvaluation::trials() const
 
 }  // namespace
 
-bool evaluate_run(const std::filesystem::path& path, const EvaluateConfig& config, const RunHooks& hooks,
+bool evaluate_run(const std::filesystem::path& path, const EvaluateConfig& wanted, const RunHooks& hooks,
                   const ModelSource& models, const std::vector<std::string>& moved_models) {
-  check(config);
+  check(wanted);
+  EvaluateConfig config = wanted;
+  for (std::string& defense : config.defense.defenses) defense = public_defense(defense);
   if (read_run(path).trials.empty())
     throw Error("The run '" + path.string() + "' has no finished trial to evaluate.");
   RunEvaluation evaluation(path, config, hooks, models, moved_models);

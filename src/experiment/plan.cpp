@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "defenses/make_defense.h"
 #include "src/base/error.h"
 #include "src/base/nearest.h"
 #include "src/experiment/methods.h"
@@ -80,6 +81,7 @@ void append(std::vector<TrialPlan>& plans, const AttackConfig& config) {
     for (const uint64_t seed : config.seeds) {
       if (plans.size() >= kMaxTrials) throw Error("The experiment has more than 100000 trials; split it.");
       TrialPlan plan{"", config};
+      for (std::string& defense : plan.config.defense.defenses) defense = public_defense(defense);
       plan.config.images = images;
       plan.config.seeds = {seed};
       plans.push_back(std::move(plan));

@@ -32,6 +32,7 @@ class Endpoint : public ::testing::Test {
       if (pause_ > 0) std::this_thread::sleep_for(std::chrono::duration<double>(pause_));
       if (failures_ > 0 && failures_-- > 0) {
         response.status = failure_status_;
+        response.set_content(failure_text_, "application/json");
         return;
       }
       response.set_content(answer_, "application/json");
@@ -63,6 +64,7 @@ class Endpoint : public ::testing::Test {
   EndpointParameters parameters_;
   std::atomic<int> requests_ = 0, failures_ = 0;
   int failure_status_ = 503;
+  std::string failure_text_;
   double pause_ = 0;
   std::string answer_ = chat("short");
   json last_;
@@ -168,6 +170,55 @@ TEST_F(Endpoint, ScoresPromptsByEcho) {
   EXPECT_NE(error_of([&] { EndpointModel(parameters_).prompt_nll("x y"); }).find("does not score"),
             std::string::npos);
   EXPECT_NE(error_of([&] { EndpointModel(parameters_).tokenizer(); }), "");
+}
+
+TEST_F(Endpoint, OffsetsCountCharacters) {
+  // "über ça" has 7 characters in 9 bytes: in bytes, the generated token at 7 would stand inside the prompt.
+  answer_ = R"({"choices": [{"text": "über ça va", "logprobs": {"token_logprobs": [null, -1, -2, -9],
+      "text_offset": [0, 2, 4, 7]}}]})";
+  EXPECT_EQ(EndpointModel(parameters_).prompt_nll("über ça").numel(), 2);
+  answer_ = R"({"choices": [{"text": "猫🐈 x", "logprobs": {"token_logprobs": [null, -1, -9],
+      "text_offset": [0, 1, 2]}}]})";
+  EXPECT_EQ(EndpointModel(parameters_).prompt_nll("猫🐈").numel(), 1);
+}
+
+TEST_F(Endpoint, TheServersOwnCountGoesBeforeItsOffsets) {
+  // vLLM's offsets add up the tokens' texts, <s> among them: the prompt's last token seems to stand behind
+  // it.
+  answer_ = R"({"choices": [{"text": "a b c", "logprobs": {"token_logprobs": [null, -1, -2, -9],
+      "text_offset": [0, 3, 5, 7]}}], "usage": {"prompt_tokens": 3, "completion_tokens": 1}})";
+  EXPECT_EQ(EndpointModel(parameters_).prompt_nll("a b").numel(), 2);
+  answer_ = R"({"choices": [{"text": "x y z", "logprobs": {"token_logprobs": [null, -1, -9],
+      "text_offset": [0, 1, 3]}}], "usage": {"prompt_tokens": 99, "completion_tokens": -4}})";
+  EXPECT_EQ(EndpointModel(parameters_).prompt_nll("x y").numel(), 1) << "a count that does not fit is none";
+}
+
+TEST_F(Endpoint, AServerThatDoesNotEchoIsOneClearSentence) {
+  const auto refused = [&](const std::string& prompt) {
+    const std::string message = error_of([&] { EndpointModel(parameters_, 0.001).prompt_nll(prompt); });
+    EXPECT_NE(message.find("does not score prompts"), std::string::npos) << message;
+    EXPECT_NE(message.find("vLLM"), std::string::npos) << message;
+    EXPECT_NE(message.find("llama.cpp"), std::string::npos) << message;
+    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+  };
+  // llama.cpp: its own format of logprobs, of what it wrote
+  answer_ = R"({"choices": [{"text": "!", "logprobs": {"content": [{"token": "!", "logprob": -0.1}]}}]})";
+  refused("one two");
+  // scores of the generated token alone used to count as a prompt without scores, which passes
+  answer_ = R"({"choices": [{"text": "!", "logprobs": {"token_logprobs": [-0.1], "text_offset": [0]}}]})";
+  refused("three four");
+  failures_ = 100;
+  failure_status_ = 500;  // older llama.cpp
+  failure_text_ = R"({"error": {"message": "Only no echo is supported"}})";
+  requests_ = 0;
+  refused("five six");
+  EXPECT_EQ(requests_, 1) << "asking again does not help";
+  failure_status_ = 404;
+  failure_text_ = "";
+  const std::string message = error_of([&] { EndpointModel(parameters_).prompt_nll("seven eight"); });
+  EXPECT_NE(message.find("404"), std::string::npos) << message;
+  EXPECT_NE(message.find("vLLM"), std::string::npos) << message;
+  EXPECT_NE(defense_help().find("llama.cpp's own server does not"), std::string::npos);
 }
 
 TEST_F(Endpoint, ServesTheDefenses) {

@@ -161,37 +161,65 @@ TEST(JailGuard, SurrogateDrawsMutationsAndTheImageItself) {
   EXPECT_LT(same, 40);
 }
 
+TEST(JailGuard, TheMutationsAreTheUsersChoice) {
+  EXPECT_THROW(JailGuard({.mutations = "none", .limit = {.threshold = 1}}, {}), Error);
+  // "policy" never flips: the brightness of the upper left stays near it under blur and posterization.
+  const auto flipped = [](const char* set) {
+    int count = 0;
+    for (uint64_t seed = 0; seed < 200; ++seed) {
+      Random random(seed);
+      count += drawn_mutation(set, random) == Mutation::kVerticalFlip ? 1 : 0;
+    }
+    return count;
+  };
+  EXPECT_EQ(flipped("policy"), 0);
+  EXPECT_GT(flipped("all"), 5);
+}
+
+std::vector<Mutation> all_mutations() {
+  std::vector<Mutation> all;
+  for (int64_t kind = 0; kind < kMutations; ++kind) all.push_back(static_cast<Mutation>(kind));
+  return all;
+}
+
 TEST(Mutations, KeepShapeAndRangeAndChangeTheImage) {
-  for (int64_t kind = 0; kind < mutation_kinds(); ++kind) {
+  for (const Mutation kind : all_mutations()) {
     Random random(4);
     const Tensor image = submission().image;
-    const Tensor after = mutated_by(kind, image, random);
-    ASSERT_EQ(after.sizes(), image.sizes()) << kind;
-    EXPECT_GE(after.min().item<double>(), 0) << kind;
-    EXPECT_LE(after.max().item<double>(), 1 + 1e-6) << kind;
-    const bool gray_already = kind == 4;
-    EXPECT_TRUE(gray_already || !at::equal(after, image)) << kind;
+    const Tensor after = mutated(kind, image, random);
+    const int number = static_cast<int>(kind);
+    ASSERT_EQ(after.sizes(), image.sizes()) << number;
+    EXPECT_GE(after.min().item<double>(), 0) << number;
+    EXPECT_LE(after.max().item<double>(), 1 + 1e-6) << number;
+    const bool gray_already = kind == Mutation::kGray;
+    EXPECT_TRUE(gray_already || !at::equal(after, image)) << number;
   }
 }
 
 TEST(Mutations, TakeTheSmallestImages) {
   for (const int64_t side : {1, 2, 3, 4, 7})
-    for (int64_t kind = 0; kind < mutation_kinds(); ++kind) {
+    for (const Mutation kind : all_mutations()) {
       Random random(4);
       const Tensor tiny = at::full({1, 3, side, side + 2}, 0.5);
-      EXPECT_EQ(mutated_by(kind, tiny, random).sizes(), tiny.sizes()) << kind << " at " << side;
+      EXPECT_EQ(mutated(kind, tiny, random).sizes(), tiny.sizes())
+          << static_cast<int>(kind) << " at " << side;
     }
 }
 
 TEST(Mutations, GradientsAreExactWhereNothingIsRounded) {
   const Tensor point = Random(1).uniform_tensor({1, 3, 16, 20}, 0.3, 0.7).to(at::kDouble);
-  for (const int64_t kind : {0, 1, 4, 6, 7, 8}) {  // the others round to 8 bits on the way
+  for (const Mutation kind : all_mutations()) {
+    // these round to 8 bits on the way, and jitter clips
+    if (kind == Mutation::kCrop || kind == Mutation::kPosterization || kind == Mutation::kColorJitter)
+      continue;
     const auto value = [&](const Tensor& image) {
       Random random(5);
-      return mutated_by(kind, image, random).square().sum();
+      return mutated(kind, image, random).square().sum();
     };
-    EXPECT_LT(worst_gradient_error(value, point), 1e-6) << kind;
+    EXPECT_LT(worst_gradient_error(value, point), 1e-6) << static_cast<int>(kind);
   }
+  const auto jittered = [](const Tensor& image) { return color_jittered(image, 0.9, 0.1).square().sum(); };
+  EXPECT_LT(worst_gradient_error(jittered, point), 1e-6);
 }
 
 }  // namespace
