@@ -103,11 +103,16 @@ std::string published_value(const Recipe& recipe, const std::string& row, std::s
 Table settings_rows(const Recipe& recipe, const std::vector<report::Setting>& settings,
                     std::set<std::string>& used) {
   Table table = {{"setting", "attack", "seeds", "clean image", "random noise", "published"}};
+  const auto names = report::difference_names(settings);
+  table[0].insert(table[0].begin() + 1, names.begin(), names.end());
   for (const report::Setting& setting : settings) {
     const std::string key = setting.behavior + ", " + report::short_constraint(setting.constraint);
-    table.push_back({key, shown(setting.success, "test"), std::to_string(setting.seed_rates.size()),
-                     shown(setting.controls, "clean"), shown(setting.controls, "noise"),
-                     published_value(recipe, key, used)});
+    std::vector<std::string> row = {key};
+    for (const report::Difference& one : setting.differences) row.push_back(one.value);
+    row.insert(row.end(), {shown(setting.success, "test"), std::to_string(setting.seed_rates.size()),
+                           shown(setting.controls, "clean"), shown(setting.controls, "noise"),
+                           published_value(recipe, key, used)});
+    table.push_back(std::move(row));
   }
   return table;
 }
@@ -116,18 +121,19 @@ void add_once(std::vector<std::string>& names, const std::string& name) {
   if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
 }
 
-/// What the settings of a row share: the constraint, and the optimizer where it is not the recipe's first.
+/// What the settings of a row share: the constraint, the optimizer where it is not the recipe's first, and
+/// what tells settings of one behavior apart.
 std::string row_name(const report::Setting& setting, const Recipe& recipe) {
   const bool usual = setting.optimizer == recipe.plans.front().config.optimizer.name;
-  return report::short_constraint(setting.constraint) + (usual ? "" : ", " + setting.optimizer);
+  return report::short_constraint(setting.constraint) + (usual ? "" : ", " + setting.optimizer) +
+         report::needed_label(setting);
 }
 
 /// Success, and that of the noise control where it has any.
 std::string beside_noise(const report::Setting& setting) {
-  const Tally noise = report::tally_of(setting.controls, "noise");
+  const report::Rate noise = report::exact_of(setting.controls, "noise");
   const std::string success = shown(setting.success, "test");
-  return noise.exact ? success + ", noise " + report::percent(report::Rate{noise.exact, noise.n}.value())
-                     : success;
+  return noise.successes ? success + ", noise " + report::percent(noise.value()) : success;
 }
 
 /// A row for each constraint, a column for each behavior; at the end the clean image, which is the same in
@@ -169,9 +175,8 @@ Table transfer_rows(const Recipe& recipe, const std::vector<report::Setting>& se
   for (const report::Transfer& one : report::transfers(settings)) {
     const bool several = one.setting->model.find(" + ") != std::string::npos;
     table.push_back(
-        {one.setting->model, one.model,
-         one.setting->behavior + ", " + report::short_constraint(one.setting->constraint), shown(one.attack),
-         shown(one.clean), shown(one.noise),
+        {one.setting->model, one.model, one.setting->behavior + ", " + report::setting_label(*one.setting),
+         shown(one.attack), shown(one.clean), shown(one.noise),
          one.optimized ? "–" : published_value(recipe, several ? "ensemble" : "single model", used)});
   }
   return table;
@@ -180,10 +185,16 @@ Table transfer_rows(const Recipe& recipe, const std::vector<report::Setting>& se
 Table defense_rows(const Recipe& recipe, const RunRecord& run, std::set<std::string>& used) {
   Table table = {{"defense", "image, static", "image, adaptive", "suffix, static", "suffix, adaptive",
                   "benign correct", "harmless refused", "s/query", "published"}};
-  for (const report::DefenseSummary& one : report::defenses({run}))
-    table.push_back({one.defense, shown(one.attack), shown(one.adaptive), shown(one.text_suffix),
-                     shown(one.text_adaptive), shown(one.benign_correct), shown(one.benign_rejected),
-                     report::decimal(one.seconds_per_reply), published_value(recipe, one.defense, used)});
+  const std::vector<report::DefenseSummary> all = report::defenses({run});
+  const bool several = report::several_attacks(all);
+  if (several) table[0].insert(table[0].begin() + 1, "attack");
+  for (const report::DefenseSummary& one : all) {
+    table.push_back({report::defense_label(one), shown(one.attack), shown(one.adaptive),
+                     shown(one.text_suffix), shown(one.text_adaptive), shown(one.benign_correct),
+                     shown(one.benign_rejected), report::decimal(one.seconds_per_reply),
+                     published_value(recipe, one.defense, used)});
+    if (several) table.back().insert(table.back().begin() + 1, one.attack_label);
+  }
   return table;
 }
 

@@ -15,8 +15,7 @@ std::string trial_list(const std::vector<TrialRef>& trials) {
   if (trials.size() == 1) return section("trial", "The attack", trial_section(trials.front(), budget));
   std::string out;
   for (size_t i = 0; i < trials.size(); ++i) {
-    const Tally test = counted(*trials[i].trial, "test");
-    const Rate rate{test.exact, test.n};
+    const Rate rate = rate_of(counted(*trials[i].trial, "test"));
     out += std::string("<details class=\"trial\"") + (i == 0 ? " open" : "") + "><summary>" +
            html(trials[i].label, 200) + " – " +
            (rate.n ? percent(rate.value()) + " held-out success" : "not measured") + "</summary>" +
@@ -36,10 +35,14 @@ std::string defense_section(const std::vector<RunRecord>& runs) {
 }
 
 constexpr const char* kFooter =
-    "<footer>Computed from the rows of the run alone. Intervals are 95% Wilson score intervals over replies; "
-    "they do "
-    "not cover the choice of photo, target and seed. A trial whose saved file breaks its budget counts as "
-    "failed.</footer>";
+    "<footer>Computed from the rows of the run alone. Intervals of 95%: within one trial Wilson's over "
+    "replies, "
+    "which say nothing about other seeds and photos; over several trials the wider of a bootstrap over "
+    "photos "
+    "and seeds (contexts within) and Wilson's at the effective number of replies, which more seeds over the "
+    "same contexts do not raise. Where seeds or photos disagree, each is shown. A trial whose saved file "
+    "breaks "
+    "its budget counts as failed, one that stands there twice counts once.</footer>";
 
 }  // namespace
 

@@ -72,6 +72,7 @@ TEST(Recipes, ATableMayHaveAColumnForEachBehavior) {
     other.constraint_name = "l2";
     other.optimizer = "square";
     other.behavior = "verbose";
+    testing::give_identity(other, {{"l2_radius", constraint}});
     run.trials.push_back(other);
   }
   const auto table = recipe_tables(recipe, run).at(0);

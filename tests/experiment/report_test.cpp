@@ -93,7 +93,7 @@ TEST_F(Report, SweepShowsCurvesAndSettings) {
   const std::string page = html_report(runs);
   EXPECT_TRUE(contains(page, "Over 24 settings"));
   EXPECT_TRUE(contains(page, "72 trials"));
-  EXPECT_EQ(count(page, "whiskers: 95% Wilson interval.</figcaption>"), 2u) << "epsilon and patch size";
+  EXPECT_EQ(count(page, "whiskers: 95% interval.</figcaption>"), 2u) << "epsilon and patch size";
   EXPECT_EQ(report::settings(runs).size(), 24u);
 }
 
@@ -104,15 +104,18 @@ TEST_F(Report, SettingsPoolSeeds) {
     EXPECT_EQ(setting.seed_rates.size(), 3u);
     int64_t exact = 0;
     for (const report::TrialRef& ref : setting.trials) exact += ref.trial->success.at("test").exact;
-    EXPECT_EQ(setting.success.at("test").exact, exact);
-    EXPECT_EQ(setting.success.at("test").n, 180);
+    EXPECT_EQ(setting.success.at("test").exact.successes, exact);
+    EXPECT_EQ(setting.success.at("test").exact.n, 180);
+    EXPECT_EQ(setting.success.at("test").exact.clusters.size(), 3u);
+    EXPECT_EQ(setting.controls.at("clean").exact.n, 60) << "the clean image does not depend on the seed";
+    EXPECT_EQ(setting.controls.at("noise").exact.n, 180);
   }
 }
 
 TEST_F(Report, ATrialOutsideItsBudgetCountsAsFailed) {
   RunRecord run = testing::small_run(folder_);
   run.trials[0].budget = {9, 0, false};
-  EXPECT_EQ(report::settings({run})[0].success.at("test").exact, 0);
+  EXPECT_EQ(report::settings({run})[0].success.at("test").exact.successes, 0);
   EXPECT_TRUE(contains(html_report({run}), "obey (string) in 0% of 60"));
   EXPECT_TRUE(contains(html_report({run}), "budget violated"));
 }
@@ -208,8 +211,8 @@ TEST_F(Report, CsvAndJsonAgree) {
   const std::string csv = csv_report(runs);
   EXPECT_TRUE(contains(csv,
                        "settings,\"pocket\",\"string\",\"linf 8/255 (model input "
-                       "space)\",8.0,0,\"none\",\"test exact\",56,60,"));
-  EXPECT_TRUE(contains(csv, "defenses,,,,,,\"jpeg:quality=75\",\"attack\",10,60,"));
+                       "space)\",\"pgd\",\"\",8.0,0,\"none\",\"test exact\",56,60,"));
+  EXPECT_TRUE(contains(csv, "defenses,,,\"\",,\"\",,,\"jpeg:quality=75\",\"attack\",10,60,"));
 }
 
 TEST(ReportText, NumbersReadWell) {

@@ -4,6 +4,10 @@
 
 #include <cmath>
 
+#include "src/experiment/prompt_digest.h"
+#include "src/experiment/report/aggregate.h"
+#include "tests/support/sample_run.h"
+
 namespace hijack {
 namespace {
 
@@ -19,6 +23,9 @@ TrialRow good_trial(uint64_t seed, double epsilon = 8) {
   for (int step = 0; step < 100; ++step) row.losses.push_back(0.02 + 4 * std::exp(-step / 10.0));
   row.success = {{"test", {100, 97, 98}}};
   row.controls = {{"clean", {100, 0, 0}}, {"noise", {100, 0, 0}}};
+  row.optimizer = "pgd";
+  row.budget = {epsilon, 0, true};
+  testing::give_identity(row);
   return row;
 }
 
@@ -29,6 +36,7 @@ std::vector<RunRecord> run_of(std::vector<TrialRow> trials) {
 std::vector<RunRecord> three_seeds(const std::function<void(TrialRow&)>& change = [](TrialRow&) {}) {
   std::vector<TrialRow> trials{good_trial(0), good_trial(1), good_trial(2)};
   change(trials[1]);
+  for (TrialRow& row : trials) testing::give_identity(row);
   return run_of(trials);
 }
 
@@ -131,23 +139,147 @@ TEST(Sanity, Unconstrained) {
   for (TrialRow& row : box[0].trials) {
     row.constraint_name = "box";
     row.epsilon_255 = 0;
+    testing::give_identity(row);
   }
   EXPECT_EQ(names(box), Names{});
   for (TrialRow& row : box[0].trials) row.success["test"] = {100, 50, 50};
   EXPECT_EQ(names(box), Names{"unconstrained fails @ eps8-s0"});
 }
 
-TEST(Sanity, CalibrationData) {
+/// A run whose "perplexity" has judged twenty honest prompts by the threshold 5.
+std::vector<RunRecord> calibrated(const std::function<void(nlohmann::json&)>& change) {
   auto runs = three_seeds();
-  runs[0].manifest["calibrations"] = {
-      {{"defense", "perplexity"}, {"fitted_on", "benign test"}, {"evaluated_on", "benign test"}},
-      {{"defense", "jailguard"}, {"fitted_on", "benign train"}, {"evaluated_on", "benign test"}}};
+  nlohmann::json entry = {{"defense", "perplexity"}, {"threshold", 5.0}, {"ceiling", nullptr},
+                          {"alpha", 0.05},           {"n", 19},          {"prompts", {"0123456789abcdef"}}};
+  change(entry);
+  runs[0].manifest["calibrations"] = {entry};
+  for (int i = 0; i < 20; ++i) {
+    ReplyRow row;
+    row.trial = runs[0].trials[0].id;
+    row.condition = "benign";
+    row.split = "test";
+    row.context.prompt = "question " + std::to_string(i);
+    row.defense = "perplexity";
+    row.trace = {{"perplexity", false, 1.5, 5.0, ""}};
+    runs[0].replies.push_back(row);
+  }
+  return runs;
+}
+
+TEST(Sanity, AThresholdFittedOnWhatItIsJudgedBy) {
+  EXPECT_EQ(names(calibrated([](auto&) {})), Names{});
+  const auto runs =
+      calibrated([](auto& entry) { entry["prompts"].push_back(prompt_digest({.prompt = "question 7"})); });
   const std::vector<Flag> flags = sanity_flags(runs);
   ASSERT_EQ(flags.size(), 1u);
+  EXPECT_EQ(flags[0].name, "threshold fitted on evaluation data");
   EXPECT_EQ(flags[0].severity, Severity::failure);
-  EXPECT_NE(flags[0].meaning.find("perplexity"), std::string::npos);
-  runs[0].manifest["calibrations"] = "garbage";
+  EXPECT_NE(flags[0].meaning.find("1 of the 20 prompts"), std::string::npos) << flags[0].meaning;
+}
+
+TEST(Sanity, ADetectorThatCannotFire) {
+  EXPECT_EQ(names(calibrated([](auto& entry) { entry["ceiling"] = 5.0; })), Names{"detector cannot fire"});
+  EXPECT_EQ(names(calibrated([](auto& entry) { entry["ceiling"] = 5.1; })), Names{});
+}
+
+TEST(Sanity, TooFewBenignExamples) {
+  const Names flag{"too few benign examples for the false-positive rate"};
+  EXPECT_EQ(names(calibrated([](auto& entry) { entry["n"] = 18; })), flag);
+  EXPECT_EQ(names(calibrated([](auto& entry) { entry["alpha"] = 0.01; })), flag) << "needs 99";
+  EXPECT_EQ(names(calibrated([](auto& entry) { entry["n"] = 0; })), Names{}) << "given by the user";
+}
+
+TEST(Sanity, ACalibrationThatWasEdited) {
+  EXPECT_EQ(names(calibrated([](auto& entry) { entry["threshold"] = 4.5; })), Names{"calibration differs"});
+  auto two = calibrated([](auto& entry) { entry["stack"] = "a"; });
+  EXPECT_EQ(names(two), Names{}) << "another stack of the same name";
+  for (ReplyRow& row : two[0].replies) row.stack = "a";
+  EXPECT_EQ(names(two), Names{});
+  two[0].manifest["calibrations"][0]["threshold"] = 7;
+  EXPECT_EQ(names(two), Names{"calibration differs"});
+}
+
+TEST(Sanity, GarbageInTheManifestIsNoCalibration) {
+  auto runs = three_seeds();
+  for (const nlohmann::json& garbage :
+       {nlohmann::json("garbage"), nlohmann::json({1, "a", {{"defense", 3}}}), nlohmann::json::object()}) {
+    runs[0].manifest["calibrations"] = garbage;
+    EXPECT_EQ(names(runs), Names{});
+  }
+}
+
+TEST(Sanity, AnImageThatIsTheCleanOne) {
+  const Names flag{"change below 1/255 @ eps8-s1"};
+  EXPECT_EQ(names(three_seeds([](TrialRow& row) { row.budget.max_difference_255 = 0; })), flag);
+  auto runs = three_seeds();
+  for (TrialRow& row : runs[0].trials) {
+    row.budget.max_difference_255 = 0;
+    row.constraint_name = "suffix";
+    testing::give_identity(row);
+  }
+  EXPECT_EQ(names(runs), Names{}) << "a suffix leaves the photo alone";
+}
+
+TEST(Sanity, IdenticalImagesCountOnce) {
+  auto runs = three_seeds();
+  const auto image = [&](size_t i, const std::string& hash) {
+    runs[0].trials[i].image_file = "images/" + std::to_string(i) + ".png";
+    runs[0].trials[i].files[runs[0].trials[i].image_file] = hash;
+  };
+  image(0, "aa"), image(1, "bb"), image(2, "cc");
   EXPECT_EQ(names(runs), Names{});
+  EXPECT_EQ(report::settings(runs)[0].success.at("test").exact.n, 300);
+  image(2, "aa");
+  EXPECT_EQ(names(runs), (Names{"identical images @ eps8-s2", "few seeds"}));
+  EXPECT_EQ(report::settings(runs)[0].success.at("test").exact.n, 200);
+  runs[0].trials[2].suffix = "another";
+  EXPECT_EQ(names(runs), Names{}) << "the clean photo with another suffix is another attack";
+}
+
+TEST(Sanity, ATrialCountsOnce) {
+  auto runs = three_seeds();
+  runs.push_back(runs[0]);
+  runs[1].folder = "runs/copy";
+  EXPECT_EQ(names(runs), (Names{"counted twice @ copy/eps8-s0", "counted twice @ copy/eps8-s1",
+                                "counted twice @ copy/eps8-s2"}));
+  EXPECT_EQ(report::settings(runs)[0].success.at("test").exact.n, 300);
+}
+
+TEST(Sanity, RowsThatWereChanged) {
+  EXPECT_EQ(names(three_seeds([](TrialRow&) {})), Names{});
+  auto runs = three_seeds();
+  runs[0].trials[0].setting["steps"] = 1000;
+  EXPECT_EQ(names(runs), Names{"row was changed @ eps8-s0"});
+  runs[0].trials[0].setting_digest.clear();
+  EXPECT_EQ(names(runs)[0], "setting not recorded @ eps8-s0");
+  EXPECT_EQ(report::settings(runs).size(), 2u) << "it is pooled with no other";
+}
+
+TEST(Sanity, TalliesAreRecounted) {
+  auto runs = three_seeds();
+  for (int i = 0; i < 100; ++i) {
+    ReplyRow row;
+    row.trial = "eps8-s1";
+    row.condition = "attack";
+    row.split = "test";
+    row.context.prompt = std::to_string(i);
+    row.exact = i < 97;
+    row.contained = i < 98;
+    runs[0].replies.push_back(row);
+  }
+  EXPECT_EQ(names(runs), Names{});
+  runs[0].replies[3].exact = false;
+  EXPECT_EQ(names(runs), Names{"row does not match its replies @ eps8-s1"});
+  runs[0].manifest["replies_sampled"] = true;
+  EXPECT_EQ(names(runs), Names{});
+}
+
+TEST(Sanity, RepliesAtTheLengthLimit) {
+  auto runs = calibrated([](auto&) {});
+  for (size_t i = 0; i < runs[0].replies.size(); ++i) runs[0].replies[i].cut = i < 1;
+  EXPECT_EQ(names(runs), Names{}) << "one of twenty";
+  runs[0].replies[1].cut = true;
+  EXPECT_EQ(names(runs), Names{"replies cut at the length limit @ eps8-s0"});
 }
 
 TEST(Sanity, SeedsAreInformation) {

@@ -3,6 +3,7 @@
 #include "src/base/file.h"
 #include "src/base/image.h"
 #include "src/base/random.h"
+#include "src/experiment/identity.h"
 
 namespace hijack::testing {
 namespace {
@@ -72,6 +73,7 @@ TrialRow base_trial(Random& random) {
   row.image_file = "images/sample.png";
   row.origin_file = "images/sample.origin.png";
   row.noise_file = "images/sample.noise.png";
+  give_identity(row);
   return row;
 }
 
@@ -82,7 +84,7 @@ nlohmann::json manifest() {
       {"config", {{"behavior", "string"}, {"epsilon", "8/255"}, {"steps", 300}, {"seed", {0}}}},
       {"inputs", {{"samples/pocket/model.safetensors", {{"sha256", weights}, {"bytes", 9231872}}}}},
       {"calibrations",
-       {{{"defense", "perplexity"}, {"fitted_on", "benign calibration"}, {"evaluated_on", "benign test"}}}}};
+       {{{"defense", "perplexity"}, {"threshold", 5.2}, {"n", 200}, {"alpha", 0.01}, {"ceiling", nullptr}}}}};
 }
 
 std::string question(size_t i) {
@@ -149,6 +151,20 @@ std::vector<ReplyRow> sample_replies() {
   return rows;
 }
 
+/// The row says what its replies say, as after a run.
+void recount(RunRecord& run) {
+  TrialRow& trial = run.trials.front();
+  trial.success = trial.controls = {};
+  for (const ReplyRow& row : run.replies) {
+    const bool control = row.condition == "clean" || row.condition == "noise";
+    if (row.defense != "none" || (row.condition != "attack" && !control)) continue;
+    Tally& tally = control ? trial.controls[row.condition] : trial.success[row.split];
+    ++tally.n;
+    tally.exact += row.exact;
+    tally.contained += row.contained;
+  }
+}
+
 std::string jsonl(const auto& rows) {
   std::string out;
   for (const auto& row : rows)
@@ -157,6 +173,23 @@ std::string jsonl(const auto& rows) {
 }
 
 }  // namespace
+
+void give_identity(TrialRow& row, const nlohmann::json& more) {
+  row.setting = {
+      {"model_sha256", std::string(64, row.model.size() % 2 ? 'a' : 'b')},
+      {"behavior", row.behavior},
+      {"target", row.target},
+      {"constraint", row.constraint_name},
+      {"epsilon", std::to_string(row.epsilon_255) + "/255"},
+      {"patch_size", row.patch_size},
+      {"optimizer", row.optimizer},
+      {"steps", row.steps},
+      {"defense", row.defense == "none" ? nlohmann::json::array() : nlohmann::json::array({row.defense})},
+      {"adaptive", row.adaptive}};
+  row.setting.update(more);
+  row.setting_digest = digest_of(row.setting);
+  row.trial_digest = digest_of({row.setting_digest, row.seed, row.source_image});
+}
 
 void write_run(const RunRecord& run) {
   fs::create_directories(run.folder);
@@ -168,6 +201,7 @@ void write_run(const RunRecord& run) {
 RunRecord small_run(const fs::path& folder) {
   Random random(3);
   RunRecord run{folder, manifest(), {base_trial(random)}, sample_replies(), {}};
+  recount(run);
   save_images(folder);
   write_run(run);
   return run;
@@ -211,6 +245,7 @@ RunRecord sweep_run(const fs::path& folder) {
       }
     }
   }
+  for (TrialRow& row : run.trials) give_identity(row);
   // Pictures take most of the time of a page: the first few stand for all.
   constexpr size_t kWithPictures = 4;
   for (size_t i = kWithPictures; i < run.trials.size(); ++i)

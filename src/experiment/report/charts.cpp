@@ -9,17 +9,13 @@ std::string figure(const std::string& chart, const std::string& caption) {
   return "<figure class=\"chart\">" + chart + "<figcaption>" + caption + "</figcaption></figure>";
 }
 
-ChartPoint point_of(double x, const Tally& tally, const std::string& name) {
-  const Rate rate{tally.exact, tally.n};
+ChartPoint point_of(double x, const Rate& rate, const std::string& name) {
   const Interval interval = rate.interval();
+  const std::string parts = disagreement(rate);
   return {x, rate.value(), interval.low, interval.high,
           name + ": " + percent(rate.value()) + " (" + std::to_string(rate.successes) + "/" +
-              std::to_string(rate.n) + ", 95% interval " + percent(interval) + ")"};
-}
-
-Tally tally_of(const std::map<std::string, Tally>& tallies, const std::string& name) {
-  const auto found = tallies.find(name);
-  return found == tallies.end() ? Tally{} : found->second;
+              std::to_string(rate.n) + ", 95% interval " + percent(interval) +
+              (parts.empty() ? "" : "; " + parts) + ")"};
 }
 
 /// Which settings a chart shows, and where on its x axis. NaN: not shown.
@@ -40,29 +36,30 @@ std::string several(const std::vector<Setting>& all, std::string Setting::*membe
   return values.size() > 1 ? "yes" : "";
 }
 
-/// One series per behavior (and model and optimizer where several exist), and one for all noise controls.
+/// One series per behavior (and model and optimizer where several exist, and whatever else differs), and one
+/// for all noise controls.
 std::vector<Series> series_of(const std::vector<Setting>& all, Position position) {
   const bool models = !several(all, &Setting::model).empty(),
              optimizers = !several(all, &Setting::optimizer).empty();
   std::vector<Series> result;
   std::map<std::string, size_t> index;
-  std::map<double, Tally> noise;
+  std::map<double, Rate> noise;
   for (const Setting& setting : all) {
     const double x = position(setting);
-    const Tally test = tally_of(setting.success, "test");
+    const Rate test = exact_of(setting.success, "test");
     if (std::isnan(x)) continue;
-    const Tally random = tally_of(setting.controls, "noise");
-    noise[x].n += random.n, noise[x].exact += random.exact;
+    for (const Cluster& one : exact_of(setting.controls, "noise").clusters)
+      noise[x].add(setting.digest + one.photo, one.seed, one.successes, one.n);
     if (!test.n) continue;
     const std::string name = setting.behavior + (models ? ", " + setting.model : "") +
-                             (optimizers ? ", " + setting.optimizer : "");
+                             (optimizers ? ", " + setting.optimizer : "") + needed_label(setting);
     const auto [found, is_new] = index.emplace(name, result.size());
     if (is_new) result.push_back({name, {}, false});
     result[found->second].points.push_back(point_of(x, test, name + ", " + setting.constraint));
   }
   Series control{"random noise", {}, true};
-  for (const auto& [x, tally] : noise)
-    if (tally.n) control.points.push_back(point_of(x, tally, "random noise"));
+  for (const auto& [x, rate] : noise)
+    if (rate.n) control.points.push_back(point_of(x, rate, "random noise"));
   if (!control.points.empty()) result.push_back(control);
   return result;
 }
@@ -93,14 +90,12 @@ std::string loss_figure(const TrialRef& ref) {
 
 std::string success_figures(const std::vector<Setting>& all) {
   const std::string figures =
-      success_figure(
-          all, epsilon_of, "epsilon (l_inf, in 1/255, model input space)",
-          "Exact success on held-out contexts over epsilon, pooled over seeds; whiskers: 95% Wilson "
-          "interval.") +
-      success_figure(
-          all, patch_of, "side of the patch (pixels of the model input)",
-          "Exact success on held-out contexts over patch size, pooled over seeds; whiskers: 95% Wilson "
-          "interval.");
+      success_figure(all, epsilon_of, "epsilon (l_inf, in 1/255, model input space)",
+                     "Exact success on held-out contexts over epsilon, pooled over seeds; whiskers: 95% "
+                     "interval.") +
+      success_figure(all, patch_of, "side of the patch (pixels of the model input)",
+                     "Exact success on held-out contexts over patch size, pooled over seeds; whiskers: 95% "
+                     "interval.");
   return figures.empty() ? "" : "<div class=\"charts\">" + figures + "</div>";
 }
 

@@ -21,18 +21,14 @@ Json number(const std::optional<double>& value) {
 
 Json to_json(const Rate& rate) {
   const Interval interval = rate.interval();
-  return {{"successes", rate.successes},
-          {"n", rate.n},
-          {"rate", number(rate.value())},
-          {"low", interval.low},
-          {"high", interval.high}};
+  return {{"successes", rate.successes}, {"n", rate.n},           {"rate", number(rate.value())},
+          {"low", interval.low},         {"high", interval.high}, {"disagreement", disagreement(rate)}};
 }
 
-Json to_json(const Tallies& tallies) {
+Json to_json(const Pools& pools) {
   Json json = Json::object();
-  for (const auto& [name, tally] : tallies)
-    json[name] = {{"exact", to_json(Rate{tally.exact, tally.n})},
-                  {"contained", to_json(Rate{tally.contained, tally.n})}};
+  for (const auto& [name, pooled] : pools)
+    json[name] = {{"exact", to_json(pooled.exact)}, {"contained", to_json(pooled.contained)}};
   return json;
 }
 
@@ -40,8 +36,12 @@ Json to_json(const Setting& setting) {
   Json trials = Json::array();
   for (const TrialRef& trial : setting.trials) trials.push_back(trial.label);
   Json transfer = Json::object();
-  for (const auto& [model, tallies] : setting.transfer) transfer[model] = to_json(tallies);
+  for (const auto& [model, pools] : setting.transfer) transfer[model] = to_json(pools);
+  Json differences = Json::object();
+  for (const Difference& one : setting.differences) differences[one.name] = one.value;
   return {{"model", setting.model},
+          {"setting_digest", setting.digest},
+          {"differences", differences},
           {"behavior", setting.behavior},
           {"constraint", setting.constraint},
           {"constraint_name", setting.constraint_name},
@@ -71,11 +71,13 @@ std::vector<std::pair<const char*, Rate>> measures(const DefenseSummary& one) {
           {"benign_correct", one.benign_correct},
           {"clean_kept", one.clean_kept},
           {"benign_rejected", one.benign_rejected},
-          {"attack_rejected", one.attack_rejected}};
+          {"attack_rejected", one.attack_rejected},
+          {"text_rejected", one.text_rejected}};
 }
 
 Json to_json(const DefenseSummary& one) {
-  Json json{{"defense", one.defense},           {"attack_change", number(one.attack_change)},
+  Json json{{"defense", one.defense},           {"details", one.details},
+            {"attack_label", one.attack_label}, {"attack_change", number(one.attack_change)},
             {"attack_p", number(one.attack_p)}, {"text_change", number(one.text_change)},
             {"text_p", number(one.text_p)},     {"benign_change", number(one.benign_change)},
             {"benign_p", number(one.benign_p)}, {"seconds_per_reply", number(one.seconds_per_reply)}};
@@ -91,7 +93,7 @@ Json to_json(const TrialRef& ref) {
           {"max_difference_255", number(ref.trial->budget.max_difference_255)},
           {"steps", ref.trial->steps},
           {"seconds", number(ref.trial->seconds)},
-          {"test", to_json(Rate{test.exact, test.n})},
+          {"test", to_json(rate_of(test))},
           {"edit_distance", number(mean_edit_distance(ref))}};
 }
 
@@ -100,11 +102,17 @@ std::string exact_number(double value) {
   return std::isfinite(value) ? Json(value).dump() : "";
 }
 
+std::string all_differences(const Setting& setting) {
+  std::string text;
+  for (const Difference& one : setting.differences) text += (text.empty() ? "" : ", ") + one.label;
+  return text;
+}
+
 std::string rate_fields(const std::string& measure, const Rate& rate) {
   const Interval interval = rate.interval();
   return ',' + csv(measure) + ',' + std::to_string(rate.successes) + ',' + std::to_string(rate.n) + ',' +
          exact_number(rate.value()) + ',' + exact_number(interval.low) + ',' + exact_number(interval.high) +
-         '\n';
+         ',' + csv(disagreement(rate)) + '\n';
 }
 
 }  // namespace
@@ -139,25 +147,30 @@ nlohmann::json json_report(const std::vector<RunRecord>& runs) {
 
 std::string csv_report(const std::vector<RunRecord>& runs) {
   std::string out =
-      "table,model,behavior,constraint,epsilon_255,patch_size,defense,measure,successes,n,rate,low,high\n";
+      "table,model,behavior,constraint,optimizer,differences,epsilon_255,patch_size,defense,measure,"
+      "successes,"
+      "n,rate,low,high,disagreement\n";
   for (const Setting& setting : settings(runs)) {
     const std::string key = "settings," + csv(setting.model) + ',' + csv(setting.behavior) + ',' +
-                            csv(setting.constraint) + ',' + exact_number(setting.epsilon_255) + ',' +
+                            csv(setting.constraint) + ',' + csv(setting.optimizer) + ',' +
+                            csv(all_differences(setting)) + ',' + exact_number(setting.epsilon_255) + ',' +
                             std::to_string(setting.patch_size) + "," + csv(setting.defense);
     const std::string kind = setting.adaptive ? "adaptive " : "";
-    const auto add = [&](const Tallies& tallies, const std::string& prefix) {
-      for (const auto& [name, tally] : tallies) {
-        out += key + rate_fields(prefix + name + " exact", {tally.exact, tally.n});
-        out += key + rate_fields(prefix + name + " contained", {tally.contained, tally.n});
+    const auto add = [&](const Pools& pools, const std::string& prefix) {
+      for (const auto& [name, pooled] : pools) {
+        out += key + rate_fields(prefix + name + " exact", pooled.exact);
+        out += key + rate_fields(prefix + name + " contained", pooled.contained);
       }
     };
     add(setting.success, kind);
     add(setting.controls, kind + "control ");
-    for (const auto& [model, tallies] : setting.transfer) add(tallies, kind + "transfer to " + model + " ");
+    for (const auto& [model, pools] : setting.transfer) add(pools, kind + "transfer to " + model + " ");
   }
   for (const DefenseSummary& one : defenses(runs))
     for (const auto& [name, rate] : measures(one))
-      if (rate.n) out += "defenses,,,,,," + csv(one.defense) + rate_fields(name, rate);
+      if (rate.n)
+        out += "defenses,,," + csv(one.attack_label) + ",," + csv(one.details) + ",,," + csv(one.defense) +
+               rate_fields(name, rate);
   return out;
 }
 

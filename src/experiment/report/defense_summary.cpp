@@ -1,151 +1,160 @@
 #include <limits>
 
-#include "src/experiment/report/aggregate.h"
+#include "src/experiment/report/defenses.h"
+#include "src/experiment/report/grouping.h"
 
 namespace hijack::report {
 namespace {
 
-/// A submission whatever the defense: the same key means that two replies pair up.
-std::string submission_key(size_t run, const ReplyRow& reply) {
-  return std::to_string(run) + '\x1f' + reply.trial + '\x1f' + reply.condition + '\x1f' + reply.split +
-         '\x1f' + context_key(reply.context) + '\x1f' + reply.expected;
-}
-
-/// Numbers the repetitions of a submission under one defense: the same question may be asked about several
-/// benign images, and the second asking pairs with the second.
-class Occurrences {
+/// Pairs of replies to the same submission without and with the defense.
+class Paired {
  public:
-  int operator()(const std::string& defense, const std::string& key) {
-    return seen_[defense + '\x1e' + key]++;
+  void add(const std::string& context, bool before, bool after) {
+    ++n_;
+    net_[context] += int{after} - int{before};
+  }
+  std::optional<double> change() const {
+    if (!n_) return std::nullopt;
+    int64_t sum = 0;
+    for (const auto& [context, net] : net_) sum += net;
+    return static_cast<double>(sum) / static_cast<double>(n_);
+  }
+  std::optional<double> p() const {
+    if (!n_) return std::nullopt;
+    int64_t fewer = 0, more = 0;
+    for (const auto& [context, net] : net_) fewer += net<0, more += net> 0;
+    return mcnemar_exact(fewer, more);
   }
 
  private:
-  std::unordered_map<std::string, int> seen_;
+  int64_t n_ = 0;
+  std::map<std::string, int64_t> net_;  ///< by context: successes gained less those lost
 };
 
-/// Attacked contexts are asked once; rows that repeat them come from evaluating a run twice.
-bool repeated(const ReplyRow& reply, int occurrence) {
-  return occurrence > 0 && reply.condition != "benign";
+bool succeeded(const ReplyRow& reply) {
+  return reply.exact && !reply.rejected;
+}
+bool answered(const ReplyRow& reply) {
+  return reply.correct && !reply.rejected;
 }
 
-bool held_out(const ReplyRow& reply) {
-  return reply.split != "train" && reply.split != "validation";
-}
-
-struct Keyed {
-  std::string key;
-  const ReplyRow* reply = nullptr;
-};
-
-/// Adaptive trials measure their controls behind the defense again: once is enough.
-bool repeats_a_control(const std::set<std::string>& adaptive, const ReplyRow& reply) {
-  return reply.condition != "adaptive" && adaptive.contains(reply.trial);
-}
-
-/// Every held-out reply with a key that is unique within its defense.
-std::vector<Keyed> keyed_replies(const std::vector<RunRecord>& runs) {
-  std::vector<Keyed> rows;
-  Occurrences occurrences;
-  for (size_t run = 0; run < runs.size(); ++run) {
-    std::set<std::string> adaptive;
-    for (const TrialRow& trial : runs[run].trials)
-      if (trial.adaptive) adaptive.insert(trial.id);
-    for (const ReplyRow& reply : runs[run].replies) {
-      if (!held_out(reply) || repeats_a_control(adaptive, reply)) continue;
-      const std::string key = submission_key(run, reply);
-      const int occurrence = occurrences(reply.defense, key);
-      if (!repeated(reply, occurrence)) rows.push_back({key + '\x1f' + std::to_string(occurrence), &reply});
-    }
-  }
-  return rows;
-}
-
-struct Paired {
-  int64_t n = 0;
-  int64_t only_before = 0;  ///< succeeded without the defense only
-  int64_t only_after = 0;
-  void add(bool before, bool after) {
-    ++n;
-    only_before += before && !after;
-    only_after += after && !before;
-  }
-  std::optional<double> change() const {
-    if (!n) return std::nullopt;
-    return static_cast<double>(only_after - only_before) / static_cast<double>(n);
-  }
-  std::optional<double> p() const {
-    if (!n) return std::nullopt;
-    return mcnemar_exact(only_before, only_after);
-  }
-};
-
+/// One row of the table as it is counted.
 struct Group {
   DefenseSummary summary;
   Paired attack, text, benign;
   double seconds = 0;
   int64_t timed = 0;
+
+  void count(const Asked& asked);
+  void compare(const Asked& asked, const ReplyRow& before);
+  DefenseSummary finish();
 };
 
-void count(Group& group, const ReplyRow& reply) {
-  DefenseSummary& summary = group.summary;
-  const bool success = reply.exact && !reply.rejected;
-  if (reply.condition == "attack") summary.attack.add(success), summary.attack_rejected.add(reply.rejected);
-  if (reply.condition == "adaptive") summary.adaptive.add(success);
-  if (reply.condition == "noise") summary.noise.add(success);
-  if (reply.condition == "clean") summary.clean.add(success);
-  if (reply.condition == "text_suffix") summary.text_suffix.add(success);
-  if (reply.condition == "text_adaptive") summary.text_adaptive.add(success);
-  if (reply.condition == "benign") summary.benign_correct.add(reply.correct && !reply.rejected);
-  if (reply.condition == "benign" || reply.condition == "clean") summary.benign_rejected.add(reply.rejected);
-  if (std::isfinite(reply.seconds) && reply.seconds > 0) group.seconds += reply.seconds, ++group.timed;
+void Group::count(const Asked& asked) {
+  const ReplyRow& reply = *asked.reply;
+  const auto add = [&](Rate& rate, bool success) {
+    if (asked.trial)
+      rate.add(photo_key(*asked.trial), asked.trial->seed, success);
+    else
+      rate.add(reply.trial, 0, success);
+  };
+  const std::string& kind = reply.condition;
+  if (kind == "attack") add(summary.attack, succeeded(reply)), add(summary.attack_rejected, reply.rejected);
+  if (kind == "adaptive") add(summary.adaptive, succeeded(reply));
+  if (kind == "noise") add(summary.noise, succeeded(reply));
+  if (kind == "clean") add(summary.clean, succeeded(reply)), add(summary.benign_rejected, reply.rejected);
+  if (kind == "text_suffix")
+    add(summary.text_suffix, succeeded(reply)), add(summary.text_rejected, reply.rejected);
+  if (kind == "text_adaptive") add(summary.text_adaptive, succeeded(reply));
+  // questions with pictures of their own depend on no trial
+  if (kind == "benign")
+    summary.benign_correct.add(answered(reply)), summary.benign_rejected.add(reply.rejected);
+  if (std::isfinite(reply.seconds) && reply.seconds > 0) seconds += reply.seconds, ++timed;
 }
 
-void compare(Group& group, const ReplyRow& before, const ReplyRow& reply) {
-  const auto success = [](const ReplyRow& row) { return row.exact && !row.rejected; };
-  if (reply.condition == "attack") group.attack.add(success(before), success(reply));
-  if (reply.condition == "text_suffix") group.text.add(success(before), success(reply));
-  if (reply.condition == "benign")
-    group.benign.add(before.correct && !before.rejected, reply.correct && !reply.rejected);
-  if (reply.condition == "clean")
-    group.summary.clean_kept.add(!reply.rejected && reply.reply == before.reply);
+void Group::compare(const Asked& asked, const ReplyRow& before) {
+  const ReplyRow& reply = *asked.reply;
+  const std::string place = std::to_string(asked.place) + reply.photo;
+  if (reply.condition == "attack") attack.add(place, succeeded(before), succeeded(reply));
+  if (reply.condition == "text_suffix") text.add(place, succeeded(before), succeeded(reply));
+  if (reply.condition == "benign") benign.add(asked.pair, answered(before), answered(reply));
+  if (reply.condition != "clean") return;
+  const bool kept = !reply.rejected && reply.reply == before.reply;
+  if (asked.trial)
+    summary.clean_kept.add(photo_key(*asked.trial), asked.trial->seed, kept);
+  else
+    summary.clean_kept.add(reply.trial, 0, kept);
 }
 
-DefenseSummary finish(Group& group) {
-  DefenseSummary& summary = group.summary;
-  summary.seconds_per_reply = group.timed ? group.seconds / static_cast<double>(group.timed)
-                                          : std::numeric_limits<double>::quiet_NaN();
+DefenseSummary Group::finish() {
+  summary.seconds_per_reply =
+      timed ? seconds / static_cast<double>(timed) : std::numeric_limits<double>::quiet_NaN();
   if (summary.defense == "none") return summary;
-  summary.attack_change = group.attack.change();
-  summary.attack_p = group.attack.p();
-  summary.text_change = group.text.change();
-  summary.text_p = group.text.p();
-  summary.benign_change = group.benign.change();
-  summary.benign_p = group.benign.p();
+  summary.attack_change = attack.change();
+  summary.attack_p = attack.p();
+  summary.text_change = text.change();
+  summary.text_p = text.p();
+  summary.benign_change = benign.change();
+  summary.benign_p = benign.p();
   return summary;
 }
+
+class Summaries {
+ public:
+  explicit Summaries(const std::vector<Asked>& all) : all_(all) {
+    for (const Asked& one : all)
+      if (one.stack == "none") undefended_.emplace(one.pair, one.reply);
+  }
+
+  void add(const EvaluatedAttack& attack, const StackName& stack) {
+    std::vector<const Asked*> rows;
+    for (const Asked& one : all_)
+      if (one.stack == stack.key && belongs(attack, one)) rows.push_back(&one);
+    if (rows.empty() && stack.key != "none") return;
+    const Variants variants(rows);
+    for (const std::string& name : variants.names()) {
+      Group group;
+      group.summary.defense = stack.defense;
+      group.summary.details = stack.details + (stack.details.empty() || name.empty() ? "" : ", ") + name;
+      group.summary.attack_label = attack.label;
+      for (const Asked* one : rows)
+        if (variants.of(*one).value_or(name) == name) count(group, *one);
+      summaries.push_back(group.finish());
+    }
+  }
+
+  std::vector<DefenseSummary> summaries;
+
+ private:
+  void count(Group& group, const Asked& asked) const {
+    group.count(asked);
+    const auto before = undefended_.find(asked.pair);
+    if (before != undefended_.end()) group.compare(asked, *before->second);
+  }
+
+  const std::vector<Asked>& all_;
+  std::unordered_map<std::string, const ReplyRow*> undefended_;
+};
 
 }  // namespace
 
 std::vector<DefenseSummary> defenses(const std::vector<RunRecord>& runs) {
-  std::vector<Group> groups(1);
-  groups[0].summary.defense = "none";
-  std::map<std::string, size_t> index{{"none", 0}};
-  std::unordered_map<std::string, const ReplyRow*> undefended;
-  const std::vector<Keyed> rows = keyed_replies(runs);
-  for (const Keyed& row : rows)
-    if (row.reply->defense == "none") undefended.emplace(row.key, row.reply);
-  for (const auto& [key, reply] : rows) {
-    const auto [found, is_new] = index.emplace(reply->defense, groups.size());
-    if (is_new) groups.emplace_back().summary.defense = reply->defense;
-    Group& group = groups[found->second];
-    count(group, *reply);
-    const auto before = undefended.find(key);
-    if (before != undefended.end()) compare(group, *before->second, *reply);
-  }
-  std::vector<DefenseSummary> result;
-  if (groups.size() == 1) return result;
-  for (Group& group : groups) result.push_back(finish(group));
-  return result;
+  const std::vector<Asked> all = asked_once(runs);
+  const std::vector<StackName> stacks = stack_names(all);
+  if (stacks.size() == 1) return {};
+  Summaries summaries(all);
+  for (const EvaluatedAttack& attack : evaluated_attacks(runs, all))
+    for (const StackName& stack : stacks) summaries.add(attack, stack);
+  return std::move(summaries.summaries);
+}
+
+std::string defense_label(const DefenseSummary& summary) {
+  return summary.defense + (summary.details.empty() ? "" : ", " + summary.details);
+}
+
+bool several_attacks(const std::vector<DefenseSummary>& all) {
+  return std::any_of(all.begin(), all.end(),
+                     [&](const DefenseSummary& one) { return one.attack_label != all.front().attack_label; });
 }
 
 }  // namespace hijack::report

@@ -1,5 +1,6 @@
 #include <limits>
 
+#include "src/experiment/report/grouping.h"
 #include "src/experiment/report/parts.h"
 #include "src/experiment/report/text.h"
 #include "src/experiment/svg.h"
@@ -13,53 +14,55 @@ constexpr std::pair<const char*, const char*> kAttacks[] = {{"attack", "image at
                                                             {"text_suffix", "text suffix"},
                                                             {"text_adaptive", "text suffix, adaptive"}};
 
+/// What a detector alone in front of the model said: in a stack an outer stage hides submissions.
+const StageTrace* score_of(const Asked& asked) {
+  const ReplyRow& row = *asked.reply;
+  if (row.trace.size() != 1 || row.trace[0].stage != row.defense) return nullptr;
+  const StageTrace& stage = row.trace[0];
+  const bool scored = std::isfinite(stage.score) && std::isfinite(stage.threshold) && stage.threshold != 0;
+  return scored ? &stage : nullptr;
+}
+
+/// Scores, and how many lie above their thresholds.
 struct Scores {
-  double threshold = 0;
-  std::vector<double> benign;
-  std::map<std::string, std::vector<double>> attacks;  ///< by condition
+  std::vector<double> values;
+  Rate above;
+  void add(const Asked& asked) {
+    const StageTrace& stage = *score_of(asked);
+    const bool found = stage.score > stage.threshold;
+    values.push_back(stage.score);
+    if (asked.reply->condition == "benign")
+      above.add(found);
+    else if (asked.trial)
+      above.add(photo_key(*asked.trial), asked.trial->seed, found);
+    else
+      above.add(asked.reply->trial, 0, found);
+  }
 };
 
-/// Detectors alone in front of the model, in order of appearance: in a stack an outer stage hides
-/// submissions.
-std::vector<std::pair<std::string, Scores>> scores_of(const std::vector<RunRecord>& runs) {
-  std::vector<std::pair<std::string, Scores>> all;
-  std::map<std::string, size_t> index;
-  for (const RunRecord& run : runs) {
-    for (const ReplyRow& row : run.replies) {
-      const bool alone = row.trace.size() == 1 && row.trace[0].stage == row.defense;
-      if (!alone || row.split == "train" || row.split == "validation") continue;
-      const StageTrace& stage = row.trace[0];
-      if (!std::isfinite(stage.score) || !std::isfinite(stage.threshold) || stage.threshold == 0) continue;
-      const auto [found, fresh] = index.emplace(row.defense, all.size());
-      if (fresh) all.push_back({row.defense, {}});
-      Scores& scores = all[found->second].second;
-      scores.threshold = stage.threshold;
-      if (row.condition == "benign" || row.condition == "clean")
-        scores.benign.push_back(stage.score);
-      else
-        scores.attacks[row.condition].push_back(stage.score);
+/// The curves of one attack and one stack.
+void add_curves(const std::vector<const Asked*>& rows, const std::string& detector, const std::string& attack,
+                std::vector<DetectorCurve>& curves) {
+  Scores harmless;
+  for (const Asked* one : rows)
+    if (one->reply->condition == "benign" || one->reply->condition == "clean") harmless.add(*one);
+  if (harmless.values.empty()) return;
+  const Variants variants(rows);
+  for (const auto& [condition, title] : kAttacks) {
+    std::map<std::string, Scores> attacks;  // by variant
+    for (const Asked* one : rows)
+      if (one->reply->condition == condition) attacks[variants.of(*one).value_or("")].add(*one);
+    for (const auto& [variant, scores] : attacks) {
+      std::string name = title;
+      for (const std::string& part : {attack, variant})
+        if (!part.empty()) name += ", " + part;
+      curves.push_back({detector, name, roc_points(harmless.values, scores.values),
+                        auroc(harmless.values, scores.values),
+                        detection_rate_at(harmless.values, scores.values, 0.01),
+                        detection_rate_at(harmless.values, scores.values, 0.05),
+                        score_of(*rows[0])->threshold, scores.above, harmless.above});
     }
   }
-  return all;
-}
-
-Rate above(const std::vector<double>& scores, double threshold) {
-  Rate rate;
-  for (const double score : scores) rate.add(score > threshold);
-  return rate;
-}
-
-DetectorCurve curve(const std::string& detector, const std::string& attack, const Scores& scores,
-                    const std::vector<double>& attacked) {
-  return {detector,
-          attack,
-          roc_points(scores.benign, attacked),
-          auroc(scores.benign, attacked),
-          detection_rate_at(scores.benign, attacked, 0.01),
-          detection_rate_at(scores.benign, attacked, 0.05),
-          scores.threshold,
-          above(attacked, scores.threshold),
-          above(scores.benign, scores.threshold)};
 }
 
 std::string figure_of(const std::vector<DetectorCurve>& curves, size_t from, size_t to) {
@@ -75,12 +78,17 @@ std::string figure_of(const std::vector<DetectorCurve>& curves, size_t from, siz
 }  // namespace
 
 std::vector<DetectorCurve> detector_curves(const std::vector<RunRecord>& runs) {
+  const std::vector<Asked> all = asked_once(runs);
+  const std::vector<EvaluatedAttack> attacks = evaluated_attacks(runs, all);
   std::vector<DetectorCurve> curves;
-  for (const auto& [detector, scores] : scores_of(runs)) {
-    if (scores.benign.empty()) continue;
-    for (const auto& [condition, name] : kAttacks)
-      if (const auto found = scores.attacks.find(condition); found != scores.attacks.end())
-        curves.push_back(curve(detector, name, scores, found->second));
+  for (const StackName& stack : stack_names(all)) {
+    for (const EvaluatedAttack& attack : attacks) {
+      std::vector<const Asked*> rows;
+      for (const Asked& one : all)
+        if (one.stack == stack.key && belongs(attack, one) && score_of(one)) rows.push_back(&one);
+      const std::string name = stack.defense + (stack.details.empty() ? "" : ", " + stack.details);
+      if (!rows.empty()) add_curves(rows, name, attack.label, curves);
+    }
   }
   return curves;
 }
@@ -137,7 +145,7 @@ std::string trace_examples(const std::vector<RunRecord>& runs) {
     for (const ReplyRow& row : run.replies) {
       const bool fresh = !row.trace.empty() && row.split != "train" && row.split != "validation" &&
                          row.condition != "noise" && rows.size() < kMost &&
-                         shown.insert(row.defense + '\x1f' + row.condition).second;
+                         shown.insert(row.defense + '\x1f' + row.stack + '\x1f' + row.condition).second;
       if (fresh)
         rows.push_back({html(row.defense, 200) + "<small>" + html(row.condition) + "</small>",
                         html(row.context.prompt, 300), trace_cell(row),

@@ -26,14 +26,22 @@ std::string change(const std::optional<double>& difference, const std::optional<
 }
 
 std::string settings_part(const std::vector<Setting>& all) {
-  std::string out = head({"model", "behavior", "constraint", "optimizer", "seeds", "held-out success",
-                          "mean ± sd", "clean", "noise", "s/step"});
+  std::vector<std::string> titles = {"model", "behavior", "constraint", "optimizer"};
+  for (const std::string& name : difference_names(all)) titles.push_back(markdown(name));
+  for (const char* title : {"seeds", "held-out success", "mean ± sd", "clean", "noise", "s/step"})
+    titles.emplace_back(title);
+  std::string out = head(titles);
   for (const Setting& one : all) {
     const double deviation = standard_deviation(one.seed_rates);
-    out += row({markdown(one.model), markdown(one.behavior), markdown(setting_label(one)),
-                markdown(one.optimizer), std::to_string(one.seed_rates.size()), shown(one.success, "test"),
-                percent(mean(one.seed_rates)) + (std::isnan(deviation) ? "" : " ± " + points_size(deviation)),
-                shown(one.controls, "clean"), shown(one.controls, "noise"), decimal(one.seconds_per_step)});
+    std::vector<std::string> cells = {markdown(one.model), markdown(one.behavior),
+                                      markdown(defended_constraint(one)), markdown(one.optimizer)};
+    for (const Difference& difference : one.differences) cells.push_back(markdown(difference.value));
+    cells.insert(
+        cells.end(),
+        {std::to_string(one.seed_rates.size()), shown(one.success, "test"),
+         percent(mean(one.seed_rates)) + (std::isnan(deviation) ? "" : " ± " + points_size(deviation)),
+         shown(one.controls, "clean"), shown(one.controls, "noise"), decimal(one.seconds_per_step)});
+    out += row(cells);
   }
   return out;
 }
@@ -49,15 +57,28 @@ std::string transfer_part(const std::vector<Transfer>& all) {
 }
 
 std::string defense_part(const std::vector<DefenseSummary>& all) {
-  std::string out = head({"defense", "image attack, static", "change", "image attack, adaptive",
-                          "text suffix, static", "change", "text suffix, adaptive", "benign correct",
-                          "clean replies kept", "harmless refused", "s/query"});
-  for (const DefenseSummary& one : all)
-    out += row({markdown(one.defense), shown(one.attack), change(one.attack_change, one.attack_p),
-                shown(one.adaptive), shown(one.text_suffix), change(one.text_change, one.text_p),
-                shown(one.text_adaptive), shown(one.benign_correct),
-                one.defense == "none" ? "–" : shown(one.clean_kept), shown(one.benign_rejected),
-                decimal(one.seconds_per_reply)});
+  const bool several = several_attacks(all);
+  std::vector<std::string> titles = {
+      "defense", "image attack, static",  "change",         "image attack, adaptive", "text suffix, static",
+      "change",  "text suffix, adaptive", "benign correct", "clean replies kept",     "harmless refused",
+      "s/query"};
+  if (several) titles.insert(titles.begin(), "attack");
+  std::string out = head(titles);
+  for (const DefenseSummary& one : all) {
+    std::vector<std::string> cells = {markdown(defense_label(one)),
+                                      shown(one.attack),
+                                      change(one.attack_change, one.attack_p),
+                                      shown(one.adaptive),
+                                      shown(one.text_suffix),
+                                      change(one.text_change, one.text_p),
+                                      shown(one.text_adaptive),
+                                      shown(one.benign_correct),
+                                      one.defense == "none" ? "–" : shown(one.clean_kept),
+                                      shown(one.benign_rejected),
+                                      decimal(one.seconds_per_reply)};
+    if (several) cells.insert(cells.begin(), markdown(one.attack_label));
+    out += row(cells);
+  }
   return out;
 }
 
@@ -65,7 +86,7 @@ std::string detector_part(const std::vector<DetectorCurve>& curves) {
   std::string out = head({"detector", "attack", "AUROC", "found at 1% false alarms", "found at 5%",
                           "found at its threshold", "false alarms there"});
   for (const DetectorCurve& one : curves)
-    out += row({markdown(one.detector), one.attack, decimal(one.auroc), percent(one.at_1_percent),
+    out += row({markdown(one.detector), markdown(one.attack), decimal(one.auroc), percent(one.at_1_percent),
                 percent(one.at_5_percent), shown(one.detected), shown(one.false_alarms)});
   return out;
 }
@@ -77,7 +98,10 @@ std::string markdown_report(const std::vector<RunRecord>& runs) {
   const std::vector<Setting> all = settings(runs);
   if (!all.empty())
     out +=
-        "\n## Success on held-out contexts\n\nExact success, 95% Wilson interval.\n\n" + settings_part(all);
+        "\n## Success on held-out contexts\n\nExact success with its 95% interval: Wilson's within one "
+        "trial; over several trials a bootstrap over photos "
+        "and seeds, never narrower than the contexts of one trial and the number of trials allow.\n\n" +
+        settings_part(all);
   if (const auto shown_to_others = transfers(all); !shown_to_others.empty())
     out += "\n## Transfer\n\nThe same images on models that they were not made with.\n\n" +
            transfer_part(shown_to_others);

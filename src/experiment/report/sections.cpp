@@ -10,27 +10,28 @@ std::string tile(const std::string& number, const std::string& label, const std:
          "</small></div>";
 }
 
-std::string rate_tile(const Tally& tally, const std::string& label, const std::string& css = "") {
-  const Rate rate{tally.exact, tally.n};
+std::string rate_tile(const Rate& rate, const std::string& label, const std::string& css = "") {
   if (!rate.n) return tile("–", label, "not measured", css);
-  return tile(
-      percent(rate.value()), label,
-      percent(rate.interval()) + " · " + std::to_string(rate.successes) + "/" + std::to_string(rate.n), css);
+  const std::string parts = disagreement(rate);
+  return tile(percent(rate.value()), label,
+              percent(rate.interval()) + " · " + std::to_string(rate.successes) + "/" +
+                  std::to_string(rate.n) + (parts.empty() ? "" : "<br>" + parts),
+              css);
 }
 
 double exact_rate(const Setting& setting) {
-  const Tally test = tally_of(setting.success, "test");
-  return test.n ? static_cast<double>(test.exact) / static_cast<double>(test.n) : -1;
+  const Rate test = exact_of(setting.success, "test");
+  return test.n ? test.value() : -1;
 }
 
 /// The strongest setting, and the controls pooled over all of them.
 std::string rate_tiles(const std::vector<Setting>& all) {
-  Tally clean, noise;
-  const auto add = [](Tally& sum, const Tally& tally) { sum.n += tally.n, sum.exact += tally.exact; };
-  for (const Setting& setting : all) {
-    add(clean, tally_of(setting.controls, "clean"));
-    add(noise, tally_of(setting.controls, "noise"));
-  }
+  Rate clean, noise;
+  const auto add = [](Rate& sum, const Setting& setting, const char* name) {
+    for (const Cluster& one : exact_of(setting.controls, name).clusters)
+      sum.add(setting.digest + one.photo, one.seed, one.successes, one.n);
+  };
+  for (const Setting& setting : all) add(clean, setting, "clean"), add(noise, setting, "noise");
   const Setting& best = *std::max_element(all.begin(), all.end(), [](const Setting& a, const Setting& b) {
     return exact_rate(a) < exact_rate(b);
   });
@@ -38,7 +39,7 @@ std::string rate_tiles(const std::vector<Setting>& all) {
                                 ? "adversarial image obeyed"
                                 : "highest: " + html(best.behavior) + ", " + html(setting_label(best), 60);
   const std::string scope = all.size() > 1 ? ", all settings" : "";
-  return rate_tile(tally_of(best.success, "test"), label, "strong") +
+  return rate_tile(exact_of(best.success, "test"), label, "strong") +
          rate_tile(clean, "clean image" + scope) + rate_tile(noise, "random noise" + scope);
 }
 
@@ -186,10 +187,12 @@ std::string flag_items(const std::vector<Flag>& flags, size_t from, size_t to) {
 
 std::string flag_list(const std::vector<Flag>& flags) {
   if (flags.empty())
-    return "<p>None raised. Checked: budget on the reloaded file, falling and finite loss, convergence, "
-           "clean and "
-           "noise controls, success growing with epsilon, unconstrained success, calibration data, number of "
-           "seeds.</p>";
+    return "<p>None raised. Checked: budget and change on the reloaded file, falling and finite loss, "
+           "convergence, clean and noise controls, cut replies, rows against their replies and digests, "
+           "trials "
+           "and replies counted twice, identical images, success growing with epsilon, unconstrained "
+           "success, "
+           "calibration data and thresholds, number of seeds.</p>";
   std::string out;
   for (size_t i = 0; i < flags.size();) {
     size_t end = i + 1;

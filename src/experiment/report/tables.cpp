@@ -8,9 +8,6 @@ namespace {
 
 using Row = std::vector<std::string>;
 
-Rate exact(const Tally& tally) {
-  return {tally.exact, tally.n};
-}
 Rate contained(const Tally& tally) {
   return {tally.contained, tally.n};
 }
@@ -54,9 +51,11 @@ std::string table(const Row& head, const std::vector<Row>& rows, const std::stri
 
 std::string rate_cell(const Rate& rate) {
   if (!rate.n) return "–";
+  const std::string parts = disagreement(rate);
   return "<b>" + percent(rate.value()) + "</b>" +
          small(std::to_string(rate.successes) + "/" + std::to_string(rate.n) + " · " +
-               percent(rate.interval()));
+               percent(rate.interval())) +
+         (parts.empty() ? "" : small(parts));
 }
 
 std::string success_table(const TrialRef& ref) {
@@ -64,8 +63,8 @@ std::string success_table(const TrialRef& ref) {
   std::vector<Row> rows;
   const auto add = [&](const std::string& label, const std::string& detail, const Tally& tally) {
     if (tally.n)
-      rows.push_back({html(label) + small(html(detail)), rate_cell(exact(tally)), interval_bar(exact(tally)),
-                      rate_cell(contained(tally))});
+      rows.push_back({html(label) + small(html(detail)), rate_cell(rate_of(tally)),
+                      interval_bar(rate_of(tally)), rate_cell(contained(tally))});
   };
   const std::vector<std::pair<std::string, std::string>> splits{
       {"test", "held out: never optimized on, never used to choose"},
@@ -94,23 +93,30 @@ std::string success_table(const TrialRef& ref) {
 std::string settings_table(const std::vector<Setting>& all) {
   std::vector<Row> rows;
   for (const Setting& setting : all) {
-    const Tally test = tally_of(setting.success, "test");
     std::vector<double> distances;
     for (const TrialRef& trial : setting.trials)
       if (const auto distance = mean_edit_distance(trial)) distances.push_back(*distance);
-    rows.push_back({html(setting.behavior) + small(html(setting.model)),
-                    html(setting_label(setting)) + small(html(setting.optimizer)), rate_cell(exact(test)),
-                    spread(setting.seed_rates), rate_cell(contained(test)),
-                    rate_cell(exact(tally_of(setting.controls, "clean"))),
-                    rate_cell(exact(tally_of(setting.controls, "noise"))), decimal(mean(distances)),
-                    decimal(setting.seconds_per_step)});
+    Row row{html(setting.behavior) + small(html(setting.model)),
+            html(defended_constraint(setting)) + small(html(setting.optimizer))};
+    for (const Difference& one : setting.differences) row.push_back(html(one.value));
+    const auto test = setting.success.find("test");
+    row.insert(row.end(), {rate_cell(exact_of(setting.success, "test")), spread(setting.seed_rates),
+                           rate_cell(test == setting.success.end() ? Rate{} : test->second.contained),
+                           rate_cell(exact_of(setting.controls, "clean")),
+                           rate_cell(exact_of(setting.controls, "noise")), decimal(mean(distances)),
+                           decimal(setting.seconds_per_step)});
+    rows.push_back(std::move(row));
   }
+  Row head{"Behavior", "Constraint"};
+  for (const std::string& name : difference_names(all)) head.push_back(html(name));
+  for (const char* title : {"Exact success", "Mean ± sd over seeds", "Contained", "Clean image",
+                            "Random noise", "Edit distance", "Seconds per step"})
+    head.push_back(title);
   return table(
-      {"Behavior", "Constraint", "Exact success", "Mean ± sd over seeds", "Contained", "Clean image",
-       "Random noise", "Edit distance", "Seconds per step"},
-      rows,
-      "Held-out test contexts, pooled over seeds and photos. Edit distance: mean Levenshtein distance "
-      "between reply and target.",
+      head, rows,
+      "Held-out test contexts, pooled over seeds and photos, with 95% intervals over trials (see the "
+      "foot of the page); one row for each setting. Edit distance: mean Levenshtein distance between "
+      "reply and target.",
       "rates");
 }
 
@@ -136,15 +142,19 @@ std::string defense_table(const std::vector<DefenseSummary>& all) {
   if (adaptive) head.push_back("Text suffix, adaptive");
   for (const char* title : {"Benign correct", "Clean replies kept", "Harmless refused", "Seconds per query"})
     head.push_back(title);
+  const bool several = several_attacks(all);
+  if (several) head.insert(head.begin(), "Attack");
   std::vector<Row> rows;
   for (const DefenseSummary& one : all) {
-    Row row{html(one.defense), rate_cell(one.attack) + small_change(one.attack_change, one.attack_p)};
+    Row row{html(one.defense) + (one.details.empty() ? "" : small(html(one.details))),
+            rate_cell(one.attack) + small_change(one.attack_change, one.attack_p)};
     if (adaptive) row.push_back(rate_cell(one.adaptive));
     row.push_back(rate_cell(one.text_suffix) + small_change(one.text_change, one.text_p));
     if (adaptive) row.push_back(rate_cell(one.text_adaptive));
     row.insert(row.end(), {rate_cell(one.benign_correct) + small_change(one.benign_change, one.benign_p),
                            one.defense == "none" ? "–" : rate_cell(one.clean_kept),
                            rate_cell(one.benign_rejected), decimal(one.seconds_per_reply)});
+    if (several) row.insert(row.begin(), html(one.attack_label));
     rows.push_back(std::move(row));
   }
   return table(
@@ -155,7 +165,8 @@ std::string defense_table(const std::vector<DefenseSummary>& all) {
                  "work on, it is the static one. "
                : "A defense that stops it may fall to an attack that does (hijack evaluate --adaptive). ") +
           "Signed: percentage points against no defense over the same submissions, with the exact McNemar p "
-          "value. Clean cost: benign questions answered correctly, replies to the clean image that stay word "
+          "value over contexts. Clean cost: benign questions answered correctly, replies to the clean image "
+          "that stay word "
           "for word the same, benign prompts and clean images refused, and the time per query.",
       "rates");
 }

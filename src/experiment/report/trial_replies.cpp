@@ -1,0 +1,51 @@
+#include "attacks/behavior.h"
+#include "src/base/error.h"
+#include "src/experiment/report/aggregate.h"
+
+namespace hijack::report {
+
+std::vector<ContextReplies> held_out_replies(const TrialRef& trial) {
+  std::map<std::string, const ReplyRow*> clean;
+  const std::string& suffix = trial.trial->suffix;
+  const auto without_suffix = [&](Query context) {
+    if (!suffix.empty() && context.prompt.ends_with(" " + suffix))
+      context.prompt.resize(context.prompt.size() - suffix.size() - 1);
+    return context;
+  };
+  for (const ReplyRow& reply : trial.run->replies)
+    if (reply.trial == trial.trial->id && reply.condition == "clean" && reply.split == "test" &&
+        reply.defense == trial.trial->defense)
+      clean.emplace(reply.photo + '\n' + context_key(reply.context), &reply);
+  std::vector<ContextReplies> result;
+  for (const ReplyRow& reply : trial.run->replies) {
+    if (reply.trial != trial.trial->id || reply.condition != attack_condition(*trial.trial) ||
+        reply.split != "test" || reply.defense != trial.trial->defense)
+      continue;
+    const auto found = clean.find(reply.photo + '\n' + context_key(without_suffix(reply.context)));
+    result.push_back({&reply, found == clean.end() ? nullptr : found->second});
+  }
+  return result;
+}
+
+std::optional<double> mean_edit_distance(const TrialRef& trial) {
+  std::unique_ptr<Behavior> behavior;
+  try {
+    behavior = make_behavior({trial.trial->behavior, trial.trial->target});
+  } catch (const Error&) {
+    return std::nullopt;  // rows of another version
+  }
+  // the others have no target of their own: it is what a model said, or what it is led away from
+  if (!behavior->ends_reply() || behavior->default_objective() != "behavior") return std::nullopt;
+  constexpr size_t kLongest = 2000;
+  std::vector<double> distances;
+  for (const ContextReplies& pair : held_out_replies(trial)) {
+    const std::string& own = pair.attack->target;
+    const std::string target = own.empty() ? behavior->target_for(pair.attack->context) : own;
+    distances.push_back(
+        static_cast<double>(levenshtein(pair.attack->reply.substr(0, kLongest), target.substr(0, kLongest))));
+  }
+  if (distances.empty()) return std::nullopt;
+  return mean(distances);
+}
+
+}  // namespace hijack::report
