@@ -88,14 +88,11 @@ std::optional<Found> search_image(const TrialParts& parts) {
           : start_attack(parts.constraint, parts.origin, parts.config.random_start, parts.seed());
   std::filesystem::create_directories(checkpoint.parent_path());
   const AttackHooks hooks = hooks_of(parts, prompts, checkpoint);
-  const int64_t first_step = state.step;
-  const auto start = Clock::now();
   try {
     run_attack(state, *objective, *optimizer, parts.constraint, parts.origin, options_of(parts), hooks);
   } catch (const Failure& failure) {
     give_up(parts, state, checkpoint, failure.what());
   }
-  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   save_attack_state(state, checkpoint);
   if (parts.hooks.stop.stop_requested()) return std::nullopt;
   Found found;
@@ -108,10 +105,8 @@ std::optional<Found> search_image(const TrialParts& parts) {
   found.losses = state.losses;
   found.steps = state.step;
   found.best_step = state.best_step;
-  // A resumed trial knows the time of its last part only: the rate is measured, the total follows from it;
-  // and one that was resumed after its last step knows neither.
-  const auto steps = static_cast<double>(state.step - first_step);
-  found.seconds_per_step = steps > 0 ? seconds / steps : std::numeric_limits<double>::quiet_NaN();
+  // the checkpoint carries the time, so that a resumed trial knows that of all its steps
+  found.seconds_per_step = state.seconds / static_cast<double>(state.step);  // NaN for no step
   return found;
 }
 

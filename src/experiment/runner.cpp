@@ -222,7 +222,7 @@ bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& mod
   try {
     for (const TrialPlan& plan : plans)
       if (hooks.stop.stop_requested() || !finish_trial(plan, folder, hooks, models, defenses)) return false;
-  } catch (const Error&) {
+  } catch (...) {
     folder.discard_if_untouched();
     throw;
   }
