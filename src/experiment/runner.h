@@ -11,9 +11,9 @@
 
 namespace hijack {
 
-/// Gives the model for a plan; the default loads a folder and keeps the last one.
+/// Gives the model for a plan; the default loads a folder (on the machine that is given) and keeps the last one.
 using ModelSource = std::function<std::shared_ptr<const VisionLanguageModel>(const AttackConfig&)>;
-ModelSource folder_models();
+ModelSource folder_models(const Machine& machine = {});
 
 /// The plans with their identity. Throws Error when two of them are the same trial.
 std::vector<TrialPlan> identified(std::vector<TrialPlan> plans);
