@@ -76,7 +76,7 @@ void check_kind(const Bytes& bytes, const Directory& directory) {
   for (const uint64_t bits :
        directory.values(kBits).empty() ? std::vector<uint64_t>{1} : directory.values(kBits))
     if (bits != 8)
-      bytes.fail("is a TIFF with " + std::to_string(bits) + " bits per channel; convert it to 8 bits");
+      bytes.fail("is a TIFF with " + std::to_string(bits) + "-bit channels; convert it to 8 bits");
   if (kind == 5) bytes.fail("is a CMYK TIFF; convert it to RGB");
   if (!directory.values(kExtraSamples).empty() || samples == 2 || samples == 4)
     bytes.fail("is a TIFF with transparency; save it as PNG, or without");

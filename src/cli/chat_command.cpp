@@ -36,8 +36,12 @@ class Chat {
 
   void say(const std::string& prompt) {
     query_.prompt = prompt;
-    const std::string reply = stack_.empty() ? streamed() : defended();
-    query_.earlier.push_back({prompt, reply});
+    try {
+      const std::string reply = stack_.empty() ? streamed() : defended();
+      query_.earlier.push_back({prompt, reply});
+    } catch (const NotFinite& found) {
+      arguments_.model.explain(found);
+    }
   }
 
  private:

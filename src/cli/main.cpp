@@ -66,6 +66,9 @@ int guarded(int argc, char** argv) {
                     kFailed);
   } catch (const std::bad_alloc&) {
     return complain("out of memory.", kFailed);
+  } catch (const std::filesystem::filesystem_error& error) {
+    return complain("cannot use '" + error.path1().string() + "': " + error.code().message() + ".",
+                    kWrongInput);
   } catch (const Failure& error) {
     return complain(error.what(), kFailed);
   } catch (const std::exception& error) {

@@ -59,4 +59,9 @@ std::shared_ptr<const VisionLanguageModel> ModelOptions::load() const {
   return load_model(folder(), {device, dtype, views});
 }
 
+void ModelOptions::explain(const NotFinite& found) const {
+  const std::filesystem::path from = folder();
+  hijack::explain(found, {&from, 1}, {device, dtype, views});
+}
+
 }  // namespace hijack::cli

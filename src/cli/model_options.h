@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "models/load_model.h"
+#include "models/not_finite.h"
 #include "src/experiment/machine.h"
 
 namespace hijack::cli {
@@ -20,6 +20,8 @@ struct ModelOptions {
   /// --model, or the shipped one. Throws Error when there is no such folder.
   std::filesystem::path folder() const;
   std::shared_ptr<const VisionLanguageModel> load() const;
+  /// Throws again, with the reason, what the loaded model computed (models/not_finite.h).
+  [[noreturn]] void explain(const NotFinite& found) const;
 };
 
 /// --device and --threads of the commands that work on a run: how it is done this time, whatever its

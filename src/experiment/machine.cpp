@@ -7,8 +7,13 @@ namespace hijack {
 void Machine::put_into(AttackConfig& config) const {
   if (threads) config.threads = *threads;
   if (device.empty() || device == config.device) return;
-  if (config.dtype == "auto") config.dtype = config.device == "cpu" ? "float32" : "bfloat16";
+  config.dtype = dtype_of(config);
   config.device = device;
+}
+
+std::string dtype_of(const AttackConfig& config) {
+  if (config.dtype != "auto") return config.dtype;
+  return config.device == "cpu" ? "float32" : "bfloat16";
 }
 
 void use_threads(const AttackConfig& config) {
