@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include <nlohmann/json.hpp>
+#include <regex>
 
 #include "src/experiment/results.h"
 #include "tests/support/program.h"
@@ -90,6 +91,31 @@ TEST_F(Program, SeveralValuesMayFollowOneFlag) {
   const Outcome evaluated =
       run("evaluate --utility 1 --suffix-steps 0 --defense bit_depth --defense median " + at("run"));
   EXPECT_EQ(evaluated.code, 0) << evaluated.err;
+}
+
+TEST_F(Program, FlagsThatMessagesNameExist) {
+  std::string help;
+  for (const char* command : {"attack", "evaluate", "run", "report", "reproduce", "chat", "train pocket",
+                              "trace", "tokenize", "scenes", "models"})
+    help += run(std::string(command) + " --help").out;
+  const std::regex literal(R"re("([^"\\\n]|\\.)*")re"), flag("--[a-z][a-z-]*[a-z]");
+  int found = 0;
+  for (const char* folder :
+       {"src/base", "src/cli", "src/experiment", "src/pocket", "models", "attacks", "defenses"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(fs::path(kRoot) / folder)) {
+      if (entry.path().extension() != ".cpp" || entry.path().filename() == "style.cpp") continue;
+      const std::string text = read_file(entry.path());
+      for (std::sregex_iterator word(text.begin(), text.end(), literal), end; word != end; ++word) {
+        const std::string sentence = word->str();
+        for (std::sregex_iterator name(sentence.begin(), sentence.end(), flag); name != end; ++name) {
+          if (name->str() == "--no-python") continue;  // of torchrun
+          ++found;
+          EXPECT_NE(help.find(name->str() + " "), std::string::npos) << name->str() << " in " << entry.path();
+        }
+      }
+    }
+  }
+  EXPECT_GT(found, 60);
 }
 
 TEST_F(Program, SeveralTrialsSayWhichOneItIs) {
