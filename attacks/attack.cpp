@@ -2,11 +2,15 @@
 
 #include <ATen/ATen.h>
 
+#include <chrono>
+
 #include "attacks/evaluate.h"
 #include "src/base/image.h"
 
 namespace hijack {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 bool validation_is_due(int64_t step, const AttackOptions& options) {
   const int64_t of_start = step % options.steps;
@@ -64,6 +68,7 @@ void run_attack(AttackState& state, Objective& objective, Optimizer& optimizer, 
   optimizer.restore(state.optimizer);
   objective.restore(state.objective);
   while (!finished(state, options, hooks)) {
+    const auto start = Clock::now();
     const int64_t step = state.step % options.steps;
     if (step == 0 && state.step > 0) start_again(state, objective, optimizer, constraint, origin, options);
     const Evaluation now = evaluate(objective, state.image, state.step, optimizer.uses_gradient());
@@ -80,6 +85,7 @@ void run_attack(AttackState& state, Objective& objective, Optimizer& optimizer, 
     ++state.step;
     if (validation_is_due(state.step, options))
       keep_best(state, optimizer.candidate(state.image), objective, constraint, origin, hooks);
+    state.seconds += std::chrono::duration<double>(Clock::now() - start).count();
     if (hooks.after_step) hooks.after_step(state);
   }
   // Stopped before the first validation: no best_step, so that a resumed run validates as if never stopped.

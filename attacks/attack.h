@@ -42,6 +42,7 @@ struct AttackState {
   double best_score = -1;      ///< validation success rate (or -loss where there is no validation)
   int64_t best_step = -1;      ///< -1: nothing has been validated yet
   std::vector<double> losses;  ///< one per step
+  double seconds = 0;          ///< that the steps took, validation included; NaN: an older checkpoint
   OptimizerState optimizer;
   ObjectiveState objective;
 };

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <limits>
+
 #include "models/safetensors.h"
 #include "src/base/error.h"
 
@@ -25,6 +27,14 @@ Tensor image_named(const TensorMap& tensors, const std::string& name) {
   return image;
 }
 
+/// NaN for the checkpoints of older builds, which held no time.
+double seconds_in(const TensorMap& tensors) {
+  if (!tensors.contains("seconds")) return std::numeric_limits<double>::quiet_NaN();
+  const Tensor seconds = taken(tensors, "seconds", at::kDouble);
+  if (seconds.numel() != 1 || !(seconds.item<double>() >= 0)) throw Error("its time is not a number of seconds");
+  return seconds.item<double>();
+}
+
 AttackState state_from(const TensorMap& tensors, at::Device device) {
   // clone(): independent of the mapped file, which the next checkpoint replaces.
   const auto owned = [&](const Tensor& tensor) { return tensor.clone().to(device); };
@@ -44,6 +54,7 @@ AttackState state_from(const TensorMap& tensors, at::Device device) {
   if (state.step < 0 || state.losses.size() != static_cast<size_t>(state.step) ||
       state.best_step > state.step)
     throw Error("its counters contradict each other");
+  state.seconds = seconds_in(tensors);
   for (const auto& [name, tensor] : tensors) {
     if (name.starts_with(kOptimizerPrefix))
       state.optimizer[name.substr(kOptimizerPrefix.size())] = owned(tensor);
@@ -61,6 +72,7 @@ void save_attack_state(const AttackState& state, const std::filesystem::path& fi
   if (state.best_image.defined()) tensors["best_image"] = state.best_image.cpu();
   tensors["steps"] = at::tensor({state.step, state.best_step}, at::kLong);
   tensors["best_score"] = at::tensor({state.best_score}, at::kDouble);
+  if (state.seconds >= 0) tensors["seconds"] = at::tensor({state.seconds}, at::kDouble);
   if (!state.losses.empty()) tensors["losses"] = at::tensor(state.losses, at::kDouble);
   for (const auto& [name, tensor] : state.optimizer)
     tensors[std::string(kOptimizerPrefix) + name] = tensor.cpu();

@@ -12,23 +12,20 @@ namespace {
   throw Failure(what + " at step " + std::to_string(step) + ": " + cause);
 }
 
-void check_loss(const Evaluation& now, int64_t step) {
-  if (!now.loss.isfinite().all().item<bool>())
-    fail("the loss is not finite", step,
-         "most likely an overflow in 16 bit; run the model in float32 or bfloat16.");
+void check_finite(const Tensor& values, const std::string& what, int64_t step) {
+  if (!values.isfinite().all().item<bool>())
+    throw NotFinite("the " + what + " is not finite at step " + std::to_string(step));
 }
 
 void check_gradient(const Evaluation& now, int64_t step) {
   if (!now.gradient.defined())
     fail("the loss does not depend on the image", step,
          "most likely a part of the model (vision tower or preprocessing) is detached from the graph.");
-  if (!now.gradient.isfinite().all().item<bool>())
-    fail("the gradient is not finite", step, "most likely an overflow in 16 bit; run the model in float32.");
+  check_finite(now.gradient, "gradient", step);
   if (step == 0 && !now.gradient.any().item<bool>())
     fail("the gradient is zero everywhere", step,
-         "most likely it underflowed in 16 bit (run the model in float32), a part of the model is detached "
-         "from the "
-         "graph, or a clamp cut it at saturated pixels.");
+         "a part of the model is detached from the graph, a clamp cut it at saturated pixels, or, in 16 bit, it "
+         "underflowed (then run the model in float32).");
 }
 
 }  // namespace
@@ -39,7 +36,7 @@ Evaluation evaluate(Objective& objective, const Tensor& image, int64_t step, boo
   const Tensor loss = objective.loss(leaf, step);
   TORCH_CHECK(loss.dim() == 1 && loss.size(0) == image.size(0), "an objective returns one loss per image");
   Evaluation now{leaf.detach(), loss.detach(), {}};
-  check_loss(now, step);
+  check_finite(now.loss, "loss", step);
   if (!with_gradient) return now;
   if (loss.requires_grad())
     now.gradient =

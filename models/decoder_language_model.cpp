@@ -54,7 +54,9 @@ Tensor DecoderLanguageModel::prompt_nll(const std::string& text) const {
   const Tensor logits =
       shared_prefix_logits(*decoder_, std::span(&prompt, 1), std::span(&scored, 1), {}).front();
   const Tensor ids = at::tensor(scored, at::kLong).to(logits.device());
-  return -logits.log_softmax(-1).gather(1, ids.unsqueeze(1)).squeeze(1).cpu();
+  const Tensor nll = -logits.log_softmax(-1).gather(1, ids.unsqueeze(1)).squeeze(1).cpu();  // [n]
+  if (!nll.isfinite().all().item<bool>()) throw NotFinite("the perplexity of a prompt is not finite");
+  return nll;
 }
 
 std::vector<Generated> DecoderLanguageModel::generate(std::span<const Query> queries,

@@ -3,6 +3,7 @@
 #include "models/checkpoint.h"
 #include "models/config_json.h"
 #include "models/model_folder.h"
+#include "models/processor_match.h"
 #include "models/prompt_format.h"
 #include "src/base/error.h"
 
@@ -136,6 +137,8 @@ std::shared_ptr<const VisionLanguageModel> load_idefics3(const std::filesystem::
                                                          at::ScalarType dtype) {
   Idefics3Config config = Idefics3Config::from_json(json);
   const auto processor = TileProcessor::from_folder(folder);
+  check_image_tokens(folder, processor_number(processor_settings(folder), "image_seq_len"),
+                     config.tokens_per_view(processor.tile));
   Weights weights(folder);
   weights.rename([](const std::string& stored) {
     const bool buffer = stored.ends_with(".position_ids") || stored.ends_with("rotary_emb.inv_freq");

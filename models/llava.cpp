@@ -3,6 +3,7 @@
 #include "models/checkpoint.h"
 #include "models/config_json.h"
 #include "models/model_folder.h"
+#include "models/processor_match.h"
 #include "models/prompt_format.h"
 #include "src/base/error.h"
 
@@ -170,12 +171,25 @@ std::string projector_name(const std::string& name) {
   return name;
 }
 
+/// The tokens that transformers' LlavaProcessor puts into a prompt for an image of this size.
+std::optional<int64_t> room_for_image(const std::filesystem::path& folder, const ImageProcessor& processor) {
+  const json settings = processor_settings(folder);
+  const auto patch = processor_number(settings, "patch_size");
+  if (!patch) return {};
+  const bool drops_one = settings.value("vision_feature_select_strategy", json()) == "default";
+  return (processor.output_height() / *patch) * (processor.output_width() / *patch) +
+         processor_number(settings, "num_additional_image_tokens").value_or(0) - (drops_one ? 1 : 0);
+}
+
 }  // namespace
 
 std::shared_ptr<const VisionLanguageModel> load_llava(const std::filesystem::path& folder,
                                                       const nlohmann::json& root, at::Device device,
                                                       at::ScalarType dtype) {
   LlavaConfig config = LlavaConfig::from_json(root);
+  const ImageProcessor processor = ImageProcessor::from_folder(folder);
+  check_view(folder, config.vision, processor.output_height(), processor.output_width());
+  check_image_tokens(folder, room_for_image(folder, processor), config.image_tokens());
   Weights weights(folder);
   weights.rename([&](const std::string& stored) {
     const std::string name = projector_name(canonical_llava_name(stored));
@@ -190,8 +204,7 @@ std::shared_ptr<const VisionLanguageModel> load_llava(const std::filesystem::pat
   const bool chatml = chat_template(folder).find("<|im_start|>") != std::string::npos;
   if (!chatml) known_chat_template(folder, "ASSISTANT:");
   const bool llama = text.value("model_type", "llama") == "llama";  // whose class names an end token
-  return std::make_shared<Llava>(std::move(network), std::move(tokenizer),
-                                 ImageProcessor::from_folder(folder),
+  return std::make_shared<Llava>(std::move(network), std::move(tokenizer), processor,
                                  reply_rules(folder, root, llama ? TokenIds{2} : TokenIds{}), chatml);
 }
 

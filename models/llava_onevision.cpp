@@ -5,6 +5,7 @@
 #include "models/checkpoint.h"
 #include "models/config_json.h"
 #include "models/model_folder.h"
+#include "models/processor_match.h"
 #include "models/prompt_format.h"
 #include "src/base/error.h"
 
@@ -136,10 +137,7 @@ LlavaOnevision::LlavaOnevision(std::shared_ptr<const LlavaOnevisionNetwork> netw
                        std::move(rules)),
       network_(std::move(network)),
       processor_(processor) {
-  if (processor_.tile != network_->config.llava.vision.image_size)
-    throw Error(
-        "size of the image processor differs from image_size of config.json; the files do not belong "
-        "together");
+  TORCH_CHECK(processor_.tile == network_->config.llava.vision.image_size, "see check_view");
 }
 
 ImageSpec LlavaOnevision::image_spec() const {
@@ -206,6 +204,9 @@ std::shared_ptr<const VisionLanguageModel> load_llava_onevision(const std::files
                                                                 at::ScalarType dtype) {
   LlavaOnevisionConfig config = LlavaOnevisionConfig::from_json(json);
   const auto processor = AnyresProcessor::from_folder(folder);
+  check_view(folder, config.llava.vision, processor.tile, processor.tile);
+  check_image_tokens(folder, processor_number(processor_settings(folder), "num_image_tokens"),
+                     config.llava.image_tokens());
   Weights weights(folder);
   weights.rename([&](const std::string& stored) {
     if (stored == "model.image_newline") return std::string("image_newline");

@@ -98,6 +98,10 @@ std::shared_ptr<const VisionLanguageModel> in_views(std::shared_ptr<const Vision
 
 }  // namespace
 
+at::ScalarType computed_dtype(const LoadOptions& options) {
+  return parse_dtype(options.dtype, parse_device(options.device));
+}
+
 std::vector<std::string> supported_families() {
   std::vector<std::string> names;
   for (const auto& family : kFamilies) names.emplace_back(family.model_type);

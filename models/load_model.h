@@ -18,6 +18,9 @@ struct LoadOptions {
   std::string views = "all";
 };
 
+/// The type that weights are loaded as: what auto stands for on the device. Throws Error for unknown names.
+at::ScalarType computed_dtype(const LoadOptions& options);
+
 /// Loads a Hugging Face folder. Throws Error that names what is missing or not supported.
 std::shared_ptr<const VisionLanguageModel> load_model(const std::filesystem::path& folder,
                                                       const LoadOptions& options = {});

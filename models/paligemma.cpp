@@ -6,6 +6,8 @@
 #include "models/config_json.h"
 #include "models/llava.h"
 #include "models/model_folder.h"
+#include "models/preprocess/processor_config.h"
+#include "models/processor_match.h"
 #include "models/prompt_format.h"
 #include "src/base/error.h"
 #include "src/base/json.h"
@@ -145,6 +147,10 @@ std::shared_ptr<const VisionLanguageModel> load_paligemma(const std::filesystem:
                                                           const json& root, at::Device device,
                                                           at::ScalarType dtype) {
   PaliGemmaConfig config = PaliGemmaConfig::from_json(root);
+  const ImageProcessor processor = ImageProcessor::from_folder(folder);
+  check_view(folder, config.vision, processor.output_height(), processor.output_width());
+  check_image_tokens(folder, processor_number(processor_json(folder).first, "image_seq_length"),
+                     config.vision.patches());
   Weights weights(folder);
   weights.rename([](const std::string& stored) {
     const std::string name = canonical_llava_name(stored);  // the same three schemes
@@ -153,11 +159,6 @@ std::shared_ptr<const VisionLanguageModel> load_paligemma(const std::filesystem:
   settle_tied_head(weights, "language_model.model", "language_model.lm_head", config.text);
   auto network = std::make_shared<const PaliGemmaNetwork>(config, frozen_source(weights, device, dtype));
   weights.finish();
-  const ImageProcessor processor = ImageProcessor::from_folder(folder);
-  if (processor.output_height() != config.vision.image_size ||
-      processor.output_width() != config.vision.image_size)
-    throw Error(folder.string() + ": the image processor's size is not the tower's image_size of " +
-                std::to_string(config.vision.image_size));
   // the processor adds <loc0000> ... to small tokenizers, so more tokens than embeddings are no error
   auto tokenizer = Tokenizer::from_file(folder / "tokenizer.json");
   return std::make_shared<PaliGemma>(std::move(network), std::move(tokenizer), processor,

@@ -123,6 +123,14 @@ std::string canonical_qwen2_vl_name(const std::string& stored) {
   return stored.starts_with(old) && !newer ? "model.language_model." + stored.substr(old.size()) : stored;
 }
 
+namespace {
+
+std::string three(int64_t a, int64_t b, int64_t c) {
+  return std::to_string(a) + ", " + std::to_string(b) + " and " + std::to_string(c);
+}
+
+}  // namespace
+
 std::shared_ptr<const VisionLanguageModel> load_qwen2_vl(const std::filesystem::path& folder,
                                                          const nlohmann::json& json, at::Device device,
                                                          at::ScalarType dtype) {
@@ -131,9 +139,12 @@ std::shared_ptr<const VisionLanguageModel> load_qwen2_vl(const std::filesystem::
   const auto& vision = config.vision;
   if (processor.patch != vision.patch || processor.merge != vision.merge ||
       processor.temporal != vision.temporal)
-    throw Error(folder.string() +
-                ": patch_size, merge_size and temporal_patch_size of the image processor are not those of "
-                "vision_config in config.json; copy both files from the model's page");
+    throw Error(
+        folder.string() + ": patch_size, merge_size and temporal_patch_size are " +
+        three(processor.patch, processor.merge, processor.temporal) + " in the image processor, but " +
+        three(vision.patch, vision.merge, vision.temporal) +
+        " in vision_config of config.json; the files do not belong together: copy them from one model's "
+        "page");
   Weights weights(folder);
   weights.rename(canonical_qwen2_vl_name);
   settle_tied_head(weights, "model.language_model", "lm_head", config.text);

@@ -31,6 +31,7 @@ class Weights {
 
   /// Maps every stored name to the name the model code uses (old and new naming schemes); "" drops a tensor.
   void rename(const std::function<std::string(const std::string&)>& canonical);
+  const TensorMap& tensors() const { return tensors_; }
   bool has(const std::string& name) const { return tensors_.contains(name); }
   at::IntArrayRef shape(const std::string& name) const;
   /// Throws Error naming the tensor and both shapes when missing or different. Marks it as used. As stored on

@@ -167,6 +167,7 @@ std::vector<Generated> shared_prefix_generate(const Decoder& decoder, std::span<
     for (int64_t step = 0; !options.stop.stop_requested(); ++step) {
       const size_t before = decoding.rows().size();
       const Tensor logits = decoding.ruled(decoder.logits(last));
+      check_scores(logits, step + 1);
       const auto on = decoding.accept(sampler.next(logits, decoding.rows()));
       if (on.empty() || step >= room) break;
       if (on.size() < before) cache.keep(ids_tensor(on, decoder.device()));

@@ -38,10 +38,8 @@ class ScriptModule {
     c10::IValue out;
     try {
       out = module_.get_method("forward")(std::move(inputs));
-    } catch (const std::exception& failure) {
-      const std::string said = failure.what();
-      throw Error(where_ + " does not take the inputs that models/torchscript.h describes: " +
-                  said.substr(0, std::min<size_t>(said.find('\n'), 200)));
+    } catch (const std::exception&) {  // whose text is the interpreter's own stack
+      throw Error(where_ + " does not take inputs of these sizes; models/torchscript.h says what forward is given");
     }
     if (!out.isTensor() || out.toTensor().dim() != dimensions || !out.toTensor().is_floating_point() ||
         out.toTensor().size(0) != 1)
@@ -190,6 +188,7 @@ Generated TorchScriptModel::reply(const Pixels& pixels, size_t index, const Quer
          !options.stop.stop_requested() && static_cast<int64_t>(ids.size()) < settings_.max_positions) {
     const Tensor ruled = penalize_repetition(logits(pixels.values, ids)[-1], {ids.begin(), ids.end()},
                                              settings_.rules.repetition_penalty);
+    check_scores(ruled, static_cast<int64_t>(said.size()) + 1);
     const TokenId next = ruled.argmax().item<int64_t>();
     const TokenIds& stops = settings_.rules.stops;
     ids.push_back(next);

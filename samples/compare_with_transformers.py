@@ -8,12 +8,14 @@
         runs `hijack trace` and `hijack chat`; compares ids, pixel values, logits at the target, loss, pixel gradient and
         the greedy reply. Every family: llava, idefics3, smolvlm, llava_onevision, qwen2_vl, paligemma
     compare_with_transformers.py replay RUN [--model DIR] [--limit N]
-        loads the PNGs of a run folder in transformers, asks what replies.jsonl says was asked, compares the replies
+        loads the PNGs of a run folder in transformers, asks what replies.jsonl says was asked, compares the replies. The
+        model is the one that the run's manifest names, here or among the shipped ones; --model names another place
 
 Prints the largest differences with their bounds; exit code 1 where something differs.
 """
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -94,11 +96,18 @@ class Several(int):
     __hash__ = int.__hash__
 
 
+def special_tokens(processor, text):
+    """Whether the tokenizer still has to add its begin token: not where the chat template has written it."""
+    begin = processor.tokenizer.bos_token
+    return {"add_special_tokens": False} if begin and text.startswith(begin) else {}
+
+
 def one_view_of_several(processor, image, text):
     """LLaVA-OneVision gives each image one view when a prompt has several: the first of two equal ones, for one image."""
     pixels = torch.as_tensor(processor.image_processor([[image, image]], return_tensors="pt")["pixel_values"][:1, 0])
     count = processor.num_image_tokens + 1 - (processor.vision_feature_select_strategy == "default")
-    inputs = dict(processor.tokenizer(text.replace("<image>", "<image>" * count), return_tensors="pt"))
+    inputs = dict(processor.tokenizer(text.replace("<image>", "<image>" * count), return_tensors="pt",
+                                      **special_tokens(processor, text)))
     return {**inputs, "pixel_values": pixels, "image_sizes": torch.tensor([[image.height, image.width]]),
             "batch_num_images": [Several(1)]}
 
@@ -114,7 +123,8 @@ def inputs_of(model, processor, image, context, views="all"):
     if views == "one" and model.config.model_type == "llava_onevision":
         return one_view_of_several(processor, image, text)
     options = {"do_image_splitting": False} if views == "one" else {}
-    inputs = dict(processor(images=image, text=text, return_tensors="pt", **options))
+    inputs = dict(processor(images=image, text=text, return_tensors="pt", **options,
+                            **special_tokens(processor, text)))
     inputs.pop("labels", None)
     if model.config.model_type == "qwen2_vl" and "mm_token_type_ids" not in inputs:
         inputs["mm_token_type_ids"] = (inputs["input_ids"] == model.config.image_token_id).int()
@@ -213,24 +223,62 @@ def rows_of(file):
     return [json.loads(line) for line in lines[:-1] if line]
 
 
+def model_folder(named, run, given=""):
+    """The folder of a run's model: where the manifest says, beside the run, or among the shipped models; or `given`."""
+    if given:
+        return given
+    data = Path(os.environ.get("HIJACK_DATA", Path(__file__).resolve().parent))
+    places = [Path(named), run / named, data / named, data / Path(named).name]
+    if "HIJACK_MODEL" in os.environ and Path(os.environ["HIJACK_MODEL"]).name == Path(named).name:
+        places.append(Path(os.environ["HIJACK_MODEL"]))
+    for place in places:
+        if (place / "config.json").is_file():
+            return str(place)
+    sys.exit(f"the model {named} of the run {run} is not there; name its folder with --model DIR")
+
+
+def reply_length(trial, config, tokenizer):
+    """The longest reply that was asked for: the row says it; older rows follow the rule that no target is cut off."""
+    if trial.get("reply_tokens"):
+        return trial["reply_tokens"]
+    target = tokenizer.encode(trial.get("target", ""), add_special_tokens=False)
+    return max(config.get("max_new_tokens", 48), len(target) + 4)
+
+
+def picture_of(trial, row):
+    """The file that was shown, relative to the run; of a universal trial that of the row's photo."""
+    kinds = {"attack": "", "clean": "origin", "noise": "noise"}
+    photos = [photo["source_image"] for photo in trial.get("photos", [])]
+    number = photos.index(row["photo"]) + 1 if row.get("photo") in photos else 1
+    parts = [trial["id"], f"photo{number}" if number > 1 else "", kinds[row["condition"]], "png"]
+    return "images/" + ".".join(filter(None, parts))
+
+
+def can_be_replayed(trial, row):
+    """Behind a defense, or with a patch that moves, what was submitted is not the stored file; text_suffix rows carry
+    their suffix in the context."""
+    moved = trial["constraint_name"] == "moving_patch" and row["condition"] != "clean"
+    return row["defense"] == "none" and row["condition"] in ("attack", "clean", "noise") and not moved
+
+
 def replay(args):
     run = Path(args.run)
     trials = {row["id"]: row for row in rows_of(run / "trials.jsonl")}
     plans = {plan["id"]: plan["config"] for plan in
              json.loads((run / "manifest.json").read_text(encoding="utf-8")).get("plans", [])}
-    # text_suffix rows carry their suffix in the context; with defenses the submission is not the stored one
-    images = {"attack": "image_file", "clean": "origin_file", "noise": "noise_file"}
-    rows = [row for row in rows_of(run / "replies.jsonl") if row["defense"] == "none" and row["condition"] in images]
+    rows = [row for row in rows_of(run / "replies.jsonl")
+            if row["trial"] in trials and can_be_replayed(trials[row["trial"]], row)]
     rows = rows[:args.limit] if args.limit else rows
     models, same, total = {}, Counter(), Counter()
     for row in rows:
         trial = trials[row["trial"]]
-        folder = args.model or trial["model"]
+        config = plans.get(row["trial"], {})
+        folder = model_folder(config.get("model") or trial["model"], run, args.model)
         if folder not in models:
             models[folder] = load(folder)
-        length = plans.get(row["trial"], {}).get("max_new_tokens", 48)
-        image = open_image(run / trial[images[row["condition"]]])
-        reply = reply_of(*models[folder], image, row["context"], length)
+        length = reply_length(trial, config, models[folder][1].tokenizer)
+        image = open_image(run / picture_of(trial, row))
+        reply = reply_of(*models[folder], image, row["context"], length, config.get("views", "all"))
         total[row["condition"]] += 1
         if reply.strip() == row["reply"].strip():
             same[row["condition"]] += 1

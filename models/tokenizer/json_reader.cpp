@@ -2,6 +2,7 @@
 
 #include "models/tokenizer/unicode.h"
 #include "src/base/error.h"
+#include "src/base/json.h"
 
 namespace hijack::json_reader {
 namespace {
@@ -23,10 +24,7 @@ Json parse(std::string_view text, const std::string& where) {
   try {
     return Json::parse(text.begin(), text.end(), limit);
   } catch (const Json::exception& error) {
-    const std::string_view reason =
-        error.what();  // "[json.exception...] parse error at line ...; last read: <bytes>"
-    throw Error(where + ": not well-formed JSON (" +
-                unicode::lossy(reason.substr(0, reason.find("; last read"))) + ")");
+    throw Error(where + " " + not_json(text, error));
   }
 }
 

@@ -17,4 +17,11 @@ class Failure : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// A computation came to numbers that are NaN or infinite. what() says which and where, without a period ("the
+/// loss is not finite at step 3"); who knows the model looks for the cause (models/not_finite.h).
+class NotFinite : public Failure {
+ public:
+  using Failure::Failure;
+};
+
 }  // namespace hijack

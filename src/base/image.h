@@ -14,7 +14,7 @@ struct ImageLimits {
   int64_t max_pixels = 64'000'000;
 };
 
-/// Decodes PNG, JPEG or WebP to [1,3,H,W] on the lattice. EXIF rotation is applied, alpha is dropped (as
+/// Decodes PNG, JPEG, WebP, BMP or TIFF to [1,3,H,W] on the lattice. EXIF rotation is applied, alpha is dropped (as
 /// transformers' load_image does), gray is repeated to RGB. Throws Error for 16-bit, CMYK, cut off, damaged,
 /// too large or foreign files; a JPEG whose damage leaves its structure whole is read as PIL reads it
 /// (libjpeg may warn on stderr).

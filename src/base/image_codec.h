@@ -9,7 +9,8 @@
 
 namespace hijack {
 
-/// JPEG or WebP, as stored (no rotation) -> uint8 [H,W,3] RGB; an undefined tensor when it cannot be decoded.
+/// JPEG, WebP, BMP or TIFF, as stored (no rotation) -> uint8 [H,W,3] RGB; an undefined tensor when it cannot
+/// be decoded.
 Tensor decode_photo(std::string_view bytes, ImageFormat format, const std::string& where);
 
 /// The same by stb_image: PNG, and JPEG where there is no OpenCV.

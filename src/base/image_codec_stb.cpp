@@ -7,8 +7,8 @@
 namespace hijack {
 
 Tensor decode_photo(std::string_view bytes, ImageFormat format, const std::string& where) {
-  if (format == ImageFormat::kWebp)
-    throw Error(where + " is a WebP image, which needs a build with OpenCV; convert it to PNG");
+  if (format != ImageFormat::kJpeg)
+    throw Error(where + " is a WebP, BMP or TIFF image, which needs a build with OpenCV; convert it to PNG");
   return decode_with_stb(bytes);
 }
 

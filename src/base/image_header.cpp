@@ -3,39 +3,10 @@
 #include <array>
 
 #include "src/base/error.h"
+#include "src/base/image_bytes.h"
 
 namespace hijack {
 namespace {
-
-/// Bounds-checked reading of numbers from bytes that nobody has checked.
-class Bytes {
- public:
-  Bytes(std::string_view bytes, const std::string& where) : bytes_(bytes), where_(where) {}
-
-  uint64_t size() const { return bytes_.size(); }
-  std::string_view part(uint64_t offset, uint64_t count) const {
-    if (offset > bytes_.size() || count > bytes_.size() - offset)
-      throw Error(where_ + " is cut off: the image ends before its end marker");
-    return bytes_.substr(offset, count);
-  }
-  uint64_t big(uint64_t offset, int count) const {
-    uint64_t value = 0;
-    for (const char c : part(offset, static_cast<uint64_t>(count)))
-      value = value << 8 | static_cast<uint8_t>(c);
-    return value;
-  }
-  uint64_t little(uint64_t offset, int count) const {
-    const std::string_view digits = part(offset, static_cast<uint64_t>(count));
-    uint64_t value = 0;
-    for (size_t i = digits.size(); i-- > 0;) value = value << 8 | static_cast<uint8_t>(digits[i]);
-    return value;
-  }
-  [[noreturn]] void fail(const std::string& what) const { throw Error(where_ + " " + what); }
-
- private:
-  std::string_view bytes_;
-  const std::string& where_;
-};
 
 uint32_t crc32(std::string_view bytes) {
   static const std::array<uint32_t, 256> kTable = [] {
@@ -88,6 +59,7 @@ ImageHeader read_png(const Bytes& bytes) {
         bytes.fail(
             "is a PNG with 16 bits per channel; convert it to 8 bits (attacks live on the 8-bit lattice)");
     }
+    if (type == "acTL") bytes.fail("is an animated PNG; save one picture of it");
     if (type == "PLTE") palette = data;
     if (type == "tRNS") header.clear_color = clear_color(data, kind, depth, palette);
     if (type == "eXIf") header.orientation = exif_orientation(data);
@@ -227,8 +199,12 @@ ImageHeader read_image_header(std::string_view data, const std::string& where) {
     header = read_jpeg(bytes);
   else if (data.starts_with("RIFF") && data.substr(0, 12).ends_with("WEBP"))
     header = read_webp(bytes);
+  else if (data.starts_with("BM"))
+    header = read_bmp(bytes);
+  else if (data.starts_with(std::string_view("II*\0", 4)) || data.starts_with(std::string_view("MM\0*", 4)))
+    header = read_tiff(bytes);
   else
-    bytes.fail("is not a PNG, JPEG or WebP image");
+    bytes.fail("is not a PNG, JPEG, WebP, BMP or TIFF image");
   if (header.width <= 0 || header.height <= 0) bytes.fail("is damaged: the image has no pixels");
   return header;
 }

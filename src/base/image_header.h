@@ -7,7 +7,7 @@
 
 namespace hijack {
 
-enum class ImageFormat { kPng, kJpeg, kWebp };
+enum class ImageFormat { kPng, kJpeg, kWebp, kBmp, kTiff };
 
 /// What the bytes of an image file say before anything is decoded.
 struct ImageHeader {
@@ -21,8 +21,11 @@ struct ImageHeader {
   std::optional<std::array<uint8_t, 3>> clear_color = {};
 };
 
-/// Walks the parts of a PNG, JPEG or WebP file to its end marker. Throws Error, naming `where`, for anything
-/// else, and for cut off or damaged files, 16-bit PNG, CMYK, 12-bit or lossless JPEG, and animated WebP.
+/// Walks the parts of a PNG, JPEG or WebP file to its end marker, and checks that the pixels which a BMP or
+/// TIFF file promises are there. Throws Error, naming `where`, for anything else, and for cut off or damaged
+/// files, 16-bit PNG, CMYK, 12-bit or lossless JPEG, animated WebP and PNG, BMP of 16 bits or with run
+/// lengths, and TIFF with several pages, transparency, other than 8 bits, or a compression other than LZW,
+/// Deflate and PackBits.
 ImageHeader read_image_header(std::string_view bytes, const std::string& where);
 
 /// EXIF orientation of a TIFF block (with or without "Exif\0\0" before it); 1 when it has none that is valid.

@@ -14,6 +14,18 @@ constexpr int kMaxDepth = 64;
 
 }  // namespace
 
+std::string not_json(std::string_view text, const std::exception& failure) {
+  const auto* parsing = dynamic_cast<const nlohmann::json::parse_error*>(&failure);
+  if (parsing == nullptr) return "is not valid JSON: a number in it is too large";
+  if (text.find_first_not_of(" \t\r\n") == text.npos) return "is not valid JSON: it is empty";
+  if (parsing->byte > text.size()) return "is not valid JSON: it ends in the middle";
+  const std::string_view before = text.substr(0, parsing->byte == 0 ? 0 : parsing->byte - 1);
+  const auto line = 1 + std::count(before.begin(), before.end(), '\n');
+  const size_t break_at = before.rfind('\n');
+  const size_t column = before.size() - (break_at == before.npos ? 0 : break_at + 1) + 1;
+  return "is not valid JSON at line " + std::to_string(line) + ", column " + std::to_string(column);
+}
+
 nlohmann::json parse_json(std::string_view text, const std::string& where) {
   using nlohmann::json;
   std::vector<std::set<std::string>> keys;  // of the objects that are open
@@ -32,7 +44,7 @@ nlohmann::json parse_json(std::string_view text, const std::string& where) {
   try {
     return json::parse(text, check);
   } catch (const json::exception& failure) {
-    throw Error(where + " is not valid JSON: " + failure.what());
+    throw Error(where + " " + not_json(text, failure));
   }
 }
 

@@ -1,10 +1,15 @@
 #pragma once
+#include <exception>
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
 namespace hijack {
+
+/// What is wrong with a text that nlohmann-json did not take, in words of our own, to follow the file's name:
+/// "is not valid JSON at line 3, column 7".
+std::string not_json(std::string_view text, const std::exception& failure);
 
 /// Parses JSON from outside. Throws Error, naming `where`, for text that is not JSON, is nested deeper than
 /// 64 levels, or has a key twice in one object (other parsers silently keep one of the two).

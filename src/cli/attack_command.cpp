@@ -43,9 +43,18 @@ struct AttackCommand {
     if (!preset.empty()) given = apply_preset(preset, shipped_presets(), config);
     if (!file.empty()) given.merge(read_config(file, config));
     given.merge(flags.apply());
-    if (resume && given.empty()) return {};
+    if (resume && only_the_machine(given)) return {};
     resolve(config, given);
     return plan_trials(config);
+  }
+
+  /// With --resume, --device and --threads say how to go on, not what the run is.
+  bool only_the_machine(const std::set<std::string>& given) {
+    for (const std::string& name : given)
+      if (name != "device" && name != "threads") return false;
+    if (given.contains("device")) machine.device = config.device;
+    if (given.contains("threads")) machine.threads = config.threads;
+    return true;
   }
 
   static int show_presets() {
@@ -61,11 +70,11 @@ struct AttackCommand {
     const auto planned = plans();
     if (resume && out.empty()) throw Error("--resume needs the run folder: --out DIR.");
     const auto folder = !out.empty() ? std::filesystem::path(out) : free_run_folder(planned[0].id);
-    const ModelSource models = folder_models();
+    const ModelSource models = folder_models(machine);
     RunFolder run = resume ? resume_run(folder, planned) : begin_run(folder, "attack", planned, models);
     Profile trace(profile);
     int64_t steps = 0;
-    const int code = finish_run(run, "attack", interrupt, models, [&] {
+    const int code = finish_run(run, "attack", interrupt, models, machine, [&] {
       if (++steps == kProfiledFrom) trace.start();
       if (steps == kProfiledTo) trace.stop();
     });
@@ -75,6 +84,7 @@ struct AttackCommand {
   }
 
   AttackConfig config;
+  Machine machine;  ///< of a resumed run, where it is not the run's own
   std::string file;
   std::string out;
   std::string preset;

@@ -36,11 +36,15 @@ class Chat {
 
   void say(const std::string& prompt) {
     query_.prompt = prompt;
-    const Generated reply = stack_.empty() ? streamed() : defended();
-    if (reply.cut)
-      std::cerr << "[cut at " << arguments_.generate.max_new_tokens
-                << " tokens; --max-new-tokens allows longer replies]" << std::endl;
-    query_.earlier.push_back({prompt, reply.text});
+    try {
+      const Generated reply = stack_.empty() ? streamed() : defended();
+      if (reply.cut)
+        std::cerr << "[cut at " << arguments_.generate.max_new_tokens
+                  << " tokens; --max-new-tokens allows longer replies]" << std::endl;
+      query_.earlier.push_back({prompt, reply.text});
+    } catch (const NotFinite& found) {
+      arguments_.model.explain(found);
+    }
   }
 
  private:

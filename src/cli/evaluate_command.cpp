@@ -4,6 +4,7 @@
 #include "src/cli/commands.h"
 #include "src/cli/field_options.h"
 #include "src/cli/interrupt.h"
+#include "src/cli/model_options.h"
 #include "src/cli/run_session.h"
 #include "src/cli/text.h"
 #include "src/experiment/evaluate.h"
@@ -37,24 +38,39 @@ std::string short_name(const std::string& stack) {
   return name;
 }
 
+/// Static beside adaptive where an adaptive attack was made: the larger of the two bounds what a defense
+/// stops.
 std::string defense_table(const RunRecord& run) {
-  std::vector<std::vector<std::string>> rows = {{"defense", "image attack", "text suffix", "suffix rejected",
-                                                 "clean image", "benign rejected", "benign correct",
-                                                 "s/reply"}};
-  for (const auto& one : report::defenses({run})) {
+  const auto all = report::defenses({run});
+  const bool adaptive = std::any_of(all.begin(), all.end(), [](const report::DefenseSummary& one) {
+    return one.adaptive.n > 0 || one.text_adaptive.n > 0;
+  });
+  std::vector<std::string> names = {"defense", "image attack", "text suffix"};
+  if (adaptive) names = {"defense", "image, static", "image, adaptive", "suffix, static", "suffix, adaptive"};
+  for (const char* name : {"suffix rejected", "clean image", "benign rejected", "benign correct", "s/reply"})
+    names.emplace_back(name);
+  std::vector<std::vector<std::string>> rows = {names};
+  for (const report::DefenseSummary& one : all) {
     char seconds[32];
     std::snprintf(seconds, sizeof seconds, "%.3f", one.seconds_per_reply);
-    rows.push_back({short_name(one.defense), rate(one.attack), rate(one.text_suffix),
-                    rate(suffix_rejected(run, one.defense)), rate(one.clean), rate(one.benign_rejected),
-                    rate(one.benign_correct), seconds});
+    std::vector<std::string> row = {short_name(one.defense), rate(one.attack)};
+    if (adaptive) row.push_back(rate(one.adaptive));
+    row.push_back(rate(one.text_suffix));
+    if (adaptive) row.push_back(rate(one.text_adaptive));
+    for (const report::Rate& cell :
+         {suffix_rejected(run, one.defense), one.clean, one.benign_rejected, one.benign_correct})
+      row.push_back(rate(cell));
+    row.emplace_back(std::isfinite(one.seconds_per_reply) ? seconds : "–");
+    rows.push_back(std::move(row));
   }
-  return table_text(rows);
+  return table_text(rows, output_width());
 }
 
 struct EvaluateCommand {
   explicit EvaluateCommand(CLI::App& command) : flags(command, fields_of(config)) {
     command.add_option("run", run, "run folder of hijack attack or hijack run")->required()->type_name("RUN");
     command.get_option("--defense")->allow_extra_args(false);  // RUN may follow
+    options.add_to(command);
     command.footer("Defenses:\n" + defense_help());
   }
 
@@ -64,7 +80,8 @@ struct EvaluateCommand {
     bool done = false;
     {
       Progress progress;
-      done = evaluate_run(run, config, show_on(progress, interrupt.token()), folder_models());
+      const Machine machine = options.machine();
+      done = evaluate_run(run, config, show_on(progress, interrupt.token(), machine), folder_models(machine));
     }
     if (!done) {
       std::cout << "Stopped; what was asked is saved. The same command goes on." << std::endl;
@@ -76,6 +93,7 @@ struct EvaluateCommand {
   }
 
   EvaluateConfig config;
+  MachineOptions options;
   std::string run;
   FieldOptions flags;
 };

@@ -6,9 +6,9 @@
 
 namespace hijack::cli {
 
-/// While it lives, the first Ctrl-C (or SIGTERM) asks the work to stop after its current step; the second
-/// ends the program at once. Make it before the first tensor is computed, so that all threads leave the
-/// signals to it.
+/// While it lives, the first Ctrl-C (or SIGTERM, or SIGHUP when the terminal goes away, unless it is ignored
+/// as under nohup) asks the work to stop after its current step; the second ends the program at once. Make it
+/// before the first tensor is computed, so that all threads leave the signals to it.
 class Interrupt {
  public:
   Interrupt();

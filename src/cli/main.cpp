@@ -1,17 +1,17 @@
 #include <c10/util/Exception.h>
 
-#include <algorithm>
 #include <iostream>
 #include <new>
 #include <string>
-#include <vector>
 
 #include "defenses/address.h"
 #include "src/base/error.h"
-#include "src/base/nearest.h"
 #include "src/base/memory_pool.h"
 #include "src/cli/commands.h"
 #include "src/cli/log.h"
+#include "src/cli/refusal.h"
+#include "src/cli/standard_output.h"
+#include "src/cli/text.h"
 #include "src/experiment/manifest.h"
 
 namespace hijack::cli {
@@ -25,34 +25,8 @@ int complain(const std::string& sentence, int code) {
   return code;
 }
 
-/// The subcommand that was being parsed, or the program.
-const CLI::App& innermost(const CLI::App& program) {
-  const auto chosen = program.get_subcommands();
-  return chosen.empty() ? program : innermost(*chosen.back());
-}
-
-/// What the user wrote and no command knows: a flag, or the name of a subcommand.
-std::string unknown_argument(const CLI::App& program, const std::string& argument) {
-  const CLI::App& command = innermost(program);
-  std::vector<std::string> known;
-  const bool flag = argument.starts_with("-");
-  for (const CLI::Option* option : command.get_options())
-    if (flag && !option->get_lnames().empty()) known.push_back("--" + option->get_lnames()[0]);
-  for (const CLI::App* subcommand : command.get_subcommands({}))
-    if (!flag) known.push_back(subcommand->get_name());
-  const std::string name = argument.substr(0, argument.find('='));
-  const std::string meant = nearest(name, known);
-  return "unknown " + std::string(flag ? "flag" : "argument") + " '" + name + "'" +
-         (meant.empty() ? "" : "; did you mean '" + meant + "'?") + " See hijack " +
-         (&command == &program ? "" : command.get_name() + " ") + "--help.";
-}
-
-int refuse(const CLI::App& program, const CLI::ParseError& error) {
-  const auto extras = program.remaining(/*recurse=*/true);
-  if (!extras.empty()) return complain(unknown_argument(program, extras[0]), kWrongInput);
-  std::string sentence = error.what();
-  std::replace(sentence.begin(), sentence.end(), '\n', ' ');
-  return complain(sentence, kWrongInput);
+std::string first_line(const std::string& text) {
+  return printable(text.substr(0, text.find('\n')), 300);
 }
 
 int run(int argc, char** argv) {
@@ -68,7 +42,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& help) {
     return program.exit(help);
   } catch (const CLI::ParseError& error) {
-    return refuse(program, error);
+    return complain(refusal(program, error), kWrongInput);
   }
   if (chosen) return chosen();
   std::cout << program.help();
@@ -78,15 +52,30 @@ int run(int argc, char** argv) {
 int guarded(int argc, char** argv) {
   try {
     start_log();
-    return run(argc, argv);
+    const int code = run(argc, argv);
+    finish_standard_output();
+    return code;
   } catch (const Error& error) {
     return complain(error.what(), kWrongInput);
+  } catch (const c10::OutOfMemoryError&) {
+    return complain(
+        "out of memory on the device; take --dtype bfloat16, a smaller --batch, or another --device.",
+        kFailed);
   } catch (const c10::Error& error) {
-    return complain(error.what_without_backtrace(), kFailed);
+    return complain("this should not have happened; please report it with the command line: " +
+                        first_line(error.what_without_backtrace()),
+                    kFailed);
   } catch (const std::bad_alloc&) {
     return complain("out of memory.", kFailed);
-  } catch (const std::exception& error) {
+  } catch (const std::filesystem::filesystem_error& error) {
+    return complain("cannot use '" + error.path1().string() + "': " + error.code().message() + ".",
+                    kWrongInput);
+  } catch (const Failure& error) {
     return complain(error.what(), kFailed);
+  } catch (const std::exception& error) {
+    return complain(
+        "this should not have happened; please report it with the command line: " + first_line(error.what()),
+        kFailed);
   }
 }
 
@@ -94,6 +83,7 @@ int guarded(int argc, char** argv) {
 }  // namespace hijack::cli
 
 int main(int argc, char** argv) {
+  hijack::cli::keep_standard_streams();
   hijack::pool_tensor_memory();
   return hijack::cli::guarded(argc, argv);
 }

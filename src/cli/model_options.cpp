@@ -6,6 +6,11 @@
 #include "src/experiment/shipped.h"
 
 namespace hijack::cli {
+namespace {
+
+constexpr const char* kNoNumbers = "Device meta has no numbers to compute with; use --device cpu or cuda.";
+
+}  // namespace
 
 void ModelOptions::add_to(CLI::App& command) {
   command.add_option("--model", model, "Hugging Face folder of the model; default: the shipped pocket model")
@@ -25,6 +30,21 @@ void ModelOptions::add_to(CLI::App& command) {
       ->type_name("N");
 }
 
+void MachineOptions::add_to(CLI::App& command) {
+  command.add_option("--device", device, "cpu, cuda or cuda:1, in place of the run's own setting")
+      ->type_name("NAME");
+  command.add_option("--threads", threads, "CPU threads, in place of the run's own setting; 0 = all cores")
+      ->check(CLI::Range(0, 1024))
+      ->type_name("N");
+}
+
+Machine MachineOptions::machine() const {
+  if (device == "meta") throw Error(kNoNumbers);
+  Machine machine{device, std::nullopt};
+  if (threads >= 0) machine.threads = threads;
+  return machine;
+}
+
 std::filesystem::path ModelOptions::folder() const {
   const std::filesystem::path named = model.empty() ? shipped_model() : std::filesystem::path(model);
   if (!std::filesystem::is_directory(named))
@@ -34,9 +54,14 @@ std::filesystem::path ModelOptions::folder() const {
 }
 
 std::shared_ptr<const VisionLanguageModel> ModelOptions::load() const {
-  if (device == "meta") throw Error("Device meta has no numbers to compute with; use --device cpu or cuda.");
+  if (device == "meta") throw Error(kNoNumbers);
   if (threads > 0) at::set_num_threads(static_cast<int>(threads));
   return load_model(folder(), {device, dtype, views});
+}
+
+void ModelOptions::explain(const NotFinite& found) const {
+  const std::filesystem::path from = folder();
+  hijack::explain(found, {&from, 1}, {device, dtype, views});
 }
 
 }  // namespace hijack::cli

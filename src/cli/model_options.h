@@ -3,7 +3,8 @@
 #include <memory>
 #include <string>
 
-#include "models/load_model.h"
+#include "models/not_finite.h"
+#include "src/experiment/machine.h"
 
 namespace hijack::cli {
 
@@ -19,6 +20,18 @@ struct ModelOptions {
   /// --model, or the shipped one. Throws Error when there is no such folder.
   std::filesystem::path folder() const;
   std::shared_ptr<const VisionLanguageModel> load() const;
+  /// Throws again, with the reason, what the loaded model computed (models/not_finite.h).
+  [[noreturn]] void explain(const NotFinite& found) const;
+};
+
+/// --device and --threads of the commands that work on a run: how it is done this time, whatever its
+/// configuration says. They are no part of what a run is, so that it can go on elsewhere.
+struct MachineOptions {
+  std::string device;
+  int64_t threads = -1;  ///< -1 = as the run says
+
+  void add_to(CLI::App& command);
+  Machine machine() const;
 };
 
 }  // namespace hijack::cli

@@ -94,6 +94,27 @@ Rows memory_rows(const ImagePromptModel& model, const Pixels& pixels, const Stor
           {"the program itself", "about 0.2 GB on top of each"}};
 }
 
+/// Whether tower, tokenizer and decoder fit each other, by shapes alone: what an attack would meet at its
+/// first step.
+void check_prompt_of(const ImagePromptModel& model, const Pixels& pixels) {
+  const auto tokens = static_cast<int64_t>(model.input_ids(pixels, {.prompt = "x"}).size());
+  const int64_t window = model.decoder().config().max_positions, places = model.image_tokens(pixels);
+  if (tokens >= window)
+    throw Error("a photo and a word are " + std::to_string(tokens) + " tokens, but the context window has " +
+                std::to_string(window) + " (max_position_embeddings of config.json)");
+  int64_t features = 0;
+  try {
+    features = model.image_features(pixels).size(1);
+  } catch (const c10::Error&) {
+    throw Error(
+        "the vision tower of config.json does not take what the image processor makes; the files do not "
+        "belong together");
+  }
+  if (features != places)
+    throw Error("the tower gives " + std::to_string(features) +
+                " tokens of a photo, but the prompt has places for " + std::to_string(places));
+}
+
 /// What the model says of itself; loaded without its weights.
 Rows image_model_rows(const fs::path& folder, const StoredWeights& stored) {
   const auto model = load_model(folder, {.device = "meta"});
@@ -102,6 +123,7 @@ Rows image_model_rows(const fs::path& folder, const StoredWeights& stored) {
   const Pixels pixels = model->preprocess(at::full({1, 3, image.height, image.width}, 0.5));
   const int64_t views = pixels.values.dim() == 4 ? pixels.values.size(0) : 1;
   const auto* prompted = dynamic_cast<const ImagePromptModel*>(model.get());
+  if (prompted != nullptr) check_prompt_of(*prompted, pixels);
   std::string size = std::to_string(image.width) + " x " + std::to_string(image.height) + " pixels";
   if (prompted != nullptr) size += ", " + std::to_string(prompted->image_tokens(pixels)) + " tokens";
   if (views > 1) size += ", " + std::to_string(views) + " views";

@@ -38,7 +38,10 @@ struct Part {
 };
 
 std::vector<Part> parts_of(const ProgressState& state, size_t bar_width) {
-  std::vector<Part> parts = {{state.name, 5}, {bar(state, bar_width), 4}};
+  std::vector<Part> parts = {{state.name, 5}};
+  if (state.count > 1)
+    parts.push_back({"trial " + std::to_string(state.number) + " of " + std::to_string(state.count), 2});
+  parts.push_back({bar(state, bar_width), 4});
   parts.push_back({std::to_string(state.done) + "/" + std::to_string(state.total), 0});
   if (state.loss >= 0) parts.push_back({"loss " + number("%.3f", state.loss), 2});
   if (state.success >= 0) parts.push_back({"success " + number("%.0f%%", state.success * 100), 1});
@@ -46,6 +49,11 @@ std::vector<Part> parts_of(const ProgressState& state, size_t bar_width) {
     parts.push_back({number(state.rate < 10 ? "%.2f" : "%.0f", state.rate) + " steps/s", 3});
     parts.push_back({clock_text(static_cast<double>(state.total - state.done) / state.rate) + " left", 1});
   }
+  if (state.count > 1 && state.later >= 0 && state.whole_rate > 0)
+    parts.push_back(
+        {clock_text(static_cast<double>(state.total - state.done + state.later) / state.whole_rate) +
+             " left in all",
+         1});
   return parts;
 }
 
@@ -79,17 +87,25 @@ Progress::Progress() : terminal_(isatty(STDERR_FILENO) != 0) {}
 double Progress::measured_rate(const ProgressState& state) {
   const auto now = Clock::now();
   if (state.name != name_) {
+    done_before_ += last_done_ - first_done_;
     name_ = state.name;
     first_done_ = state.done;
     start_ = now;
     last_shown_ = now - std::chrono::hours(1);
   }
+  last_done_ = state.done;
   const double seconds = std::chrono::duration<double>(now - start_).count();
   return seconds > 0 ? static_cast<double>(state.done - first_done_) / seconds : 0;
 }
 
+double Progress::measured_whole_rate(const ProgressState& state) const {
+  const double seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
+  return seconds > 0 ? static_cast<double>(done_before_ + state.done - first_done_) / seconds : 0;
+}
+
 void Progress::show(ProgressState state) {
   state.rate = measured_rate(state);
+  state.whole_rate = measured_whole_rate(state);
   const auto now = Clock::now();
   const double since = std::chrono::duration<double>(now - last_shown_).count();
   if (since < (terminal_ ? kSecondsBetweenDraws : kSecondsBetweenLines) && state.done != state.total) return;

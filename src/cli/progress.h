@@ -12,6 +12,10 @@ struct ProgressState {
   double loss = -1;
   double success = -1;  ///< 0..1
   double rate = 0;      ///< steps per second
+  int64_t number = 1;   ///< of the trial, among `count`
+  int64_t count = 1;
+  int64_t later = -1;     ///< steps of the trials that come after this one
+  double whole_rate = 0;  ///< steps per second of all trials so far, with what is done between steps
 };
 
 /// One line of at most `width` columns: the name, then the bar, then the less important numbers give way.
@@ -33,10 +37,14 @@ class Progress {
   using Clock = std::chrono::steady_clock;
   double measured_rate(const ProgressState& state);
 
+  double measured_whole_rate(const ProgressState& state) const;
+
   bool terminal_;
   bool drawn_ = false;
   std::string name_;
-  int64_t first_done_ = 0;
+  int64_t first_done_ = 0, last_done_ = 0;
+  int64_t done_before_ = 0;  ///< steps of earlier trials
+  Clock::time_point begin_ = Clock::now();
   Clock::time_point start_;
   Clock::time_point last_shown_;
 };

@@ -45,7 +45,7 @@ ModelChoice choice_of(const ModelOptions& options, const std::string& second_mod
 
 std::string text_of(const std::vector<std::vector<std::vector<std::string>>>& tables) {
   std::string text;
-  for (const auto& table : tables) text += table_text(table) + "\n";
+  for (const auto& table : tables) text += table_text(table, output_width()) + "\n";
   return text;
 }
 

@@ -4,6 +4,7 @@
 #include "src/base/error.h"
 #include "src/cli/commands.h"
 #include "src/cli/interrupt.h"
+#include "src/cli/model_options.h"
 #include "src/cli/run_session.h"
 #include "src/experiment/worker_group.h"
 
@@ -16,6 +17,7 @@ struct RunArguments {
   std::string shard;
   bool resume = false;
   double lease = 60;
+  MachineOptions machine;
 };
 
 std::vector<TrialPlan> plans_of(const RunArguments& arguments) {
@@ -63,12 +65,13 @@ RunFolder shared_folder(const RunArguments& arguments, const std::filesystem::pa
 int run_in_group(const RunArguments& arguments, const std::filesystem::path& out, const WorkerPlace& place,
                  const Interrupt& interrupt) {
   WorkerGroup group(place, group_name(out), std::chrono::milliseconds(std::llround(arguments.lease * 1000)));
-  const ModelSource models = folder_models();
+  const Machine machine = arguments.machine.machine();
+  const ModelSource models = folder_models(machine);
   RunFolder folder = shared_folder(arguments, out, place.rank, group, models);
   bool done = false;
   {
     Progress progress;
-    done = run_trials(folder, show_on(progress, interrupt.token()), models, &group);
+    done = run_trials(folder, show_on(progress, interrupt.token(), machine), models, &group);
   }
   group.leave();
   if (!done) {
@@ -89,9 +92,10 @@ int run_experiment(const RunArguments& arguments) {
   const auto out = arguments.out.empty() ? default_out(arguments) : std::filesystem::path(arguments.out);
   if (const auto place = worker_place()) return run_in_group(arguments, out, *place, interrupt);
   const auto plans = plans_of(arguments);
-  const ModelSource models = folder_models();
+  const Machine machine = arguments.machine.machine();
+  const ModelSource models = folder_models(machine);
   RunFolder folder = arguments.resume ? resume_run(out, plans) : begin_run(out, "run", plans, models);
-  return finish_run(folder, "run", interrupt, models);
+  return finish_run(folder, "run", interrupt, models, machine);
 }
 
 }  // namespace
@@ -112,6 +116,7 @@ void add_run(CLI::App& program, Action& chosen) {
       ->check(CLI::Range(0.1, 86400.0))
       ->capture_default_str()
       ->type_name("SECONDS");
+  arguments->machine.add_to(*command);
   command->add_flag("--resume", arguments->resume,
                     "go on with the stopped run: trials with a row are skipped");
   command->callback([&chosen, arguments] { chosen = [arguments] { return run_experiment(*arguments); }; });

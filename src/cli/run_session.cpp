@@ -21,6 +21,11 @@ std::string fixed(double value, int digits) {
   return text;
 }
 
+/// Of a trial without a step there is no time of a step.
+std::string seconds(double each) {
+  return std::isfinite(each) ? fixed(each, 3) : "–";
+}
+
 Tally tally(const std::map<std::string, Tally>& tallies, const std::string& name) {
   const auto found = tallies.find(name);
   return found == tallies.end() ? Tally{} : found->second;
@@ -61,8 +66,10 @@ std::string one_trial(const RunRecord& run, const TrialRow& trial) {
           (trial.budget.respected ? "" : ": NOT ALLOWED, the trial counts as failed") + "\n";
   text +=
       "  loss      " + fixed(trial.loss_clean, 3) + " clean, " + fixed(trial.loss_saved, 3) + " saved file\n";
-  text += "  time      " + std::to_string(trial.steps) + " steps, " + fixed(trial.seconds_per_step, 3) +
+  text += "  time      " + std::to_string(trial.steps) + " steps, " + seconds(trial.seconds_per_step) +
           " s each; image of step " + std::to_string(trial.best_step) + "\n";
+  if (!trial.stopped.empty())
+    text += "  stopped   at step " + std::to_string(trial.steps) + ": " + trial.stopped + "\n";
   text += "  replies to held-out contexts\n" + examples(run, trial);
   return text + "  image     " + (run.folder / trial.image_file).string() + "\n";
 }
@@ -72,18 +79,26 @@ std::string many_trials(const RunRecord& run) {
   for (const TrialRow& trial : run.trials) {
     const auto cell = [](const Tally& one) { return rate_text(one.exact, one.n); };
     rows.push_back({trial.id, cell(tally(trial.success, "test")), cell(tally(trial.controls, "clean")),
-                    cell(tally(trial.controls, "noise")), fixed(trial.seconds_per_step, 3)});
+                    cell(tally(trial.controls, "noise")), seconds(trial.seconds_per_step)});
   }
-  return "success on held-out contexts\n" + table_text(rows);
+  return "success on held-out contexts\n" + table_text(rows, output_width());
 }
 
 }  // namespace
 
-RunHooks show_on(Progress& progress, std::stop_token stop) {
+RunHooks show_on(Progress& progress, std::stop_token stop, const Machine& machine) {
   RunHooks hooks;
   hooks.stop = std::move(stop);
+  hooks.machine = machine;
   hooks.on_step = [&progress](const TrialProgress& now) {
-    progress.show({now.trial, now.step, now.steps, now.loss, now.success, 0});
+    progress.show({.name = now.trial,
+                   .done = now.step,
+                   .total = now.steps,
+                   .loss = now.loss,
+                   .success = now.success,
+                   .number = now.number,
+                   .count = now.trials,
+                   .later = now.steps_after});
   };
   hooks.on_note = [&progress](const std::string& text) {
     progress.clear();
@@ -132,11 +147,11 @@ RunFolder resume_run(const std::filesystem::path& folder, const std::vector<Tria
 }
 
 int finish_run(RunFolder& folder, const std::string& command, const Interrupt& interrupt,
-               const ModelSource& models, const std::function<void()>& on_step) {
+               const ModelSource& models, const Machine& machine, const std::function<void()>& on_step) {
   bool done = false;
   {
     Progress progress;
-    RunHooks hooks = show_on(progress, interrupt.token());
+    RunHooks hooks = show_on(progress, interrupt.token(), machine);
     if (on_step)
       hooks.on_step = [show = hooks.on_step, on_step](const TrialProgress& now) {
         show(now);

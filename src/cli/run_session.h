@@ -10,13 +10,14 @@
 namespace hijack::cli {
 
 /// Hooks that show progress and notes. `progress` must outlive them.
-RunHooks show_on(Progress& progress, std::stop_token stop);
+RunHooks show_on(Progress& progress, std::stop_token stop, const Machine& machine = {});
 
 /// Does what is open of a run, writes its report and prints a summary; or, when stopped, the command that
 /// goes on. on_step is called after each step. Returns the exit code: 0 done, 1 stopped or a trial outside
 /// its budget.
 int finish_run(RunFolder& folder, const std::string& command, const Interrupt& interrupt,
-               const ModelSource& models, const std::function<void()>& on_step = {});
+               const ModelSource& models, const Machine& machine = {},
+               const std::function<void()>& on_step = {});
 
 /// Opens a run to go on with. `plans` that are not empty must be those the run began with. Throws Error.
 RunFolder resume_run(const std::filesystem::path& folder, const std::vector<TrialPlan>& plans);

@@ -1,5 +1,8 @@
 #include "src/cli/text.h"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <cstdio>
 
 #include "src/experiment/statistics.h"
@@ -42,12 +45,37 @@ std::string shell_word(const std::string& word) {
   return quoted + "'";
 }
 
-std::string table_text(const std::vector<std::vector<std::string>>& rows) {
+namespace {
+
+/// Of a table that is too wide: a block for each row.
+std::string blocks_text(const std::vector<std::vector<std::string>>& rows) {
+  size_t name_width = 0;
+  for (const std::string& name : rows[0]) name_width = std::max(name_width, columns(name));
+  std::string text;
+  for (size_t r = 1; r < rows.size(); ++r) {
+    text += rows[r][0] + "\n";
+    for (size_t i = 1; i < rows[r].size(); ++i)
+      text += "  " + rows[0][i] + std::string(name_width - columns(rows[0][i]) + 2, ' ') + rows[r][i] + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+size_t output_width() {
+  winsize size{};
+  return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : SIZE_MAX;
+}
+
+std::string table_text(const std::vector<std::vector<std::string>>& rows, size_t width) {
   std::vector<size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
     for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], columns(row[i]));
   }
+  size_t needed = 2 * (widths.size() - 1);
+  for (const size_t one : widths) needed += one;
+  if (needed > width) return blocks_text(rows);
   std::string text;
   for (size_t r = 0; r < rows.size(); ++r) {
     for (size_t i = 0; i < rows[r].size(); ++i) {

@@ -53,9 +53,14 @@ int run_trace(const TraceArguments& arguments) {
   profile.start();
   const TensorMap tensors = trace(*model, image, {arguments.prompt, arguments.system}, arguments.target);
   profile.stop();
-  std::cout << profile.summary();
-  save_safetensors(tensors, arguments.out);
-  std::cout << "loss " << tensors.at("loss").item<double>() << "\n" << arguments.out << std::endl;
+  save_safetensors(tensors, arguments.out);  // also what is not finite: it shows where
+  for (const char* name : {"loss", "pixel_gradient"})
+    if (!tensors.at(name).isfinite().all().item<bool>())
+      arguments.model.explain(NotFinite(std::string("the ") +
+                                        (name == std::string("loss") ? "loss" : "gradient") + " in " +
+                                        arguments.out + " is not finite"));
+  std::cout << profile.summary() << "loss " << tensors.at("loss").item<double>() << "\n"
+            << arguments.out << std::endl;
   return 0;
 }
 

@@ -173,8 +173,12 @@ json read_toml(const std::filesystem::path& file) {
     return from_node(toml::parse(text, file.string()), file.string());
   } catch (const toml::parse_error& error) {
     const auto& at = error.source().begin;
-    throw Error(file.string() + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) +
-                ": not valid TOML: " + std::string(error.description()) + ".");
+    // the parser's own words are about its rules of grammar
+    const bool twice = error.description().find("redefine") != std::string_view::npos;
+    throw Error(
+        file.string() + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) + ": " +
+        (twice ? "this name was given a value before; give it one."
+               : "this is not valid TOML; a line is written as name = value, with texts in double quotes."));
   } catch (const Error& error) {
     throw Error(file.string() + ": " + error.what());
   }

@@ -60,7 +60,7 @@ struct AttackConfig {
 
   template <class Visitor>
   void visit(Visitor&& field) {
-    field("image", images, "photos to start from (PNG, JPEG or WebP); each is one trial");
+    field("image", images, "photos to start from (PNG, JPEG, WebP, BMP or TIFF); each is one trial");
     field(
         "method", method,
         "what is searched: image (pixels, by an optimizer), typographic (text drawn into the photo), gcg (a "

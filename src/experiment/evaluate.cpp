@@ -270,8 +270,15 @@ bool evaluate_run(const std::filesystem::path& path, const EvaluateConfig& wante
   if (read_run(path).trials.empty())
     throw Error("The run '" + path.string() + "' has no finished trial to evaluate.");
   RunEvaluation evaluation(path, config, hooks, models, moved_models);
-  for (const auto& [plan, row] : evaluation.trials())
-    if (hooks.stop.stop_requested() || !evaluation.trial(plan, *row)) return false;
+  for (auto& [plan, row] : evaluation.trials()) {
+    hooks.machine.put_into(plan.config);
+    use_threads(plan.config);
+    try {
+      if (hooks.stop.stop_requested() || !evaluation.trial(plan, *row)) return false;
+    } catch (const NotFinite& found) {
+      explain(found, plan.config);
+    }
+  }
   return true;
 }
 

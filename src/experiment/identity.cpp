@@ -8,6 +8,7 @@
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/base/sha256.h"
+#include "src/experiment/machine.h"
 
 namespace hijack {
 namespace {
@@ -117,6 +118,7 @@ Identity identity_of(const AttackConfig& given) {
                            "model", "ensemble", "transfer"})
     setting.erase(name);
   setting["protocol"] = kProtocol;
+  setting["dtype"] = dtype_of(config);  // `auto` is another type on another device
   setting["model_sha256"] = model_hash(config.model);
   setting["ensemble_sha256"] = model_hashes(config.ensemble);
   setting["transfer_sha256"] = model_hashes(config.transfer);

@@ -48,15 +48,17 @@ AttackHooks hooks_of(const TrialParts& parts, const Prompts& prompts,
   hooks.after_step = [&parts, checkpoint, validated = bool(hooks.validate)](const AttackState& now) {
     const AttackConfig& config = parts.config;
     if (now.step % config.checkpoint_every == 0) save_attack_state(now, checkpoint);
-    parts.progress(now.step, config.optimizer.steps * (config.restarts + 1), now.losses.back(),
+    parts.progress(now.step, planned_steps(config), now.losses.back(),
                    validated ? now.best_score : -1);  // without validation the score is -loss
   };
   return hooks;
 }
 
-/// A loss that is no number ends the trial: what was reached is saved, and the error says where.
+/// A loss that is no number ends the trial: what was reached is saved, and the error says where. At the first
+/// step there is nothing to save.
 [[noreturn]] void give_up(const TrialParts& parts, const AttackState& state,
                           const std::filesystem::path& checkpoint, const std::string& why) {
+  if (state.losses.empty()) throw Failure(why);
   save_attack_state(state, checkpoint);
   const Tensor image = state.best_image.defined()
                            ? state.best_image
@@ -67,6 +69,17 @@ AttackHooks hooks_of(const TrialParts& parts, const Prompts& prompts,
       why + " The last good image, of step " +
       std::to_string(state.best_image.defined() ? std::max<int64_t>(0, state.best_step) : state.step) +
       ", is " + (parts.folder.path() / name).string() + ".");
+}
+
+/// What ended a search before its last step; says so.
+std::string early_stop(const TrialParts& parts, int64_t steps, bool validated, double score) {
+  if (steps >= planned_steps(parts.config)) return "";
+  std::string why = "the loss fell below stop_loss";
+  if (validated && score >= parts.config.stop_at)
+    why = "validation reached " + std::to_string(std::lround(100 * score)) + " %";
+  parts.note("stopped at step " + std::to_string(steps) + " of " +
+             std::to_string(planned_steps(parts.config)) + ": " + why);
+  return why;
 }
 
 /// Random signs or pixels at the budget of the attack.
@@ -88,14 +101,17 @@ std::optional<Found> search_image(const TrialParts& parts) {
           : start_attack(parts.constraint, parts.origin, parts.config.random_start, parts.seed());
   std::filesystem::create_directories(checkpoint.parent_path());
   const AttackHooks hooks = hooks_of(parts, prompts, checkpoint);
-  const int64_t first_step = state.step;
-  const auto start = Clock::now();
   try {
     run_attack(state, *objective, *optimizer, parts.constraint, parts.origin, options_of(parts), hooks);
+  } catch (const NotFinite& found) {
+    try {
+      explain(found, parts.config);
+    } catch (const Failure& cause) {
+      give_up(parts, state, checkpoint, cause.what());
+    }
   } catch (const Failure& failure) {
     give_up(parts, state, checkpoint, failure.what());
   }
-  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   save_attack_state(state, checkpoint);
   if (parts.hooks.stop.stop_requested()) return std::nullopt;
   Found found;
@@ -108,10 +124,9 @@ std::optional<Found> search_image(const TrialParts& parts) {
   found.losses = state.losses;
   found.steps = state.step;
   found.best_step = state.best_step;
-  // A resumed trial knows the time of its last part only: the rate is measured, the total follows from it;
-  // and one that was resumed after its last step knows neither.
-  const auto steps = static_cast<double>(state.step - first_step);
-  found.seconds_per_step = steps > 0 ? seconds / steps : std::numeric_limits<double>::quiet_NaN();
+  found.stopped = early_stop(parts, state.step, !prompts.contexts.validation.empty(), state.best_score);
+  // the checkpoint carries the time, so that a resumed trial knows that of all its steps
+  found.seconds_per_step = state.seconds / static_cast<double>(state.step);  // NaN for no step
   return found;
 }
 
@@ -221,6 +236,7 @@ std::optional<Found> search_jointly(const TrialParts& parts) {
   found.losses = search.losses();
   found.steps = static_cast<int64_t>(search.losses().size());
   found.best_step = search.best().step;
+  found.stopped = early_stop(parts, found.steps, true, search.best().success);
   found.seconds_per_step = std::chrono::duration<double>(Clock::now() - start).count() /
                            static_cast<double>(std::max<int64_t>(1, found.steps));
   return found;

@@ -21,6 +21,19 @@ std::string joint_label(const AttackConfig& config) {
   return image_label(config) + "-" + suffix_label(config);
 }
 
+int64_t image_steps(const AttackConfig& config) {
+  return config.optimizer.steps * (config.restarts + 1);
+}
+int64_t tries_of_text(const AttackConfig& config) {
+  return config.typographic.tries;
+}
+int64_t suffix_steps(const AttackConfig& config) {
+  return config.suffix.steps;
+}
+int64_t joint_steps(const AttackConfig& config) {
+  return config.optimizer.steps;
+}
+
 void check_nothing(const AttackConfig&, const Behavior&) {}
 void check_text(const AttackConfig& config, const Behavior& behavior) {
   check_typographic(config.typographic);
@@ -44,13 +57,15 @@ struct Entry {
   const char* name;
   bool on_one_photo;  ///< and cannot be universal
   std::string (*label)(const AttackConfig&);
+  int64_t (*steps)(const AttackConfig&);
   void (*check)(const AttackConfig&, const Behavior&);
   std::optional<Found> (*search)(const TrialParts&);
 };
-constexpr Entry kMethods[] = {{"image", false, image_label, check_nothing, search_image},
-                              {"typographic", true, text_label, check_text, search_lettering},
-                              {"gcg", true, suffix_label, check_suffix, search_suffix},
-                              {"joint", true, joint_label, check_joint, search_jointly}};
+constexpr Entry kMethods[] = {
+    {"image", false, image_label, image_steps, check_nothing, search_image},
+    {"typographic", true, text_label, tries_of_text, check_text, search_lettering},
+    {"gcg", true, suffix_label, suffix_steps, check_suffix, search_suffix},
+    {"joint", true, joint_label, joint_steps, check_joint, search_jointly}};
 
 const Entry& entry_of(const std::string& name) {
   for (const Entry& entry : kMethods)
@@ -87,6 +102,10 @@ std::vector<std::string> method_names() {
   std::vector<std::string> names;
   for (const Entry& entry : kMethods) names.emplace_back(entry.name);
   return names;
+}
+
+int64_t planned_steps(const AttackConfig& config) {
+  return entry_of(config.method).steps(config);
 }
 
 std::string method_label(const AttackConfig& config) {

@@ -20,6 +20,7 @@ struct Found {
   std::vector<double> losses;
   int64_t steps = 0;
   int64_t best_step = -1;
+  std::string stopped = {};  ///< why before planned_steps: "validation reached 100 %"
   double seconds_per_step = 0;
 };
 
@@ -28,6 +29,8 @@ struct Found {
 std::optional<Found> search(const TrialParts& parts);
 
 std::vector<std::string> method_names();
+/// Steps that a trial's search takes when nothing ends it early, as its progress counts them.
+int64_t planned_steps(const AttackConfig& config);
 /// For ids: "linf-8", "text-tiny", "suffix-16", "linf-8-suffix-16".
 std::string method_label(const AttackConfig& config);
 /// Throws Error for an unknown method and settings it has no use for.

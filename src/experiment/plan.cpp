@@ -90,9 +90,13 @@ void append(std::vector<TrialPlan>& plans, const AttackConfig& config) {
 }
 
 /// Every combination of the lists of `block`; what is no list, or a list field itself, stays as it is.
-std::vector<json> combinations(const json& block, const std::set<std::string>& list_fields) {
+std::vector<json> combinations(const json& block, const std::set<std::string>& list_fields,
+                               const std::string& where) {
   std::vector<json> all = {json::object()};
   for (const auto& [key, value] : block.items()) {
+    if (value.is_array() && value.empty() && !list_fields.contains(key))
+      throw Error(where + " [[grid]]: '" + key +
+                  "' is an empty list, which leaves no trial: give it a value, or leave the line out.");
     const json choices = value.is_array() && !list_fields.contains(key) ? value : json::array({value});
     std::vector<json> longer;
     if (all.size() * choices.size() > kMaxTrials)
@@ -124,6 +128,8 @@ void check_tables(const json& experiment, const std::string& where) {
       throw Error(where + ": " + unknown_name("table", key, known));
   if (experiment.contains("grid") && !experiment["grid"].is_array())
     throw Error(where + ": write [[grid]] with two brackets: there may be several.");
+  if (experiment.contains("grid") && experiment["grid"].empty())
+    throw Error(where + ": 'grid' is an empty list, which leaves no trial: write [[grid]], or leave it out.");
 }
 
 }  // namespace
@@ -158,7 +164,7 @@ std::vector<TrialPlan> plans_of_experiment(const json& experiment, const std::st
   std::vector<TrialPlan> plans;
   for (const json& block : experiment.value("grid", json::array({json::object()}))) {
     if (!block.is_object()) throw Error(where + ": write [[grid]] with two brackets: there may be several.");
-    for (const json& combination : combinations(block, list_fields(shared))) {
+    for (const json& combination : combinations(block, list_fields(shared), where)) {
       AttackConfig config = shared;
       auto given = set_fields(fields_of(config), combination, where + " [[grid]]");
       given.insert(shared_given.begin(), shared_given.end());

@@ -49,7 +49,8 @@ struct TrialRow {
   uint64_t seed = 0;
   int64_t steps = 0;
   int64_t best_step = -1;
-  double seconds = 0;  ///< optimization only
+  std::string stopped = {};  ///< what ended the search before its last step; "" = nothing did
+  double seconds = 0;        ///< optimization only
   double seconds_per_step = 0;
   Budget budget;
   double loss_clean = 0;       ///< on test contexts, of the origin

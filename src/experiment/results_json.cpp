@@ -222,6 +222,7 @@ Json to_json(const TrialRow& row) {
                {"defense", row.defense},
                {"adaptive", row.adaptive}};
   if (!row.suffix.empty()) json["suffix"] = row.suffix;
+  if (!row.stopped.empty()) json["stopped"] = row.stopped;
   if (!row.setting.is_null()) json["setting"] = row.setting;
   if (!row.setting_digest.empty()) json["setting_digest"] = row.setting_digest;
   if (!row.trial_digest.empty()) json["trial_digest"] = row.trial_digest;
@@ -301,6 +302,7 @@ TrialRow trial_from_json(const Json& json, const std::string& where) {
   row.origin_file = fields.inner_path("origin_file");
   row.noise_file = fields.inner_path("noise_file");
   row.suffix = fields.text_or_empty("suffix");
+  row.stopped = fields.text_or_empty("stopped");
   if (json.contains("photos")) row.photos = photos_from(fields);
   if (json.contains("defense")) row.defense = fields.text("defense");
   if (json.contains("transfer")) {

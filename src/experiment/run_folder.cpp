@@ -37,6 +37,19 @@ bool filter_lines(const fs::path& file, const std::function<bool(const json&)>& 
   return cut;
 }
 
+/// "/a/b" of "b/", "./b" and "/a/b".
+fs::path plain(const fs::path& folder) {
+  const fs::path whole = fs::absolute(folder).lexically_normal();
+  return whole.has_filename() ? whole : whole.parent_path();
+}
+
+/// The folder itself, or its nearest parent that is there.
+fs::path last_existing(const fs::path& folder) {
+  fs::path existing = plain(folder);
+  while (!fs::exists(existing)) existing = existing.parent_path();
+  return existing;
+}
+
 /// Tried, not asked: permissions alone do not tell about read-only or special file systems.
 bool can_make_folders_in(const fs::path& folder) {
   std::string probe = (folder / ".hijack-XXXXXX").string();
@@ -55,9 +68,7 @@ void check_new_run(const fs::path& folder) {
     if (fs::exists(folder / name))
       throw Error("The folder '" + folder.string() +
                   "' already holds another run; choose another --out, or go on with that run by --resume.");
-  fs::path existing = fs::absolute(folder);
-  while (!fs::exists(existing)) existing = existing.parent_path();
-  if (!can_make_folders_in(existing))
+  if (!can_make_folders_in(last_existing(folder)))
     throw Error("The folder '" + folder.string() + "' cannot be written; choose another --out.");
 }
 
@@ -73,12 +84,16 @@ RunFolder RunFolder::create(const fs::path& folder, const std::string& command,
   check_new_run(folder);
   const RunInputs inputs = RunInputs::of_plans(plans);
   const json manifest = make_manifest(command, plans, inputs);
+  RunFolder run(folder);
+  run.created_ = true;
+  run.made_below_ = last_existing(folder);
   std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error))
+    run.before_.insert(entry.path().filename().string());
   fs::create_directories(folder / "images", error);
   if (error) throw Error("The folder '" + folder.string() + "' cannot be written: " + error.message() + ".");
-  RunFolder run(folder);
-  run.lock_ = lock_folder(folder);
   try {
+    run.lock_ = lock_folder(folder);
     inputs.copy_into(folder);
     run.write_manifest(manifest);
   } catch (...) {
@@ -185,15 +200,20 @@ void RunFolder::add_trial(const TrialRow& row, std::span<const ReplyRow> replies
   if (fs::is_empty(path_ / "checkpoints", ignored)) fs::remove(path_ / "checkpoints", ignored);
 }
 
-void RunFolder::discard_if_untouched() const {
+void RunFolder::discard_if_untouched() {
   std::error_code ignored;
+  const fs::path checkpoints = path_ / "checkpoints";
   const bool untouched = finished_.empty() && !fs::exists(path_ / "trials.jsonl") &&
-                         (!fs::exists(path_ / "checkpoints") || fs::is_empty(path_ / "checkpoints", ignored));
-  if (!untouched) return;
-  for (const char* file : {"manifest.json", ".lock"}) fs::remove(path_ / file, ignored);
-  fs::remove_all(path_ / "inputs", ignored);
-  // Each only if it is empty: a folder of the user's own stays.
-  for (const fs::path& folder : {path_ / "checkpoints", path_ / "images", path_}) fs::remove(folder, ignored);
+                         (!fs::exists(checkpoints) || fs::is_empty(checkpoints, ignored));
+  if (!created_ || !untouched) return;
+  created_ = false;
+  std::vector<fs::path> ours;
+  for (const auto& entry : fs::directory_iterator(path_, ignored))
+    if (!before_.contains(entry.path().filename().string())) ours.push_back(entry.path());
+  for (const fs::path& one : ours) fs::remove_all(one, ignored);
+  // Empty folders only: those of the user's own stay.
+  for (fs::path folder = plain(path_); folder != made_below_; folder = folder.parent_path())
+    if (!fs::remove(folder, ignored)) break;
 }
 
 }  // namespace hijack

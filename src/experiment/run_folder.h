@@ -59,8 +59,9 @@ class RunFolder {
   void add_trial(const TrialRow& row, std::span<const ReplyRow> replies);
   void add_replies(std::span<const ReplyRow> replies) const;
 
-  /// Removes the run when no trial has got as far as a checkpoint: nothing half-written stays.
-  void discard_if_untouched() const;
+  /// Removes what `create` and the work since then have made when no trial has got as far as a checkpoint or a
+  /// row: nothing half-written stays. What was in the folder before stays; so does a run that was opened.
+  void discard_if_untouched();
 
  private:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
@@ -73,6 +74,9 @@ class RunFolder {
   std::map<std::string, std::string> finished_;
   std::vector<std::string> moved_models_;
   std::vector<std::string> repairs_;
+  bool created_ = false;              ///< by this object, and not discarded since
+  std::set<std::string> before_;      ///< what the folder held before that
+  std::filesystem::path made_below_;  ///< the folder's last parent that was there before
 };
 
 }  // namespace hijack

@@ -1,7 +1,5 @@
 #include "src/experiment/runner.h"
 
-#include <ATen/Parallel.h>
-
 #include "attacks/behavior_matching.h"
 #include "attacks/make_objective.h"
 #include "models/load_model.h"
@@ -9,6 +7,7 @@
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/experiment/manifest.h"
+#include "src/experiment/methods.h"
 #include "src/experiment/prepared_behavior.h"
 #include "src/experiment/trial_parts.h"
 
@@ -16,9 +15,10 @@ namespace hijack {
 
 using nlohmann::json;
 
-ModelSource folder_models() {
+ModelSource folder_models(const Machine& machine) {
   auto kept = std::make_shared<std::pair<std::string, std::shared_ptr<const VisionLanguageModel>>>();
-  return [kept](const AttackConfig& config) {
+  return [kept, machine](AttackConfig config) {
+    machine.put_into(config);
     const std::string key = config.model + "\n" + config.device + "\n" + config.dtype + "\n" + config.views;
     if (!kept->second || kept->first != key) {
       kept->second.reset();  // frees the memory of the last one first
@@ -165,34 +165,64 @@ RunHooks with_memory_note(const RunHooks& hooks) {
   return noted;
 }
 
+/// Steps of the open trials behind plans[place].
+int64_t steps_after(const std::vector<TrialPlan>& plans, size_t place, const RunFolder& folder) {
+  int64_t steps = 0;
+  for (size_t i = place + 1; i < plans.size(); ++i)
+    if (!folder.done(plans[i])) steps += planned_steps(plans[i].config);
+  return steps;
+}
+
+/// Progress that says which of the run's trials it is.
+RunHooks in_place(const RunHooks& hooks, const std::vector<TrialPlan>& plans, size_t place, int64_t after) {
+  RunHooks placed = hooks;
+  if (hooks.on_step)
+    placed.on_step = [on_step = hooks.on_step, number = static_cast<int64_t>(place) + 1,
+                      trials = static_cast<int64_t>(plans.size()), after](TrialProgress now) {
+      now.number = number;
+      now.trials = trials;
+      now.steps_after = after;
+      on_step(now);
+    };
+  return placed;
+}
+
 /// One trial to its row; false when stopped.
 bool finish_trial(const TrialPlan& plan, RunFolder& folder, const RunHooks& hooks, const ModelSource& models,
                   DefenseMaker& defenses) {
   if (folder.done(plan)) return true;
-  if (plan.config.threads > 0) at::set_num_threads(static_cast<int>(plan.config.threads));
-  const auto result = run_trial(set_up(plan, models(plan.config), defenses), folder, with_memory_note(hooks));
-  if (!result) return false;
-  folder.add_trial(result->row, result->replies);
-  if (hooks.on_trial) hooks.on_trial(result->row);
-  return true;
+  use_threads(plan.config);
+  try {
+    const auto result =
+        run_trial(set_up(plan, models(plan.config), defenses), folder, with_memory_note(hooks));
+    if (!result) return false;
+    folder.add_trial(result->row, result->replies);
+    if (hooks.on_trial) hooks.on_trial(result->row);
+    return true;
+  } catch (const NotFinite& found) {
+    explain(found, plan.config);
+  }
 }
 
 }  // namespace
 
 bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& models, WorkerGroup* group) {
-  const std::vector<TrialPlan> plans = folder.plans();
+  std::vector<TrialPlan> plans = folder.plans();
+  for (TrialPlan& plan : plans) hooks.machine.put_into(plan.config);
   DefenseMaker defenses;
   if (group) {
     while (const auto next = group->next(plans.size(), hooks.stop)) {
-      if (!finish_trial(plans[*next], folder, hooks, models, defenses)) return false;
+      if (!finish_trial(plans[*next], folder, in_place(hooks, plans, *next, -1), models, defenses)) return false;
       group->done(*next);
     }
     return !hooks.stop.stop_requested();
   }
   try {
-    for (const TrialPlan& plan : plans)
-      if (hooks.stop.stop_requested() || !finish_trial(plan, folder, hooks, models, defenses)) return false;
-  } catch (const Error&) {
+    for (size_t i = 0; i < plans.size(); ++i) {
+      const RunHooks placed = in_place(hooks, plans, i, steps_after(plans, i, folder));
+      if (hooks.stop.stop_requested() || !finish_trial(plans[i], folder, placed, models, defenses)) return false;
+    }
+  } catch (...) {
     folder.discard_if_untouched();
     throw;
   }

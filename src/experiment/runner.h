@@ -11,9 +11,9 @@
 
 namespace hijack {
 
-/// Gives the model for a plan; the default loads a folder and keeps the last one.
+/// Gives the model for a plan; the default loads a folder (on the machine that is given) and keeps the last one.
 using ModelSource = std::function<std::shared_ptr<const VisionLanguageModel>(const AttackConfig&)>;
-ModelSource folder_models();
+ModelSource folder_models(const Machine& machine = {});
 
 /// The plans with their identity. Throws Error when two of them are the same trial.
 std::vector<TrialPlan> identified(std::vector<TrialPlan> plans);
@@ -26,8 +26,8 @@ RunFolder begin_run(const std::filesystem::path& out, const std::string& command
 /// Does every trial of the folder's manifest that has no row yet. True when all are done, false when stopped.
 /// Same plans, machine and thread count: same bytes in images/ and, times aside, in the rows, interrupted or
 /// not.
-/// When the very first step meets wrong input (a target longer than the context window), the folder is taken
-/// away again.
+/// When an exception ends the work before the first checkpoint or row (a target longer than the context window,
+/// a weight that is no number), what begin_run made is taken away again.
 /// With a group (and a folder opened for this worker) the processes share the trials; true when all of them
 /// are done, by whomever.
 bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& models,

@@ -76,6 +76,9 @@ std::optional<Found> search_suffix(const TrialParts& parts) {
   const GcgResult result = gcg_suffix(parts.model, parts.photos[0], parts.setup.contexts.train,
                                       *parts.setup.behavior, config, parts.seed(), hooks);
   if (parts.hooks.stop.stop_requested()) return std::nullopt;
+  for (size_t step = 0; step < result.losses.size(); ++step)
+    if (!std::isfinite(result.losses[step]))
+      throw NotFinite("the loss of the suffix is not finite at step " + std::to_string(step));
   Found found;
   found.image = found.noise = parts.photos[0];
   found.suffix = result.suffix;

@@ -136,6 +136,7 @@ void Trial::describe_trial(const Found& found) {
   row_.seed = parts_.seed();
   row_.steps = found.steps;
   row_.best_step = found.best_step;
+  row_.stopped = found.stopped;
   row_.seconds_per_step = found.seconds_per_step;
   row_.seconds = found.seconds_per_step * static_cast<double>(found.steps);
   row_.losses = found.losses;

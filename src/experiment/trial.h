@@ -10,6 +10,7 @@
 #include "defenses/pipeline.h"
 #include "models/vision_language_model.h"
 #include "src/experiment/dataset.h"
+#include "src/experiment/machine.h"
 #include "src/experiment/plan.h"
 #include "src/experiment/question.h"
 #include "src/experiment/results.h"
@@ -24,12 +25,16 @@ struct TrialProgress {
   int64_t steps = 0;
   double loss = 0;
   double success = -1;  ///< best validation success so far; -1 = not validated yet
+  int64_t number = 1;   ///< of the trial, from 1, among `trials` of the run
+  int64_t trials = 1;
+  int64_t steps_after = 0;  ///< of the trials that are still open after this one; -1 = not known
 };
 struct RunHooks {
   std::function<void(const TrialProgress&)> on_step = {};
   std::function<void(const std::string&)> on_note = {};  ///< what happens next, in words
   std::function<void(const TrialRow&)> on_trial = {};    ///< a trial is done and its row is written
   std::stop_token stop = {};
+  Machine machine = {};  ///< that works, in place of the configuration's
 };
 
 /// A model that a trial's images are shown to, without having been optimized on.

@@ -8,6 +8,7 @@
 #include "attacks/text/suffixed.h"
 #include "attacks/universal.h"
 #include "defenses/kinds.h"
+#include "models/not_finite.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/experiment/adaptive.h"
@@ -59,6 +60,13 @@ void check_photos(const VisionLanguageModel& model, const AttackConfig& config) 
   check_sizes(read_photos(model, config, config.held_out_images), photos[0]);
 }
 
+void explain(const NotFinite& found, const AttackConfig& config) {
+  std::vector<std::filesystem::path> folders = {config.model};
+  for (const auto* others : {&config.ensemble, &config.transfer})
+    folders.insert(folders.end(), others->begin(), others->end());
+  explain(found, folders, {config.device, config.dtype, config.views});
+}
+
 TrialParts::TrialParts(const TrialSetup& setup_in, const RunFolder& folder_in, const RunHooks& hooks_in)
     : setup(setup_in), config(setup.plan.config), model(*setup.model), folder(folder_in), hooks(hooks_in) {
   photos = read_photos(model, config, config.images);
@@ -80,7 +88,8 @@ void TrialParts::note(const std::string& text) const {
 }
 
 void TrialParts::progress(int64_t step, int64_t steps, double loss, double success) const {
-  if (hooks.on_step) hooks.on_step({id(), step, steps, loss, success});
+  if (hooks.on_step)
+    hooks.on_step({.trial = id(), .step = step, .steps = steps, .loss = loss, .success = success});
 }
 
 std::string TrialParts::described() const {

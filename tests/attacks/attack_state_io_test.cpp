@@ -29,6 +29,16 @@ TEST_F(AttackStateIo, FreshStateComesBack) {
   EXPECT_TRUE(loaded.optimizer.empty());
 }
 
+TEST_F(AttackStateIo, TheTimeOfTheStepsComesBack) {
+  AttackState state = start_attack(Box{}, toy_image(), false, 1);
+  state.seconds = 12.5;
+  save_attack_state(state, file_);
+  EXPECT_EQ(load_attack_state(file_).seconds, 12.5);
+  state.seconds = std::numeric_limits<double>::quiet_NaN();
+  save_attack_state(state, file_);
+  EXPECT_TRUE(std::isnan(load_attack_state(file_).seconds)) << "an older checkpoint that goes on";
+}
+
 TEST_F(AttackStateIo, LoadedTensorsOutliveTheFile) {
   AttackState state = start_attack(Box{}, toy_image(), false, 1);
   state.optimizer["accumulated"] = at::ones({1, 3, 16, 16});
@@ -59,6 +69,8 @@ TEST_F(AttackStateIo, ForeignFilesAreRefused) {
       {"steps", at::tensor({int64_t{2}}, at::kLong)},
       {"best_score", at::tensor({1.0, 2.0}, at::kDouble)},
       {"losses", at::tensor({1.0}, at::kDouble)},
+      {"seconds", at::tensor({-1.0}, at::kDouble)},
+      {"seconds", at::tensor({1.0, 2.0}, at::kDouble)},
       {"best_image", at::zeros({1})}};
   for (const auto& [name, tensor] : spoiled) {
     TensorMap bad = good;

@@ -195,7 +195,7 @@ TEST(Attack, FailuresNameTheCauseAndTheStep) {
   AttackState state = start_attack(LinfBall{}, toy_image(), false, 1);
   const std::string nan =
       failure_of(state, [](const Tensor& x, int64_t step) { return x.sum() * (step == 3 ? NAN : 1); });
-  EXPECT_TRUE(has(nan, "loss is not finite at step 3") && has(nan, "16 bit")) << nan;
+  EXPECT_EQ(nan, "the loss is not finite at step 3");  // why, only the model can tell: models/not_finite.h
   EXPECT_EQ(state.step, 3);  // everything before is kept
   EXPECT_TRUE(measure_budget(LinfBall{}, state.image, toy_image()).respected);
 

@@ -9,59 +9,13 @@
 #include "src/base/file.h"
 #include "src/base/image.h"
 #include "src/experiment/results.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/program.h"
 
 namespace hijack {
 namespace {
 
 namespace fs = std::filesystem;
-
-const std::string kRoot = HIJACK_SOURCE_DIR;
-const std::string kPhoto = kRoot + "/samples/images/chelsea.png";
-const std::string kModel = kRoot + "/tests/golden/llava/clip_gqa";
-
-struct Outcome {
-  int code = -1;
-  std::string out;
-  std::string err;
-};
-
-class Program : public ::testing::Test {
- protected:
-  Program() {
-    std::string lines;
-    const char* const splits[] = {"train", "train", "validation", "test", "test"};
-    for (int i = 0; i < 5; ++i)
-      lines += R"({"prompt": "question )" + std::to_string(i) + R"(", "split": ")" + splits[i] + "\"}\n";
-    write_file(at("contexts.jsonl"), lines);
-  }
-
-  std::string at(const std::string& name) const { return (folder_.path() / name).string(); }
-
-  /// The program with its output in files; `arguments` are words for the shell.
-  Outcome run(const std::string& arguments) {
-    const std::string command = "HIJACK_MODEL='" + kModel + "' OMP_NUM_THREADS=1 " HIJACK_PROGRAM " " +
-                                arguments + " >" + at("out") + " 2>" + at("err");
-    const int status = std::system(command.c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_file(at("out")), read_file(at("err"))};
-  }
-
-  /// Exit code 2, one line on stderr that holds `words`, nothing on stdout.
-  void expect_refused(const std::string& arguments, const std::string& words) {
-    const Outcome outcome = run(arguments);
-    EXPECT_EQ(outcome.code, 2) << arguments << "\n" << outcome.err;
-    EXPECT_EQ(outcome.out, "") << arguments;
-    EXPECT_NE(outcome.err.find(words), std::string::npos) << arguments << "\n" << outcome.err;
-    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
-  }
-
-  std::string attack(const std::string& more) const {
-    return "attack --image " + kPhoto + " --contexts " + at("contexts.jsonl") +
-           " --threads 1 --target abc --max-new-tokens 4 " + more;
-  }
-
-  testing::TemporaryFolder folder_;
-};
+using namespace testing;
 
 TEST_F(Program, HelpAndVersion) {
   EXPECT_EQ(run("--version").code, 0);

@@ -21,6 +21,20 @@ TEST(ProgressLine, GivesWayOnNarrowTerminals) {
   EXPECT_NE(narrow.find("0:20 left"), std::string::npos);
 }
 
+TEST(ProgressLine, SaysWhichTrialItIsAndTheTimeOfAll) {
+  ProgressState state{.name = "x", .done = 50, .total = 100, .rate = 10, .number = 3, .count = 24};
+  EXPECT_NE(progress_line(state, 160).find("trial 3 of 24"), std::string::npos);
+  EXPECT_EQ(progress_line(state, 160).find("in all"), std::string::npos) << "not known";
+  state.later = 550;
+  state.whole_rate = 6;  // measuring takes its time, too
+  EXPECT_NE(progress_line(state, 160).find("0:05 left  1:40 left in all"), std::string::npos)
+      << progress_line(state, 160);
+  for (int width = 1; width < 160; ++width)
+    EXPECT_LE(progress_line(state, width).size(), static_cast<size_t>(width));
+  state.count = 1;
+  EXPECT_EQ(progress_line(state, 160).find("trial"), std::string::npos);
+}
+
 TEST(ProgressLine, LeavesOutWhatIsNotKnown) {
   EXPECT_EQ(progress_line({"x", 0, 10, -1, -1, 0}, 80).find("success"), std::string::npos);
   EXPECT_EQ(clock_text(65), "1:05");
@@ -45,6 +59,13 @@ TEST(ShellWord, QuotesWhatAShellWouldChange) {
 
 TEST(Table, AlignsByCodePoints) {
   EXPECT_EQ(table_text({{"a", "b"}, {"é", "1"}, {"long", "2"}}), "a     b\n----  -\né     1\nlong  2\n");
+}
+
+TEST(Table, IsReadableOnNarrowTerminals) {
+  const std::vector<std::vector<std::string>> rows = {
+      {"defense", "image, static"}, {"jpeg", "66 %"}, {"ü", "–"}};
+  EXPECT_EQ(table_text(rows, 22), table_text(rows));
+  EXPECT_EQ(table_text(rows, 21), "jpeg\n  image, static  66 %\nü\n  image, static  –\n");
 }
 
 TEST(Rate, HasItsInterval) {

@@ -149,6 +149,96 @@ TEST_F(Runner, WrongInputFoundAtTheFirstStepLeavesNoFolder) {
   EXPECT_FALSE(fs::exists(root() / "run"));
 }
 
+TEST_F(Runner, AnyFailureBeforeTheFirstCheckpointLeavesWhatWasThere) {
+  const auto killed_at = [&](const std::string& name, int64_t step) {
+    RunHooks hooks;
+    hooks.on_step = [step](const TrialProgress& now) {
+      if (now.step == step) throw Killed();
+    };
+    RunFolder folder = begin(name);
+    EXPECT_THROW(go_on(folder, hooks), Killed);
+  };
+  killed_at("new/deep/run", 1);  // the first checkpoint comes after step 5
+  EXPECT_FALSE(fs::exists(root() / "new"));
+  fs::create_directories(root() / "mine");
+  write_file(root() / "mine/notes.txt", "keep");
+  killed_at("mine", 1);
+  EXPECT_EQ(read_file(root() / "mine/notes.txt"), "keep");
+  EXPECT_EQ(std::distance(fs::directory_iterator(root() / "mine"), fs::directory_iterator()), 1);
+  killed_at("late", 6);
+  EXPECT_TRUE(fs::exists(root() / "late/manifest.json")) << "there is something to go on with";
+  RunFolder opened = RunFolder::open(root() / "late");
+  fs::remove_all(root() / "late/checkpoints");
+  opened.discard_if_untouched();
+  EXPECT_TRUE(fs::exists(root() / "late/manifest.json")) << "a run that was opened is somebody's";
+}
+
+TEST_F(Runner, ARunResumedAfterItsLastStepKnowsItsTime) {
+  std::stop_source stop;
+  RunHooks hooks;
+  hooks.stop = stop.get_token();
+  hooks.on_step = [&](const TrialProgress& now) {
+    if (now.step == 10) stop.request_stop();
+  };
+  RunFolder folder = begin("run");
+  EXPECT_FALSE(go_on(folder, hooks));
+  RunFolder again = RunFolder::open(root() / "run");
+  EXPECT_TRUE(go_on(again));
+  const TrialRow row = read_run(root() / "run").trials.at(0);
+  EXPECT_GT(row.seconds_per_step, 0);
+  EXPECT_NEAR(row.seconds, 10 * row.seconds_per_step, 1e-9);
+}
+
+TEST_F(Runner, AnEarlyStopIsNamed) {
+  config_.constraint.name = "box";
+  config_.optimizer.steps = 60;
+  config_.validate_every = 5;
+  config_.stop_at = 1;
+  std::string notes;
+  RunHooks hooks;
+  hooks.on_note = [&](const std::string& text) { notes += text + "\n"; };
+  RunFolder folder = begin("run");
+  EXPECT_TRUE(go_on(folder, hooks));
+  const TrialRow row = read_run(root() / "run").trials.at(0);
+  ASSERT_LT(row.steps, 60);
+  EXPECT_EQ(row.stopped, "validation reached 100 %");
+  EXPECT_NE(notes.find("stopped at step " + std::to_string(row.steps) + " of 60: validation reached 100 %"),
+            std::string::npos)
+      << notes;
+  config_.stop_at = 2;
+  EXPECT_EQ(finished("whole").trials.at(0).stopped, "");
+}
+
+TEST_F(Runner, ProgressSaysWhatIsLeft) {
+  config_.seeds = {0, 1, 2};
+  std::vector<std::array<int64_t, 3>> seen;
+  RunHooks hooks;
+  hooks.on_step = [&](const TrialProgress& now) {
+    if (now.step == 1) seen.push_back({now.number, now.trials, now.steps_after});
+  };
+  RunFolder folder = begin("run");
+  EXPECT_TRUE(go_on(folder, hooks));
+  const std::vector<std::array<int64_t, 3>> expected = {{1, 3, 20}, {2, 3, 10}, {3, 3, 0}};
+  EXPECT_EQ(seen, expected);
+}
+
+TEST_F(Runner, AMachineChangesWhereAndNotWhat) {
+  AttackConfig config;
+  Machine{"cuda:1", 3}.put_into(config);
+  EXPECT_EQ(config.device, "cuda:1");
+  EXPECT_EQ(config.threads, 3);
+  EXPECT_EQ(config.dtype, "float32") << "auto would be bfloat16 there";
+  AttackConfig gpu;
+  gpu.device = "cuda";
+  Machine{"cpu", std::nullopt}.put_into(gpu);
+  EXPECT_EQ(gpu.dtype, "bfloat16");
+  EXPECT_EQ(gpu.threads, 0);
+  AttackConfig same;
+  Machine{"", 0}.put_into(same);
+  EXPECT_EQ(same.dtype, "auto");
+  EXPECT_EQ(same.device, "cpu");
+}
+
 TEST_F(Runner, APatchMustFitTheModelsImage) {
   config_.constraint.name = "patch";
   config_.constraint.patch_size = 17;

@@ -206,7 +206,7 @@ TEST(Tokenizer, UnsupportedComponentsAreNamed) {
 
 TEST(Tokenizer, HostileFilesAreErrorsThatNameThePlace) {
   EXPECT_TRUE(mentions(error_of(std::string(10000, '[')), "nested deeper"));
-  EXPECT_TRUE(mentions(error_of(std::string("{\"model\": ")), "not well-formed JSON"));
+  EXPECT_TRUE(mentions(error_of(std::string("{\"model\": ")), "not valid JSON: it ends in the middle"));
   EXPECT_EQ(error_of(std::string("{\"\xFF")).find('\xFF'),
             std::string::npos);  // messages are well-formed UTF-8
   EXPECT_TRUE(mentions(error_of(std::string("[1]")), "expected an object"));

@@ -166,8 +166,39 @@ def image_files():
     save("alpha.webp", alpha, format="WEBP", lossless=True, exact=True)
     save("animated.webp", rgb, format="WEBP", save_all=True, append_images=[smooth.resize(rgb.size)])
     save("picture.gif", rgb, format="GIF")
+    save("animated.png", rgb, format="PNG", save_all=True, append_images=[smooth.resize(rgb.size)])
     save("picture.bmp", rgb, format="BMP")
+    save("gray.bmp", rgb.convert("L"), format="BMP")
+    save("palette.bmp", palette, format="BMP")
+    save("one_bit.bmp", rgb.convert("1"), format="BMP")
+    save("wide.bmp", alpha, format="BMP")
+    files["from_top.bmp"] = upside_down(files["picture.bmp"])
+    files["sixteen.bmp"] = files["picture.bmp"][:28] + b"\x10\x00" + files["picture.bmp"][30:]
+    for name, compression in (("plain", None), ("lzw", "tiff_lzw"), ("deflate", "tiff_adobe_deflate"),
+                              ("packbits", "packbits")):
+        save(f"{name}.tif", rgb, format="TIFF", compression=compression)
+        save(f"gray_{name}.tif", rgb.convert("L"), format="TIFF", compression=compression)
+    save("predicted.tif", rgb, format="TIFF", compression="tiff_lzw", tiffinfo={317: 2})
+    save("strips.tif", smooth, format="TIFF", compression="tiff_lzw", tiffinfo={278: 7})
+    save("palette.tif", palette, format="TIFF")
+    save("white_is_zero.tif", rgb.convert("L"), format="TIFF", tiffinfo={262: 0})
+    for orientation in range(2, 9):
+        save(f"turned{orientation}.tif", rgb, format="TIFF", compression="tiff_lzw", tiffinfo={274: orientation})
+    save("turned5.plain.tif", rgb, format="TIFF", tiffinfo={274: 5})
+    save("turned6.gray.tif", rgb.convert("L"), format="TIFF", tiffinfo={274: 6})
+    save("turned3.palette.tif", palette, format="TIFF", tiffinfo={274: 3})
+    save("pages.tif", rgb, format="TIFF", save_all=True, append_images=[smooth])
+    save("alpha.tif", alpha, format="TIFF")
+    save("bits.tif", rgb.convert("1"), format="TIFF")
+    save("deep.tif", Image.fromarray(picture(6, 7)[:, :, 0].astype(np.uint16) * 257), format="TIFF")
+    save("cmyk.tif", rgb.convert("CMYK"), format="TIFF")
+    save("photo.tif", smooth, format="TIFF", compression="jpeg")
     return files
+
+
+def upside_down(bmp):
+    """The same rows with a negative height: the first in the file is then the top one."""
+    return bmp[:22] + (-int.from_bytes(bmp[22:26], "little")).to_bytes(4, "little", signed=True) + bmp[26:]
 
 
 def exif_bytes(orientation):

@@ -1,0 +1,49 @@
+#include "models/not_finite.h"
+
+#include <ATen/ATen.h>
+
+#include "models/safetensors.h"
+
+namespace hijack {
+namespace {
+
+bool finite_in(const Tensor& tensor, at::ScalarType dtype) {
+  return !tensor.is_floating_point() || tensor.to(dtype).isfinite().all().item<bool>();
+}
+
+/// The sentence about the first tensor of the folder that is not finite; "" where all are, or where the folder
+/// keeps its weights in another form (TorchScript).
+std::string culprit(const std::filesystem::path& folder, at::ScalarType dtype) {
+  std::optional<Weights> weights;
+  try {
+    weights.emplace(folder);
+  } catch (const Error&) {
+    return "";
+  }
+  for (const auto& [name, tensor] : weights->tensors()) {
+    const std::string whose = "the tensor " + name.substr(0, 200) + " of " + folder.string();
+    if (!finite_in(tensor, at::kFloat))
+      return whose + " has NaN or infinite numbers; download the checkpoint again.";
+    if (!finite_in(tensor, dtype))
+      return whose + " has numbers that are too large for the dtype; give --dtype float32 or bfloat16.";
+  }
+  return "";
+}
+
+}  // namespace
+
+void explain(const NotFinite& found, std::span<const std::filesystem::path> folders,
+             const LoadOptions& options) {
+  const std::string what = std::string(found.what()) + ": ";
+  const at::ScalarType dtype = computed_dtype(options);
+  for (const auto& folder : folders)
+    if (const std::string why = culprit(folder, dtype); !why.empty()) throw Error(what + why);
+  if (dtype == at::kHalf)
+    throw Failure(what + "most likely an overflow in float16; give --dtype float32 or bfloat16.");
+  if (dtype == at::kBFloat16) throw Failure(what + "most likely an overflow in bfloat16; give --dtype float32.");
+  throw Failure(what +
+                "the model computes in float32 and its weights are finite, so its numbers grow beyond all bounds "
+                "on the way: config.json may not be the one that belongs to these weights.");
+}
+
+}  // namespace hijack
