@@ -48,10 +48,11 @@ struct AttackCommand {
     return plan_trials(config);
   }
 
-  /// With --resume, --device and --threads say how to go on, not what the run is.
+  /// With --resume, --model, --device and --threads say how to go on, not what the run is.
   bool only_the_machine(const std::set<std::string>& given) {
     for (const std::string& name : given)
-      if (name != "device" && name != "threads") return false;
+      if (name != "model" && name != "device" && name != "threads") return false;
+    if (given.contains("model")) moved_models = {config.model};
     if (given.contains("device")) machine.device = config.device;
     if (given.contains("threads")) machine.threads = config.threads;
     return true;
@@ -71,7 +72,8 @@ struct AttackCommand {
     if (resume && out.empty()) throw Error("--resume needs the run folder: --out DIR.");
     const auto folder = !out.empty() ? std::filesystem::path(out) : free_run_folder(planned[0].id);
     const ModelSource models = folder_models(machine);
-    RunFolder run = resume ? resume_run(folder, planned) : begin_run(folder, "attack", planned, models);
+    RunFolder run =
+        resume ? resume_run(folder, planned, moved_models) : begin_run(folder, "attack", planned, models);
     Profile trace(profile);
     int64_t steps = 0;
     const int code = finish_run(run, "attack", interrupt, models, machine, [&] {
@@ -85,6 +87,7 @@ struct AttackCommand {
 
   AttackConfig config;
   Machine machine;  ///< of a resumed run, where it is not the run's own
+  std::vector<std::string> moved_models;
   std::string file;
   std::string out;
   std::string preset;

@@ -81,7 +81,8 @@ struct EvaluateCommand {
     {
       Progress progress;
       const Machine machine = options.machine();
-      done = evaluate_run(run, config, show_on(progress, interrupt.token(), machine), folder_models(machine));
+      done = evaluate_run(run, config, show_on(progress, interrupt.token(), machine), folder_models(machine),
+                          options.models);
     }
     if (!done) {
       std::cout << "Stopped; what was asked is saved. The same command goes on." << std::endl;

@@ -31,6 +31,13 @@ void ModelOptions::add_to(CLI::App& command) {
 }
 
 void MachineOptions::add_to(CLI::App& command) {
+  command
+      .add_option(
+          "--model", models,
+          "where a model of the run lies now, if its folder was moved: known by its files, which must be "
+          "those that the run used; once for each")
+      ->allow_extra_args(false)
+      ->type_name("DIR");
   command.add_option("--device", device, "cpu, cuda or cuda:1, in place of the run's own setting")
       ->type_name("NAME");
   command.add_option("--threads", threads, "CPU threads, in place of the run's own setting; 0 = all cores")

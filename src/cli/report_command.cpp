@@ -2,6 +2,7 @@
 
 #include "src/base/file.h"
 #include "src/cli/commands.h"
+#include "src/experiment/recorded_images.h"
 #include "src/experiment/report.h"
 
 namespace hijack::cli {
@@ -23,7 +24,7 @@ std::string format_of(const ReportArguments& arguments) {
 int report(const ReportArguments& arguments) {
   const std::string format = format_of(arguments);
   std::vector<RunRecord> records;
-  for (const std::string& run : arguments.runs) records.push_back(read_run(run));
+  for (const std::string& run : arguments.runs) records.push_back(read_verified_run(run));
   const std::string text = make_report(format, records);
   const bool to_file = !arguments.out.empty() || format == "html";
   if (!to_file || arguments.out == "-") {

@@ -50,12 +50,13 @@ std::string text_of(const std::vector<std::vector<std::vector<std::string>>>& ta
 }
 
 /// False when stopped.
-bool work(RunFolder& folder, const Recipe& recipe, const Interrupt& interrupt) {
+bool work(RunFolder& folder, const Recipe& recipe, const std::vector<std::string>& moved_models,
+          const Interrupt& interrupt) {
   Progress progress;
   const RunHooks hooks = show_on(progress, interrupt.token());
   const ModelSource models = folder_models();
   if (!run_trials(folder, hooks, models)) return false;
-  return !recipe.evaluate || evaluate_run(folder.path(), *recipe.evaluate, hooks, models);
+  return !recipe.evaluate || evaluate_run(folder.path(), *recipe.evaluate, hooks, models, moved_models);
 }
 
 int reproduce(const ReproduceArguments& arguments) {
@@ -67,9 +68,12 @@ int reproduce(const ReproduceArguments& arguments) {
   const std::filesystem::path out = arguments.out.empty() ? std::filesystem::path("runs") / recipe.name
                                                           : std::filesystem::path(arguments.out);
   const ModelSource models = folder_models();
-  RunFolder folder = arguments.resume ? resume_run(out, recipe.plans)
+  std::vector<std::string> given;
+  for (const std::string& model : {arguments.model.model, arguments.second_model})
+    if (!model.empty()) given.push_back(model);
+  RunFolder folder = arguments.resume ? resume_run(out, recipe.plans, given)
                                       : begin_run(out, "reproduce " + recipe.name, recipe.plans, models);
-  if (!work(folder, recipe, interrupt)) {
+  if (!work(folder, recipe, given, interrupt)) {
     std::cout << "Stopped; everything so far is saved. Go on with:\n  hijack reproduce " << recipe.name
               << " --out " << shell_word(out.string()) << " --resume" << std::endl;
     return 1;
@@ -88,7 +92,7 @@ void add_reproduce(CLI::App& program, Action& chosen) {
   CLI::App* command =
       program.add_subcommand("reproduce", "do a published experiment again, beside its figures");
   auto arguments = std::make_shared<ReproduceArguments>();
-  command->add_option("name", arguments->name, "recipe")->type_name("NAME");
+  command->add_option("name", arguments->name, "recipe, or the file of one (.toml)")->type_name("NAME");
   command->add_flag("--list", arguments->list, "list the recipes, with paper and departures");
   command->add_option("--out", arguments->out, "run folder; default runs/ and the recipe's name")
       ->type_name("DIR");

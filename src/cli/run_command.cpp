@@ -22,7 +22,10 @@ struct RunArguments {
 
 std::vector<TrialPlan> plans_of(const RunArguments& arguments) {
   if (arguments.file.empty()) return {};
-  const auto plans = read_experiment(arguments.file);
+  if (!arguments.resume && arguments.machine.models.size() > 1)
+    throw Error("--model gives the experiment one model; several say where models of a --resume lie now.");
+  const bool given = !arguments.resume && !arguments.machine.models.empty();
+  const auto plans = read_experiment(arguments.file, given ? arguments.machine.models[0] : "");
   return arguments.shard.empty() ? plans : take_shard(plans, arguments.shard);
 }
 
@@ -48,7 +51,7 @@ RunFolder shared_folder(const RunArguments& arguments, const std::filesystem::pa
     try {
       const auto plans = plans_of(arguments);
       if (arguments.resume)
-        resume_run(out, plans);
+        resume_run(out, plans, arguments.machine.models);
       else
         begin_run(out, "run", plans, models);
     } catch (...) {
@@ -59,7 +62,9 @@ RunFolder shared_folder(const RunArguments& arguments, const std::filesystem::pa
     group.announce(true);
   }
   group.wait_for_announcement();
-  return RunFolder::open_for_worker(out, rank);
+  RunFolder folder = RunFolder::open_for_worker(out, rank);
+  if (arguments.resume) folder.find_models(arguments.machine.models);
+  return folder;
 }
 
 int run_in_group(const RunArguments& arguments, const std::filesystem::path& out, const WorkerPlace& place,
@@ -94,7 +99,8 @@ int run_experiment(const RunArguments& arguments) {
   const auto plans = plans_of(arguments);
   const Machine machine = arguments.machine.machine();
   const ModelSource models = folder_models(machine);
-  RunFolder folder = arguments.resume ? resume_run(out, plans) : begin_run(out, "run", plans, models);
+  RunFolder folder = arguments.resume ? resume_run(out, plans, arguments.machine.models)
+                                      : begin_run(out, "run", plans, models);
   return finish_run(folder, "run", interrupt, models, machine);
 }
 

@@ -8,6 +8,7 @@
 #include "src/cli/log.h"
 #include "src/cli/text.h"
 #include "src/experiment/manifest.h"
+#include "src/experiment/recorded_images.h"
 #include "src/experiment/report.h"
 
 namespace hijack::cli {
@@ -114,7 +115,7 @@ RunHooks show_on(Progress& progress, std::stop_token stop, const Machine& machin
 
 std::filesystem::path write_report(const std::filesystem::path& run) {
   const auto file = run / "report.html";
-  write_file(file, html_report({read_run(run)}));
+  write_file(file, html_report({read_verified_run(run)}));
   return file;
 }
 
@@ -139,8 +140,10 @@ void check_same_trials(const std::vector<TrialPlan>& begun, const std::vector<Tr
 
 }  // namespace
 
-RunFolder resume_run(const std::filesystem::path& folder, const std::vector<TrialPlan>& plans) {
+RunFolder resume_run(const std::filesystem::path& folder, const std::vector<TrialPlan>& plans,
+                     const std::vector<std::string>& moved_models) {
   RunFolder run = RunFolder::open(folder);
+  run.find_models(moved_models);
   check_same_trials(run.plans(), plans, folder);
   for (const std::string& sentence : run.repairs()) log_line(sentence);
   return run;

@@ -20,7 +20,8 @@ int finish_run(RunFolder& folder, const std::string& command, const Interrupt& i
                const std::function<void()>& on_step = {});
 
 /// Opens a run to go on with. `plans` that are not empty must be those the run began with. Throws Error.
-RunFolder resume_run(const std::filesystem::path& folder, const std::vector<TrialPlan>& plans);
+RunFolder resume_run(const std::filesystem::path& folder, const std::vector<TrialPlan>& plans,
+                     const std::vector<std::string>& moved_models = {});
 
 /// Writes report.html beside the rows and returns its path.
 std::filesystem::path write_report(const std::filesystem::path& run);

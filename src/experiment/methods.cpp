@@ -61,11 +61,10 @@ struct Entry {
   void (*check)(const AttackConfig&, const Behavior&);
   std::optional<Found> (*search)(const TrialParts&);
 };
-constexpr Entry kMethods[] = {
-    {"image", false, image_label, image_steps, check_nothing, search_image},
-    {"typographic", true, text_label, tries_of_text, check_text, search_lettering},
-    {"gcg", true, suffix_label, suffix_steps, check_suffix, search_suffix},
-    {"joint", true, joint_label, joint_steps, check_joint, search_jointly}};
+constexpr Entry kMethods[] = {{"image", false, image_label, image_steps, check_nothing, search_image},
+                              {"typographic", true, text_label, tries_of_text, check_text, search_lettering},
+                              {"gcg", true, suffix_label, suffix_steps, check_suffix, search_suffix},
+                              {"joint", true, joint_label, joint_steps, check_joint, search_jointly}};
 
 const Entry& entry_of(const std::string& name) {
   for (const Entry& entry : kMethods)

@@ -151,12 +151,12 @@ std::vector<TrialPlan> plan_trials(const AttackConfig& config) {
   return plans;
 }
 
-std::vector<TrialPlan> read_experiment(const std::filesystem::path& file) {
-  return plans_of_experiment(read_toml(file), file.string(), file.parent_path());
+std::vector<TrialPlan> read_experiment(const std::filesystem::path& file, const std::string& model) {
+  return plans_of_experiment(read_toml(file), file.string(), file.parent_path(), model);
 }
 
 std::vector<TrialPlan> plans_of_experiment(const json& experiment, const std::string& where,
-                                           const std::filesystem::path& folder) {
+                                           const std::filesystem::path& folder, const std::string& model) {
   check_tables(experiment, where);
   AttackConfig shared;
   const auto shared_given =
@@ -169,6 +169,7 @@ std::vector<TrialPlan> plans_of_experiment(const json& experiment, const std::st
       auto given = set_fields(fields_of(config), combination, where + " [[grid]]");
       given.insert(shared_given.begin(), shared_given.end());
       find_beside(config, folder);
+      if (!model.empty()) config.model = model;
       resolve(config, given);
       append(plans, config);
     }

@@ -43,11 +43,13 @@ std::vector<TrialPlan> plan_trials(const AttackConfig& config);
 /// Relative file names and model folders of the file count from its own folder where they exist there, else
 /// from the working directory. Throws Error that names the file and the key: for an empty list, two trials
 /// that are the same, a grid of more than 100000 trials.
-std::vector<TrialPlan> read_experiment(const std::filesystem::path& file);
+/// model: in place of what the file says; "" = what it says.
+std::vector<TrialPlan> read_experiment(const std::filesystem::path& file, const std::string& model = {});
 
 /// The same from the file's content; `where` names it in messages, `folder` is its folder.
 std::vector<TrialPlan> plans_of_experiment(const nlohmann::json& experiment, const std::string& where,
-                                           const std::filesystem::path& folder = {});
+                                           const std::filesystem::path& folder = {},
+                                           const std::string& model = {});
 
 /// Part i of n of the trials ("2/4": the 2nd, 6th, 10th ...), for processes or machines that share an
 /// experiment. Each part has a run folder of its own; `hijack report` reads them together. Throws Error for

@@ -14,7 +14,8 @@ namespace {
 
 void check_images(const std::filesystem::path& folder, const TrialRow& trial, Images which) {
   for (const std::string& name : {trial.image_file, trial.origin_file})
-    if (!trial.files.contains(name)) refuse(folder / name, "has no hash in the row of its trial");
+    if (!trial.files.contains(name) && (which == Images::all || std::filesystem::exists(folder / name)))
+      refuse(folder / name, "has no hash in the row of its trial");
   for (const auto& [name, hash] : trial.files) {
     const std::filesystem::path file = folder / name;
     if (!std::filesystem::exists(file) && which == Images::present) continue;
@@ -33,6 +34,12 @@ void check_budget(const std::filesystem::path& folder, const TrialRow& trial, co
   if (std::abs(now.max_difference_255 - recorded.max_difference_255) > kRounding ||
       std::abs(now.l2 - recorded.l2) > kRounding * std::max(1.0, recorded.l2))
     refuse(file, "differs from the clean image by another amount than its row says");
+}
+
+RunRecord read_verified_run(const std::filesystem::path& folder) {
+  RunRecord run = read_run(folder);
+  for (const TrialRow& trial : run.trials) check_images(folder, trial, Images::present);
+  return run;
 }
 
 }  // namespace hijack

@@ -22,4 +22,7 @@ void check_images(const std::filesystem::path& folder, const TrialRow& trial, Im
 void check_budget(const std::filesystem::path& folder, const TrialRow& trial, const Tensor& image,
                   const Tensor& origin);
 
+/// read_run, for a report: throws Error, too, when an image that lies in the folder is not that of its row.
+RunRecord read_verified_run(const std::filesystem::path& folder);
+
 }  // namespace hijack

@@ -59,8 +59,8 @@ class RunFolder {
   void add_trial(const TrialRow& row, std::span<const ReplyRow> replies);
   void add_replies(std::span<const ReplyRow> replies) const;
 
-  /// Removes what `create` and the work since then have made when no trial has got as far as a checkpoint or a
-  /// row: nothing half-written stays. What was in the folder before stays; so does a run that was opened.
+  /// Removes what `create` and the work since then have made when no trial has got as far as a checkpoint or
+  /// a row: nothing half-written stays. What was in the folder before stays; so does a run that was opened.
   void discard_if_untouched();
 
  private:

@@ -212,7 +212,8 @@ bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& mod
   DefenseMaker defenses;
   if (group) {
     while (const auto next = group->next(plans.size(), hooks.stop)) {
-      if (!finish_trial(plans[*next], folder, in_place(hooks, plans, *next, -1), models, defenses)) return false;
+      if (!finish_trial(plans[*next], folder, in_place(hooks, plans, *next, -1), models, defenses))
+        return false;
       group->done(*next);
     }
     return !hooks.stop.stop_requested();
@@ -220,7 +221,8 @@ bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& mod
   try {
     for (size_t i = 0; i < plans.size(); ++i) {
       const RunHooks placed = in_place(hooks, plans, i, steps_after(plans, i, folder));
-      if (hooks.stop.stop_requested() || !finish_trial(plans[i], folder, placed, models, defenses)) return false;
+      if (hooks.stop.stop_requested() || !finish_trial(plans[i], folder, placed, models, defenses))
+        return false;
     }
   } catch (...) {
     folder.discard_if_untouched();

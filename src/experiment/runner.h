@@ -11,7 +11,8 @@
 
 namespace hijack {
 
-/// Gives the model for a plan; the default loads a folder (on the machine that is given) and keeps the last one.
+/// Gives the model for a plan; the default loads a folder (on the machine that is given) and keeps the last
+/// one.
 using ModelSource = std::function<std::shared_ptr<const VisionLanguageModel>(const AttackConfig&)>;
 ModelSource folder_models(const Machine& machine = {});
 
@@ -26,10 +27,9 @@ RunFolder begin_run(const std::filesystem::path& out, const std::string& command
 /// Does every trial of the folder's manifest that has no row yet. True when all are done, false when stopped.
 /// Same plans, machine and thread count: same bytes in images/ and, times aside, in the rows, interrupted or
 /// not.
-/// When an exception ends the work before the first checkpoint or row (a target longer than the context window,
-/// a weight that is no number), what begin_run made is taken away again.
-/// With a group (and a folder opened for this worker) the processes share the trials; true when all of them
-/// are done, by whomever.
+/// When an exception ends the work before the first checkpoint or row (a target longer than the context
+/// window, a weight that is no number), what begin_run made is taken away again. With a group (and a folder
+/// opened for this worker) the processes share the trials; true when all of them are done, by whomever.
 bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& models,
                 WorkerGroup* group = nullptr);
 

@@ -86,7 +86,8 @@ Tensor in_attack_space(const VisionLanguageModel& model, const AttackConfig& con
 /// All photos that a config attacks or judges its image on, held-out ones included, in that space.
 std::vector<Tensor> attacked_photos(const VisionLanguageModel& model, const AttackConfig& config);
 
-/// Throws what was not finite again, with the reason that the models of a config give for it (models/not_finite.h).
+/// Throws what was not finite again, with the reason that the models of a config give for it
+/// (models/not_finite.h).
 [[noreturn]] void explain(const NotFinite& found, const AttackConfig& config);
 
 /// Throws Error when the constraint does not fit a photo, or the photos of a universal image differ in size.
