@@ -43,7 +43,7 @@ TEST(JailGuardGolden, DivergenceOfReplies) {
   for (const json& one : golden().at("cases")) {
     const auto replies = one.at("replies").get<std::vector<std::string>>();
     const double score = reply_divergence(replies);
-    EXPECT_NEAR(score, one.at("score").get<double>(), 1e-12) << one.at("name");
+    EXPECT_NEAR(score, one.at("score").get<double>(), 1e-9) << one.at("name");
     EXPECT_EQ(score >= golden().at("threshold").get<double>(), one.at("attack").get<bool>())
         << one.at("name");
   }
@@ -64,7 +64,7 @@ TEST(JailGuardGolden, TheWholeDefense) {
     const JailGuard defense({.copies = copies, .limit = {.threshold = golden().at("threshold")}}, {});
     const Reply reply = defense.answer({{image, {.prompt = "what is it"}}}, model).at(0);
     EXPECT_EQ(reply.rejected, one.at("attack").get<bool>()) << one.at("name");
-    EXPECT_NEAR(reply.trace.at(0).score, one.at("score").get<double>(), 1e-12);
+    EXPECT_NEAR(reply.trace.at(0).score, one.at("score").get<double>(), 1e-9);
   }
 }
 
