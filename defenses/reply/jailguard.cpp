@@ -31,7 +31,7 @@ double kullback_leibler(const std::vector<double>& p, const std::vector<double>&
 
 /// The order of the replies must not decide whether a score lies above another.
 double without_rounding(double value) {
-  constexpr double kDigits = 1e9;
+  constexpr double kDigits = 1e12;
   return std::round(value * kDigits) / kDigits;
 }
 
