@@ -14,10 +14,6 @@ bool held_out(const ReplyRow& reply) {
 bool is_attack(const ReplyRow& reply) {
   return reply.condition == "attack" || reply.condition == "adaptive";
 }
-/// Belongs to a model or a photo, whatever trial has asked it.
-bool is_shared(const ReplyRow& reply) {
-  return reply.condition == "benign" || reply.condition == "clean";
-}
 
 std::string joined(std::initializer_list<std::string> parts) {
   std::string key;
