@@ -5,6 +5,7 @@
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/experiment/plan.h"
+#include "src/experiment/runner.h"
 #include "tests/support/temporary_folder.h"
 
 namespace hijack {
@@ -194,11 +195,15 @@ TEST_F(ExperimentFile, PlansSurviveTheManifest) {
   const auto trials = plans("[[grid]]\nsteps = [10, 20]\n");
   ASSERT_EQ(trials.size(), 2u);
   EXPECT_NE(trials[0].id, trials[1].id);
-  const json stored = plans_to_json(trials);
-  EXPECT_EQ(plans_to_json(plans_from_json(stored, "test")), stored);
+  const RunInputs inputs = RunInputs::of_plans(trials);
+  const json stored = inputs.to_json(identified(trials));
+  EXPECT_EQ(inputs.to_json(inputs.plans(stored, "test")), stored);
   json hostile = stored;
   hostile[0]["id"] = "../../etc/passwd";
-  EXPECT_NE(error_of([&] { plans_from_json(hostile, "test"); }), "");
+  EXPECT_NE(error_of([&] { inputs.plans(hostile, "test"); }), "");
+  hostile = stored;
+  hostile[0]["config"]["steps"] = 30;
+  EXPECT_NE(error_of([&] { inputs.plans(hostile, "test"); }).find("digest"), std::string::npos);
 }
 
 TEST_F(ExperimentFile, ErrorsNameTheKey) {

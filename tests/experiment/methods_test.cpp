@@ -181,7 +181,7 @@ TEST_F(Methods, AUniversalImageIsJudgedOnEveryPhoto) {
       }
   }
   EXPECT_EQ(to_json(trial_from_json(to_json(row), "row")).dump(), to_json(row).dump());
-  EXPECT_EQ(plans_from_json(run.manifest.at("plans"), "m").at(0).config.images.size(), 2u);
+  EXPECT_EQ(run.manifest.at("plans").at(0).at("config").at("image").size(), 2u);
   config_.constraint.name = "moving_patch";
   EXPECT_NE(error_of([&] { check_method(config_, *make_behavior(config_.behavior)); }), "");
   config_.constraint.name = "linf";
