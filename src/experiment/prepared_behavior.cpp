@@ -20,8 +20,8 @@ std::vector<Context> all_of(const ContextSet& contexts) {
 [[noreturn]] void refuse_given(const AttackConfig& config, const ReplyNeed& need) {
   throw Error("behavior " + config.behavior.name + " cannot be judged by replies of --max-new-tokens " +
               std::to_string(config.max_new_tokens) + ": " + need.why + "; give " +
-              std::to_string(need.tokens) + (need.estimate ? " or more" : " at least") +
-              ", or leave the flag out.");
+              (need.estimate ? "" : "at least ") + std::to_string(need.tokens) +
+              (need.estimate ? " or more" : "") + ", or leave the flag out.");
 }
 
 [[noreturn]] void refuse_endless(const AttackConfig& config, const ReplyNeed& need) {

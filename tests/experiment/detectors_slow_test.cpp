@@ -29,6 +29,8 @@ std::vector<Submission> held_out(const VisionLanguageModel& model, const std::st
   return all;
 }
 
+constexpr int64_t kReplyTokens = 48;
+
 class ShippedDetectors : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(ShippedDetectors, CanFireAndPassHeldOutBenignSubmissions) {
@@ -39,11 +41,10 @@ TEST_P(ShippedDetectors, CanFireAndPassHeldOutBenignSubmissions) {
   const std::vector<Tensor> photos = attacked_photos(*model, config);
   const double rate = recipe.evaluate->defense.false_positive_rate;
   const auto submissions = held_out(*model, config.space, photos[0]);
-  const Responder bare = remembered(bare_model(model, config.max_new_tokens));
+  const Responder bare = remembered(bare_model(model, kReplyTokens));
   DefenseMaker maker;
   for (const std::string& spec : recipe.evaluate->defense.defenses) {
-    const auto defense =
-        maker.make({spec}, {model, config, prompts, photos, config.max_new_tokens, rate}).at(0);
+    const auto defense = maker.make({spec}, {model, config, prompts, photos, kReplyTokens, rate}).at(0);
     if (defense->calibrations().empty()) continue;
     const Calibration made = defense->calibrations()[0];
     int64_t flagged = 0;
