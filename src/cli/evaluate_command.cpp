@@ -13,18 +13,6 @@
 namespace hijack::cli {
 namespace {
 
-std::string rate(const report::Rate& rate) {
-  return rate_text(rate.successes, rate.n);
-}
-
-/// Share of the text-side control that a defense refused.
-report::Rate suffix_rejected(const RunRecord& run, const std::string& defense) {
-  report::Rate rate;
-  for (const ReplyRow& row : run.replies)
-    if (row.condition == "text_suffix" && row.defense == defense) rate.add(row.rejected);
-  return rate;
-}
-
 /// A stack without the parameters of its parts: the table has to fit a terminal.
 std::string short_name(const std::string& stack) {
   if (stack.find(" + ") == std::string::npos) return stack;
@@ -41,25 +29,30 @@ std::string short_name(const std::string& stack) {
 /// Static beside adaptive where an adaptive attack was made: the larger of the two bounds what a defense
 /// stops.
 std::string defense_table(const RunRecord& run) {
+  using report::shown;
   const auto all = report::defenses({run});
+  const bool several = report::several_attacks(all);
   const bool adaptive = std::any_of(all.begin(), all.end(), [](const report::DefenseSummary& one) {
     return one.adaptive.n > 0 || one.text_adaptive.n > 0;
   });
   std::vector<std::string> names = {"defense", "image attack", "text suffix"};
   if (adaptive) names = {"defense", "image, static", "image, adaptive", "suffix, static", "suffix, adaptive"};
+  if (several) names.insert(names.begin(), "attack");
   for (const char* name : {"suffix rejected", "clean image", "benign rejected", "benign correct", "s/reply"})
     names.emplace_back(name);
   std::vector<std::vector<std::string>> rows = {names};
   for (const report::DefenseSummary& one : all) {
     char seconds[32];
     std::snprintf(seconds, sizeof seconds, "%.3f", one.seconds_per_reply);
-    std::vector<std::string> row = {short_name(one.defense), rate(one.attack)};
-    if (adaptive) row.push_back(rate(one.adaptive));
-    row.push_back(rate(one.text_suffix));
-    if (adaptive) row.push_back(rate(one.text_adaptive));
-    for (const report::Rate& cell :
-         {suffix_rejected(run, one.defense), one.clean, one.benign_rejected, one.benign_correct})
-      row.push_back(rate(cell));
+    std::vector<std::string> row = {short_name(one.defense) + (one.details.empty() ? "" : ", " + one.details),
+                                    shown(one.attack)};
+    if (several) row.insert(row.begin(), printable(one.attack_label));
+    if (adaptive) row.push_back(shown(one.adaptive));
+    row.push_back(shown(one.text_suffix));
+    if (adaptive) row.push_back(shown(one.text_adaptive));
+    for (const report::Rate* cell :
+         {&one.text_rejected, &one.clean, &one.benign_rejected, &one.benign_correct})
+      row.push_back(shown(*cell));
     row.emplace_back(std::isfinite(one.seconds_per_reply) ? seconds : "–");
     rows.push_back(std::move(row));
   }

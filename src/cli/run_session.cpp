@@ -10,6 +10,7 @@
 #include "src/experiment/manifest.h"
 #include "src/experiment/recorded_images.h"
 #include "src/experiment/report.h"
+#include "src/experiment/report/aggregate.h"
 
 namespace hijack::cli {
 namespace {
@@ -75,6 +76,25 @@ std::string one_trial(const RunRecord& run, const TrialRow& trial) {
   return text + "  image     " + (run.folder / trial.image_file).string() + "\n";
 }
 
+/// Trials pooled by setting, where a setting has several; named by what differs.
+std::string by_setting(const RunRecord& run) {
+  const std::vector<report::Setting> all = report::settings({run});
+  if (all.size() == run.trials.size()) return "";
+  std::vector<std::vector<std::string>> rows = {{"behavior", "constraint"}};
+  for (const std::string& name : report::difference_names(all)) rows[0].push_back(name);
+  for (const char* title : {"seeds", "attack", "clean", "noise"}) rows[0].emplace_back(title);
+  for (const report::Setting& one : all) {
+    std::vector<std::string> row = {one.behavior, report::defended_constraint(one)};
+    for (const report::Difference& difference : one.differences) row.push_back(printable(difference.value));
+    for (const std::string& cell :
+         {std::to_string(one.seed_rates.size()), report::shown(one.success, "test"),
+          report::shown(one.controls, "clean"), report::shown(one.controls, "noise")})
+      row.push_back(cell);
+    rows.push_back(std::move(row));
+  }
+  return "by setting, over seeds and photos\n" + table_text(rows, output_width());
+}
+
 std::string many_trials(const RunRecord& run) {
   std::vector<std::vector<std::string>> rows = {{"trial", "attack", "clean", "noise", "s/step"}};
   for (const TrialRow& trial : run.trials) {
@@ -82,7 +102,7 @@ std::string many_trials(const RunRecord& run) {
     rows.push_back({trial.id, cell(tally(trial.success, "test")), cell(tally(trial.controls, "clean")),
                     cell(tally(trial.controls, "noise")), seconds(trial.seconds_per_step)});
   }
-  return "success on held-out contexts\n" + table_text(rows, output_width());
+  return "success on held-out contexts\n" + table_text(rows, output_width()) + by_setting(run);
 }
 
 }  // namespace

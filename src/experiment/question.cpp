@@ -4,6 +4,7 @@
 #include "src/base/sha256.h"
 #include "src/experiment/dataset.h"
 #include "src/experiment/identity.h"
+#include "src/experiment/prompt_digest.h"
 
 namespace hijack {
 
@@ -21,7 +22,7 @@ std::string hash_of_values(const Tensor& image) {
 
 IdentifiedStack make_stack(DefenseMaker& maker, const std::vector<std::string>& specs,
                            const DefenseMaker::Situation& situation) {
-  IdentifiedStack stack{maker.make(specs, situation), {}, {}};
+  IdentifiedStack stack{maker.make(specs, situation), {}, {}, {}};
   if (stack.defenses.empty()) return stack;
   stack.record = {{"defense", stack.name()}};
   json fitted_on = json::array();
@@ -30,6 +31,9 @@ IdentifiedStack make_stack(DefenseMaker& maker, const std::vector<std::string>& 
   if (!fitted_on.empty()) {
     stack.record["false_positive_rate"] = situation.false_positive_rate;
     stack.record["calibrated_on"] = digest_of(fitted_on);
+    stack.prompts = json::array();
+    for (const Context& context : situation.calibration) stack.prompts.push_back(prompt_digest(context));
+    stack.record["calibration_prompts"] = digest_of(stack.prompts);
   }
   stack.digest = digest_of(stack.record);
   return stack;
@@ -40,6 +44,7 @@ json calibration_entries(const IdentifiedStack& stack) {
   for (const Calibration& calibration : stack_calibrations(stack.defenses)) {
     entries.push_back(calibration_entry(calibration));
     entries.back()["stack"] = stack.digest;
+    if (calibration.n > 0) entries.back()["prompts"] = stack.prompts;
   }
   return entries;
 }

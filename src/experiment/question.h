@@ -14,10 +14,12 @@ namespace hijack {
 /// Defenses with all that their verdicts depend on besides the submission.
 struct IdentifiedStack {
   DefenseStack defenses;
-  /// {"defense": name}, and where a threshold was fitted "false_positive_rate" and "calibrated_on", the
-  /// digest of the benign submissions. Null for the bare model.
+  /// {"defense": name}, and where a threshold was fitted "false_positive_rate", "calibration_prompts", the
+  /// digest of the benign prompts, and "calibrated_on", that of the benign submissions: it differs between
+  /// attacked photos, which are kept out of them. Null for the bare model.
   nlohmann::json record = {};
-  std::string digest = {};  ///< of the record; "" for the bare model
+  std::string digest = {};      ///< of the record; "" for the bare model
+  nlohmann::json prompts = {};  ///< prompt_digest of each benign prompt, where a threshold was fitted
   std::string name() const { return stack_name(defenses); }
 };
 /// Makes the defenses of a trial.

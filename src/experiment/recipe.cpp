@@ -100,14 +100,21 @@ std::string published_value(const Recipe& recipe, const std::string& row, std::s
   return "–";
 }
 
+bool several(const std::vector<report::Setting>& all, std::string report::Setting::*column) {
+  return std::any_of(all.begin(), all.end(), [&](const auto& one) { return one.*column != all[0].*column; });
+}
+
 Table settings_rows(const Recipe& recipe, const std::vector<report::Setting>& settings,
                     std::set<std::string>& used) {
   Table table = {{"setting", "attack", "seeds", "clean image", "random noise", "published"}};
   const auto names = report::difference_names(settings);
+  const bool models = several(settings, &report::Setting::model),
+             optimizers = several(settings, &report::Setting::optimizer);
   table[0].insert(table[0].begin() + 1, names.begin(), names.end());
   for (const report::Setting& setting : settings) {
     const std::string key = setting.behavior + ", " + report::short_constraint(setting.constraint);
-    std::vector<std::string> row = {key};
+    std::vector<std::string> row = {key + (optimizers ? ", " + setting.optimizer : "") +
+                                    (models ? ", " + setting.model : "")};
     for (const report::Difference& one : setting.differences) row.push_back(one.value);
     row.insert(row.end(), {shown(setting.success, "test"), std::to_string(setting.seed_rates.size()),
                            shown(setting.controls, "clean"), shown(setting.controls, "noise"),
@@ -121,12 +128,12 @@ void add_once(std::vector<std::string>& names, const std::string& name) {
   if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
 }
 
-/// What the settings of a row share: the constraint, the optimizer where it is not the recipe's first, and
-/// what tells settings of one behavior apart.
-std::string row_name(const report::Setting& setting, const Recipe& recipe) {
+/// What the settings of a row share: the constraint, the optimizer where it is not the recipe's first, what
+/// tells settings of one behavior apart, and of several models the name.
+std::string row_name(const report::Setting& setting, const Recipe& recipe, bool models) {
   const bool usual = setting.optimizer == recipe.plans.front().config.optimizer.name;
   return report::short_constraint(setting.constraint) + (usual ? "" : ", " + setting.optimizer) +
-         report::needed_label(setting);
+         report::needed_label(setting) + (models ? ", " + setting.model : "");
 }
 
 /// Success, and that of the noise control where it has any.
@@ -141,7 +148,8 @@ std::string beside_noise(const report::Setting& setting) {
 Table behavior_columns(const Recipe& recipe, const std::vector<report::Setting>& settings) {
   std::vector<std::string> behaviors, rows;
   for (const TrialPlan& plan : recipe.plans) add_once(behaviors, plan.config.behavior.name);
-  for (const report::Setting& setting : settings) add_once(rows, row_name(setting, recipe));
+  const bool models = several(settings, &report::Setting::model);
+  for (const report::Setting& setting : settings) add_once(rows, row_name(setting, recipe, models));
   Table table(rows.size() + 2);
   table[0] = {"constraint"};
   for (size_t row = 0; row < rows.size(); ++row) table[row + 1] = {rows[row]};
@@ -153,7 +161,7 @@ Table behavior_columns(const Recipe& recipe, const std::vector<report::Setting>&
       if (row.size() < table[0].size()) row.push_back("–");
     for (const report::Setting& setting : settings) {
       if (setting.behavior != behavior) continue;
-      const auto found = std::find(rows.begin(), rows.end(), row_name(setting, recipe));
+      const auto found = std::find(rows.begin(), rows.end(), row_name(setting, recipe, models));
       const auto row = static_cast<size_t>(found - rows.begin());
       table[row + 1].back() = beside_noise(setting);
       seconds[row].push_back(setting.seconds_per_step);

@@ -20,8 +20,9 @@ std::string markdown_report(const std::vector<RunRecord>& runs);
 nlohmann::json json_report(const std::vector<RunRecord>& runs);
 
 /// One line per rate:
-/// table,model,behavior,constraint,epsilon_255,patch_size,defense,measure,successes,n,rate, low,high. `table`
-/// is "settings" or "defenses".
+/// table,model,behavior,constraint,optimizer,differences,epsilon_255,patch_size,defense,measure,successes,n,
+/// rate,low,high,disagreement. `table` is "settings" or "defenses" (whose constraint column names the attack
+/// where there are several).
 std::string csv_report(const std::vector<RunRecord>& runs);
 
 /// By name: html, md, json or csv. Throws Error for another name.

@@ -165,11 +165,10 @@ void recount(RunRecord& run) {
   }
 }
 
-std::string jsonl(const auto& rows) {
-  std::string out;
-  for (const auto& row : rows)
-    out += to_json(row).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  return out;
+void write_rows(const fs::path& file, const auto& rows) {
+  fs::remove(file);
+  RowWriter writer(file);
+  for (const auto& row : rows) writer.write(to_json(row));
 }
 
 }  // namespace
@@ -194,8 +193,8 @@ void give_identity(TrialRow& row, const nlohmann::json& more) {
 void write_run(const RunRecord& run) {
   fs::create_directories(run.folder);
   write_file(run.folder / "manifest.json", run.manifest.dump(2) + "\n");
-  write_file(run.folder / "trials.jsonl", jsonl(run.trials));
-  write_file(run.folder / "replies.jsonl", jsonl(run.replies));
+  write_rows(run.folder / "trials.jsonl", run.trials);
+  write_rows(run.folder / "replies.jsonl", run.replies);
 }
 
 RunRecord small_run(const fs::path& folder) {

@@ -58,9 +58,7 @@ class Collector {
                 &run,
                 trial ? attack_key(*trial) : "",
                 trial ? model_key(*trial) : "",
-                reply.defense == "none" ? "none"
-                : reply.stack.empty()   ? reply.defense
-                                        : reply.stack,
+                stack_of(run, reply),
                 reply.variant};
     if (trial && trial->adaptive) asked.variant = trial->setting_digest;
     if (identify(asked)) all_.push_back(std::move(asked));
@@ -69,6 +67,18 @@ class Collector {
   std::vector<Asked> take() { return std::move(all_); }
 
  private:
+  const std::string& stack_of(const RunRecord& run, const ReplyRow& reply) {
+    std::string& stack = stacks_[{&run, reply.defense + '\n' + reply.stack}];
+    if (stack.empty()) {
+      const Object record = stack_record(run, reply);
+      stack = reply.defense == "none" ? "none"
+              : record.is_object()    ? digest_of(record)
+              : reply.stack.empty()   ? reply.defense
+                                      : reply.stack;
+    }
+    return stack;
+  }
+
   /// Fills in pair and place. False for what was asked before.
   bool identify(Asked& asked) {
     const ReplyRow& reply = *asked.reply;
@@ -94,6 +104,7 @@ class Collector {
 
   std::map<const RunRecord*, std::unordered_map<std::string, const TrialRow*>> trials_;  ///< by id
   std::map<const RunRecord*, size_t> numbers_;
+  std::map<std::pair<const RunRecord*, std::string>, std::string> stacks_;
   std::set<const TrialRow*> same_images_, again_;
   std::unordered_map<std::string, size_t> places_, turns_;
   std::unordered_set<std::string> asked_;
@@ -101,6 +112,12 @@ class Collector {
 };
 
 }  // namespace
+
+Object stack_record(const RunRecord& run, const ReplyRow& reply) {
+  Object record = field_of(field_of(run.manifest, "stacks"), reply.stack);
+  if (record.is_object()) record.erase("calibrated_on");
+  return record;
+}
 
 std::string attack_key(const TrialRow& trial) {
   if (!trial.setting.is_object())

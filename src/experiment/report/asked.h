@@ -12,7 +12,7 @@ struct Asked {
   const RunRecord* run = nullptr;
   std::string attack;   ///< equal for trials that differ in nothing but seed, photo and defense
   std::string model;    ///< of the trial
-  std::string stack;    ///< "none", or what was in front of the model
+  std::string stack;    ///< digest of its record; "none", or the name where there is no record
   std::string variant;  ///< of what was searched with other settings: a suffix or an adaptive image
   /// The same submission whatever the defense: two replies with one key pair up.
   std::string pair = {};
@@ -27,6 +27,10 @@ std::vector<Asked> asked_once(const std::vector<RunRecord>& runs);
 /// Replies that stand in the rows again: (run, row) of those after the first.
 std::vector<std::pair<const RunRecord*, const ReplyRow*>> repeated_replies(
     const std::vector<RunRecord>& runs);
+
+/// What the manifest's "stacks" say of the defenses in front of a reply, without what differs between
+/// attacked photos (the photos themselves are kept out of the calibration). Null where they say nothing.
+nlohmann::json stack_record(const RunRecord& run, const ReplyRow& reply);
 
 /// Asked::attack of a trial.
 std::string attack_key(const TrialRow& trial);

@@ -66,17 +66,19 @@ bool belongs(const EvaluatedAttack& attack, const Asked& asked) {
 
 std::vector<StackName> stack_names(const std::vector<Asked>& all) {
   std::vector<StackName> stacks = {{"none", "none", ""}};
-  std::map<std::string, std::map<std::string, const Object*>> by_name;
+  std::map<std::string, std::map<std::string, Object>> by_name;
   for (const Asked& one : all) {
-    if (one.stack == "none") continue;
-    const Object& entry = entry_of(*one.run, "stacks", one.stack);
-    if (by_name[one.reply->defense].emplace(one.stack, &entry).second)
-      stacks.push_back({one.stack, one.reply->defense, ""});
+    auto& known = by_name[one.reply->defense];
+    if (one.stack == "none" || known.contains(one.stack)) continue;
+    known.emplace(one.stack, stack_record(*one.run, *one.reply));
+    stacks.push_back({one.stack, one.reply->defense, ""});
   }
-  for (const auto& [name, keys] : by_name) {
+  for (const auto& [name, records] : by_name) {
+    std::map<std::string, const Object*> keys;
+    for (const auto& [key, record] : records) keys.emplace(key, &record);
     const auto labels = labels_of(keys);
     for (StackName& stack : stacks)
-      if (stack.defense == name) stack.details = labels.at(stack.key);
+      if (stack.defense == name && keys.contains(stack.key)) stack.details = labels.at(stack.key);
   }
   return stacks;
 }
