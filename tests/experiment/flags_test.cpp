@@ -58,7 +58,8 @@ class Flags : public ToyRuns {
     attack.update({{"steps", 4}});
     for (const auto& [key, value] : block.items()) attack.erase(key);
     RunFolder folder = begin_run(
-        root() / name, "run", plans_of_experiment({{"attack", attack}, {"grid", {block}}}, "test"), models());
+        root() / name, "run",
+        plans_of_experiment({{"attack", attack}, {"grid", json::array({block})}}, "test"), models());
     EXPECT_TRUE(go_on(folder));
     return read_run(root() / name);
   }
@@ -200,9 +201,9 @@ TEST_F(Flags, EvaluationsWithOtherSettingsAreNeverPooled) {
   EXPECT_EQ(details("perplexity"),
             (std::vector<std::string>{"false_positive_rate=0.05", "false_positive_rate=0.2"}));
   EXPECT_EQ(details("none"), std::vector<std::string>{""});
-  evaluate_.suffix.steps = 3;
+  evaluate_.suffix.tokens = 4;
   evaluate("run");
-  EXPECT_EQ(details("none"), (std::vector<std::string>{"suffix_steps=2", "suffix_steps=3"}));
+  EXPECT_EQ(details("none"), (std::vector<std::string>{"suffix_tokens=3", "suffix_tokens=4"}));
   expect_intact(read_run(root() / "run"));
 }
 
@@ -220,8 +221,10 @@ TEST_F(Flags, PhotosArePooledBehindADetector) {
 
 TEST_F(Flags, CalibrationPromptsAmongTheJudgedOnes) {
   std::string lines = read_file(root() / "contexts.jsonl");
-  for (const UtilityItem& item : utility_set(Texts::kNatural, 1, 0x07e57))
-    lines += json({{"prompt", item.exercise.prompt}, {"split", "calibration"}}).dump() + "\n";
+  std::set<std::string> asked;
+  for (const UtilityItem& item : utility_set(Texts::kNatural, 3, 0x07e57)) asked.insert(item.exercise.prompt);
+  for (const std::string& prompt : asked)
+    lines += json({{"prompt", prompt}, {"split", "calibration"}}).dump() + "\n";
   write_file(root() / "contexts.jsonl", lines);
   finished("run");
   evaluate("run");

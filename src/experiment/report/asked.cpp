@@ -99,7 +99,7 @@ class Collector {
       const std::string question = reply.question.empty() ? where + asked.pair : reply.question;
       return asked_.insert(joined({question, asked.stack})).second;
     }
-    return asked_.insert(joined({asked.pair, asked.stack})).second;
+    return asked_.insert(joined({asked.pair, asked.stack, asked.attack, asked.variant})).second;
   }
 
   std::map<const RunRecord*, std::unordered_map<std::string, const TrialRow*>> trials_;  ///< by id

@@ -5,8 +5,6 @@
 namespace hijack::report {
 namespace {
 
-using Tallies = std::map<std::string, Tally>;
-
 void add(Pools& pools, const std::string& name, const TrialRow& trial, const Tally& tally) {
   report::add(pools[name].exact, trial, tally.exact, tally.n);
   report::add(pools[name].contained, trial, tally.contained, tally.n);
