@@ -36,15 +36,11 @@ class Chat {
 
   void say(const std::string& prompt) {
     query_.prompt = prompt;
-    try {
-      const Generated reply = stack_.empty() ? streamed() : defended();
-      if (reply.cut)
-        std::cerr << "[cut at " << arguments_.generate.max_new_tokens
-                  << " tokens; --max-new-tokens allows longer replies]" << std::endl;
-      query_.earlier.push_back({prompt, reply.text});
-    } catch (const NotFinite& found) {
-      arguments_.model.explain(found);
-    }
+    const Generated reply = stack_.empty() ? streamed() : defended();
+    if (reply.cut)
+      std::cerr << "[cut at " << arguments_.generate.max_new_tokens
+                << " tokens; --max-new-tokens allows longer replies]" << std::endl;
+    query_.earlier.push_back({prompt, reply.text});
   }
 
  private:
@@ -123,6 +119,14 @@ int chat(const ChatArguments& arguments) {
   return 0;
 }
 
+int explained_chat(const ChatArguments& arguments) {
+  try {
+    return chat(arguments);
+  } catch (const NotFinite& found) {  // also while defenses are fitted
+    arguments.model.explain(found);
+  }
+}
+
 }  // namespace
 
 void add_chat(CLI::App& program, Action& chosen) {
@@ -146,7 +150,7 @@ void add_chat(CLI::App& program, Action& chosen) {
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
   command->add_option("--seed", generate.seed, "seed of sampling")->capture_default_str();
-  command->callback([&chosen, arguments] { chosen = [arguments] { return chat(*arguments); }; });
+  command->callback([&chosen, arguments] { chosen = [arguments] { return explained_chat(*arguments); }; });
 }
 
 }  // namespace hijack::cli
