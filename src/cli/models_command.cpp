@@ -98,21 +98,10 @@ Rows memory_rows(const ImagePromptModel& model, const Pixels& pixels, const Stor
 /// first step.
 void check_prompt_of(const ImagePromptModel& model, const Pixels& pixels) {
   const auto tokens = static_cast<int64_t>(model.input_ids(pixels, {.prompt = "x"}).size());
-  const int64_t window = model.decoder().config().max_positions, places = model.image_tokens(pixels);
+  const int64_t window = model.decoder().config().max_positions;
   if (tokens >= window)
     throw Error("a photo and a word are " + std::to_string(tokens) + " tokens, but the context window has " +
                 std::to_string(window) + " (max_position_embeddings of config.json)");
-  int64_t features = 0;
-  try {
-    features = model.image_features(pixels).size(1);
-  } catch (const c10::Error&) {
-    throw Error(
-        "the vision tower of config.json does not take what the image processor makes; the files do not "
-        "belong together");
-  }
-  if (features != places)
-    throw Error("the tower gives " + std::to_string(features) +
-                " tokens of a photo, but the prompt has places for " + std::to_string(places));
 }
 
 /// What the model says of itself; loaded without its weights.
