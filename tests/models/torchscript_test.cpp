@@ -110,8 +110,11 @@ TEST_F(TorchScript, AWholeModelGivesItsLogitsGradientsAndReplies) {
   const TokenIds best = {last.matmul(embedding_.t()).argmax().item<int64_t>()};
   EXPECT_EQ(model->generate(pixels, queries_, {.max_new_tokens = 1}).at(0).text,
             model->tokenizer().decode(best, true));
-  for (const Generated& reply : replies)
-    EXPECT_EQ(reply.cut, model->target_ids(reply.text).size() == 4) << reply.text;
+  EXPECT_TRUE(replies[0].cut && replies[1].cut);
+  configure({{"eos_token_id", best.front()}});
+  const auto ended = load_model(folder_.path())->generate(pixels, queries_, {.max_new_tokens = 4});
+  EXPECT_EQ(ended.at(0).text, model->tokenizer().decode(best, true));
+  EXPECT_FALSE(ended.at(0).cut);
   EXPECT_TRUE(replies[0].text.starts_with(streamed)) << replies[0].text;
   EXPECT_THROW(model->generate(pixels, queries_, {.temperature = 1}), Error);
   EXPECT_THROW(model->language_model(), Error);
