@@ -86,42 +86,46 @@ CrossPrompt::CrossPrompt(std::unique_ptr<Objective> inner, std::vector<std::shar
   check(config_);
 }
 
-Tensor CrossPrompt::ascended(const ShiftedModel::Leaf& leaf, const Tensor& gradient) const {
-  const at::NoGradGuard no_gradients;
-  const double size = at_least_float(leaf.embeddings).square().mean().sqrt().item<double>();
-  const double step = config_.step * size, radius = config_.radius * size;
-  if (config_.norm == "linf") return (leaf.shift + step * gradient.sign()).clamp(-radius, radius);
-  const double width = std::sqrt(static_cast<double>(leaf.shift.size(1)));  // of a token of that size
-  const Tensor lengths = gradient.norm(2, {1}, /*keepdim=*/true).clamp_min(kTiny);
-  return shortened(leaf.shift + step * width * gradient / lengths, radius * width);
+Tensor CrossPrompt::loss(const Tensor& image, int64_t step) {
+  places_.clear();
+  if (!prompts_move(step) || !at::GradMode::is_enabled()) return inner_->loss(image, step);
+  for (const auto& model : models_) model->open();
+  const Tensor loss = inner_->loss(image, step);
+  for (const auto& model : models_)
+    for (auto& [context, leaf] : model->close()) places_.push_back({model.get(), context, leaf, {}});
+  TORCH_CHECK(!places_.empty(), "no prompt takes part in this objective");
+  return loss;
 }
 
-void CrossPrompt::after_step(const Tensor& image, int64_t step) {
-  if ((step + 1) % config_.every != 0) return;
-  const at::AutoGradMode with_gradients(true);
-  for (const auto& model : models_) model->open();
-  const Tensor loss = inner_->loss(image.detach(), step).sum();
-  struct Place {
-    ShiftedModel* model;
-    size_t context;
-    ShiftedModel::Leaf leaf;
-  };
-  std::vector<Place> places;
+std::vector<Tensor> CrossPrompt::leaves() {
   std::vector<Tensor> shifts;
-  for (const auto& model : models_)
-    for (auto& [context, leaf] : model->close()) {
-      places.push_back({model.get(), context, leaf});
-      shifts.push_back(leaf.shift);
-    }
-  TORCH_CHECK(!shifts.empty(), "no prompt takes part in this objective");
-  const auto gradients =
-      torch::autograd::grad({loss}, shifts, {}, std::nullopt, false, /*allow_unused=*/true);
-  for (size_t i = 0; i < places.size(); ++i)
-    if (gradients[i].defined() && gradients[i].isfinite().all().item<bool>())
-      places[i].model->shifts[places[i].context] = ascended(places[i].leaf, gradients[i]).detach();
+  for (const Place& place : places_) shifts.push_back(place.leaf.shift);
+  return shifts;
+}
+
+void CrossPrompt::take(std::span<const Tensor> gradients) {
+  for (size_t i = 0; i < gradients.size(); ++i) places_[i].gradient = gradients[i];
+}
+
+Tensor CrossPrompt::ascended(const Place& place) const {
+  const at::NoGradGuard no_gradients;
+  const auto& [shift, embeddings] = place.leaf;
+  const double size = at_least_float(embeddings).square().mean().sqrt().item<double>();
+  const double step = config_.step * size, radius = config_.radius * size;
+  if (config_.norm == "linf") return (shift + step * place.gradient.sign()).clamp(-radius, radius);
+  const double width = std::sqrt(static_cast<double>(shift.size(1)));  // of a token of that size
+  const Tensor lengths = place.gradient.norm(2, {1}, /*keepdim=*/true).clamp_min(kTiny);
+  return shortened(shift + step * width * place.gradient / lengths, radius * width);
+}
+
+void CrossPrompt::after_step(const Tensor&, int64_t) {
+  for (const Place& place : std::exchange(places_, {}))
+    if (place.gradient.defined() && place.gradient.isfinite().all().item<bool>())
+      place.model->shifts[place.context] = ascended(place).detach();
 }
 
 Tensor CrossPrompt::comparable_loss(const Tensor& image) {
+  places_.clear();
   for (const auto& model : models_) model->enabled = false;
   const Tensor loss = inner_->comparable_loss(image);
   for (const auto& model : models_) model->enabled = true;

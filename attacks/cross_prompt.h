@@ -63,14 +63,19 @@ class ShiftedModel : public ModelDecorator {
 };
 
 /// The outermost objective of such an attack. Its loss is the inner one, whose models are `models`; every
-/// `every` steps the shifts of that step's contexts ascend. The state is the shifts.
+/// `every` steps the shifts of that step's contexts ascend, along the gradient that the same backward pass
+/// gives as the image's. The state is the shifts.
 class CrossPrompt : public Objective {
  public:
   /// Throws Error as check does.
   CrossPrompt(std::unique_ptr<Objective> inner, std::vector<std::shared_ptr<ShiftedModel>> models,
               const CrossPromptConfig& config);
-  Tensor loss(const Tensor& image, int64_t step) override { return inner_->loss(image, step); }
+  /// In a step in which prompts move, with gradients on, its leaves are the shifts of the step's contexts.
+  Tensor loss(const Tensor& image, int64_t step) override;
   bool deterministic() const override { return false; }
+  std::vector<Tensor> leaves() override;
+  void take(std::span<const Tensor> gradients) override;
+  /// The ascent.
   void after_step(const Tensor& image, int64_t step) override;
   /// On the true prompts.
   Tensor comparable_loss(const Tensor& image) override;
@@ -79,11 +84,21 @@ class CrossPrompt : public Objective {
   void restore(const ObjectiveState& state) override;
 
  private:
-  Tensor ascended(const ShiftedModel::Leaf& leaf, const Tensor& gradient) const;
+  /// A shift that the last loss depends on, and once it is known the gradient to it.
+  struct Place {
+    ShiftedModel* model;
+    size_t context;
+    ShiftedModel::Leaf leaf;
+    Tensor gradient;
+  };
+
+  bool prompts_move(int64_t step) const { return (step + 1) % config_.every == 0; }
+  Tensor ascended(const Place& place) const;
 
   std::unique_ptr<Objective> inner_;
   std::vector<std::shared_ptr<ShiftedModel>> models_;
   CrossPromptConfig config_;
+  std::vector<Place> places_;  ///< between a loss and the end of its step
 };
 
 }  // namespace hijack

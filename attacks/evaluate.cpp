@@ -38,9 +38,14 @@ Evaluation evaluate(Objective& objective, const Tensor& image, int64_t step, boo
   Evaluation now{leaf.detach(), loss.detach(), {}};
   check_finite(now.loss, "loss", step);
   if (!with_gradient) return now;
-  if (loss.requires_grad())
-    now.gradient =
-        torch::autograd::grad({loss.sum()}, {leaf}, {}, std::nullopt, false, /*allow_unused=*/true)[0];
+  std::vector<Tensor> wanted = objective.leaves();
+  wanted.insert(wanted.begin(), leaf);
+  if (loss.requires_grad()) {
+    const auto gradients =
+        torch::autograd::grad({loss.sum()}, wanted, {}, std::nullopt, false, /*allow_unused=*/true);
+    now.gradient = gradients[0];
+    objective.take(std::span(gradients).subspan(1));
+  }
   check_gradient(now, step);
   return now;
 }

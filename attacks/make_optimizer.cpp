@@ -35,6 +35,9 @@ void check(const OptimizerConfig& config, const Constraint& constraint) {
   if (!(config.final_step >= 0 && config.final_step <= 1)) throw Error("final_step must lie in [0,1].");
   if (!(config.apgd_alpha > 0 && config.apgd_alpha <= 100)) throw Error("apgd_alpha must lie in (0,100].");
   if (!(config.clip_norm > 0)) throw Error("clip_norm must be larger than 0.");
+  if (!(config.cwa_inner >= 0 && config.cwa_inner <= 1e4))
+    throw Error("cwa_inner must lie in [0,10000] (0 = a default that fits the constraint).");
+  if (!(config.square_share > 0 && config.square_share <= 1)) throw Error("square_share must lie in (0,1].");
 }
 
 }  // namespace

@@ -25,6 +25,9 @@ class ModelDecorator : public VisionLanguageModel {
                                     std::span<const TokenIds> targets) const override {
     return inner_->target_logits(pixels, queries, targets);
   }
+  std::optional<TextInPlace> in_place(const Query& query, const std::string& part) const override {
+    return inner_->in_place(query, part);
+  }
   Tensor swap_scores(const Pixels& pixels, std::span<const Query> queries, std::span<const TokenIds> targets,
                      const std::string& part) const override {
     return inner_->swap_scores(pixels, queries, targets, part);

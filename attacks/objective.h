@@ -1,7 +1,9 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "src/base/random.h"
 #include "src/base/tensor.h"
@@ -24,6 +26,10 @@ class Objective {
 
   // For objectives that change as the attack goes on (cross_prompt.h); they stand outermost.
 
+  /// What else the last loss depends on and wants a gradient to, beside the image: one backward pass gives
+  /// both (evaluate.h), and `take` gets them, undefined where the loss did not depend on a leaf.
+  virtual std::vector<Tensor> leaves() { return {}; }
+  virtual void take(std::span<const Tensor> gradients) { (void)gradients; }
   /// Called once a step has been taken from `image`.
   virtual void after_step(const Tensor& image, int64_t step) { (void)image, (void)step; }
   /// Everything that has to be saved for a resumed run to continue to the same bytes. Restoring an empty

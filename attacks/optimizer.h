@@ -44,6 +44,8 @@ struct OptimizerConfig {
   double final_step = 0.1;
   double apgd_alpha = 2;
   double clip_norm = 20;
+  double cwa_inner = 0;
+  double square_share = 0.8;
   int64_t models = 1;  ///< of the ensemble, for cwa; the trial's, not a field of its own
   uint64_t seed = 0;   ///< of optimizers that draw; the trial's seed, not a field of its own
 
@@ -58,11 +60,20 @@ struct OptimizerConfig {
     field("step_size", step_size,
           "step in [0,1] pixel units, for pgd in an l2 ball the step's l2 norm; 0 = a default that fits the "
           "constraint");
-    field("momentum", momentum, "pgd, cwa: decay of the accumulated gradient, from 0 to 1 (1 in MI-FGSM)");
+    field("momentum", momentum,
+          "pgd, cwa: decay of the accumulated gradients, from 0 to 1 (1 in MI-FGSM and MI-CWA)");
     field("final_step", final_step,
           "pgd: last step as a share of the first, linear in between; 1 = constant");
     field("apgd_alpha", apgd_alpha, "apgd: first step as a multiple of the radius");
     field("clip_norm", clip_norm, "sgd: largest l2 norm of the gradient");
+    field(
+        "cwa_inner", cwa_inner,
+        "cwa: step along each model's accumulated gradient (root mean square over the values; in an l2 ball "
+        "its l2 norm); 0 = 0.644 in an l_inf ball (the 250 over 224 x 224 pixels of the authors' code), else "
+        "step_size");
+    field("square_share", square_share,
+          "square: share of the pixels in the first square (0.05 as published for ImageNet, 0.8 in "
+          "AutoAttack)");
   }
 };
 

@@ -7,7 +7,8 @@ namespace hijack {
 
 /// A black-box control: the gradient of another objective, estimated from losses alone (random gradient-free
 /// method, Nesterov & Spokoiny 2017; AttackVLM's query attack): g = mean over q random directions u of
-/// (L(x + s u) - L(x)) / s * u, u of normal numbers. The loss is the true one; optimizers cannot tell.
+/// (L(x + s u) - L(x)) / s * u, u of normal numbers (AttackVLM has random signs). The loss is the true one;
+/// optimizers cannot tell. What is asked is x + s u as it is, neither clipped to [0,1] nor on the lattice.
 class QueryGradient : public Objective {
  public:
   /// queries: directions per step (each costs one forward pass), at least 1. smoothing: s, in pixel values.

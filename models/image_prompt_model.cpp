@@ -62,24 +62,57 @@ std::vector<Generated> ImagePromptModel::generate(const Pixels& pixels, std::spa
                                 options, memo());
 }
 
+struct ImagePromptModel::Located {
+  std::string text;  ///< the rendered prompt
+  Encoding encoding = {};
+  size_t begin = 0, end = 0;   ///< of the part, in bytes of the text
+  size_t first = 0, last = 0;  ///< its tokens, [first, last)
+};
+
+std::optional<ImagePromptModel::Located> ImagePromptModel::locate(const Query& query,
+                                                                  const std::string& part) const {
+  Located found{.text = render(query, /*with_image=*/true)};
+  const size_t prompt_at = found.text.rfind(query.prompt);
+  if (prompt_at == std::string::npos || !query.prompt.ends_with(part)) return {};
+  found.end = prompt_at + query.prompt.size();
+  found.begin = found.end - part.size();
+  found.encoding = tokenizer_->encode_with_offsets(found.text, true);
+  found.first = found.encoding.ids.size();
+  for (size_t i = 0; i < found.encoding.ids.size(); ++i) {
+    const auto [from, to] = found.encoding.offsets[i];
+    if (from >= to || to <= found.begin || from >= found.end) continue;
+    found.first = std::min(found.first, i);
+    found.last = i + 1;
+  }
+  if (found.first >= found.last) return {};
+  return found;
+}
+
+std::optional<TextInPlace> ImagePromptModel::in_place(const Query& query, const std::string& part) const {
+  const auto found = locate(query, part);
+  if (!found) return {};
+  const auto& [ids, offsets] = found->encoding;
+  const auto at = [&ids = ids](size_t i) { return ids.begin() + static_cast<std::ptrdiff_t>(i); };
+  TextInPlace place{.ids = {at(found->first), at(found->last)}};
+  size_t from = offsets[found->first].first;
+  if (found->first > 0) {
+    place.before = ids[found->first - 1];
+    if (const size_t end = offsets[found->first - 1].second; end > 0) from = std::min(from, end);
+  }
+  const size_t to = offsets[found->last - 1].second;
+  if (from < found->begin) place.head = found->text.substr(from, found->begin - from);
+  if (to > found->end) place.tail = found->text.substr(found->end, to - found->end);
+  return place;
+}
+
 std::pair<size_t, size_t> ImagePromptModel::places_of(const Prompt& whole, const Query& query,
                                                       const std::string& part) const {
-  const std::string text = render(query, /*with_image=*/true);
-  const size_t prompt_at = text.rfind(query.prompt);
-  if (prompt_at == std::string::npos || !query.prompt.ends_with(part)) return {};
-  const size_t end = prompt_at + query.prompt.size(), begin = end - part.size();
-  const Encoding encoding = tokenizer_->encode_with_offsets(text, true);
-  size_t first = encoding.ids.size(), last = 0;
-  for (size_t i = 0; i < encoding.ids.size(); ++i) {
-    const auto [from, to] = encoding.offsets[i];
-    if (from >= to || to <= begin || from >= end) continue;
-    first = std::min(first, i);
-    last = i + 1;
-  }
+  const auto found = locate(query, part);
+  if (!found) return {};
   // the image comes before the text and has become longer
-  const size_t longer = whole.ids.size() - encoding.ids.size();
-  if (first >= last || first + longer < whole.image_end()) return {};
-  return {first + longer, last + longer};
+  const size_t longer = whole.ids.size() - found->encoding.ids.size();
+  if (found->first + longer < whole.image_end()) return {};
+  return {found->first + longer, found->last + longer};
 }
 
 Tensor ImagePromptModel::swap_scores(const Pixels& pixels, std::span<const Query> queries,

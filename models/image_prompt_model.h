@@ -38,6 +38,7 @@ class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_f
                                     std::span<const TokenIds> targets) const override;
   std::vector<Generated> generate(const Pixels& pixels, std::span<const Query> queries,
                                   const GenerateOptions& options) const override;
+  std::optional<TextInPlace> in_place(const Query& query, const std::string& part) const override;
   Tensor swap_scores(const Pixels& pixels, std::span<const Query> queries, std::span<const TokenIds> targets,
                      const std::string& part) const override;
   Tensor prompt_embeddings(const Pixels& pixels, const Query& query) const override;
@@ -76,6 +77,9 @@ class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_f
   TokenId image_token() const { return image_token_; }
 
  private:
+  struct Located;
+  /// The tokens of the text `part`, which ends the query's prompt, in the rendered text.
+  std::optional<Located> locate(const Query& query, const std::string& part) const;
   /// Where the tokens of the text `part`, which ends the query's prompt, stand in the expanded prompt:
   /// [first, last), empty when they cannot be told.
   std::pair<size_t, size_t> places_of(const Prompt& whole, const Query& query, const std::string& part) const;

@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,6 +25,14 @@ struct Pixels {
   Tensor values;             ///< [views,3,h,w] float32, normalized; differentiable when the image was
   int64_t image_height = 0;  ///< of the image before preprocessing
   int64_t image_width = 0;
+};
+
+/// A text as it stands in a prompt: at its ends tokens may hold some of what is around it.
+struct TextInPlace {
+  TokenIds ids;           ///< of the tokens that hold some of the text
+  std::string head = {};  ///< what is between the token in front of them and the text (often the space)
+  std::string tail = {};  ///< what the last of them holds behind the text
+  TokenId before = -1;    ///< the token in front of them; -1 = none
 };
 
 /// A white-box vision-language model with frozen weights. Everything is deterministic for a fixed thread
@@ -54,10 +63,17 @@ class VisionLanguageModel {
   virtual std::vector<Tensor> target_logits(const Pixels& pixels, std::span<const Query> queries,
                                             std::span<const TokenIds> targets) const = 0;
 
+  /// The tokens of the text `part`, which ends the query's prompt, where they stand: often others than those
+  /// of `part` alone. Nothing where the family cannot say.
+  virtual std::optional<TextInPlace> in_place(const Query& query, const std::string& part) const {
+    (void)query, (void)part;
+    return {};
+  }
+
   /// For gradient-guided swaps of prompt tokens (GCG): to first order, how the mean loss of the targets would
-  /// change if one token of the text `part` were another: float32 [n,V], one row per token of `part`,
+  /// change if one token of the text `part` were another: float32 [n,V], one row per token of in_place,
   /// comparable within a row. `part` ends the prompt of every query. Undefined where the family cannot say,
-  /// or where `part` is not tokenized alike in all queries.
+  /// or where `part` has not equally many tokens in all queries.
   virtual Tensor swap_scores(const Pixels& pixels, std::span<const Query> queries,
                              std::span<const TokenIds> targets, const std::string& part) const {
     (void)pixels, (void)queries, (void)targets, (void)part;

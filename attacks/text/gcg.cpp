@@ -1,6 +1,7 @@
 #include "attacks/text/gcg.h"
 
 #include "attacks/behavior_matching.h"
+#include "attacks/text/placed_suffix.h"
 #include "attacks/text/suffix.h"
 #include "attacks/token_losses.h"
 #include "src/base/error.h"
@@ -10,6 +11,10 @@ namespace {
 
 constexpr int kTries = 30;      // draws per candidate before it is given up
 constexpr size_t kAtOnce = 96;  // queries per pass of the model
+const std::string kUnranked =
+    "the swaps of suffix tokens are drawn at random from all printable tokens, not ranked by the gradient: "
+    "the "
+    "model cannot say which tokens of its prompts stand for the suffix, or not all contexts have the same.";
 
 void check(const GcgConfig& config, std::span<const Context> contexts) {
   if (contexts.empty()) throw Error("The search for a suffix needs at least one context.");
@@ -20,6 +25,12 @@ void check(const GcgConfig& config, std::span<const Context> contexts) {
   if (!(config.perplexity_weight >= 0 && config.perplexity_weight <= 1))
     throw Error("suffix_perplexity must lie in [0,1].");
 }
+
+/// A suffix and the tokens whose swaps are searched.
+struct Suffix {
+  std::string text;
+  TokenIds ids;
+};
 
 class Search {
  public:
@@ -32,22 +43,25 @@ class Search {
         config_(config),
         hooks_(hooks),
         random_(Random(seed).fork("gibberish suffix")),
-        pool_(printable_tokens(model.tokenizer())) {
+        pool_(printable_tokens(model.tokenizer())),
+        prompts_(model, contexts_) {
     for (const Context& context : contexts_) targets_.push_back(target_tokens(model, behavior, context));
-    ids_ = start.empty() ? gibberish_ids(model.tokenizer(), pool_, config.tokens, random_)
-                         : model.tokenizer().encode(start, false);
+    const Tokenizer& tokenizer = model.tokenizer();
+    go_to(start.empty() ? tokenizer.decode(gibberish_ids(tokenizer, pool_, config.tokens, random_), true)
+                        : start);
   }
 
-  const TokenIds& ids() const { return ids_; }
-  std::string text(const TokenIds& ids) const { return model_.tokenizer().decode(ids, true); }
-  std::vector<double> losses(const std::vector<TokenIds>& candidates) const;
+  const std::string& text() const { return now_.text; }
+  std::vector<double> losses(const std::vector<Suffix>& candidates) const;
+  double loss() const { return losses({now_}).front(); }
   /// Moves to the best of fresh candidates; its loss, or nothing when no swap survives.
   std::optional<double> step();
 
  private:
-  std::vector<std::vector<TokenId>> ranked_swaps() const;
-  std::optional<TokenIds> draw(const std::vector<std::vector<TokenId>>& swaps);
-  std::vector<double> prompt_losses(const std::vector<TokenIds>& candidates) const;
+  void go_to(const std::string& text);
+  std::vector<std::vector<TokenId>> ranked_swaps();
+  std::optional<Suffix> draw(const std::vector<std::vector<TokenId>>& swaps);
+  std::vector<double> prompt_losses(const std::vector<Suffix>& candidates) const;
 
   const VisionLanguageModel& model_;
   Pixels pixels_;
@@ -56,22 +70,35 @@ class Search {
   const GcgHooks& hooks_;
   Random random_;
   std::vector<TokenId> pool_;
+  PlacedSuffix prompts_;
   std::vector<TokenIds> targets_;
-  TokenIds ids_;
+  Suffix now_;
+  std::optional<TextInPlace> placed_;  ///< now_ in the prompts; nothing: now_.ids are those of the text alone
+  bool said_ = false;                  ///< that swaps are not ranked
 };
 
+void Search::go_to(const std::string& text) {
+  placed_ = prompts_.find(text);
+  now_ = {text, placed_ ? placed_->ids : model_.tokenizer().encode(text, false)};
+}
+
 /// For every place of the suffix the tokens worth trying.
-std::vector<std::vector<TokenId>> Search::ranked_swaps() const {
-  std::vector<std::vector<TokenId>> swaps(ids_.size(), pool_);
+std::vector<std::vector<TokenId>> Search::ranked_swaps() {
+  std::vector<std::vector<TokenId>> swaps(now_.ids.size(), pool_);
   const auto keep = std::min<int64_t>(config_.top_k, static_cast<int64_t>(pool_.size()));
   if (keep == 0) return swaps;
   std::vector<Query> queries;
-  for (const Context& context : contexts_) queries.push_back(with_suffix(context, text(ids_)));
-  const Tensor scores = model_.swap_scores(pixels_, queries, targets_, text(ids_));  // [n,V] or undefined
-  if (!scores.defined() || scores.size(0) != static_cast<int64_t>(ids_.size())) return swaps;
+  for (const Context& context : contexts_) queries.push_back(with_suffix(context, now_.text));
+  Tensor scores;  // [n,V]
+  if (placed_) scores = model_.swap_scores(pixels_, queries, targets_, now_.text);
+  if (!scores.defined()) {
+    if (!std::exchange(said_, true) && hooks_.note) hooks_.note(kUnranked);
+    return swaps;
+  }
+  TORCH_CHECK(scores.size(0) == static_cast<int64_t>(now_.ids.size()), "one row of scores per token");
   const Tensor allowed = scores.index_select(1, at::tensor(pool_, at::kLong).to(scores.device()));
   const Tensor best = std::get<1>(allowed.topk(keep, 1, /*largest=*/false)).cpu().contiguous();
-  for (size_t place = 0; place < ids_.size(); ++place) {
+  for (size_t place = 0; place < now_.ids.size(); ++place) {
     swaps[place].clear();
     const int64_t* row = best.const_data_ptr<int64_t>() + static_cast<int64_t>(place) * keep;
     for (int64_t i = 0; i < keep; ++i) swaps[place].push_back(pool_[static_cast<size_t>(row[i])]);
@@ -79,31 +106,39 @@ std::vector<std::vector<TokenId>> Search::ranked_swaps() const {
   return swaps;
 }
 
-std::optional<TokenIds> Search::draw(const std::vector<std::vector<TokenId>>& swaps) {
+std::optional<Suffix> Search::draw(const std::vector<std::vector<TokenId>>& swaps) {
   for (int tries = 0; tries < kTries; ++tries) {
-    const auto place = static_cast<size_t>(random_.below(static_cast<int64_t>(ids_.size())));
+    const auto place = static_cast<size_t>(random_.below(static_cast<int64_t>(now_.ids.size())));
     const TokenId fresh = random_.pick(swaps[place]);
-    if (fresh == ids_[place]) continue;
-    TokenIds candidate = ids_;
-    candidate[place] = fresh;
-    if (survives(model_.tokenizer(), candidate)) return candidate;
+    if (fresh == now_.ids[place]) continue;
+    Suffix candidate = now_;
+    candidate.ids[place] = fresh;
+    if (placed_) {
+      auto text = prompts_.exchanged(*placed_, place, fresh);
+      if (!text) continue;
+      candidate.text = std::move(*text);
+    } else {
+      if (!survives(model_.tokenizer(), candidate.ids)) continue;
+      candidate.text = model_.tokenizer().decode(candidate.ids, true);
+    }
+    return candidate;
   }
   return {};
 }
 
-std::vector<double> Search::prompt_losses(const std::vector<TokenIds>& candidates) const {
+std::vector<double> Search::prompt_losses(const std::vector<Suffix>& candidates) const {
   const auto language_model = model_.language_model();
   std::vector<double> result;
-  for (const TokenIds& candidate : candidates) {
+  for (const Suffix& candidate : candidates) {
     double sum = 0;
     for (const Context& context : contexts_)
-      sum += language_model->prompt_nll(with_suffix(context, text(candidate)).prompt).mean().item<double>();
+      sum += language_model->prompt_nll(with_suffix(context, candidate.text).prompt).mean().item<double>();
     result.push_back(sum / static_cast<double>(contexts_.size()));
   }
   return result;
 }
 
-std::vector<double> Search::losses(const std::vector<TokenIds>& candidates) const {
+std::vector<double> Search::losses(const std::vector<Suffix>& candidates) const {
   const at::NoGradGuard no_gradients;
   std::vector<double> result;
   const size_t at_once = std::max<size_t>(1, kAtOnce / contexts_.size());
@@ -113,7 +148,7 @@ std::vector<double> Search::losses(const std::vector<TokenIds>& candidates) cons
     std::vector<TokenIds> targets;
     for (size_t i = begin; i < end; ++i)
       for (size_t c = 0; c < contexts_.size(); ++c) {
-        queries.push_back(with_suffix(contexts_[c], text(candidates[i])));
+        queries.push_back(with_suffix(contexts_[c], candidates[i].text));
         targets.push_back(targets_[c]);
       }
     if (hooks_.seen) queries = hooks_.seen(queries);
@@ -135,13 +170,13 @@ std::vector<double> Search::losses(const std::vector<TokenIds>& candidates) cons
 
 std::optional<double> Search::step() {
   const auto swaps = ranked_swaps();
-  std::vector<TokenIds> candidates;
+  std::vector<Suffix> candidates;
   for (int64_t i = 0; i < config_.candidates; ++i)
     if (auto candidate = draw(swaps)) candidates.push_back(std::move(*candidate));
   if (candidates.empty()) return {};
   const auto measured = losses(candidates);
   const auto best = std::min_element(measured.begin(), measured.end());
-  ids_ = candidates[static_cast<size_t>(best - measured.begin())];
+  go_to(candidates[static_cast<size_t>(best - measured.begin())].text);
   return *best;
 }
 
@@ -155,12 +190,12 @@ GcgResult gcg_suffix(const VisionLanguageModel& model, const Tensor& image, std:
       config.contexts > 0 ? std::min<size_t>(contexts.size(), static_cast<size_t>(config.contexts))
                           : contexts.size());
   Search search(model, image, few, behavior, config, seed, hooks, start);
-  GcgResult result{search.text(search.ids()), search.losses({search.ids()}).front(), {}};
+  GcgResult result{search.text(), search.loss(), {}};
   for (int64_t step = 0; step < config.steps && !hooks.stop.stop_requested(); ++step) {
     const auto loss = search.step();
     if (!loss) break;
     result.losses.push_back(*loss);
-    if (*loss < result.loss) result = {search.text(search.ids()), *loss, std::move(result.losses)};
+    if (*loss < result.loss) result = {search.text(), *loss, std::move(result.losses)};
     if (hooks.after_step) hooks.after_step(step + 1, *loss);
   }
   return result;

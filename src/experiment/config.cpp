@@ -52,6 +52,8 @@ void check_numbers(const AttackConfig& config) {
   require(config.optimizer.steps >= 1 && config.optimizer.steps <= 10'000'000, "steps", "from 1 to 10000000");
   require(config.restarts >= 0 && config.restarts <= 1000, "restarts", "from 0 to 1000");
   require(config.queries >= 0 && config.queries <= 100'000, "queries", "from 0 to 100000");
+  require(config.query_smoothing > 0 && config.query_smoothing <= 1, "query_smoothing",
+          "above 0 and at most 1");
   require(config.augmentation.draws >= 1 && config.augmentation.draws <= 1000, "draws", "from 1 to 1000");
   require(config.train >= 0, "train", "0 or more");
   require(config.validation >= 0, "validation", "0 or more");
@@ -115,6 +117,9 @@ void check_optimizer(AttackConfig& config, const std::set<std::string>& given) {
   // Where a patch or mask lies is checked once the model's image size is known.
   const Constraint constraint = read_constraint(config.constraint);
   const auto cycle = static_cast<int64_t>(config.ensemble.size()) + 2;
+  if (config.optimizer.name == "cwa" && config.optimizer.steps < cycle)
+    throw Error("The optimizer cwa moves the image once in " + std::to_string(cycle) +
+                " steps: --steps must be at least that.");
   if (config.optimizer.name == "cwa" && config.restarts > 0 && config.optimizer.steps % cycle != 0)
     throw Error("The optimizer cwa works in cycles of " + std::to_string(cycle) +
                 " steps: with --restarts, --steps must be a multiple of that.");

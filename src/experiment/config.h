@@ -37,6 +37,7 @@ struct AttackConfig {
   CrossPromptConfig cross_prompt;
   DefenseConfig defense;
   int64_t queries = 0;
+  double query_smoothing = 1.0 / 255;
   TypographicConfig typographic;
   GcgConfig suffix;
   int64_t joint_rounds = 4;
@@ -87,6 +88,8 @@ struct AttackConfig {
     field("queries", queries,
           "estimate the gradient from that many random directions a step (RGF, a black box); 0 = exact "
           "gradient");
+    field("query_smoothing", query_smoothing,
+          "queries: length of a direction as root mean square of pixel values (8/255 = 0.0314 in AttackVLM)");
     typographic.visit(field);
     suffix.visit(field);
     field("joint_rounds", joint_rounds, "joint: turns of image and suffix");

@@ -142,6 +142,7 @@ std::string RunEvaluation::search_suffix(const TrialEvaluation& evaluation, cons
   const TrialSetup& setup = evaluation.setup();
   GcgHooks gcg;
   gcg.stop = hooks_.stop;
+  gcg.note = [&](const std::string& text) { note(evaluation.trial().id + ": " + text); };
   gcg.after_step = [&](int64_t step, double loss) {
     if (hooks_.on_step) hooks_.on_step({evaluation.trial().id + " suffix", step, search.steps, loss});
   };

@@ -189,6 +189,7 @@ class JointSearch {
     config.steps = steps;
     GcgHooks hooks;
     hooks.stop = parts_.hooks.stop;
+    if (number == 1) hooks.note = [&](const std::string& text) { parts_.note(text); };
     const Tensor image = state_.best_image.defined() ? state_.best_image : parts_.origin;
     const uint64_t seed =
         Random(parts_.seed()).fork("suffix of a round", static_cast<uint64_t>(number)).bits();

@@ -71,6 +71,7 @@ std::optional<Found> search_suffix(const TrialParts& parts) {
   const GcgConfig& config = parts.config.suffix;
   GcgHooks hooks;
   hooks.stop = parts.hooks.stop;
+  hooks.note = [&](const std::string& text) { parts.note(text); };
   hooks.after_step = [&](int64_t step, double loss) { parts.progress(step, config.steps, loss, -1); };
   const auto start = Clock::now();
   const GcgResult result = gcg_suffix(parts.model, parts.photos[0], parts.setup.contexts.train,

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "attacks/attack_state_io.h"
+#include "attacks/evaluate.h"
 #include "attacks/token_losses.h"
 #include "src/base/error.h"
 #include "tests/support/finite_difference.h"
@@ -27,7 +28,15 @@ struct Drifting {
                                       .batch = batch,
                                       .seed = 5}),
                   {shifted}, config) {}
-  double loss() { return objective.loss(image, 0).item<double>(); }
+  double loss() {
+    const at::NoGradGuard no_gradients;
+    return objective.loss(image, 0).item<double>();
+  }
+  /// What a step of an attack does to the prompts.
+  void move(int64_t step) {
+    evaluate(objective, image, step, /*with_gradient=*/true);
+    objective.after_step(image, step);
+  }
 
   std::vector<Context> contexts = toy_contexts(4);
   Tensor image = toy_image().to(at::kDouble);
@@ -55,7 +64,7 @@ TEST(CrossPrompt, TheGradientToAShiftMatchesFiniteDifferences) {
 
 TEST(CrossPrompt, TheGradientToTheImageGoesThroughDriftedPrompts) {
   Drifting one({.radius = 1, .step = .5});
-  one.objective.after_step(one.image, 0);
+  one.move(0);
   const auto loss = [&](const Tensor& image) { return one.objective.loss(image, 0); };
   EXPECT_LT(worst_gradient_error(loss, one.image), 1e-6);
 }
@@ -67,11 +76,11 @@ TEST(CrossPrompt, TheLossOfTheEmbeddingsGoesUpWithinTheirBudget) {
     const double start = one.loss();
     double before = start;
     for (int64_t step = 0; step < 3; ++step) {
-      one.objective.after_step(one.image, step);
+      one.move(step);
       EXPECT_GT(one.loss(), before);
       before = one.loss();
     }
-    for (int64_t step = 3; step < 8; ++step) one.objective.after_step(one.image, step);
+    for (int64_t step = 3; step < 8; ++step) one.move(step);
     ASSERT_EQ(one.shifted->shifts.size(), one.contexts.size());
     double most = 0;
     for (const auto& [context, shift] : one.shifted->shifts) {
@@ -93,17 +102,17 @@ TEST(CrossPrompt, TheLossOfTheEmbeddingsGoesUpWithinTheirBudget) {
 TEST(CrossPrompt, PromptsMoveEveryNStepsAndOnlyThoseOfTheStep) {
   Drifting one({.radius = 1, .every = 3}, true, /*batch=*/1);
   for (int64_t step = 0; step < 2; ++step) {
-    one.objective.after_step(one.image, step);
+    one.move(step);
     EXPECT_TRUE(one.objective.state().empty());
   }
-  one.objective.after_step(one.image, 2);
+  one.move(2);
   EXPECT_EQ(one.objective.state().size(), 1u);
 }
 
 TEST(CrossPrompt, OtherPromptsAndRepliesStayAsTheyAre) {
   Drifting one({.radius = 2, .step = 2});
   const ToyModel plain({.float64 = true});
-  one.objective.after_step(one.image, 0);
+  one.move(0);
   const Pixels pixels = plain.preprocess(one.image);
   const std::vector<Query> others = {toy_contexts(9).back(), one.contexts[0]};
   const std::vector<TokenIds> targets(2, plain.target_ids("say yes"));

@@ -79,6 +79,18 @@ TEST_F(Gcg, StopsAndTellsEachStep) {
   EXPECT_EQ(steps, 2);
 }
 
+TEST_F(Gcg, SaysOnceThatSwapsAreNotRankedUnlessThatWasAskedFor) {
+  std::vector<std::string> notes;
+  GcgHooks hooks{.note = [&](const std::string& text) { notes.push_back(text); }};
+  GcgConfig config{.tokens = 4, .steps = 3, .candidates = 2, .top_k = 0};
+  gcg_suffix(model, image, contexts, *behavior, config, 1, hooks);
+  EXPECT_TRUE(notes.empty());
+  config.top_k = 8;
+  gcg_suffix(model, image, contexts, *behavior, config, 1, hooks);
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_NE(notes[0].find("not ranked by the gradient"), std::string::npos) << notes[0];
+}
+
 TEST_F(Gcg, BadInputIsRefused) {
   const auto run = [&](const GcgConfig& config) { gcg_suffix(model, image, contexts, *behavior, config, 1); };
   EXPECT_THROW(gcg_suffix(model, image, {}, *behavior, {}, 1), Error);

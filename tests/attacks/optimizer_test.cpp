@@ -105,7 +105,8 @@ TEST(Optimizer, PgdAccumulatesNormalizedGradients) {
 }
 
 TEST(Optimizer, CwaGoesAroundTheModelsAndStepsWhereTheyLed) {
-  OptimizerConfig config{.name = "cwa", .step_size = 1.0 / 255, .momentum = 1, .models = 2};
+  OptimizerConfig config{
+      .name = "cwa", .step_size = 1.0 / 255, .momentum = 1, .cwa_inner = 1.0 / 255, .models = 2};
   const Constraint ball = LinfBall{8.0 / 255};
   const Tensor origin = toy_image();
   const auto cwa = make_optimizer(config, ball);

@@ -152,6 +152,14 @@ TEST(AttackSettings, NumbersOutOfRange) {
   EXPECT_TRUE(says(refused([](AttackConfig& c) { c.restarts = -1; }), "--restarts"));
   EXPECT_TRUE(says(refused([](AttackConfig& c) { c.optimizer.step_size = 2; }), "step_size"));
   EXPECT_TRUE(says(refused([](AttackConfig& c) { c.optimizer.momentum = 2; }), "momentum"));
+  EXPECT_TRUE(says(refused([](AttackConfig& c) { c.optimizer.cwa_inner = -1; }), "cwa_inner"));
+  EXPECT_TRUE(says(refused([](AttackConfig& c) { c.optimizer.square_share = 0; }), "square_share"));
+  EXPECT_TRUE(says(refused([](AttackConfig& c) { c.query_smoothing = 0; }), "--query-smoothing"));
+  EXPECT_TRUE(says(refused([](AttackConfig& c) {
+                     c.optimizer.name = "cwa";
+                     c.optimizer.steps = 1;
+                   }),
+                   "once in 2 steps"));
   EXPECT_TRUE(says(refused([](AttackConfig& c) { c.optimizer.name = "apgdd"; }), "'apgd'"));
   EXPECT_TRUE(says(refused([](AttackConfig& c) {
                      c.constraint.name = "l2";

@@ -86,6 +86,20 @@ TEST_F(Methods, ASuffixIsARowOfTheGridOverTheCleanImage) {
             std::string::npos);
 }
 
+TEST_F(Methods, TheUserHearsThatSwapsAreNotRanked) {
+  config_.method = "gcg";
+  config_.suffix = {.tokens = 3, .steps = 2, .candidates = 4, .contexts = 3};
+  const auto heard = [&](const std::string& name) {
+    std::string text;
+    RunFolder folder = begin(name);
+    EXPECT_TRUE(go_on(folder, {.on_note = [&](const std::string& note) { text += note + "\n"; }}));
+    return text.find("not ranked by the gradient") != std::string::npos;
+  };
+  EXPECT_TRUE(heard("unranked")) << "the toy model cannot say where a suffix stands";
+  config_.suffix.top_k = 0;
+  EXPECT_FALSE(heard("random")) << "as asked for";
+}
+
 TEST_F(Methods, ImageAndSuffixInTurns) {
   config_.method = "joint";
   config_.joint_rounds = 3;
