@@ -217,9 +217,13 @@ RowWriter::RowWriter(const fs::path& file) : file_(file) {
     throw Error("cannot write " + file_.string() + "; check that the folder exists and is writable");
 }
 
+Json checked(Json row) {
+  row["check"] = digest_of(row);
+  return row;
+}
+
 void RowWriter::write(const Json& unchecked) {
-  Json row = unchecked;
-  row["check"] = digest_of(unchecked);
+  const Json row = checked(unchecked);
   // Replies are any bytes: what is not UTF-8 becomes U+FFFD. NaN and infinity become null.
   const std::string line = row.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
   std::error_code no_file;

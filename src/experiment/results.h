@@ -139,6 +139,9 @@ RunRecord read_run(const std::filesystem::path& folder);
 /// Digests of all trials that have a row in some row file of the folder, by id.
 std::map<std::string, std::string> finished_trials(const std::filesystem::path& folder);
 
+/// A row as files have it: with its check.
+nlohmann::json checked(nlohmann::json row);
+
 /// Appends rows, one flushed line each, with their check.
 class RowWriter {
  public:

@@ -69,7 +69,7 @@ TEST_F(ImageTest, LimitsComeBeforeDecoding) {
 TEST_F(ImageTest, WhatIsNoImage) {
   for (const std::string& bytes :
        {std::string(), std::string("hello"), std::string("\x89PNG"), std::string("RIFF")})
-    EXPECT_SAYS(why_not(bytes), "is not a PNG, JPEG or WebP image");
+    EXPECT_SAYS(why_not(bytes), "is not a PNG, JPEG, WebP, BMP or TIFF image");
   EXPECT_SAYS(why_not("\x89PNG\r\n\x1a\n"), "cut off");
   EXPECT_SAYS(why_not("\xff\xd8\xff"), "cut off");
   EXPECT_SAYS(why_not(std::string("RIFF\x10\0\0\0WEBP", 12)), "cut off");

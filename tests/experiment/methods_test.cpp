@@ -46,7 +46,7 @@ TEST_F(Methods, ACorpusOfTargets) {
   config_.optimizer.steps = 60;
   const RunRecord run = finished("run");
   EXPECT_GT(run.trials.at(0).success.at("test").exact, 2);
-  EXPECT_TRUE(run.manifest.at("inputs").contains(config_.behavior.targets));
+  EXPECT_TRUE(is_input(run, config_.behavior.targets));
 }
 
 TEST_F(Methods, ASuffixIsARowOfTheGridOverTheCleanImage) {
@@ -131,7 +131,7 @@ TEST_F(Methods, DrawnTextIsMeasuredLikeEveryOtherImage) {
   EXPECT_NEAR(row.budget.max_difference_255, 1, 1e-3);
   EXPECT_EQ(row.losses.size(), 4u);
   EXPECT_EQ(row.controls.at("noise").n, 5);
-  EXPECT_TRUE(run.manifest.at("inputs").contains(config_.typographic.font));
+  EXPECT_TRUE(is_input(run, config_.typographic.font));
   finished("again");
   EXPECT_EQ(essence("again"), essence("run"));
 }

@@ -140,13 +140,25 @@ TEST_F(Results, FilesOutsideTheRunFolderAreRefused) {
 
 TEST_F(Results, AHalfWrittenLastLineIsIgnored) {
   add("manifest.json", "{}");
-  add("trials.jsonl", trial().dump() + "\n" + trial().dump().substr(0, 40));
+  add("trials.jsonl", checked(trial()).dump() + "\n" + trial().dump().substr(0, 40));
   EXPECT_EQ(read_run(folder_).trials.size(), 1u);
+}
+
+TEST_F(Results, ARowThatWasChangedIsAnErrorWithItsNumber) {
+  add("manifest.json", "{}");
+  nlohmann::json row = checked(trial());
+  row["steps"] = row["steps"].get<int64_t>() + 1;
+  add("trials.jsonl", checked(trial()).dump() + "\n" + row.dump() + "\n");
+  const std::string problem = error_of([&] { read_run(folder_); });
+  EXPECT_NE(problem.find("trials.jsonl:2: the row was changed"), std::string::npos) << problem;
+  fs::remove(folder_ / "trials.jsonl");
+  add("trials.jsonl", trial().dump() + "\n");
+  EXPECT_NE(error_of([&] { read_run(folder_); }).find("older version"), std::string::npos);
 }
 
 TEST_F(Results, ABrokenLineInTheMiddleIsAnErrorWithItsNumber) {
   add("manifest.json", "{}");
-  add("trials.jsonl", trial().dump() + "\n\n{\"id\":\n" + trial().dump() + "\n");
+  add("trials.jsonl", checked(trial()).dump() + "\n\n{\"id\":\n" + trial().dump() + "\n");
   const std::string problem = error_of([&] { read_run(folder_); });
   EXPECT_NE(problem.find("trials.jsonl:3"), std::string::npos) << problem;
 }
@@ -173,7 +185,7 @@ TEST_F(Results, AFolderWithoutManifestIsNoRun) {
 TEST_F(Results, TheWriterAppendsWholeLinesAndRepairsTheEnd) {
   const fs::path file = folder_ / "replies.jsonl";
   RowWriter(file).write(reply());
-  const std::string line = reply().dump() + "\n";
+  const std::string line = checked(reply()).dump() + "\n";
   EXPECT_EQ(read_file(file), line);
   add("replies.jsonl", "{\"trial\": \"ha");
   RowWriter(file).write(reply());

@@ -43,9 +43,7 @@ TEST_F(Runner, OneTrialEndToEnd) {
   EXPECT_EQ(run.replies.size(), 6u + 3 + 5 + 5 + 5);
   EXPECT_TRUE(on_lattice(load_image(run.folder / row.image_file)));
   EXPECT_EQ(run.manifest.at("command"), "attack");
-  const json& inputs = run.manifest.at("inputs");
-  EXPECT_TRUE(std::any_of(inputs.begin(), inputs.end(),
-                          [&](const json& input) { return input.at("name") == config_.images[0]; }));
+  EXPECT_TRUE(is_input(run, config_.images[0]));
   EXPECT_FALSE(fs::exists(run.folder / "checkpoints"));
 }
 
@@ -277,7 +275,7 @@ TEST_F(Runner, EvaluateComparesDefensesAndAsksNothingTwice) {
   EXPECT_EQ(rows["benign/some"], 3 * 4);
   EXPECT_EQ(rows["benign/none"], 4);
   EXPECT_EQ(rows["clean/none"], 5);
-  EXPECT_EQ(run.manifest.at("calibrations").size(), 1u);
+  EXPECT_EQ(run.manifest.at("calibrations").size(), 2u);  // alone, and in the stack
   EXPECT_EQ(run.manifest.at("text_suffixes").size(), 1u);
   EXPECT_TRUE(evaluate_run(root() / "run", evaluate, {}, models()));
   EXPECT_EQ(read_run(root() / "run").replies.size(), run.replies.size());
@@ -343,7 +341,7 @@ TEST_F(Runner, ApgdInAnL2Ball) {
   config_.optimizer.name = "apgd";
   config_.batch = 0;
   const TrialRow row = finished("run").trials.at(0);
-  EXPECT_EQ(row.id, "string-l2-1-5-photo-s0");
+  EXPECT_EQ(row.id, "string-l2-1.5-photo-s0");
   EXPECT_TRUE(row.budget.respected);
   EXPECT_LE(row.budget.l2, 1.5);
   EXPECT_GT(row.budget.l2, 1.3);

@@ -50,6 +50,12 @@ class ToyRuns : public ::testing::Test {
     EXPECT_TRUE(go_on(folder));
     return read_run(root() / name);
   }
+  /// Whether the run keeps a copy of the file that the user called so.
+  static bool is_input(const RunRecord& run, const std::string& name) {
+    for (const auto& [copy, input] : run.manifest.at("inputs").items())
+      if (input.at("name") == name && std::filesystem::exists(run.folder / copy)) return true;
+    return false;
+  }
   /// Everything that may not depend on when and how often a run was interrupted.
   std::string essence(const std::string& name) {
     const RunRecord run = read_run(root() / name);
