@@ -1,6 +1,7 @@
 #include "defenses/reply/smoothing.h"
 
 #include "defenses/binomial.h"
+#include "src/base/error.h"
 #include "src/base/normal_quantile.h"
 
 namespace hijack {
@@ -22,6 +23,9 @@ void Smoothing::Parameters::check() const {
   check_range("copies", static_cast<double>(copies), 1, 100000);
   check_range("selection", static_cast<double>(selection), 1, 1000);
   check_range("alpha", alpha, 1e-9, 0.5);
+  if (abstain && clopper_pearson_low(copies, copies, alpha) <= kAbstainThreshold)
+    throw Error("Defense 'smoothing' with abstain rejects everything: even " + std::to_string(copies) +
+                " equal replies certify nothing at alpha " + rounded(alpha) + "; raise copies.");
 }
 
 Smoothing::Smoothing(const Parameters& parameters)

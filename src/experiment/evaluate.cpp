@@ -92,7 +92,7 @@ class RunEvaluation {
   json made_by_;              ///< the same as the manifest's "variants" have it, with its digest
   std::string variant_;
   DefenseMaker maker_;
-  std::set<std::string> utility_done_;  ///< models: the questions do not depend on the trial
+  std::set<std::string> utility_done_;  ///< models and spaces: the questions depend on nothing else
 };
 
 std::vector<Stack> RunEvaluation::stacks(const TrialSetup& setup) {
@@ -243,7 +243,7 @@ bool RunEvaluation::trial(const TrialPlan& plan, const TrialRow& row) {
   const auto plain = suffix(evaluation, {});
   if (!plain) return false;
   folder_.write_manifest(manifest_);
-  const bool with_utility = utility_done_.insert(model_hash(plan.config.model)).second;
+  const bool with_utility = utility_done_.insert(model_hash(plan.config.model) + plan.config.space).second;
   const auto benign = evaluation.benign(with_utility ? config_.utility : 0);
   for (const Stack& stack : all)
     if (hooks_.stop.stop_requested() || !ask_stack(evaluation, stack, *plain, benign)) return false;

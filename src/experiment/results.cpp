@@ -2,6 +2,7 @@
 
 #include "src/base/error.h"
 #include "src/base/file.h"
+#include "src/base/gzip.h"
 #include "src/experiment/identity.h"
 
 namespace hijack {
@@ -13,6 +14,7 @@ namespace fs = std::filesystem;
 // Far above anything a run writes; a hostile file is refused before it fills the memory.
 constexpr size_t kMaxLine = size_t{32} << 20;
 constexpr uintmax_t kMaxFile = uintmax_t{2} << 30;
+constexpr int64_t kMaxUnpacked = int64_t{1} << 30;
 constexpr size_t kMaxRows = 4'000'000;
 constexpr int kMaxDepth = 64;
 constexpr int64_t kMaxManifest = int64_t{16} << 20;
@@ -59,16 +61,28 @@ void verify(Json row, const std::string& where) {
                 "delete the row and make it again");
 }
 
+/// A file of rows, or what a packed one ("replies.jsonl.gz", as results are passed on) holds; null when there is
+/// neither.
+std::unique_ptr<std::istream> opened(const fs::path& file) {
+  const fs::path packed = file.string() + ".gz";
+  if (!fs::exists(file) && fs::exists(packed))
+    return std::make_unique<std::istringstream>(read_gzip(packed, kMaxUnpacked));
+  if (!fs::exists(file)) return nullptr;
+  auto in = std::make_unique<std::ifstream>(file, std::ios::binary);
+  if (!*in || !fs::is_regular_file(file))
+    throw Error("cannot read " + file.string() + "; check its permissions");
+  if (fs::file_size(file) > kMaxFile)
+    throw Error(file.string() + " is larger than 2 GiB; split the run into several");
+  return in;
+}
+
 template <class Row>
 std::vector<Row> read_rows(const fs::path& file, Row (*from_json)(const Json&, const std::string&),
                            std::vector<std::string>& damage) {
   std::vector<Row> rows;
-  if (!fs::exists(file)) return rows;
-  std::ifstream in(file, std::ios::binary);
-  if (!in || !fs::is_regular_file(file))
-    throw Error("cannot read " + file.string() + "; check its permissions");
-  if (fs::file_size(file) > kMaxFile)
-    throw Error(file.string() + " is larger than 2 GiB; split the run into several");
+  const std::unique_ptr<std::istream> stream = opened(file);
+  if (!stream) return rows;
+  std::istream& in = *stream;
   std::string line;
   bool complete = false;
   for (size_t number = 1;; ++number) {

@@ -5,6 +5,7 @@
 
 #include "defenses/reply/mask_vote.h"
 #include "defenses/reply/smoothing.h"
+#include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/base/normal_quantile.h"
 #include "tests/support/fake_language_model.h"
@@ -183,6 +184,12 @@ TEST(CopyVote, SurrogateGradientsAreExact) {
     };
     EXPECT_LT(worst_gradient_error(value, point), 1e-6) << defense->name();
   }
+}
+
+TEST(Smoothing, TooFewCopiesToCertifyAnythingAreRefused) {
+  EXPECT_THROW(Smoothing({.copies = 4, .alpha = 0.05, .abstain = true}), Error);
+  EXPECT_NO_THROW(Smoothing({.copies = 5, .alpha = 0.05, .abstain = true}));
+  EXPECT_NO_THROW(Smoothing({.copies = 4, .alpha = 0.05}));
 }
 
 }  // namespace

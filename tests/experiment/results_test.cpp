@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <limits>
 
@@ -154,6 +155,16 @@ TEST_F(Results, ARowThatWasChangedIsAnErrorWithItsNumber) {
   fs::remove(folder_ / "trials.jsonl");
   add("trials.jsonl", trial().dump() + "\n");
   EXPECT_NE(error_of([&] { read_run(folder_); }).find("older version"), std::string::npos);
+}
+
+TEST_F(Results, PackedRowsAreRead) {
+  add("manifest.json", "{}");
+  add("trials.jsonl", checked(trial()).dump() + "\n");
+  const gzFile out = gzopen((folder_ / "replies.jsonl.gz").c_str(), "wb");
+  const std::string lines = checked(reply()).dump() + "\n" + checked(reply()).dump() + "\n";
+  gzwrite(out, lines.data(), static_cast<unsigned>(lines.size()));
+  gzclose(out);
+  EXPECT_EQ(read_run(folder_).replies.size(), 2u);
 }
 
 TEST_F(Results, ABrokenLineInTheMiddleIsAnErrorWithItsNumber) {
