@@ -1,4 +1,5 @@
 #include "src/experiment/identity.h"
+#include "src/experiment/report/differences.h"
 #include "src/experiment/report/text.h"
 #include "src/experiment/sanity/checks.h"
 
@@ -117,7 +118,7 @@ struct Counted {
 };
 
 void check_recount(const std::vector<RunRecord>& runs, const RunRecord& run, Flags& flags) {
-  if (run.manifest.value("replies_sampled", nlohmann::json(false)) == true) return;  // not all were kept
+  if (field_of(run.manifest, "replies_sampled") == true) return;  // not all were kept
   std::map<std::string, const TrialRow*> trials;
   for (const TrialRow& trial : run.trials) trials.emplace(trial.id, &trial);
   std::set<const ReplyRow*> again;
