@@ -33,17 +33,15 @@ std::optional<std::string> PlacedSuffix::exchanged(const TextInPlace& now, size_
   ids[place] = fresh;
   auto text = text_of(now, ids);
   if (!text) return {};
-  // a token that leaves takes what it held of its surroundings with it
-  if (text->starts_with(now.head))
-    text->erase(0, now.head.size());
-  else if (place != 0)
-    return {};
+  if (!text->starts_with(now.head)) return {};
+  text->erase(0, now.head.size());
+  // a last token that leaves takes with it what it held of the text behind
   if (text->ends_with(now.tail))
     text->resize(text->size() - now.tail.size());
   else if (place + 1 != ids.size())
     return {};
   const auto found = find(*text);
-  if (!found || found->ids != ids) return {};
+  if (!found || found->ids != ids || found->head != now.head) return {};
   return text;
 }
 

@@ -54,6 +54,7 @@ class Grid : public ::testing::Test {
         ToyCase one{
             .constraint = sized(constraint), .optimizer = optimizer, .steps = 12, .picture = mask_file()};
         if (constraint == "moving_patch") one.steps = 60, one.batch = 0;  // many places to learn
+        if (optimizer == "square") one.steps = 200;  // queries, from stripes that are worse than the photo
         for (const std::string& behavior : behavior_names()) {
           all.push_back(one);
           all.back().behavior = behavior;
@@ -108,8 +109,9 @@ TEST_F(Grid, EveryAllowedCombinationStaysInsideAndLowersTheLoss) {
     EXPECT_TRUE(measure_budget(attack->constraint, state.best_image, attack->origin).respected);
     const double before = attack->full_loss(attack->origin);
     const double after = attack->full_loss(attack->optimizer->candidate(state.image));
-    // Far below that (disinformation begins at .04) steps of fixed size overshoot.
-    EXPECT_LT(after, std::max(before, 0.5));
+    // Far below that (disinformation begins at .04) steps of fixed size overshoot, and momenta that last over
+    // the cycles of cwa do more so; chance is 3.5.
+    EXPECT_LT(after, std::max(before, one.optimizer == "cwa" ? 1.5 : 0.5));
     const auto again = std::make_unique<ToyAttack>(one);
     std::stop_source stop;
     again->options.stop = stop.get_token();

@@ -31,7 +31,7 @@ struct Placed {
   std::shared_ptr<const VisionLanguageModel> model;
   Tensor image;
   Pixels pixels;
-  std::vector<Context> contexts = {{.prompt = "What is it?"}, {.prompt = "say it, please"}};
+  std::vector<Context> contexts = {{.prompt = "What is it?"}, {.prompt = "Where is the cat?"}};
 };
 
 TEST(PlacedSuffix, ASwapExchangesOneTokenOfWhatTheModelReads) {
@@ -65,6 +65,20 @@ TEST(PlacedSuffix, ASwapExchangesOneTokenOfWhatTheModelReads) {
     }
     EXPECT_GT(swaps, 20);
   }
+}
+
+TEST(PlacedSuffix, ContextsThatCutASuffixDifferentlyAreNamed) {
+  Placed one("llava/clip_gqa");  // whose tokens may end in a space
+  one.contexts = {{.prompt = "What is it?"}, {.prompt = "say it, please"}};
+  const PlacedSuffix prompts(*one.model, one.contexts);
+  EXPECT_FALSE(prompts.find(gibberish_suffix(one.model->tokenizer(), 6, 0)));
+  std::string said;
+  GcgHooks hooks;
+  hooks.note = [&](const std::string& text) { said += text; };
+  const auto behavior = make_behavior({.name = "string", .target = "yes"});
+  gcg_suffix(*one.model, one.image, one.contexts, *behavior, {.tokens = 6, .steps = 2, .candidates = 3}, 0,
+             hooks);
+  EXPECT_NE(said.find("not all contexts have the same"), std::string::npos) << said;
 }
 
 TEST(PlacedSuffix, TokensAreRankedWhereTheyStandThoughTheSuffixAloneHasOthers) {

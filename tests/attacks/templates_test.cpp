@@ -4,6 +4,7 @@
 
 #include "attacks/augmentation.h"
 #include "attacks/cross_prompt.h"
+#include "attacks/evaluate.h"
 #include "attacks/make_objective.h"
 #include "src/base/error.h"
 #include "tests/support/finite_difference.h"
@@ -99,7 +100,7 @@ TEST_F(Templates, PromptsDriftWithinThem) {
                               .origin = image}),
           AugmentationConfig{.names = {}, .templates = "file", .draws = 2}, 5, std::vector{templated}),
       {shifted}, {.radius = 1, .step = .1});
-  const double before = objective.loss(image, 0).item<double>();
+  const double before = evaluate(objective, image, 0, /*with_gradient=*/true).loss.item<double>();
   objective.after_step(image, 0);
   EXPECT_GT(objective.loss(image, 0).item<double>(), before);
   EXPECT_EQ(shifted->shifts.size(), 3u);
