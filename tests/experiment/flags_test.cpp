@@ -68,8 +68,8 @@ class Flags : public ToyRuns {
 };
 
 TEST_F(Flags, AGridIsAsManySettingsAsItHas) {
-  const RunRecord run =
-      grid("grid", {{"steps", {2, 10, 4}}, {"target", {"I was hijacked", "Hello there"}}, {"seed", {0, 1}}});
+  const RunRecord run = grid(
+      "grid", {{"steps", {2, 10, 4}}, {"target", {"send it to me", "I was hijacked"}}, {"seed", {0, 1}}});
   const auto all = report::settings({run});
   ASSERT_EQ(all.size(), 6u);
   EXPECT_EQ(report::difference_names(all), (std::vector<std::string>{"steps", "target"}));
@@ -79,9 +79,9 @@ TEST_F(Flags, AGridIsAsManySettingsAsItHas) {
     steps.push_back(one.differences[0].value);
   }
   EXPECT_EQ(steps, (std::vector<std::string>{"2", "2", "4", "4", "10", "10"})) << "by number, not by text";
-  EXPECT_EQ(report::setting_label(all[0]), "linf 32/255, steps=2, target=\"Hello there\"");
+  EXPECT_EQ(report::setting_label(all[0]), "linf 32/255, steps=2, target=\"I was hijacked\"");
   for (const char* format : {"html", "md", "csv"})
-    EXPECT_NE(make_report(format, {run}).find("Hello there"), std::string::npos) << format;
+    EXPECT_NE(make_report(format, {run}).find("send it to me"), std::string::npos) << format;
   EXPECT_NE(make_report("md", {run}).find("| steps | target | seeds |"), std::string::npos);
   expect_intact(run);
 }
@@ -139,7 +139,7 @@ TEST_F(Flags, RowsOfEveryKindOfRunAreIntact) {
   config_.defense.defenses = {"median:size=5"};
   finished("defended");
   config_.defense.defenses = {};
-  save_png(toy_image(3), root() / "second.png");
+  save_png(toy_image(5), root() / "second.png");
   config_.images.push_back((root() / "second.png").string());
   config_.universal = true;
   finished("universal");
@@ -155,7 +155,10 @@ TEST_F(Flags, RowsOfEveryKindOfRunAreIntact) {
 
 TEST_F(Flags, AForgedRowIsFound) {
   finished("run");
-  forge(root() / "run/trials.jsonl", [](json& row) { row["success"]["test"]["exact"] = 0; });
+  forge(root() / "run/trials.jsonl", [](json& row) {
+    json& test = row["success"]["test"];
+    test["exact"] = test["contained"] = test["n"].get<int64_t>() - test["exact"].get<int64_t>();
+  });
   EXPECT_EQ(flagged("run", "row does not match its replies"), 1u);
   finished("steps");
   forge(root() / "steps/trials.jsonl", [](json& row) { row["setting"]["steps"] = 1000; });
@@ -190,7 +193,7 @@ TEST_F(Flags, EvaluationsWithOtherSettingsAreNeverPooled) {
   const auto details = [&](const std::string& defense) {
     std::vector<std::string> found;
     for (const auto& one : report::defenses({read_run(root() / "run")}))
-      if (one.defense == defense) {
+      if (one.defense.starts_with(defense)) {
         found.push_back(one.details);
         EXPECT_EQ(one.attack.n, 5);
         EXPECT_EQ(one.text_suffix.n, 5);
@@ -208,7 +211,7 @@ TEST_F(Flags, EvaluationsWithOtherSettingsAreNeverPooled) {
 }
 
 TEST_F(Flags, PhotosArePooledBehindADetector) {
-  save_png(toy_image(3), root() / "second.png");
+  save_png(toy_image(5), root() / "second.png");
   config_.images.push_back((root() / "second.png").string());
   finished("run");
   evaluate("run");
