@@ -114,7 +114,9 @@ ImageHeader read_tiff(const Bytes& bytes) {
   check_kind(bytes, directory);
   check_parts(bytes, directory);
   const uint64_t orientation = directory.value(kOrientation, 1);
-  header.orientation = orientation >= 1 && orientation <= 8 ? static_cast<int>(orientation) : 1;
+  if (orientation > 1 && orientation <= 8)  // decoders do not agree on who turns it
+    bytes.fail("is a TIFF that is stored turned (orientation " + std::to_string(orientation) +
+               "); turn it upright and save it again");
   return header;
 }
 

@@ -113,11 +113,11 @@ double effective_replies(std::span<const Cluster> clusters, double rate, double 
     most = std::max(most, n);
   }
   const double variance = count / (count - 1) * between / (total * total);
-  double effective = std::max(count, most);
-  if (variance > 0) effective = std::min(effective, rate * (1 - rate) / variance);
+  const double sampled = std::max(count, most);
+  if (variance == 0) return sampled;
   const double z = normal_quantile(1 - kTail);
   const double t = student_quantile(1 - kTail, static_cast<int64_t>(clusters.size()) - 1);
-  return effective * (z / t) * (z / t);
+  return std::min(sampled, rate * (1 - rate) / variance * (z / t) * (z / t));
 }
 
 /// Those with replies, in an order of their own: the draws must not depend on the order of rows.

@@ -18,13 +18,14 @@
 //   * Wilson's interval at the effective number of replies, n* = n_eff (z / t)^2 (Korn and Graubard 1998,
 //   with
 //     Wilson's in place of Clopper and Pearson's interval). n_eff = p (1 - p) / V with the variance V between
-//     clusters, but never more than the larger of the number of clusters and the contexts of one: no more
-//     than that was sampled. t is Student's quantile with clusters - 1 degrees of freedom: two or three
-//     clusters say little about others (a bootstrap alone never leaves the range of what it saw).
+//     clusters; t is Student's quantile with clusters - 1 degrees of freedom: two or three clusters that
+//     differ say little about others (a bootstrap alone never leaves the range of what it saw). n* is never
+//     more than the larger of the number of clusters and the contexts of one: no more than that was sampled.
 //
-// One cluster: Wilson's interval over its replies; it says nothing about other seeds. All replies alike (0 or
-// 100 %): V and the bootstrap see no variance, so n* is that of the contexts, shrunk by (z / t)^2; it never
-// has zero width: 3 seeds with 0 of 50 each give 0 to 27 %, not the 0 to 2.5 % of 150 independent replies.
+// One cluster: Wilson's interval over its replies; it says nothing about other seeds. Clusters that agree to
+// the reply (all at 0 %, say) show no variance: the interval is that of one cluster's contexts, 0 to 7 % for
+// 3 seeds with 0 of 50 each, not the 0 to 2.5 % of 150 independent replies. What it cannot know is how a
+// photo or seed that was not tried would differ; the number of seeds and photos stands beside it for that.
 // One photo: the seeds alone are drawn, and the interval says nothing about other photos.
 
 namespace hijack {

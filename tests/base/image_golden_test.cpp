@@ -27,7 +27,17 @@ const std::map<std::string, std::string> kRefused = {{"deep.png", "16 bits"},
                                                      {"bits.tif", "1-bit channels"},
                                                      {"deep.tif", "16-bit channels"},
                                                      {"cmyk.tif", "CMYK"},
-                                                     {"photo.tif", "compression 7"}};
+                                                     {"photo.tif", "compression 7"},
+                                                     {"turned2.tif", "stored turned"},
+                                                     {"turned3.palette.tif", "stored turned"},
+                                                     {"turned3.tif", "stored turned"},
+                                                     {"turned4.tif", "stored turned"},
+                                                     {"turned5.plain.tif", "stored turned"},
+                                                     {"turned5.tif", "stored turned"},
+                                                     {"turned6.gray.tif", "stored turned"},
+                                                     {"turned6.tif", "stored turned"},
+                                                     {"turned7.tif", "stored turned"},
+                                                     {"turned8.tif", "stored turned"}};
 
 bool has_opencv() {
   try {
@@ -61,7 +71,7 @@ TEST(ImageGolden, EveryKindOfFile) {
     }
   }
   fs::remove(file);
-  EXPECT_GE(loaded, has_opencv() ? 55 : 10);
+  EXPECT_GE(loaded, has_opencv() ? 45 : 10);
   EXPECT_EQ(refused, static_cast<int>(kRefused.size()));
 }
 
@@ -93,7 +103,7 @@ TEST(ImageGolden, DamagedFilesAreSurvived) {
       if (random.chance(0.3)) attempt(good.substr(0, i));
     }
     const std::string words = testing::internal::GetCapturedStderr();
-    EXPECT_TRUE(words.empty() || name.ends_with(".jpg")) << words.substr(0, 200);
+    EXPECT_TRUE(words.empty() || name.ends_with(".jpg") || name.ends_with(".tif")) << words.substr(0, 200);
   }
   EXPECT_GT(refused, 300);
   EXPECT_GT(loaded, 50);

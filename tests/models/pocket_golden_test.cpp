@@ -32,9 +32,10 @@ TEST(PocketGolden, RepliesEqualTransformers) {
 TEST(PocketGolden, SaysWhichRepliesWereCut) {
   const auto model = load_model(kRoot / "samples/pocket");
   const auto rows = read_json(kRoot / "tests/golden/pocket/replies.json");
-  const auto row = *std::max_element(rows.begin(), rows.end(), [](const auto& one, const auto& other) {
-    return one.at("reply").get<std::string>().size() < other.at("reply").get<std::string>().size();
-  });
+  const auto row =
+      *std::max_element(rows.begin(), rows.end(), [](const nlohmann::json& one, const nlohmann::json& other) {
+        return one.at("reply").get<std::string>().size() < other.at("reply").get<std::string>().size();
+      });
   const std::string whole = row.at("reply");
   const Query query{.prompt = row.at("prompt")};
   const Pixels pixels =
