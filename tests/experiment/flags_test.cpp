@@ -131,6 +131,18 @@ TEST_F(Flags, ABudgetBelowOneStepChangesNothing) {
   EXPECT_EQ(flagged({finished("small")}, "change below 1/255"), 1u);
 }
 
+TEST_F(Flags, RepliesThatEndAtTheLimit) {
+  config_.behavior.target = "yes";
+  config_.max_new_tokens = 2;
+  const RunRecord shortened = finished("short");
+  const auto cut = std::count_if(shortened.replies.begin(), shortened.replies.end(),
+                                 [](const ReplyRow& row) { return row.cut; });
+  EXPECT_GT(cut, 5);
+  EXPECT_EQ(flagged({shortened}, "replies cut at the length limit"), 1u);
+  forge(root() / "short/replies.jsonl", [](json& row) { row.erase("cut"); });  // the toy never ends by itself
+  EXPECT_EQ(flagged("short", "replies cut at the length limit"), 0u);
+}
+
 TEST_F(Flags, RowsOfEveryKindOfRunAreIntact) {
   config_.constraint.name = "moving_patch";
   config_.constraint.patch_size = 8;
