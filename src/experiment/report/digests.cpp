@@ -9,10 +9,16 @@ bool is_digest(const nlohmann::json& value) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
-/// "inputs / a.safetensors / sha256" -> "a.safetensors".
+/// "inputs / inputs/1a2b-cat.png / sha256" -> "inputs/1a2b-cat.png"; "models / 3fa2c1… / files /
+/// a.safetensors" -> "a.safetensors of model 3fa2c1".
 std::string trimmed(std::string path) {
-  constexpr std::string_view kFirst = "inputs / ", kLast = " / sha256";
+  constexpr std::string_view kFirst = "inputs / ", kLast = " / sha256", kModels = "models / ",
+                             kFiles = " / files / ";
+  constexpr size_t kDigits = 6;
   if (path.ends_with(kLast)) path.resize(path.size() - kLast.size());
+  const size_t files = path.find(kFiles);
+  if (path.starts_with(kModels) && files != std::string::npos)
+    return path.substr(files + kFiles.size()) + " of model " + path.substr(kModels.size(), kDigits);
   return path.starts_with(kFirst) ? path.substr(kFirst.size()) : path;
 }
 
