@@ -15,6 +15,7 @@ CLI::Option* add_option(CLI::App& command, const Field& field) {
   option->type_name(type_text(field))->default_str(value_text(field));
   if (is_list(field))
     option->expected(1, CLI::detail::expected_max_vector_size)
+        ->allow_extra_args()
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   else
     option->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);

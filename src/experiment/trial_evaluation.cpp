@@ -17,8 +17,9 @@ namespace {
 constexpr size_t kReplyBatch = 25;
 constexpr uint64_t kUtilitySeed = 0x07e57;
 
-std::string key_of(const std::string& condition, const std::string& question) {
-  return condition + "\n" + question;
+/// Two searches may find the same suffix: each is a row of its own.
+std::string key_of(const std::string& condition, const std::string& question, const std::string& variant) {
+  return condition + "\n" + question + "\n" + variant;
 }
 
 Context ending(const Context& context, const std::string& suffix) {
@@ -37,7 +38,7 @@ TrialEvaluation::TrialEvaluation(const TrialSetup& setup, const RunRecord& run, 
   check_budget(run.folder, trial, adversarial_, origin_);
   for (const ReplyRow& row : run.replies)
     if (row.trial == trial.id && (row.split == "test" || row.condition == "benign"))
-      ++asked_[key_of(row.condition, row.question)];
+      ++asked_[key_of(row.condition, row.question, row.variant)];
 }
 
 std::vector<Question> TrialEvaluation::adversarial(const std::string& condition) const {
@@ -105,7 +106,7 @@ std::vector<ReplyRow> TrialEvaluation::ask(const IdentifiedStack& stack,
   std::map<std::string, size_t> left = asked_;
   for (const Question& question : questions) {
     std::string key = keys_.of(question.submission, stack);
-    size_t& answered = left[key_of(question.condition, key)];
+    size_t& answered = left[key_of(question.condition, key, question.variant)];
     if (answered == 0)
       open.emplace_back(&question, std::move(key));
     else
@@ -125,7 +126,7 @@ std::vector<ReplyRow> TrialEvaluation::ask(const IdentifiedStack& stack,
       row.stack = stack.digest;
       row.question = open[i].second;
       row.seconds = seconds.count() / static_cast<double>(end - begin);
-      ++asked_[key_of(row.condition, row.question)];
+      ++asked_[key_of(row.condition, row.question, row.variant)];
       rows.push_back(std::move(row));
     }
   }

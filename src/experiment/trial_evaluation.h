@@ -54,7 +54,7 @@ class TrialEvaluation {
   Tensor adversarial_;
   Responder model_;
   QuestionKeys keys_;
-  std::map<std::string, size_t> asked_;  ///< condition and question: how often
+  std::map<std::string, size_t> asked_;  ///< condition, question and variant: how often
 };
 
 }  // namespace hijack

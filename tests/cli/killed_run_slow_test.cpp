@@ -29,7 +29,7 @@ class KilledRun : public ::testing::Test {
     write_file(at("grid.toml"),
                "[attack]\nimage = \"" + kRoot + "/samples/images/chelsea.png\"\nmodel = \"" + kRoot +
                    "/tests/golden/llava/clip_gqa\"\ncontexts = \"" + at("contexts.jsonl") +
-                   "\"\ntarget = \"abc\"\nmax_new_tokens = 4\nthreads = 1\nsteps = 60\n"
+                   "\"\ntarget = \"abc\"\nmax_new_tokens = 6\nthreads = 1\nsteps = 60\n"
                    "validate_every = 20\ncheckpoint_every = 5\n[[grid]]\nseed = [0, 1, 2, 3, 4, 5]\n");
   }
   ~KilledRun() override {

@@ -184,7 +184,7 @@ TEST_F(Program, SavedImagesAreShownToModelsTheyWereNotMadeWith) {
     EXPECT_EQ(reply.model, reply.condition.starts_with("transfer") ? "siglip" : "") << reply.condition;
     if (reply.condition != "transfer") continue;
     ++asked;
-    const Outcome chat = run("chat --model " + other + " --max-new-tokens 4 --image " +
+    const Outcome chat = run("chat --model " + other + " --max-new-tokens 6 --image " +
                              (record.folder / record.trials[0].image_file).string() + " --prompt '" +
                              reply.context.prompt + "'");
     EXPECT_EQ(chat.out, reply.reply + "\n") << "the same file and prompt by hand";

@@ -77,9 +77,10 @@ TEST_F(Program, SentencesAboutFilesAreOurOwn) {
 
 TEST_F(Program, SeveralValuesMayFollowOneFlag) {
   fs::create_directories(at("photos"));
-  for (const char* name : {"photos/a.png", "photos/b.png"}) fs::copy(kPhoto, at(name));
+  fs::copy(kPhoto, at("photos/a.png"));
+  fs::copy(kRoot + "/samples/images/coffee.png", at("photos/b.png"));
   const std::string rest = " --contexts " + at("contexts.jsonl") +
-                           " --threads 1 --target abc --max-new-tokens 4 --steps 1 --out " + at("run");
+                           " --threads 1 --target abc --max-new-tokens 6 --steps 1 --out " + at("run");
   for (const std::string& seeds : {std::string("--seed 0 1 2"), std::string("--seed 0,1,2"),
                                    std::string("--seed 0 --seed 1 --seed 2"), std::string("--seed 0,1 2")}) {
     const Outcome outcome = run("attack --image " + at("photos/") + "*.png " + seeds + rest);
@@ -96,7 +97,7 @@ TEST_F(Program, SeveralValuesMayFollowOneFlag) {
 TEST_F(Program, FlagsThatMessagesNameExist) {
   std::string help;
   for (const char* command : {"attack", "evaluate", "run", "report", "reproduce", "chat", "train pocket",
-                              "trace", "tokenize", "scenes", "models"})
+                              "trace", "tokenize", "scenes", "models", ""})
     help += run(std::string(command) + " --help").out;
   const std::regex literal(R"re("([^"\\\n]|\\.)*")re"), flag("--[a-z][a-z-]*[a-z]");
   int found = 0;
@@ -155,7 +156,7 @@ TEST_F(Program, EvaluateShowsStaticBesideAdaptive) {
 
 TEST_F(Program, ARunGoesOnOnAnotherMachine) {
   write_file(at("e.toml"), "[attack]\nimage = \"" + kPhoto + "\"\ncontexts = \"" + at("contexts.jsonl") +
-                               "\"\ntarget = \"abc\"\nmax_new_tokens = 4\nsteps = 1\ndevice = \"cuda:99\"\n");
+                               "\"\ntarget = \"abc\"\nmax_new_tokens = 6\nsteps = 1\ndevice = \"cuda:99\"\n");
   expect_refused("run " + at("e.toml") + " --out " + at("run"), "cuda:99");
   const Outcome outcome = run("run " + at("e.toml") + " --device cpu --threads 1 --out " + at("run"));
   ASSERT_EQ(outcome.code, 0) << outcome.err;
