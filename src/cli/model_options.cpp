@@ -39,9 +39,11 @@ void MachineOptions::add_to(CLI::App& command) {
       ->allow_extra_args(false)
       ->type_name("DIR");
   command.add_option("--device", device, "cpu, cuda or cuda:1, in place of the run's own setting")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
       ->type_name("NAME");
   command.add_option("--threads", threads, "CPU threads, in place of the run's own setting; 0 = all cores")
       ->check(CLI::Range(0, 1024))
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
       ->type_name("N");
 }
 

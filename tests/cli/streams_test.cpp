@@ -24,7 +24,7 @@ TEST_F(Program, OutputThatCannotBeWrittenIsAFailure) {
         "scenes --count 1 --out " + at("scenes"),
         "trace --image " + kPhoto + " --prompt a --target b --out " + at("t"),
         "evaluate " + at("run") + " --defense bit_depth --utility 1 --suffix-steps 0",
-        attack("--resume --out " + at("run"))}) {
+        attack("--steps 1 --resume --out " + at("run"))}) {
     SCOPED_TRACE(command);
     for (const char* nowhere : {" >/dev/full", " >&-"}) {
       EXPECT_EQ(shell(command + nowhere + " 2>" + at("err")), 1);

@@ -63,7 +63,7 @@ class Program : public ::testing::Test {
 
   std::string attack(const std::string& more) const {
     return "attack --image " + kPhoto + " --contexts " + at("contexts.jsonl") +
-           " --threads 1 --target abc --max-new-tokens 4 " + more;
+           " --threads 1 --target abc --max-new-tokens 6 " + more;
   }
 
   TemporaryFolder folder_;
