@@ -197,7 +197,9 @@ void RunFolder::add_trial(const TrialRow& row, std::span<const ReplyRow> replies
   finished_.emplace(row.id, row.trial_digest);
   std::error_code ignored;
   fs::remove(checkpoint(row.id), ignored);
-  if (fs::is_empty(path_ / "checkpoints", ignored)) fs::remove(path_ / "checkpoints", ignored);
+  // Another process of a group may be about to write there.
+  if (worker_.empty() && fs::is_empty(path_ / "checkpoints", ignored))
+    fs::remove(path_ / "checkpoints", ignored);
 }
 
 void RunFolder::discard_if_untouched() {

@@ -114,13 +114,19 @@ RunInputs RunInputs::of_run(const fs::path& folder, const json& manifest,
   const std::string where = (folder / "manifest.json").string();
   if (!manifest.contains("models") || !manifest.contains("inputs") || !manifest["models"].is_object() ||
       !manifest["inputs"].is_object())
-    throw Error(where +
-                " was written by an older version, which did not keep what a run is made from; run it "
-                "again.");
+    throw Error(
+        where +
+        " was written by an older version, which did not keep what a run is made from; run it again.");
   RunInputs inputs;
   inputs.files_ = manifest["inputs"];
   inputs.models_ = manifest["models"];
-  for (const auto& [name, recorded] : inputs.files_.items()) {
+  inputs.find_files(folder, where);
+  inputs.find_models(moved, where);
+  return inputs;
+}
+
+void RunInputs::find_files(const fs::path& folder, const std::string& where) {
+  for (const auto& [name, recorded] : files_.items()) {
     const fs::path inside = name;
     if (inside.is_absolute() || std::find(inside.begin(), inside.end(), "..") != inside.end())
       throw Error(where + ": the input '" + name + "' lies outside the run folder.");
@@ -129,26 +135,29 @@ RunInputs RunInputs::of_run(const fs::path& folder, const json& manifest,
     if (file_hash(file) != text_of(recorded, "sha256", where))
       throw Error("'" + file +
                   "' is not what it was when the run began; put the old file back, or begin a new run.");
-    inputs.portable_[file] = name;
-    inputs.located_[name] = file;
-    inputs.names_[file] = text_of(recorded, "name", where);
+    portable_[file] = name;
+    located_[name] = file;
+    names_[file] = text_of(recorded, "name", where);
   }
+}
+
+void RunInputs::find_models(const std::vector<std::string>& moved, const std::string& where) {
   std::map<std::string, std::string> at;  // hash: folder
-  for (const std::string& given : moved)
-    if (const std::string hash = model_hash(given); inputs.models_.contains(hash))
-      at[hash] = given;
-    else
+  for (const std::string& given : moved) {
+    const std::string hash = model_hash(given);
+    if (!models_.contains(hash))
       throw Error("'" + given +
                   "' is not a model of this run: its files differ from those that the run used.");
-  for (const auto& [hash, recorded] : inputs.models_.items()) {
+    at[hash] = given;
+  }
+  for (const auto& [hash, recorded] : models_.items()) {
     const std::string portable = text_of(recorded, "folder", where);
     const std::string located = at.contains(hash) ? at[hash] : located_folder(portable);
     check_model(located, recorded);
-    inputs.portable_[located] = portable;
-    inputs.located_[portable] = located;
-    inputs.names_[located] = text_of(recorded, "name", where);
+    portable_[located] = portable;
+    located_[portable] = located;
+    names_[located] = text_of(recorded, "name", where);
   }
-  return inputs;
 }
 
 void RunInputs::copy_into(const fs::path& folder) const {

@@ -43,6 +43,8 @@ class RunInputs {
   std::vector<TrialPlan> plans(const nlohmann::json& list, const std::string& where) const;
 
  private:
+  void find_files(const std::filesystem::path& folder, const std::string& where);
+  void find_models(const std::vector<std::string>& moved, const std::string& where);
   void add_file(const std::string& file);
   void add_model(const std::string& folder);
 
