@@ -31,7 +31,8 @@ Tensor image_named(const TensorMap& tensors, const std::string& name) {
 double seconds_in(const TensorMap& tensors) {
   if (!tensors.contains("seconds")) return std::numeric_limits<double>::quiet_NaN();
   const Tensor seconds = taken(tensors, "seconds", at::kDouble);
-  if (seconds.numel() != 1 || !(seconds.item<double>() >= 0)) throw Error("its time is not a number of seconds");
+  if (seconds.numel() != 1 || !(seconds.item<double>() >= 0))
+    throw Error("its time is not a number of seconds");
   return seconds.item<double>();
 }
 

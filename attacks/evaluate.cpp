@@ -24,7 +24,8 @@ void check_gradient(const Evaluation& now, int64_t step) {
   check_finite(now.gradient, "gradient", step);
   if (step == 0 && !now.gradient.any().item<bool>())
     fail("the gradient is zero everywhere", step,
-         "a part of the model is detached from the graph, a clamp cut it at saturated pixels, or, in 16 bit, it "
+         "a part of the model is detached from the graph, a clamp cut it at saturated pixels, or, in 16 bit, "
+         "it "
          "underflowed (then run the model in float32).");
 }
 

@@ -11,8 +11,8 @@ bool finite_in(const Tensor& tensor, at::ScalarType dtype) {
   return !tensor.is_floating_point() || tensor.to(dtype).isfinite().all().item<bool>();
 }
 
-/// The sentence about the first tensor of the folder that is not finite; "" where all are, or where the folder
-/// keeps its weights in another form (TorchScript).
+/// The sentence about the first tensor of the folder that is not finite; "" where all are, or where the
+/// folder keeps its weights in another form (TorchScript).
 std::string culprit(const std::filesystem::path& folder, at::ScalarType dtype) {
   std::optional<Weights> weights;
   try {
@@ -40,10 +40,12 @@ void explain(const NotFinite& found, std::span<const std::filesystem::path> fold
     if (const std::string why = culprit(folder, dtype); !why.empty()) throw Error(what + why);
   if (dtype == at::kHalf)
     throw Failure(what + "most likely an overflow in float16; give --dtype float32 or bfloat16.");
-  if (dtype == at::kBFloat16) throw Failure(what + "most likely an overflow in bfloat16; give --dtype float32.");
-  throw Failure(what +
-                "the model computes in float32 and its weights are finite, so its numbers grow beyond all bounds "
-                "on the way: config.json may not be the one that belongs to these weights.");
+  if (dtype == at::kBFloat16)
+    throw Failure(what + "most likely an overflow in bfloat16; give --dtype float32.");
+  throw Failure(
+      what +
+      "the model computes in float32 and its weights are finite, so its numbers grow beyond all bounds "
+      "on the way: config.json may not be the one that belongs to these weights.");
 }
 
 }  // namespace hijack

@@ -8,8 +8,8 @@
 namespace hijack {
 
 /// Looks for the reason why models of these folders, loaded with these options, compute what is not finite. A
-/// stored tensor with NaN or infinite numbers, or with numbers that the dtype cannot hold, is wrong input: throws
-/// Error that names it. Otherwise throws Failure: an overflow in 16 bit, or what is left in float32.
+/// stored tensor with NaN or infinite numbers, or with numbers that the dtype cannot hold, is wrong input:
+/// throws Error that names it. Otherwise throws Failure: an overflow in 16 bit, or what is left in float32.
 [[noreturn]] void explain(const NotFinite& found, std::span<const std::filesystem::path> folders,
                           const LoadOptions& options);
 

@@ -18,8 +18,8 @@ struct ReplyRules {
 /// nothing.
 Tensor penalize_repetition(const Tensor& logits, const std::set<TokenId>& seen, double penalty);
 
-/// Throws NotFinite when a row of logits [..,V], from which token `token` (from 1) of a reply is chosen, has NaN,
-/// +infinity, or nothing but -infinity: the choice would mean nothing.
+/// Throws NotFinite when a row of logits [..,V], from which token `token` (from 1) of a reply is chosen, has
+/// NaN, +infinity, or nothing but -infinity: the choice would mean nothing.
 void check_scores(const Tensor& logits, int64_t token);
 
 }  // namespace hijack

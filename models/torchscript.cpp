@@ -39,7 +39,8 @@ class ScriptModule {
     try {
       out = module_.get_method("forward")(std::move(inputs));
     } catch (const std::exception&) {  // whose text is the interpreter's own stack
-      throw Error(where_ + " does not take inputs of these sizes; models/torchscript.h says what forward is given");
+      throw Error(where_ +
+                  " does not take inputs of these sizes; models/torchscript.h says what forward is given");
     }
     if (!out.isTensor() || out.toTensor().dim() != dimensions || !out.toTensor().is_floating_point() ||
         out.toTensor().size(0) != 1)

@@ -14,10 +14,10 @@ struct ImageLimits {
   int64_t max_pixels = 64'000'000;
 };
 
-/// Decodes PNG, JPEG, WebP, BMP or TIFF to [1,3,H,W] on the lattice. EXIF rotation is applied, alpha is dropped (as
-/// transformers' load_image does), gray is repeated to RGB. Throws Error for 16-bit, CMYK, cut off, damaged,
-/// too large or foreign files; a JPEG whose damage leaves its structure whole is read as PIL reads it
-/// (libjpeg may warn on stderr).
+/// Decodes PNG, JPEG, WebP, BMP or TIFF to [1,3,H,W] on the lattice. EXIF rotation is applied, alpha is
+/// dropped (as transformers' load_image does), gray is repeated to RGB. Throws Error for 16-bit, CMYK, cut
+/// off, damaged, too large or foreign files; a JPEG whose damage leaves its structure whole is read as PIL
+/// reads it (libjpeg may warn on stderr).
 Tensor load_image(const std::filesystem::path& file, const ImageLimits& limits = {});
 
 /// Writes an image that is on the lattice as PNG (temporary name, then rename). image [1,3,H,W].

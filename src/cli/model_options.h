@@ -24,9 +24,9 @@ struct ModelOptions {
   [[noreturn]] void explain(const NotFinite& found) const;
 };
 
-/// --model, --device and --threads of the commands that work on a run: where its models lie now, and how it is
-/// done this time, whatever its configuration says. They are no part of what a run is, so that it can go on
-/// elsewhere.
+/// --model, --device and --threads of the commands that work on a run: where its models lie now, and how it
+/// is done this time, whatever its configuration says. They are no part of what a run is, so that it can go
+/// on elsewhere.
 struct MachineOptions {
   std::vector<std::string> models;
   std::string device;

@@ -61,8 +61,8 @@ void verify(Json row, const std::string& where) {
                 "delete the row and make it again");
 }
 
-/// A file of rows, or what a packed one ("replies.jsonl.gz", as results are passed on) holds; null when there is
-/// neither.
+/// A file of rows, or what a packed one ("replies.jsonl.gz", as results are passed on) holds; null when there
+/// is neither.
 std::unique_ptr<std::istream> opened(const fs::path& file) {
   const fs::path packed = file.string() + ".gz";
   if (!fs::exists(file) && fs::exists(packed))

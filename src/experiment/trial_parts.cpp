@@ -19,7 +19,6 @@
 namespace hijack {
 namespace {
 
-
 std::vector<Tensor> read_photos(const VisionLanguageModel& model, const AttackConfig& config,
                                 const std::vector<std::string>& files) {
   std::vector<Tensor> photos;
@@ -168,7 +167,8 @@ std::unique_ptr<Objective> TrialParts::attack_objective(const Prompts& prompts, 
     objective = std::make_unique<UniversalObjective>(std::move(objective), constraint, origin, photos,
                                                      config.photo_batch, seed());
   if (config.queries > 0)
-    objective = std::make_unique<QueryGradient>(std::move(objective), config.queries, config.query_smoothing, seed());
+    objective =
+        std::make_unique<QueryGradient>(std::move(objective), config.queries, config.query_smoothing, seed());
   if (!shifted.empty())
     objective = std::make_unique<CrossPrompt>(std::move(objective), shifted, config.cross_prompt);
   return objective;

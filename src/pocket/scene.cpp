@@ -176,7 +176,8 @@ std::array<int64_t, kScenePatches> patch_labels(const Scene& scene) {
       const float wide = std::min(left + 14, x + scene.word.width) - std::max(left, x);
       const float high = std::min(top + 14, scene.word.y + scene.word.height) - std::max(top, scene.word.y);
       if (wide > 0 && high > 0)
-        consider(patch, wide * high / (scene.word.width * scene.word.height), letter_class(static_cast<size_t>(scene.word.word), i));
+        consider(patch, wide * high / (scene.word.width * scene.word.height),
+                 letter_class(static_cast<size_t>(scene.word.word), i));
     }
   }
   return labels;

@@ -196,7 +196,7 @@ TEST(Attack, FailuresNameTheCauseAndTheStep) {
   const std::string nan =
       failure_of(state, [](const Tensor& x, int64_t step) { return x.sum() * (step == 3 ? NAN : 1); });
   EXPECT_EQ(nan, "the loss is not finite at step 3");  // why, only the model can tell: models/not_finite.h
-  EXPECT_EQ(state.step, 3);  // everything before is kept
+  EXPECT_EQ(state.step, 3);                            // everything before is kept
   EXPECT_TRUE(measure_budget(LinfBall{}, state.image, toy_image()).respected);
 
   const std::string gradient =

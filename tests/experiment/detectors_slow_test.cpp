@@ -60,8 +60,8 @@ TEST_P(ShippedDetectors, CanFireAndPassHeldOutBenignSubmissions) {
   }
 }
 
-/// hidden-text is left out: Tesseract takes minutes for its calibration pictures, and a report flags a detector
-/// that cannot fire.
+/// hidden-text is left out: Tesseract takes minutes for its calibration pictures, and a report flags a
+/// detector that cannot fire.
 std::vector<std::string> recipes_with_detectors() {
   std::vector<std::string> names;
   for (const std::string& name : recipe_names(shipped_recipes()))
