@@ -92,9 +92,13 @@ void RunInputs::add_file(const std::string& file) {
 
 void RunInputs::add_model(const std::string& folder) {
   if (portable_.contains(folder)) return;
+  const std::string hash = model_hash(folder);
+  if (models_.contains(hash)) {  // a copy of a model that is known: the same one
+    portable_[folder] = models_[hash]["folder"].get<std::string>();
+    return;
+  }
   const std::string portable = portable_folder(folder);
-  models_[model_hash(folder)] = {
-      {"folder", portable}, {"name", model_name(folder)}, {"files", model_files(folder)}};
+  models_[hash] = {{"folder", portable}, {"name", model_name(folder)}, {"files", model_files(folder)}};
   portable_[folder] = portable;
   located_[portable] = folder;
 }

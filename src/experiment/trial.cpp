@@ -233,6 +233,7 @@ Tally Trial::ask(const Tensor& image, const SavedImages& of, const Prompts& prom
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count() /
                          static_cast<double>(std::max<size_t>(1, answers.size()));
   const bool held_out = of.photo >= parts_.photos.size();
+  QuestionKeys keys = other ? QuestionKeys(other->folder, config_, parts_.setup.reply_tokens) : keys_;
   Tally tally;
   for (size_t i = 0; i < contexts.size(); ++i) {
     const Reply& answer = answers[i];
@@ -244,8 +245,7 @@ Tally Trial::ask(const Tensor& image, const SavedImages& of, const Prompts& prom
     reply.defense = other ? "none" : row_.defense;
     if (other) reply.model = other->name;
     reply.stack = other ? "" : parts_.setup.defenses.digest;
-    reply.question = other ? QuestionKeys(other->folder, config_, parts_.setup.reply_tokens).of(asked[i], {})
-                           : keys_.of(asked[i], parts_.setup.defenses);
+    reply.question = keys.of(asked[i], other ? IdentifiedStack{} : parts_.setup.defenses);
     reply.reply = answer.text;
     reply.rejected = answer.rejected;
     reply.trace = answer.trace;

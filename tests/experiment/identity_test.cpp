@@ -129,6 +129,19 @@ TEST_F(Identities, ARunFolderKeepsItsInputsAndWorksAfterAMove) {
   EXPECT_EQ(essence("deep/moved"), essence("whole"));
 }
 
+TEST_F(Identities, ACopyOfAModelInOneRunIsTheSameModel) {
+  AttackConfig other = config_;
+  fs::copy(root() / "model", root() / "copy");
+  other.model = at("copy");
+  other.optimizer.steps = 3;
+  auto plans = plan_trials(config_);
+  plans.push_back(plan_trials(other).at(0));
+  plans[1].id += "-copy";
+  RunFolder folder = begin_run(root() / "run", "run", plans, models());
+  EXPECT_TRUE(go_on(folder));
+  EXPECT_EQ(read_run(root() / "run").trials.size(), 2u);
+}
+
 TEST_F(Identities, WhatTheManifestRecordsIsCompared) {
   finished("run");
   const EvaluateConfig jpeg{.defense = {.defenses = {"jpeg"}}, .utility = 0, .suffix = {.steps = 0}};
