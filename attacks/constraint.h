@@ -22,8 +22,9 @@ struct Patch {  ///< a square of `size` pixels at (top, left); everything inside
   int64_t left = 0;
 };
 /// A patch that works wherever it is put (Bailey et al. 2023, "moving patch"). The attack works on an image
-/// with the patch at (top, left), where it is a Patch; attacks/moving_patch.h moves it to another place
-/// before a model sees it. A finished image may have the patch anywhere: its budget is one square of `size`.
+/// with the patch at (top, left), where it is a Patch; attacks/wrappers/moving_patch.h moves it to another
+/// place before a model sees it. A finished image may have the patch anywhere: its budget is one square of
+/// `size`.
 struct MovingPatch {
   int64_t size = 0;
   int64_t top = 0;

@@ -2,15 +2,15 @@
 
 #include <ATen/Context.h>
 
-#include "models/checkpoint.h"
-#include "models/config_json.h"
-#include "models/decoder_language_model.h"
-#include "models/idefics3.h"
-#include "models/llava.h"
-#include "models/llava_onevision.h"
-#include "models/paligemma.h"
-#include "models/qwen2_vl.h"
-#include "models/torchscript.h"
+#include "models/checkpoint/config_json.h"
+#include "models/checkpoint/frozen_source.h"
+#include "models/families/decoder_language_model.h"
+#include "models/families/idefics3.h"
+#include "models/families/llava.h"
+#include "models/families/llava_onevision.h"
+#include "models/families/paligemma.h"
+#include "models/families/qwen2_vl.h"
+#include "models/families/torchscript.h"
 #include "src/base/error.h"
 #include "src/base/json.h"
 

@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "models/safetensors.h"
+#include "models/checkpoint/safetensors.h"
 
 namespace hijack {
 namespace {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes a model of your own as a folder that `hijack --model` takes (see models/torchscript.h for the form).
+"""Writes a model of your own as a folder that `hijack --model` takes (see models/families/torchscript.h for the form).
 
     export_torchscript.py --out DIR --tokenizer DIR_OR_NAME            (pip install torch transformers)
 

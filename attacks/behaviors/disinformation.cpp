@@ -1,7 +1,7 @@
 #include "attacks/behaviors/disinformation.h"
 
 #include "attacks/behaviors/text.h"
-#include "attacks/prompt_matching.h"
+#include "attacks/objectives/prompt_matching.h"
 
 namespace hijack {
 

@@ -1,7 +1,7 @@
 #pragma once
 #include "attacks/constraint.h"
 
-// The balls, one overload each; attacks/constraint.cpp dispatches. Images [N,3,H,W].
+// The balls, one overload each; attacks/constraints/constraint.cpp dispatches. Images [N,3,H,W].
 
 namespace hijack {
 

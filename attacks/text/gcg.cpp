@@ -1,9 +1,9 @@
 #include "attacks/text/gcg.h"
 
-#include "attacks/behavior_matching.h"
+#include "attacks/objectives/behavior_matching.h"
+#include "attacks/objectives/token_losses.h"
 #include "attacks/text/placed_suffix.h"
 #include "attacks/text/suffix.h"
-#include "attacks/token_losses.h"
 #include "src/base/error.h"
 
 namespace hijack {

@@ -1,5 +1,5 @@
 #pragma once
-#include "defenses/endpoint.h"
+#include "defenses/endpoint/endpoint.h"
 #include "defenses/kinds.h"
 #include "defenses/parameters.h"
 #include "defenses/resources.h"

@@ -1,14 +1,14 @@
 #include <iostream>
 
 #include "defenses/make_defense.h"
-#include "models/recompute.h"
+#include "models/network/activation_checkpointing.h"
 #include "src/base/error.h"
 #include "src/base/profile.h"
 #include "src/cli/commands.h"
 #include "src/cli/field_options.h"
 #include "src/cli/interrupt.h"
 #include "src/cli/run_session.h"
-#include "src/experiment/presets.h"
+#include "src/experiment/plan/presets.h"
 
 namespace hijack::cli {
 namespace {

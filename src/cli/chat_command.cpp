@@ -7,9 +7,9 @@
 #include "src/base/image.h"
 #include "src/cli/commands.h"
 #include "src/cli/model_options.h"
-#include "src/experiment/dataset.h"
-#include "src/experiment/defense_setup.h"
-#include "src/experiment/shipped.h"
+#include "src/experiment/plan/dataset.h"
+#include "src/experiment/plan/shipped.h"
+#include "src/experiment/run/defense_setup.h"
 
 namespace hijack::cli {
 namespace {

@@ -7,8 +7,8 @@
 #include "src/cli/model_options.h"
 #include "src/cli/run_session.h"
 #include "src/cli/text.h"
-#include "src/experiment/evaluate.h"
 #include "src/experiment/report/aggregate.h"
+#include "src/experiment/run/evaluate.h"
 
 namespace hijack::cli {
 namespace {

@@ -12,7 +12,7 @@
 #include "src/cli/refusal.h"
 #include "src/cli/standard_output.h"
 #include "src/cli/text.h"
-#include "src/experiment/manifest.h"
+#include "src/experiment/record/manifest.h"
 
 namespace hijack::cli {
 namespace {

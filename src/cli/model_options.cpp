@@ -3,7 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include "src/base/error.h"
-#include "src/experiment/shipped.h"
+#include "src/experiment/plan/shipped.h"
 
 namespace hijack::cli {
 namespace {

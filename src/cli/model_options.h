@@ -4,7 +4,7 @@
 #include <string>
 
 #include "models/not_finite.h"
-#include "src/experiment/machine.h"
+#include "src/experiment/plan/machine.h"
 
 namespace hijack::cli {
 

@@ -1,9 +1,9 @@
 #include <iostream>
 
-#include "models/memory_estimate.h"
-#include "models/model_folder.h"
+#include "models/checkpoint/model_folder.h"
+#include "models/checkpoint/safetensors.h"
+#include "models/families/memory_estimate.h"
 #include "models/preprocess/processor_config.h"
-#include "models/safetensors.h"
 #include "src/base/error.h"
 #include "src/base/json.h"
 #include "src/cli/commands.h"

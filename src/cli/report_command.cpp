@@ -2,8 +2,8 @@
 
 #include "src/base/file.h"
 #include "src/cli/commands.h"
-#include "src/experiment/recorded_images.h"
-#include "src/experiment/report.h"
+#include "src/experiment/record/recorded_images.h"
+#include "src/experiment/report/report.h"
 
 namespace hijack::cli {
 namespace {

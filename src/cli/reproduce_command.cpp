@@ -7,7 +7,7 @@
 #include "src/cli/model_options.h"
 #include "src/cli/run_session.h"
 #include "src/cli/text.h"
-#include "src/experiment/recipe.h"
+#include "src/experiment/plan/recipe.h"
 
 namespace hijack::cli {
 namespace {

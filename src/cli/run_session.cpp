@@ -7,10 +7,10 @@
 #include "src/base/file.h"
 #include "src/cli/log.h"
 #include "src/cli/text.h"
-#include "src/experiment/manifest.h"
-#include "src/experiment/recorded_images.h"
-#include "src/experiment/report.h"
+#include "src/experiment/record/manifest.h"
+#include "src/experiment/record/recorded_images.h"
 #include "src/experiment/report/aggregate.h"
+#include "src/experiment/report/report.h"
 
 namespace hijack::cli {
 namespace {

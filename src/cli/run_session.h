@@ -5,7 +5,7 @@
 
 #include "src/cli/interrupt.h"
 #include "src/cli/progress.h"
-#include "src/experiment/runner.h"
+#include "src/experiment/run/runner.h"
 
 namespace hijack::cli {
 

@@ -4,7 +4,7 @@
 #include "src/base/file.h"
 #include "src/base/image.h"
 #include "src/cli/commands.h"
-#include "src/experiment/pocket_contexts.h"
+#include "src/experiment/plan/pocket_contexts.h"
 #include "src/pocket/grammar.h"
 #include "src/pocket/scene.h"
 

@@ -5,7 +5,7 @@
 
 #include <cstdio>
 
-#include "src/experiment/statistics.h"
+#include "src/experiment/report/statistics.h"
 
 namespace hijack::cli {
 namespace {

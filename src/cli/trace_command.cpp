@@ -1,7 +1,7 @@
 #include <iostream>
 
-#include "models/recompute.h"
-#include "models/safetensors.h"
+#include "models/checkpoint/safetensors.h"
+#include "models/network/activation_checkpointing.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/base/profile.h"

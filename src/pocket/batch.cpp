@@ -1,6 +1,6 @@
 #include "src/pocket/batch.h"
 
-#include "models/prompt_format.h"
+#include "models/chat_template/prompt_format.h"
 #include "src/pocket/bpe_trainer.h"
 
 namespace hijack {

@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "models/layers.h"
-#include "models/safetensors.h"
+#include "models/checkpoint/safetensors.h"
+#include "models/network/layers.h"
 #include "src/base/random.h"
 
 namespace hijack {

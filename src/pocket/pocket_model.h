@@ -2,7 +2,7 @@
 #include <filesystem>
 #include <string>
 
-#include "models/llava.h"
+#include "models/families/llava.h"
 
 namespace hijack {
 

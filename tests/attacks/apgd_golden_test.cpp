@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "attacks/apgd.h"
-#include "models/safetensors.h"
+#include "attacks/optimizers/apgd.h"
+#include "models/checkpoint/safetensors.h"
 
 namespace hijack {
 namespace {

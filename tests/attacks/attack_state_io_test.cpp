@@ -1,9 +1,9 @@
-#include "attacks/attack_state_io.h"
+#include "attacks/loop/attack_state_io.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "models/safetensors.h"
+#include "models/checkpoint/safetensors.h"
 #include "src/base/error.h"
 #include "tests/support/toy_model.h"
 

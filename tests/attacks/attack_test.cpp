@@ -4,7 +4,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "attacks/attack_state_io.h"
+#include "attacks/loop/attack_state_io.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "tests/support/toy_attack.h"

@@ -1,4 +1,4 @@
-#include "attacks/behavior_matching.h"
+#include "attacks/objectives/behavior_matching.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

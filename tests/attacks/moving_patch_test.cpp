@@ -1,9 +1,9 @@
-#include "attacks/moving_patch.h"
+#include "attacks/wrappers/moving_patch.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "attacks/behavior_matching.h"
+#include "attacks/objectives/behavior_matching.h"
 #include "src/base/image.h"
 #include "tests/support/finite_difference.h"
 #include "tests/support/toy_attack.h"

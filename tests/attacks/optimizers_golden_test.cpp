@@ -3,12 +3,12 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "attacks/cwa.h"
-#include "attacks/ensemble_turns.h"
-#include "attacks/evaluate.h"
-#include "attacks/pgd.h"
-#include "attacks/query_gradient.h"
-#include "attacks/square.h"
+#include "attacks/loop/evaluate.h"
+#include "attacks/optimizers/cwa.h"
+#include "attacks/optimizers/ensemble_turns.h"
+#include "attacks/optimizers/pgd.h"
+#include "attacks/optimizers/square.h"
+#include "attacks/wrappers/rgf.h"
 #include "tests/support/golden_attack.h"
 
 namespace hijack {

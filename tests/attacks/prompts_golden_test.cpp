@@ -2,11 +2,11 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "attacks/cross_prompt.h"
-#include "attacks/evaluate.h"
-#include "attacks/make_objective.h"
-#include "attacks/pgd.h"
+#include "attacks/loop/evaluate.h"
+#include "attacks/objectives/make_objective.h"
+#include "attacks/optimizers/pgd.h"
 #include "attacks/text/gcg.h"
+#include "attacks/wrappers/cropa.h"
 #include "tests/support/golden_attack.h"
 
 namespace hijack {

@@ -1,11 +1,11 @@
-#include "attacks/templates.h"
+#include "attacks/wrappers/templates.h"
 
 #include <gtest/gtest.h>
 
-#include "attacks/augmentation.h"
-#include "attacks/cross_prompt.h"
-#include "attacks/evaluate.h"
-#include "attacks/make_objective.h"
+#include "attacks/loop/evaluate.h"
+#include "attacks/objectives/make_objective.h"
+#include "attacks/wrappers/augmentation.h"
+#include "attacks/wrappers/cropa.h"
 #include "src/base/error.h"
 #include "tests/support/finite_difference.h"
 #include "tests/support/toy_model.h"

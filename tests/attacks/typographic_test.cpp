@@ -1,4 +1,4 @@
-#include "attacks/typographic.h"
+#include "attacks/text/typographic.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

@@ -1,10 +1,10 @@
-#include "attacks/universal.h"
+#include "attacks/wrappers/universal.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "attacks/attack.h"
-#include "attacks/make_objective.h"
+#include "attacks/objectives/make_objective.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "tests/support/finite_difference.h"

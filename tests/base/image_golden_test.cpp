@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "models/safetensors.h"
+#include "models/checkpoint/safetensors.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/base/image.h"

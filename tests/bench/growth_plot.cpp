@@ -5,8 +5,8 @@
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/experiment/report/style.h"
+#include "src/experiment/report/svg.h"
 #include "src/experiment/report/text.h"
-#include "src/experiment/svg.h"
 
 namespace hijack {
 namespace {

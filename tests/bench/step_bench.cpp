@@ -1,12 +1,12 @@
 // make bench: seconds per attack step on the shipped model, and the two inner loops that are ours.
 #include <benchmark/benchmark.h>
 
-#include "attacks/behavior_matching.h"
-#include "attacks/evaluate.h"
+#include "attacks/loop/evaluate.h"
+#include "attacks/objectives/behavior_matching.h"
 #include "models/load_model.h"
 #include "models/preprocess/resampler.h"
 #include "src/base/image.h"
-#include "src/experiment/shipped.h"
+#include "src/experiment/plan/shipped.h"
 
 namespace hijack {
 namespace {

@@ -16,10 +16,10 @@
 #include <ctime>
 #include <iostream>
 
-#include "attacks/token_losses.h"
+#include "attacks/objectives/token_losses.h"
+#include "models/checkpoint/safetensors.h"
 #include "models/load_model.h"
-#include "models/recompute.h"
-#include "models/safetensors.h"
+#include "models/network/activation_checkpointing.h"
 #include "src/base/error.h"
 #include "src/base/memory_pool.h"
 #include "src/base/process_memory.h"

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
-#include "models/safetensors.h"
+#include "models/checkpoint/safetensors.h"
 #include "src/base/file.h"
 #include "tests/support/temporary_folder.h"
 

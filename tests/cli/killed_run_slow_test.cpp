@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "src/base/file.h"
-#include "src/experiment/results.h"
+#include "src/experiment/record/results.h"
 #include "tests/support/temporary_folder.h"
 
 namespace hijack {

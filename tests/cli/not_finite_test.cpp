@@ -1,7 +1,7 @@
 // Numbers that are not finite: which tensor, or which type, is to blame; never an empty reply with exit code
 // 0.
-#include "models/safetensors.h"
-#include "src/experiment/results.h"
+#include "models/checkpoint/safetensors.h"
+#include "src/experiment/record/results.h"
 #include "tests/support/program.h"
 
 namespace hijack {

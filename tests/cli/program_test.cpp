@@ -5,10 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "models/safetensors.h"
+#include "models/checkpoint/safetensors.h"
 #include "src/base/file.h"
 #include "src/base/image.h"
-#include "src/experiment/results.h"
+#include "src/experiment/record/results.h"
 #include "tests/support/program.h"
 
 namespace hijack {

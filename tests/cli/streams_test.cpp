@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <regex>
 
-#include "src/experiment/results.h"
+#include "src/experiment/record/results.h"
 #include "tests/support/program.h"
 
 namespace hijack {

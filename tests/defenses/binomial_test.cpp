@@ -1,4 +1,4 @@
-#include "defenses/binomial.h"
+#include "defenses/votes/binomial.h"
 
 #include <gtest/gtest.h>
 

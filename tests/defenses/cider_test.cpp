@@ -1,4 +1,4 @@
-#include "defenses/image/cider.h"
+#include "defenses/detectors/cider.h"
 
 #include <gtest/gtest.h>
 

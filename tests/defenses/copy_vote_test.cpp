@@ -1,10 +1,10 @@
 // Mask and vote, randomized smoothing; what all defenses have in common is in all_defenses_test.cpp.
-#include "defenses/copy_vote.h"
+#include "defenses/votes/copy_vote.h"
 
 #include <gtest/gtest.h>
 
-#include "defenses/reply/mask_vote.h"
-#include "defenses/reply/smoothing.h"
+#include "defenses/votes/smoothing.h"
+#include "defenses/votes/smoothvlm.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/base/normal_quantile.h"

@@ -1,10 +1,10 @@
 // CIDER, ECSO and the perplexity filters against references written from the papers (tests/golden/*/make.py).
 #include <gtest/gtest.h>
 
-#include "defenses/image/cider.h"
+#include "defenses/detectors/cider.h"
+#include "defenses/detectors/ecso.h"
+#include "defenses/detectors/perplexity_filter.h"
 #include "defenses/image/denoise.h"
-#include "defenses/reply/ecso.h"
-#include "defenses/text/perplexity_filter.h"
 #include "src/base/file.h"
 #include "src/base/json.h"
 #include "tests/support/fake_language_model.h"

@@ -1,8 +1,8 @@
 // JailGuard against a reference written from the paper (tests/golden/jailguard/make.py).
 #include <gtest/gtest.h>
 
+#include "defenses/detectors/jailguard.h"
 #include "defenses/image/mutations.h"
-#include "defenses/reply/jailguard.h"
 #include "src/base/file.h"
 #include "src/base/json.h"
 

@@ -1,4 +1,4 @@
-#include "defenses/reply/jailguard.h"
+#include "defenses/detectors/jailguard.h"
 
 #include <gtest/gtest.h>
 

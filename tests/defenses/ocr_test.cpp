@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 
-#include "defenses/image/ocr.h"
+#include "defenses/detectors/ocr.h"
 #include "src/base/error.h"
 #include "src/base/font.h"
-#include "src/experiment/shipped.h"
+#include "src/experiment/plan/shipped.h"
 
 namespace hijack {
 namespace {

@@ -1,4 +1,4 @@
-#include "defenses/text/perplexity_filter.h"
+#include "defenses/detectors/perplexity_filter.h"
 
 #include <gtest/gtest.h>
 

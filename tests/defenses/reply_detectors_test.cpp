@@ -1,9 +1,9 @@
 // The judge, and the caption fallback: detectors that look at replies.
 #include <gtest/gtest.h>
 
-#include "defenses/fill_pattern.h"
-#include "defenses/reply/ecso.h"
-#include "defenses/reply/judge.h"
+#include "defenses/detectors/ecso.h"
+#include "defenses/detectors/fill_pattern.h"
+#include "defenses/detectors/judge.h"
 #include "src/base/error.h"
 #include "tests/support/fake_language_model.h"
 #include "tests/support/toy_model.h"

@@ -1,16 +1,16 @@
 // Attacks through defenses: the loss that the optimizer sees, and what evaluate makes of it on the toy model.
-#include "src/experiment/adaptive.h"
+#include "src/experiment/run/adaptive.h"
 
 #include <gtest/gtest.h>
 
-#include "attacks/behavior_matching.h"
+#include "attacks/objectives/behavior_matching.h"
 #include "defenses/kinds.h"
 #include "defenses/make_defense.h"
 #include "src/base/file.h"
 #include "src/base/image.h"
-#include "src/experiment/evaluate.h"
 #include "src/experiment/report/aggregate.h"
-#include "src/experiment/shown_images.h"
+#include "src/experiment/run/evaluate.h"
+#include "src/experiment/run/shown_images.h"
 #include "tests/support/scripted_model.h"
 #include "tests/support/toy_runs.h"
 

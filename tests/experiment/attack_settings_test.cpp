@@ -3,7 +3,7 @@
 
 #include "src/base/file.h"
 #include "src/base/image.h"
-#include "src/experiment/config.h"
+#include "src/experiment/plan/config.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/toy_model.h"
 

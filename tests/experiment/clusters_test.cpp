@@ -1,4 +1,4 @@
-#include "src/experiment/clusters.h"
+#include "src/experiment/report/clusters.h"
 
 #include <gtest/gtest.h>
 

@@ -1,11 +1,11 @@
-#include "src/experiment/config.h"
+#include "src/experiment/plan/config.h"
 
 #include <gtest/gtest.h>
 
 #include "src/base/error.h"
 #include "src/base/file.h"
-#include "src/experiment/plan.h"
-#include "src/experiment/runner.h"
+#include "src/experiment/plan/plan.h"
+#include "src/experiment/run/runner.h"
 #include "tests/support/temporary_folder.h"
 
 namespace hijack {

@@ -1,4 +1,4 @@
-#include "src/experiment/dataset.h"
+#include "src/experiment/plan/dataset.h"
 
 #include <gtest/gtest.h>
 

@@ -5,11 +5,11 @@
 #include "defenses/kinds.h"
 #include "models/load_model.h"
 #include "src/base/image.h"
-#include "src/experiment/dataset.h"
-#include "src/experiment/defense_setup.h"
-#include "src/experiment/recipe.h"
-#include "src/experiment/shipped.h"
-#include "src/experiment/trial_parts.h"
+#include "src/experiment/plan/dataset.h"
+#include "src/experiment/plan/recipe.h"
+#include "src/experiment/plan/shipped.h"
+#include "src/experiment/run/defense_setup.h"
+#include "src/experiment/run/trial_parts.h"
 #include "src/pocket/contexts.h"
 
 namespace hijack {

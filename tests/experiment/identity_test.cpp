@@ -1,10 +1,10 @@
 // What a number belongs to: settings and trials by content, ids that name what differs, run folders that are
 // their own record.
-#include "src/experiment/identity.h"
+#include "src/experiment/plan/identity.h"
 
-#include "src/experiment/dataset.h"
-#include "src/experiment/evaluate.h"
-#include "src/experiment/recorded_images.h"
+#include "src/experiment/plan/dataset.h"
+#include "src/experiment/record/recorded_images.h"
+#include "src/experiment/run/evaluate.h"
 #include "tests/support/toy_runs.h"
 
 namespace hijack {

@@ -1,5 +1,5 @@
 // What a trial can search, end to end on the toy model: suffixes, drawn text, universal images, photo space.
-#include "src/experiment/methods.h"
+#include "src/experiment/run/methods.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "src/experiment/presets.h"
+#include "src/experiment/plan/presets.h"
 
 #include <gtest/gtest.h>
 

@@ -1,10 +1,10 @@
-#include "src/experiment/recipe.h"
+#include "src/experiment/plan/recipe.h"
 
 #include <gtest/gtest.h>
 
 #include "src/base/error.h"
 #include "src/base/file.h"
-#include "src/experiment/shipped.h"
+#include "src/experiment/plan/shipped.h"
 #include "tests/support/sample_run.h"
 #include "tests/support/temporary_folder.h"
 

@@ -6,8 +6,8 @@
 #include <regex>
 
 #include "src/base/file.h"
-#include "src/experiment/report.h"
 #include "src/experiment/report/aggregate.h"
+#include "src/experiment/report/report.h"
 #include "src/experiment/report/text.h"
 #include "tests/support/sample_run.h"
 

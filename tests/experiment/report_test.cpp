@@ -1,4 +1,4 @@
-#include "src/experiment/report.h"
+#include "src/experiment/report/report.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -7,8 +7,8 @@
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/experiment/report/aggregate.h"
+#include "src/experiment/report/svg.h"
 #include "src/experiment/report/text.h"
-#include "src/experiment/svg.h"
 #include "tests/support/sample_run.h"
 
 namespace hijack {

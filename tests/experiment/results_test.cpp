@@ -1,4 +1,4 @@
-#include "src/experiment/results.h"
+#include "src/experiment/record/results.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

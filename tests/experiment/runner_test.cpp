@@ -1,14 +1,14 @@
 // The runner end to end on the toy model: from photo to rows, stopped and killed and resumed.
-#include "src/experiment/runner.h"
+#include "src/experiment/run/runner.h"
 
 #include <gtest/gtest.h>
 
-#include "attacks/moving_patch.h"
+#include "attacks/wrappers/moving_patch.h"
 #include "src/base/file.h"
 #include "src/base/image.h"
-#include "src/experiment/dataset.h"
-#include "src/experiment/evaluate.h"
-#include "src/experiment/manifest.h"
+#include "src/experiment/plan/dataset.h"
+#include "src/experiment/record/manifest.h"
+#include "src/experiment/run/evaluate.h"
 #include "tests/support/toy_runs.h"
 
 namespace hijack {

@@ -1,10 +1,10 @@
-#include "src/experiment/sanity.h"
+#include "src/experiment/report/sanity.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "src/experiment/prompt_digest.h"
+#include "src/experiment/plan/prompt_digest.h"
 #include "src/experiment/report/aggregate.h"
 #include "tests/support/sample_run.h"
 

@@ -1,4 +1,4 @@
-#include "src/experiment/statistics.h"
+#include "src/experiment/report/statistics.h"
 
 #include <gtest/gtest.h>
 

@@ -1,13 +1,13 @@
 // One way into an experiment for attacked, benign and calibration images, and what thresholds are fitted on.
-#include "src/experiment/submitted_image.h"
+#include "src/experiment/run/submitted_image.h"
 
 #include <gtest/gtest.h>
 
-#include "attacks/model_decorator.h"
+#include "attacks/wrappers/model_decorator.h"
 #include "defenses/kinds.h"
-#include "src/experiment/defense_setup.h"
-#include "src/experiment/evaluate.h"
-#include "src/experiment/shipped.h"
+#include "src/experiment/plan/shipped.h"
+#include "src/experiment/run/defense_setup.h"
+#include "src/experiment/run/evaluate.h"
 #include "tests/support/toy_runs.h"
 
 namespace hijack {

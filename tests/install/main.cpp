@@ -2,7 +2,7 @@
 #include <iostream>
 
 #include "attacks/attack.h"
-#include "attacks/behavior_matching.h"
+#include "attacks/objectives/behavior_matching.h"
 #include "models/load_model.h"
 #include "src/base/error.h"
 #include "src/base/image.h"

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "attacks/attack.h"
-#include "attacks/behavior_matching.h"
+#include "attacks/objectives/behavior_matching.h"
 #include "attacks/optimizer.h"
 #include "attacks/text/gcg.h"
 #include "models/load_model.h"

@@ -3,8 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "models/decoder.h"
-#include "models/prompt_format.h"
+#include "models/chat_template/prompt_format.h"
+#include "models/network/decoder.h"
 #include "tests/support/temporary_folder.h"
 
 namespace hijack {

@@ -1,10 +1,10 @@
 // The blocks with a backward pass of their own, against the formulas that autograd differentiates by itself.
-#include "models/layers.h"
+#include "models/network/layers.h"
 
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "models/reply_rules.h"
+#include "models/prefix/reply_rules.h"
 #include "src/base/random.h"
 #include "tests/support/finite_difference.h"
 

@@ -2,8 +2,8 @@
 // expectations.
 #include <gtest/gtest.h>
 
+#include "models/checkpoint/safetensors.h"
 #include "models/load_model.h"
-#include "models/safetensors.h"
 #include "src/base/file.h"
 #include "src/base/image.h"
 

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "models/model_folder.h"
-#include "models/safetensors.h"
+#include "models/checkpoint/model_folder.h"
+#include "models/checkpoint/safetensors.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
 

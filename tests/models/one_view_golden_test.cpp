@@ -1,8 +1,8 @@
 // `--views one` against transformers: tests/golden/one_view.py made the expectations.
 #include <gtest/gtest.h>
 
+#include "models/checkpoint/safetensors.h"
 #include "models/load_model.h"
-#include "models/safetensors.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/base/json.h"

@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "models/qwen2_vl.h"
+#include "models/families/qwen2_vl.h"
 #include "tests/support/temporary_folder.h"
 
 namespace hijack {

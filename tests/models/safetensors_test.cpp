@@ -1,10 +1,10 @@
-#include "models/safetensors.h"
+#include "models/checkpoint/safetensors.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "models/safetensors_header.h"
+#include "models/checkpoint/safetensors_header.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/base/random.h"

@@ -1,12 +1,12 @@
 // What prompts share is computed once; the result must be that of each prompt alone.
-#include "models/shared_prefix.h"
+#include "models/prefix/shared_prefix.h"
 
 #include <gtest/gtest.h>
 
-#include "models/image_prompt_model.h"
+#include "models/families/image_prompt_model.h"
+#include "models/families/qwen2_vl.h"
 #include "models/load_model.h"
-#include "models/packed_suffixes.h"
-#include "models/qwen2_vl.h"
+#include "models/prefix/packed_suffixes.h"
 #include "src/base/image.h"
 
 namespace hijack {

@@ -1,5 +1,5 @@
 // Users' own networks as TorchScript: tiny ones, compiled from source here.
-#include "models/torchscript.h"
+#include "models/families/torchscript.h"
 
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/api/module.h>

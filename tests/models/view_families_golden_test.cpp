@@ -2,8 +2,8 @@
 // tests/golden/llava_onevision/make.py made the checkpoints and the expectations.
 #include <gtest/gtest.h>
 
+#include "models/checkpoint/safetensors.h"
 #include "models/load_model.h"
-#include "models/safetensors.h"
 #include "src/base/file.h"
 #include "src/base/image.h"
 

@@ -4,10 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include "models/llava_onevision.h"
+#include "models/families/llava_onevision.h"
+#include "models/network/vision_tower.h"
 #include "models/preprocess/anyres_processor.h"
 #include "models/preprocess/tile_processor.h"
-#include "models/vision_tower.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 

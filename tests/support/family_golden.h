@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "models/safetensors.h"
+#include "models/checkpoint/safetensors.h"
 #include "models/vision_language_model.h"
 
 namespace hijack {

@@ -8,12 +8,12 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "models/idefics3.h"
-#include "models/llava_onevision.h"
-#include "models/paligemma.h"
-#include "models/prompt_format.h"
-#include "models/qwen2_vl.h"
-#include "models/safetensors.h"
+#include "models/chat_template/prompt_format.h"
+#include "models/checkpoint/safetensors.h"
+#include "models/families/idefics3.h"
+#include "models/families/llava_onevision.h"
+#include "models/families/paligemma.h"
+#include "models/families/qwen2_vl.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/base/json.h"

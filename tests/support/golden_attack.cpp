@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "attacks/token_losses.h"
+#include "attacks/objectives/token_losses.h"
 #include "tests/support/toy_model.h"
 #include "tests/support/toy_tokenizer.h"
 

@@ -2,9 +2,9 @@
 #include <string>
 #include <vector>
 
-#include "attacks/model_decorator.h"
 #include "attacks/objective.h"
-#include "models/safetensors.h"
+#include "attacks/wrappers/model_decorator.h"
+#include "models/checkpoint/safetensors.h"
 
 // The networks of tests/golden/toy.py, on which references of the attacks were run. All in float64.
 

@@ -3,7 +3,7 @@
 #include "src/base/file.h"
 #include "src/base/image.h"
 #include "src/base/random.h"
-#include "src/experiment/identity.h"
+#include "src/experiment/plan/identity.h"
 
 namespace hijack::testing {
 namespace {

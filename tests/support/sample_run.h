@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "src/experiment/results.h"
+#include "src/experiment/record/results.h"
 
 // Run folders with made-up rows and real PNG files, for tests of the report. Deterministic.
 

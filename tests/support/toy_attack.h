@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "attacks/attack.h"
-#include "attacks/make_objective.h"
-#include "attacks/moving_patch.h"
+#include "attacks/objectives/make_objective.h"
+#include "attacks/wrappers/moving_patch.h"
 #include "tests/support/toy_model.h"
 
 namespace hijack {

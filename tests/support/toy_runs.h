@@ -5,7 +5,7 @@
 
 #include "src/base/file.h"
 #include "src/base/image.h"
-#include "src/experiment/runner.h"
+#include "src/experiment/run/runner.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/toy_model.h"
 

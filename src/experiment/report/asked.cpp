@@ -1,8 +1,8 @@
 #include "src/experiment/report/asked.h"
 
 #include "src/base/fields.h"
-#include "src/experiment/defense_config.h"
-#include "src/experiment/identity.h"
+#include "src/experiment/plan/defense_config.h"
+#include "src/experiment/plan/identity.h"
 #include "src/experiment/report/differences.h"
 
 namespace hijack::report {

@@ -2,8 +2,8 @@
 
 #include "src/experiment/report/grouping.h"
 #include "src/experiment/report/parts.h"
+#include "src/experiment/report/svg.h"
 #include "src/experiment/report/text.h"
-#include "src/experiment/svg.h"
 
 namespace hijack::report {
 namespace {

@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <optional>
 
-#include "src/experiment/identity.h"
+#include "src/experiment/plan/identity.h"
 #include "src/experiment/report/text.h"
 
 namespace hijack::report {

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "src/experiment/report/aggregate.h"
-#include "src/experiment/sanity.h"
+#include "src/experiment/report/sanity.h"
 
 // The parts of the HTML page. Each returns markup that is already escaped.
 

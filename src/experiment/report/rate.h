@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "src/experiment/clusters.h"
-#include "src/experiment/results.h"
+#include "src/experiment/record/results.h"
+#include "src/experiment/report/clusters.h"
 
 // Rates as every table, chart, flag and terminal line shows them: one way to pool, one way to print.
 
@@ -17,7 +17,7 @@ struct Rate {
   std::vector<Cluster> clusters = {};  ///< that sum to the above; empty = all replies of one trial
 
   double value() const;  ///< NaN when n = 0
-  /// Wilson's within one trial, over several as src/experiment/clusters.h says.
+  /// Wilson's within one trial, over several as src/experiment/report/clusters.h says.
   Interval interval() const;
   /// The replies of one trial, or one of them.
   void add(const std::string& photo, uint64_t seed, int64_t successes, int64_t n);

@@ -2,7 +2,7 @@
 #include <string>
 #include <string_view>
 
-#include "src/experiment/statistics.h"
+#include "src/experiment/report/statistics.h"
 
 // Text for the reports. Replies, prompts and file names are hostile: they may hold markup, bytes that are not
 // UTF-8, control characters or bidirectional overrides.

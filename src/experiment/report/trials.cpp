@@ -1,6 +1,6 @@
 #include "src/experiment/report/trials.h"
 
-#include "src/experiment/sanity.h"
+#include "src/experiment/report/sanity.h"
 
 namespace hijack::report {
 namespace {

@@ -1,0 +1,81 @@
+#include "attacks/objectives/behavior_matching.h"
+
+#include "attacks/objectives/token_losses.h"
+#include "src/base/error.h"
+
+namespace hijack {
+namespace {
+
+std::string without_space(const std::string& text) {
+  std::string result;
+  std::copy_if(text.begin(), text.end(), std::back_inserter(result),
+               [](char c) { return c != ' ' && c != '\n' && c != '\r' && c != '\t'; });
+  return result;
+}
+
+TokenIds tokens_of(const VisionLanguageModel& model, const Behavior& behavior, const Context& context,
+                   const std::string& target) {
+  TokenIds tokens = model.target_ids(target);
+  const std::string shown = context.prompt.substr(0, 80);
+  if (tokens.empty())
+    throw Error("the target of behavior " + behavior.name() + " has no tokens for the context '" + shown +
+                "': give another target.");
+  // unknown tokens would be matched, but never said; special ones do not stand in replies
+  if (without_space(model.tokenizer().decode(tokens, /*skip_special_tokens=*/true)) != without_space(target))
+    throw Error("the target of behavior " + behavior.name() + " for the context '" + shown +
+                "' has characters that this model's tokenizer cannot produce, or special tokens, which no "
+                "reply shows: give another target.");
+  if (behavior.ends_reply(context)) {
+    const TokenIds end = model.end_of_reply();
+    tokens.insert(tokens.end(), end.begin(), end.end());
+  }
+  return tokens;
+}
+
+}  // namespace
+
+TokenIds target_tokens(const VisionLanguageModel& model, const Behavior& behavior, const Context& context) {
+  return tokens_of(model, behavior, context, behavior.target_for(context));
+}
+
+std::vector<TokenIds> all_target_tokens(const VisionLanguageModel& model, const Behavior& behavior,
+                                        const Context& context) {
+  std::vector<TokenIds> all;
+  for (const std::string& target : behavior.targets_for(context))
+    all.push_back(tokens_of(model, behavior, context, target));
+  return all;
+}
+
+BehaviorMatching::BehaviorMatching(std::shared_ptr<const VisionLanguageModel> model,
+                                   std::shared_ptr<const Behavior> behavior, AskedContexts contexts,
+                                   int64_t batch, uint64_t seed, MatchingLoss loss)
+    : model_(std::move(model)),
+      asked_(std::move(contexts.asked)),
+      batches_(asked_.size(), batch, seed),
+      kind_(loss),
+      seed_(seed) {
+  for (const Context& context : contexts.contexts) {
+    targets_.push_back(all_target_tokens(*model_, *behavior, context));
+    drawn_ = drawn_ || targets_.back().size() > 1;
+  }
+}
+
+Tensor BehaviorMatching::loss(const Tensor& image, int64_t step) {
+  std::vector<Query> queries;
+  std::vector<TokenIds> targets;
+  Random random = Random(seed_).fork("target of a step", static_cast<uint64_t>(step));
+  for (const size_t i : batches_.at(step)) {
+    queries.push_back(asked_[i]);
+    targets.push_back(drawn_ ? random.pick(targets_[i]) : targets_[i].front());
+  }
+  std::vector<Tensor> losses;
+  for (int64_t n = 0; n < image.size(0); ++n) {
+    const Pixels pixels = model_->preprocess(image.narrow(0, n, 1));
+    const auto logits = model_->target_logits(pixels, queries, targets);
+    losses.push_back(kind_.margin ? mean_margin(logits, targets, kind_.ahead)
+                                  : mean_cross_entropy(logits, targets));
+  }
+  return at::stack(losses);  // [N]
+}
+
+}  // namespace hijack

@@ -1,0 +1,144 @@
+#include "attacks/objectives/make_objective.h"
+
+#include <charconv>
+
+#include "attacks/objectives/behavior_matching.h"
+#include "attacks/objectives/delay_end.h"
+#include "attacks/objectives/feature_matching.h"
+#include "attacks/objectives/prompt_matching.h"
+#include "attacks/objectives/weighted_sum.h"
+#include "attacks/optimizers/ensemble_turns.h"
+#include "src/base/error.h"
+#include "src/base/image.h"
+#include "src/base/nearest.h"
+
+namespace hijack {
+namespace {
+
+constexpr size_t kMaxTerms = 8;
+
+using Model = std::shared_ptr<const VisionLanguageModel>;
+using Made = std::unique_ptr<Objective>;
+
+Made make_behavior_matching(const ObjectiveConfig&, const ObjectiveInputs& in, const Model& model) {
+  return std::make_unique<BehaviorMatching>(model, in.behavior, in.contexts, in.batch, in.seed);
+}
+Made make_margin(const ObjectiveConfig& config, const ObjectiveInputs& in, const Model& model) {
+  return std::make_unique<BehaviorMatching>(model, in.behavior, in.contexts, in.batch, in.seed,
+                                            MatchingLoss{true, config.margin});
+}
+Made make_prompt_matching(const ObjectiveConfig&, const ObjectiveInputs& in, const Model& model) {
+  return std::make_unique<PromptMatching>(model, *in.behavior, in.behavior->instruction(), in.contexts,
+                                          in.origin, in.batch, in.seed);
+}
+Made make_delay_end(const ObjectiveConfig&, const ObjectiveInputs& in, const Model& model) {
+  return std::make_unique<DelayEnd>(model, in.contexts.asked, in.max_new_tokens, in.batch, in.seed);
+}
+template <FeatureDistance kDistance>
+Made make_features(const ObjectiveConfig& config, const ObjectiveInputs& in, const Model& model) {
+  FeatureTarget target{.text = config.feature_text, .layer = config.feature_layer};
+  // in the attack's space first, so that every model of an ensemble sees the same picture
+  if (target.text.empty())
+    target.image =
+        in.models.front()->to_input_space(load_image(config.feature_image)).to(in.origin.options());
+  return std::make_unique<FeatureMatching>(model, target, kDistance);
+}
+
+struct Entry {
+  const char* name;
+  Made (*make)(const ObjectiveConfig&, const ObjectiveInputs&, const Model&);
+};
+constexpr Entry kObjectives[] = {{"behavior", make_behavior_matching},
+                                 {"margin", make_margin},
+                                 {"prompt", make_prompt_matching},
+                                 {"delay_end", make_delay_end},
+                                 {"features", make_features<FeatureDistance::kCosine>},
+                                 {"features_squared", make_features<FeatureDistance::kSquared>}};
+
+const Entry& entry_of(const std::string& name) {
+  for (const Entry& entry : kObjectives)
+    if (name == entry.name) return entry;
+  throw Error(unknown_name("objective", name, objective_names()));
+}
+
+std::string trimmed(const std::string& text) {
+  const size_t first = text.find_first_not_of(' ');
+  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(' ') - first + 1);
+}
+
+ObjectiveTerm parse_term(const std::string& text, const std::string& formula) {
+  const size_t star = text.find('*');
+  ObjectiveTerm term{1, trimmed(star == std::string::npos ? text : text.substr(star + 1))};
+  if (star != std::string::npos) {
+    const std::string weight = trimmed(text.substr(0, star));
+    const auto [end, error] = std::from_chars(weight.data(), weight.data() + weight.size(), term.weight);
+    if (error != std::errc{} || end != weight.data() + weight.size() || !std::isfinite(term.weight) ||
+        term.weight == 0)
+      throw Error("objective '" + formula.substr(0, 80) + "': '" + weight.substr(0, 20) +
+                  "' is not a weight; write behavior + 0.5*features.");
+  }
+  entry_of(term.name);
+  return term;
+}
+
+void check_needs(const ObjectiveTerm& term, const ObjectiveConfig& config, const Behavior& behavior) {
+  const bool features = term.name.starts_with("features");
+  if (features && config.feature_image.empty() && config.feature_text.empty())
+    throw Error("objective " + term.name +
+                " needs what to imitate: name a picture with --feature-image or a text with --feature-text.");
+  if (features && !config.feature_image.empty() && !config.feature_text.empty())
+    throw Error("objective " + term.name +
+                " imitates one thing: give either --feature-image or --feature-text, not both.");
+  if (term.name == "prompt" && behavior.instruction().empty())
+    throw Error(
+        "objective prompt needs a behavior that an instruction brings about, such as disinformation; "
+        "behavior " +
+        behavior.name() + " has none.");
+}
+
+Made sum_over(std::span<const Model> models, const std::vector<ObjectiveTerm>& terms,
+              const ObjectiveConfig& config, const ObjectiveInputs& inputs) {
+  std::vector<WeightedSum::Term> sum;
+  for (const Model& model : models)
+    for (const ObjectiveTerm& term : terms)
+      sum.push_back({term.weight / static_cast<double>(models.size()),
+                     entry_of(term.name).make(config, inputs, model)});
+  if (sum.size() == 1 && sum.front().weight == 1) return std::move(sum.front().objective);
+  return std::make_unique<WeightedSum>(std::move(sum));
+}
+
+}  // namespace
+
+std::vector<ObjectiveTerm> parse_objective(const ObjectiveConfig& config, const Behavior& behavior) {
+  if (config.feature_layer < 0) throw Error("--feature-layer must be 0 or more.");
+  if (!(config.margin >= 0 && config.margin <= 1000)) throw Error("margin must lie in [0,1000] (logits).");
+  const std::string formula = config.formula.empty() ? behavior.default_objective() : config.formula;
+  std::vector<ObjectiveTerm> terms;
+  size_t begin = 0;
+  for (size_t end = 0; end != std::string::npos; begin = end + 1) {
+    end = formula.find('+', begin);
+    if (terms.size() == kMaxTerms) throw Error("an objective has at most 8 terms.");
+    terms.push_back(parse_term(trimmed(formula.substr(begin, end - begin)), formula));
+    check_needs(terms.back(), config, behavior);
+  }
+  return terms;
+}
+
+std::unique_ptr<Objective> make_objective(const ObjectiveConfig& config, const ObjectiveInputs& inputs) {
+  TORCH_CHECK(!inputs.models.empty(), "an objective needs a model");
+  const auto terms = parse_objective(config, *inputs.behavior);
+  if (inputs.in_turns) {
+    std::vector<std::unique_ptr<Objective>> models;
+    for (const auto& model : inputs.models) models.push_back(sum_over({&model, 1}, terms, config, inputs));
+    return std::make_unique<EnsembleTurns>(std::move(models));
+  }
+  return sum_over(inputs.models, terms, config, inputs);
+}
+
+std::vector<std::string> objective_names() {
+  std::vector<std::string> names;
+  for (const Entry& entry : kObjectives) names.emplace_back(entry.name);
+  return names;
+}
+
+}  // namespace hijack

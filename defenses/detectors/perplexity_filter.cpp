@@ -1,0 +1,63 @@
+#include "defenses/detectors/perplexity_filter.h"
+
+#include "defenses/calibration.h"
+#include "src/base/error.h"
+
+namespace hijack {
+namespace {
+
+double worst_window(const LanguageModel& scorer, const std::string& prompt, int64_t window) {
+  const std::vector<double> means = window_means(scorer.prompt_nll(prompt), window);
+  return means.empty() ? 0 : *std::max_element(means.begin(), means.end());
+}
+
+}  // namespace
+
+void PerplexityFilter::Parameters::check() const {
+  server.check();
+  check_range("window", static_cast<double>(window), 0, 1e6);
+  check_range("threshold", threshold, 0, 1e6);
+  check_range("quantile", quantile, 0, 1);
+  check_choice("preset", preset, {"exact", "published"});
+}
+
+PerplexityFilter::PerplexityFilter(const Parameters& parameters, const DefenseResources& resources)
+    : parameters_(parameters), scorer_(endpoint_or(parameters.server, resources.scorer)) {
+  parameters_.check();
+  parameters_.server.hide_login();
+  if (!scorer_) throw Error("Defense 'perplexity' needs a language model to score prompts with.");
+  calibration_ = parameters_.threshold > 0 ? Calibration{.name = name(), .threshold = parameters_.threshold}
+                                           : fit(resources);
+}
+
+Calibration PerplexityFilter::fit(const DefenseResources& resources) const {
+  const double alpha = wanted_alpha(parameters_.quantile, resources);
+  check_calibration_size(name(), "benign prompts", static_cast<int64_t>(resources.benign.size()), alpha);
+  const int64_t window = parameters_.preset == "published" ? 0 : parameters_.window;
+  std::vector<double> scores;
+  std::vector<Submission> prompts;
+  for (const Submission& benign : resources.benign) {
+    scores.push_back(worst_window(*scorer_, benign.query.prompt, window));
+    prompts.push_back({.image = {}, .query = {.prompt = benign.query.prompt}});
+  }
+  Calibration made = calibrate(name(), std::move(scores), alpha);
+  made.fitted_on = submissions_sha256(prompts);
+  return made;
+}
+
+double PerplexityFilter::score(const Query& query) const {
+  return worst_window(*scorer_, query.prompt, parameters_.window);
+}
+
+std::vector<double> window_means(const Tensor& nll, int64_t window) {
+  TORCH_CHECK(nll.dim() == 1 && window >= 0, "nll must be [L] and window >= 0");
+  const int64_t length = nll.size(0);
+  const int64_t step = window > 0 ? window : std::max<int64_t>(length, 1);
+  std::vector<double> means;
+  for (int64_t start = 0; start < length; start += step)
+    means.push_back(
+        nll.slice(0, start, std::min(start + step, length)).to(at::kDouble).mean().item<double>());
+  return means;
+}
+
+}  // namespace hijack

@@ -1,0 +1,113 @@
+#include "defenses/detectors/reply_score.h"
+
+#include "defenses/detectors/fill_pattern.h"
+#include "defenses/image/denoise.h"
+#include "defenses/kinds.h"
+#include "defenses/parameters.h"
+#include "src/base/error.h"
+#include "src/base/image.h"
+
+namespace hijack {
+namespace {
+
+constexpr const char* kPromptPlace = "{prompt}";
+constexpr const char* kReplyPlace = "{reply}";
+constexpr size_t kQueriesAtOnce = 25;
+
+}  // namespace
+
+void ReplyScorer::Parameters::check() const {
+  check_choice("by", by, {"loss", "question"});
+  std::vector<std::string> references = denoiser_names();
+  references.insert(references.begin(), "gray");
+  check_choice("reference", reference, references);
+  check_range("tokens", static_cast<double>(tokens), 1, 4096);
+  for (const char* place : {kPromptPlace, kReplyPlace})
+    if (question.find(place) == std::string::npos)
+      throw Error(std::string("Defense parameter 'question' must have ") + place + " in it.");
+}
+
+ReplyScorer::ReplyScorer(const Parameters& parameters, std::shared_ptr<const VisionLanguageModel> model,
+                         const std::string& defense)
+    : parameters_(parameters), model_(std::move(model)) {
+  parameters_.check();
+  if (!model_) throw Error("Defense '" + defense + "' needs a vision-language model that can judge replies.");
+}
+
+Tensor ReplyScorer::reference(const Tensor& image) const {
+  if (parameters_.reference != "gray") return quantize(denoised(parameters_.reference, image));
+  const ImageSpec spec = model_->image_spec();  // the same for all images: one vision pass serves them all
+  return at::full({1, 3, spec.height, spec.width}, 128.0 / 255, at::kFloat);
+}
+
+std::vector<double> ReplyScorer::losses(const std::vector<Submission>& submissions,
+                                        const std::vector<Query>& queries,
+                                        const std::vector<TokenIds>& targets) const {
+  at::NoGradGuard no_grad;
+  std::vector<double> all(queries.size());
+  std::map<uint64_t, std::vector<size_t>> groups;  // queries that share a reference image
+  const bool gray = parameters_.reference == "gray";
+  for (size_t i = 0; i < queries.size(); ++i)
+    groups[gray ? 0 : content_key(submissions[i].image)].push_back(i);
+  for (const auto& [key, members] : groups) {
+    const Tensor image = reference(submissions[members[0]].image).to(model_->device());
+    const Pixels pixels = model_->preprocess(image);
+    for (size_t begin = 0; begin < members.size(); begin += kQueriesAtOnce) {
+      const auto some = std::span(members).subspan(begin, std::min(kQueriesAtOnce, members.size() - begin));
+      std::vector<Query> asked;
+      std::vector<TokenIds> wanted;
+      for (const size_t i : some) asked.push_back(queries[i]), wanted.push_back(targets[i]);
+      const std::vector<Tensor> logits = model_->target_logits(pixels, asked, wanted);
+      for (size_t k = 0; k < some.size(); ++k) {
+        const Tensor ids = at::tensor(wanted[k], at::kLong).to(logits[k].device());
+        const Tensor loss = at::cross_entropy_loss(logits[k], ids, {}, at::Reduction::Sum);
+        all[some[k]] = loss.item<double>();
+      }
+    }
+  }
+  return all;
+}
+
+std::vector<double> ReplyScorer::doubts(const std::vector<Submission>& submissions,
+                                        const std::vector<TokenIds>& replies) const {
+  std::vector<Query> queries;
+  for (size_t i = 0; i < submissions.size(); ++i) {
+    const std::string reply = model_->tokenizer().decode(replies[i], true);
+    queries.push_back(
+        {.prompt = filled_pattern(parameters_.question,
+                                  {{kPromptPlace, submissions[i].query.prompt}, {kReplyPlace, reply}})});
+  }
+  const auto answered = [&](const char* answer) {
+    return losses(submissions, queries, std::vector<TokenIds>(queries.size(), model_->target_ids(answer)));
+  };
+  const std::vector<double> yes = answered("yes"), no = answered("no");
+  std::vector<double> doubts;
+  for (size_t i = 0; i < queries.size(); ++i) doubts.push_back(1 / (1 + std::exp(no[i] - yes[i])));
+  return doubts;
+}
+
+std::vector<double> ReplyScorer::scores(const std::vector<Submission>& submissions,
+                                        const std::vector<std::string>& replies) const {
+  TORCH_CHECK(submissions.size() == replies.size(), "one reply for each submission");
+  std::vector<size_t> places;
+  std::vector<Submission> scored;
+  std::vector<Query> queries;
+  std::vector<TokenIds> targets;
+  for (size_t i = 0; i < replies.size(); ++i) {
+    TokenIds ids = model_->target_ids(replies[i]);
+    if (ids.empty()) continue;
+    ids.resize(std::min(ids.size(), static_cast<size_t>(parameters_.tokens)));
+    places.push_back(i);
+    scored.push_back(submissions[i]);
+    queries.push_back(submissions[i].query);
+    targets.push_back(std::move(ids));
+  }
+  const bool by_loss = parameters_.by == "loss";
+  const std::vector<double> found = by_loss ? losses(scored, queries, targets) : doubts(scored, targets);
+  std::vector<double> all(replies.size());
+  for (size_t k = 0; k < places.size(); ++k)
+    all[places[k]] = by_loss ? found[k] / static_cast<double>(targets[k].size()) : found[k];
+  return all;
+}
+
+}  // namespace hijack

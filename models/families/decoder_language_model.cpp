@@ -1,0 +1,120 @@
+#include "models/families/decoder_language_model.h"
+
+#include <nlohmann/json.hpp>
+
+#include "models/chat_template/prompt_format.h"
+#include "models/checkpoint/config_json.h"
+#include "models/checkpoint/frozen_source.h"
+#include "models/checkpoint/model_folder.h"
+#include "models/families/image_prompt_model.h"
+#include "models/prefix/shared_prefix.h"
+#include "src/base/error.h"
+
+namespace hijack {
+
+DecoderLanguageModel::DecoderLanguageModel(std::shared_ptr<const Decoder> decoder,
+                                           std::shared_ptr<const Tokenizer> tokenizer, ReplyRules rules,
+                                           Render render)
+    : decoder_(std::move(decoder)),
+      tokenizer_(std::move(tokenizer)),
+      rules_(std::move(rules)),
+      render_(std::move(render)) {}
+
+namespace {
+
+/// Where the template puts the user's text: [first byte, bytes after it). The text itself may occur anywhere
+/// in a template, so two texts that share nothing show the place.
+std::pair<size_t, size_t> place_of_text(const DecoderLanguageModel::Render& render) {
+  const std::string one = render({.prompt = "\x01"}), other = render({.prompt = "\x02"});
+  size_t begin = 0;
+  while (begin < one.size() && one[begin] == other[begin]) ++begin;
+  return {begin, one.size() - begin - 1};
+}
+
+}  // namespace
+
+Tensor DecoderLanguageModel::prompt_nll(const std::string& text) const {
+  const at::NoGradGuard no_gradients;
+  const std::string rendered = render_({.prompt = text});
+  const auto [begin, after] = place_of_text(render_);
+  const size_t end = rendered.size() - after;
+  const Encoding encoding = tokenizer_->encode_with_offsets(rendered, /*add_special_tokens=*/true);
+  // the tokens that overlap the user's text; its first token has no score
+  size_t first = encoding.ids.size(), last = 0;
+  for (size_t i = 0; i < encoding.ids.size(); ++i) {
+    const auto [from, to] = encoding.offsets[i];
+    if (from >= to || to <= begin || from >= end) continue;
+    first = std::min(first, i);
+    last = i + 1;
+  }
+  if (last < first + 2) return at::empty({0}, at::kFloat);
+  const Prompt prompt{{encoding.ids.begin(), encoding.ids.begin() + static_cast<std::ptrdiff_t>(first) + 1}};
+  const TokenIds scored(encoding.ids.begin() + static_cast<std::ptrdiff_t>(first) + 1,
+                        encoding.ids.begin() + static_cast<std::ptrdiff_t>(last));
+  const Tensor logits =
+      shared_prefix_logits(*decoder_, std::span(&prompt, 1), std::span(&scored, 1), {}).front();
+  const Tensor ids = at::tensor(scored, at::kLong).to(logits.device());
+  const Tensor nll = -logits.log_softmax(-1).gather(1, ids.unsqueeze(1)).squeeze(1).cpu();  // [n]
+  if (!nll.isfinite().all().item<bool>()) throw NotFinite("the perplexity of a prompt is not finite");
+  return nll;
+}
+
+std::vector<Generated> DecoderLanguageModel::generate(std::span<const Query> queries,
+                                                      const GenerateOptions& options) const {
+  std::vector<Prompt> prompts;
+  for (const auto& query : queries) prompts.push_back({tokenizer_->encode(render_(query), true)});
+  return shared_prefix_generate(*decoder_, prompts, {}, *tokenizer_, rules_, options);
+}
+
+namespace {
+
+DecoderLanguageModel::Render render_of(const std::filesystem::path& folder, const Tokenizer& tokenizer) {
+  const std::string text = chat_template(folder);
+  const auto has = [&](const char* mark) { return text.find(mark) != text.npos; };
+  // what the tokenizer adds by itself, the template need not write
+  const auto begin = [&](const char* token) {
+    return std::string(tokenizer.encode("", true).empty() ? token : "");
+  };
+  if (has("<|im_start|>"))
+    return [system = default_system(text)](const Query& query) { return render_chatml(query, system); };
+  if (has("<start_of_turn>"))
+    return [first = begin("<bos>")](const Query& query) { return first + render_gemma(query); };
+  if (has("<|start_header_id|>"))
+    return [first = begin("<|begin_of_text|>"), dated = has("Cutting Knowledge Date")](const Query& query) {
+      return first + render_llama3(query, dated);
+    };
+  return render_plain;
+}
+
+/// The class default of eos_token_id, which files of the hub may leave out.
+TokenIds default_stops(const std::string& type) {
+  if (type == "llama") return {2};
+  if (type == "gemma") return {1};
+  return {};
+}
+
+}  // namespace
+
+std::shared_ptr<const LanguageModel> load_decoder_language_model(const std::filesystem::path& folder,
+                                                                 const nlohmann::json& json,
+                                                                 at::Device device, at::ScalarType dtype) {
+  const ConfigReader read(json, "root");
+  if (read.flag("use_bidirectional_attention", false))
+    throw Error("config.json: use_bidirectional_attention true is not supported; the decoder must be causal");
+  DecoderConfig config = DecoderConfig::from_json(json, std::nullopt);
+  Weights weights(folder);
+  weights.rename([](const std::string& stored) {
+    return stored.ends_with("rotary_emb.inv_freq") ? std::string() : stored;
+  });
+  settle_tied_head(weights, "model", "lm_head", config);
+  auto decoder =
+      std::make_shared<const Decoder>(config, frozen_source(weights, device, dtype), "model", "lm_head");
+  weights.finish();
+  auto tokenizer = load_tokenizer(folder, config.vocabulary);
+  const ReplyRules rules = reply_rules(folder, json, default_stops(read.text("model_type", "")));
+  auto render = render_of(folder, *tokenizer);
+  return std::make_shared<DecoderLanguageModel>(std::move(decoder), std::move(tokenizer), rules,
+                                                std::move(render));
+}
+
+}  // namespace hijack

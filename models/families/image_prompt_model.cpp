@@ -1,0 +1,234 @@
+#include "models/families/image_prompt_model.h"
+
+#include "models/families/decoder_language_model.h"
+#include "models/prefix/packed_suffixes.h"
+#include "src/base/error.h"
+
+namespace hijack {
+
+ImagePromptModel::ImagePromptModel(std::shared_ptr<const Decoder> decoder,
+                                   std::shared_ptr<const Tokenizer> tokenizer, TokenId image_token,
+                                   ReplyRules rules)
+    : decoder_(std::move(decoder)),
+      tokenizer_(std::move(tokenizer)),
+      image_token_(image_token),
+      rules_(std::move(rules)) {}
+
+Prompt expand_image(const TokenIds& ids, TokenId image_token, const TokenIds& image) {
+  const auto count = std::count(ids.begin(), ids.end(), image_token);
+  if (count == 0)
+    throw Error("the tokenizer does not know the image token " + std::to_string(image_token) +
+                "; tokenizer.json and config.json do not belong together");
+  if (count > 1) throw Error("a prompt must not contain the image token itself; remove it from the text");
+  Prompt prompt;
+  for (const TokenId id : ids) {
+    if (id != image_token) {
+      prompt.ids.push_back(id);
+      continue;
+    }
+    for (const TokenId part : image) {
+      if (part == image_token) prompt.image_places.push_back(prompt.ids.size());
+      prompt.ids.push_back(part);
+    }
+  }
+  return prompt;
+}
+
+Prompt ImagePromptModel::prompt(const Pixels& pixels, const Query& query) const {
+  return expand_image(tokenizer_->encode(render(query, /*with_image=*/true), true), image_token_,
+                      image_ids(pixels));
+}
+
+std::vector<Prompt> ImagePromptModel::prompts(const Pixels& pixels, std::span<const Query> queries) const {
+  std::vector<Prompt> result;
+  for (const Query& query : queries) result.push_back(prompt(pixels, query));
+  return result;
+}
+
+Tensor ImagePromptModel::features_of(const Pixels& pixels) const {
+  const auto compute = [&] { return image_features(pixels); };
+  return memo() != nullptr ? memo_.features(pixels, compute) : compute();
+}
+
+std::vector<Tensor> ImagePromptModel::target_logits(const Pixels& pixels, std::span<const Query> queries,
+                                                    std::span<const TokenIds> targets) const {
+  return shared_prefix_logits(*decoder_, prompts(pixels, queries), targets, features_of(pixels), memo());
+}
+
+std::vector<Generated> ImagePromptModel::generate(const Pixels& pixels, std::span<const Query> queries,
+                                                  const GenerateOptions& options) const {
+  const at::NoGradGuard no_gradients;
+  return shared_prefix_generate(*decoder_, prompts(pixels, queries), features_of(pixels), *tokenizer_, rules_,
+                                options, memo());
+}
+
+struct ImagePromptModel::Located {
+  std::string text;  ///< the rendered prompt
+  Encoding encoding = {};
+  size_t begin = 0, end = 0;   ///< of the part, in bytes of the text
+  size_t first = 0, last = 0;  ///< its tokens, [first, last)
+};
+
+std::optional<ImagePromptModel::Located> ImagePromptModel::locate(const Query& query,
+                                                                  const std::string& part) const {
+  Located found{.text = render(query, /*with_image=*/true)};
+  const size_t prompt_at = found.text.rfind(query.prompt);
+  if (prompt_at == std::string::npos || !query.prompt.ends_with(part)) return {};
+  found.end = prompt_at + query.prompt.size();
+  found.begin = found.end - part.size();
+  found.encoding = tokenizer_->encode_with_offsets(found.text, true);
+  found.first = found.encoding.ids.size();
+  for (size_t i = 0; i < found.encoding.ids.size(); ++i) {
+    const auto [from, to] = found.encoding.offsets[i];
+    if (from >= to || to <= found.begin || from >= found.end) continue;
+    found.first = std::min(found.first, i);
+    found.last = i + 1;
+  }
+  if (found.first >= found.last) return {};
+  return found;
+}
+
+std::optional<TextInPlace> ImagePromptModel::in_place(const Query& query, const std::string& part) const {
+  const auto found = locate(query, part);
+  if (!found) return {};
+  const auto& [ids, offsets] = found->encoding;
+  const auto at = [&ids = ids](size_t i) { return ids.begin() + static_cast<std::ptrdiff_t>(i); };
+  TextInPlace place{.ids = {at(found->first), at(found->last)}};
+  size_t from = offsets[found->first].first;
+  if (found->first > 0) {
+    place.before = ids[found->first - 1];
+    if (const size_t end = offsets[found->first - 1].second; end > 0) from = std::min(from, end);
+  }
+  const size_t to = offsets[found->last - 1].second;
+  if (from < found->begin) place.head = found->text.substr(from, found->begin - from);
+  if (to > found->end) place.tail = found->text.substr(found->end, to - found->end);
+  return place;
+}
+
+std::pair<size_t, size_t> ImagePromptModel::places_of(const Prompt& whole, const Query& query,
+                                                      const std::string& part) const {
+  const auto found = locate(query, part);
+  if (!found) return {};
+  // the image comes before the text and has become longer
+  const size_t longer = whole.ids.size() - found->encoding.ids.size();
+  if (found->first + longer < whole.image_end()) return {};
+  return {found->first + longer, found->last + longer};
+}
+
+Tensor ImagePromptModel::swap_scores(const Pixels& pixels, std::span<const Query> queries,
+                                     std::span<const TokenIds> targets, const std::string& part) const {
+  std::vector<Prompt> prompts = this->prompts(pixels, queries);
+  Tensor shift;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    const auto [first, last] = places_of(prompts[i], queries[i], part);
+    const auto count = static_cast<int64_t>(last - first);
+    if (count == 0 || (shift.defined() && shift.size(0) != count)) return {};
+    if (!shift.defined())
+      shift = at::zeros({count, decoder_->config().width}, embedding_options()).set_requires_grad(true);
+    prompts[i].shift = shift;
+    prompts[i].shift_begin = first;
+  }
+  Tensor features;
+  {
+    const at::NoGradGuard no_gradients;
+    features = features_of(pixels);
+  }
+  const at::AutoGradMode with_gradients(true);
+  const auto logits = shared_prefix_logits(*decoder_, prompts, targets, features, memo());
+  Tensor loss = at::zeros({}, at::TensorOptions(at::kFloat).device(device()));
+  for (size_t i = 0; i < logits.size(); ++i)
+    loss = loss + at::cross_entropy_loss(logits[i], at::tensor(targets[i], at::kLong).to(device())) /
+                      static_cast<double>(logits.size());
+  const Tensor gradient = torch::autograd::grad({loss}, {shift})[0];  // [n,D]
+  const at::NoGradGuard no_gradients;
+  const Tensor all = decoder_->embed(
+      at::arange(decoder_->config().vocabulary, at::TensorOptions(at::kLong).device(device())));
+  return gradient.to(at::kFloat).matmul(all.to(at::kFloat).t());  // [n,V]
+}
+
+at::TensorOptions ImagePromptModel::embedding_options() const {
+  return decoder_->embed(at::zeros({1}, at::TensorOptions(at::kLong).device(device()))).options();
+}
+
+Tensor ImagePromptModel::prompt_embeddings(const Pixels& pixels, const Query& query) const {
+  const Prompt whole = prompt(pixels, query);
+  const auto [first, last] = places_of(whole, query, query.prompt);
+  if (first >= last) return {};
+  const TokenIds ids(whole.ids.begin() + static_cast<std::ptrdiff_t>(first),
+                     whole.ids.begin() + static_cast<std::ptrdiff_t>(last));
+  return decoder_->embed(at::tensor(ids, at::kLong).to(device()));
+}
+
+std::vector<Tensor> ImagePromptModel::shifted_target_logits(const Pixels& pixels,
+                                                            std::span<const Query> queries,
+                                                            std::span<const TokenIds> targets,
+                                                            std::span<const Tensor> shifts) const {
+  TORCH_CHECK(shifts.size() == queries.size(), "one shift per query");
+  std::vector<Prompt> prompts = this->prompts(pixels, queries);
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    if (!shifts[i].defined()) continue;
+    const auto [first, last] = places_of(prompts[i], queries[i], queries[i].prompt);
+    if (shifts[i].size(0) != static_cast<int64_t>(last - first))
+      throw Error(
+          "the prompt '" + queries[i].prompt.substr(0, 80) +
+          "' has other tokens here than where its adversarial embeddings were made: attack it without "
+          "--templates.");
+    prompts[i].shift = shifts[i].to(embedding_options());
+    prompts[i].shift_begin = first;
+  }
+  return shared_prefix_logits(*decoder_, prompts, targets, features_of(pixels), memo());
+}
+
+void ImagePromptModel::check_layer(int64_t layer) const {
+  if (layer < 0 || layer > decoder_->config().layers)
+    throw Error("the features of layer " + std::to_string(layer) + " were asked for, but the decoder has " +
+                std::to_string(decoder_->config().layers) + " layers; 0 is what it reads.");
+}
+
+Tensor ImagePromptModel::image_states(const Pixels& pixels, int64_t layer) const {
+  check_layer(layer);
+  const Tensor features = image_features(pixels);
+  if (layer == 0) return features;
+  const Prompt whole = prompt(pixels, {.prompt = " "});
+  const Tensor states = prompt_states(*decoder_, whole, features, whole.image_end(), layer);
+  const std::vector<int64_t> places(whole.image_places.begin(), whole.image_places.end());
+  return states.index_select(1, at::tensor(places, at::kLong).to(device()));
+}
+
+Tensor ImagePromptModel::text_states(const std::string& text, int64_t layer) const {
+  check_layer(layer);
+  Prompt whole;
+  whole.ids = tokenizer_->encode(text, true);
+  const auto count = static_cast<int64_t>(tokenizer_->encode(text, false).size());
+  if (count == 0) throw Error("the text '" + text.substr(0, 80) + "' has no tokens: give another one.");
+  const auto length = static_cast<int64_t>(whole.ids.size());
+  return prompt_states(*decoder_, whole, {}, whole.ids.size(), layer).narrow(1, length - count, count);
+}
+
+int64_t ImagePromptModel::image_tokens(const Pixels& pixels) const {
+  const TokenIds ids = image_ids(pixels);
+  return std::count(ids.begin(), ids.end(), image_token_);
+}
+
+TokenIds ImagePromptModel::input_ids(const Pixels& pixels, const Query& query) const {
+  return prompt(pixels, query).ids;
+}
+
+std::shared_ptr<const LanguageModel> ImagePromptModel::language_model() const {
+  // the template may outlive this object: it keeps the model alive
+  return std::make_shared<DecoderLanguageModel>(
+      decoder_, tokenizer_, rules_,
+      [self = std::static_pointer_cast<const ImagePromptModel>(shared_from_this())](const Query& query) {
+        return self->render(query, /*with_image=*/false);
+      });
+}
+
+std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& folder, int64_t vocabulary) {
+  auto tokenizer = Tokenizer::from_file(folder / "tokenizer.json");
+  if (tokenizer->vocabulary_size() > vocabulary)
+    throw Error(folder.string() + ": tokenizer.json has more tokens than the decoder's vocabulary of " +
+                std::to_string(vocabulary));
+  return tokenizer;
+}
+
+}  // namespace hijack

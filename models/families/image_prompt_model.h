@@ -1,0 +1,108 @@
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/network/decoder.h"
+#include "models/prefix/prefix_memo.h"
+#include "models/prefix/shared_prefix.h"
+#include "models/vision_language_model.h"
+
+namespace hijack {
+
+/// Numbers that a tower's pass keeps for a gradient, from shapes: two norms' inputs, query, key, value and
+/// the mixed values, two of the MLP.
+struct TowerActivations {
+  int64_t block = 0;   ///< of one block
+  int64_t all = 0;     ///< of all blocks
+  int64_t inputs = 0;  ///< of all blocks, of each only its input
+
+  static TowerActivations of(int64_t layers, int64_t tokens, int64_t width, int64_t mlp_width) {
+    const int64_t block = tokens * (6 * width + 2 * mlp_width);
+    return {block, layers * block, layers * tokens * width};
+  }
+};
+
+/// What families have in common whose image becomes tokens of the decoder's prompt: a family adds its
+/// preprocessing, its tower and projector, its chat template, and how many tokens an image takes.
+class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_from_this<ImagePromptModel> {
+ public:
+  /// rules: the first of the stops is what a complete reply ends with.
+  ImagePromptModel(std::shared_ptr<const Decoder> decoder, std::shared_ptr<const Tokenizer> tokenizer,
+                   TokenId image_token, ReplyRules rules);
+
+  const Tokenizer& tokenizer() const override { return *tokenizer_; }
+  at::Device device() const override { return decoder_->device(); }
+  std::vector<Tensor> target_logits(const Pixels& pixels, std::span<const Query> queries,
+                                    std::span<const TokenIds> targets) const override;
+  std::vector<Generated> generate(const Pixels& pixels, std::span<const Query> queries,
+                                  const GenerateOptions& options) const override;
+  std::optional<TextInPlace> in_place(const Query& query, const std::string& part) const override;
+  Tensor swap_scores(const Pixels& pixels, std::span<const Query> queries, std::span<const TokenIds> targets,
+                     const std::string& part) const override;
+  Tensor prompt_embeddings(const Pixels& pixels, const Query& query) const override;
+  std::vector<Tensor> shifted_target_logits(const Pixels& pixels, std::span<const Query> queries,
+                                            std::span<const TokenIds> targets,
+                                            std::span<const Tensor> shifts) const override;
+  Tensor image_states(const Pixels& pixels, int64_t layer) const override;
+  Tensor text_states(const std::string& text, int64_t layer) const override;
+  TokenIds input_ids(const Pixels& pixels, const Query& query) const override;
+  TokenIds end_of_reply() const override {
+    return rules_.stops.empty() ? TokenIds{} : TokenIds{rules_.stops.front()};
+  }
+  std::shared_ptr<const LanguageModel> language_model() const override;
+
+  const Decoder& decoder() const { return *decoder_; }
+  /// Tokens whose embeddings are image features.
+  int64_t image_tokens(const Pixels& pixels) const;
+  /// Numbers that the tower's pass over pixels of this shape keeps for a gradient.
+  virtual TowerActivations tower_activations(const Pixels& pixels) const = 0;
+  /// The same model, whose photos are one view each; shares the weights. nullptr where they always are.
+  virtual std::shared_ptr<const VisionLanguageModel> with_one_view() const { return nullptr; }
+
+ protected:
+  /// The chat template with the generation prompt. With an image, the family's image token stands once where
+  /// the image goes: in the first user turn.
+  virtual std::string render(const Query& query, bool with_image) const = 0;
+
+  /// The tokens that replace the one image token: the image token itself where features go, and whatever the
+  /// family puts around and between them.
+  virtual TokenIds image_ids(const Pixels& pixels) const = 0;
+
+  /// render, tokenize, expand the image. Throws Error when the text holds the image token itself. A family
+  /// whose prompts do not come from a chat template overrides this.
+  virtual Prompt prompt(const Pixels& pixels, const Query& query) const;
+
+  TokenId image_token() const { return image_token_; }
+
+ private:
+  struct Located;
+  /// The tokens of the text `part`, which ends the query's prompt, in the rendered text.
+  std::optional<Located> locate(const Query& query, const std::string& part) const;
+  /// Where the tokens of the text `part`, which ends the query's prompt, stand in the expanded prompt:
+  /// [first, last), empty when they cannot be told.
+  std::pair<size_t, size_t> places_of(const Prompt& whole, const Query& query, const std::string& part) const;
+  std::vector<Prompt> prompts(const Pixels& pixels, std::span<const Query> queries) const;
+  /// image_features, from the memo where there is one.
+  Tensor features_of(const Pixels& pixels) const;
+  /// Null while weights are trained.
+  PrefixMemo* memo() const { return decoder_->frozen() ? &memo_ : nullptr; }
+  at::TensorOptions embedding_options() const;
+  void check_layer(int64_t layer) const;
+
+  std::shared_ptr<const Decoder> decoder_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  TokenId image_token_;
+  ReplyRules rules_;
+  mutable PrefixMemo memo_;
+};
+
+/// `ids` with the one image token replaced by `image`; places are where `image_token` then stands. Throws
+/// Error when `ids` has none or several.
+Prompt expand_image(const TokenIds& ids, TokenId image_token, const TokenIds& image);
+
+/// tokenizer.json of a model folder; throws Error when it has more tokens than the decoder's vocabulary.
+std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& folder, int64_t vocabulary);
+
+}  // namespace hijack

@@ -1,0 +1,211 @@
+#include "models/families/llava.h"
+
+#include "models/chat_template/prompt_format.h"
+#include "models/checkpoint/config_json.h"
+#include "models/checkpoint/frozen_source.h"
+#include "models/checkpoint/model_folder.h"
+#include "models/families/processor_match.h"
+#include "src/base/error.h"
+
+namespace hijack {
+
+namespace {
+
+using nlohmann::json;
+
+/// A layer as Python indexes hidden states -> the number of blocks before it.
+int64_t after_blocks(int64_t layer, const VisionConfig& vision) {
+  return layer < 0 ? vision.layers + 1 + layer : layer;
+}
+
+std::vector<int64_t> read_feature_layers(const ConfigReader& read) {
+  if (!read.has("vision_feature_layer")) return {-2};
+  const json& value = read.raw("vision_feature_layer");
+  std::vector<int64_t> layers;
+  for (const json& layer : value.is_array() ? value : json::array({value})) {
+    if (!layer.is_number_integer() || layers.size() >= 64)
+      throw Error("config.json: vision_feature_layer must be a whole number or a list of up to 64 of them");
+    layers.push_back(layer.get<int64_t>());
+  }
+  if (layers.empty()) throw Error("config.json: vision_feature_layer must not be an empty list");
+  return layers;
+}
+
+/// What LlavaConfig assumes where the whole part is missing; what a part itself leaves out has the default of
+/// its own class.
+json default_vision() {
+  return {{"model_type", "clip_vision_model"},
+          {"intermediate_size", 4096},
+          {"hidden_size", 1024},
+          {"patch_size", 14},
+          {"image_size", 336},
+          {"num_hidden_layers", 24},
+          {"num_attention_heads", 16}};
+}
+
+}  // namespace
+
+LlavaConfig LlavaConfig::from_json(const json& root) {
+  const ConfigReader read(root, "root");
+  LlavaConfig config;
+  config.vision =
+      VisionConfig::from_json(read.has("vision_config") ? read.raw("vision_config") : default_vision());
+  const bool tied = read.flag("tie_word_embeddings", false);
+  config.text =
+      DecoderConfig::from_json(read.has("text_config") ? read.raw("text_config") : json::object(), tied);
+  config.text.tied_head = config.text.tied_head || tied;  // true in either place
+  config.image_token = read.has("image_token_id") ? read.integer("image_token_id", {})
+                                                  : read.integer("image_token_index", 32000);
+  config.feature_layers = read_feature_layers(read);
+  const auto strategy = read.text("vision_feature_select_strategy", "default");
+  if (strategy != "default" && strategy != "full")
+    throw Error("config.json: vision_feature_select_strategy \"" + strategy + "\" is not supported");
+  config.keep_class_token = strategy == "full";
+  config.projector_bias = read.flag("multimodal_projector_bias", true);
+  config.projector_activation = activation_from_name(read.text("projector_hidden_act", "gelu"));
+  config.vision_layers_used();  // checks the range
+  return config;
+}
+
+int64_t LlavaConfig::vision_layers_used() const {
+  int64_t most = 0;
+  for (const int64_t layer : feature_layers) {
+    if (layer < -vision.layers - 1 || layer > vision.layers)
+      throw Error("config.json: vision_feature_layer " + std::to_string(layer) + " is outside a tower of " +
+                  std::to_string(vision.layers) + " layers");
+    most = std::max(most, after_blocks(layer, vision));
+  }
+  return most;
+}
+
+int64_t LlavaConfig::image_tokens() const {
+  // "default" drops the first token whatever it is, "full" keeps all
+  return vision.patches() + (vision.class_token ? 1 : 0) - (keep_class_token ? 0 : 1);
+}
+
+LlavaNetwork::LlavaNetwork(const LlavaConfig& c, const ParameterSource& source)
+    : config(c), tower(c.vision, source, "vision_tower", c.vision_layers_used()) {
+  const int64_t width = c.text.width;
+  const auto layers = static_cast<int64_t>(c.feature_layers.size());
+  project1 =
+      Linear(source, "multi_modal_projector.linear_1", c.vision.width * layers, width, c.projector_bias);
+  if (!c.linear_projector)
+    project2 = Linear(source, "multi_modal_projector.linear_2", width, width, c.projector_bias);
+  decoder = std::make_shared<const Decoder>(c.text, source, "language_model.model", "language_model.lm_head");
+}
+
+Tensor LlavaNetwork::image_features(const Tensor& pixels) const {
+  std::vector<int64_t> blocks;
+  for (const int64_t layer : config.feature_layers) blocks.push_back(after_blocks(layer, config.vision));
+  Tensor x = at::cat(tower.forward(pixels, blocks), -1);
+  if (!config.keep_class_token) x = x.narrow(1, 1, x.size(1) - 1);
+  x = project1(x);
+  return config.linear_projector ? x : project2(activate(config.projector_activation, x));
+}
+
+Llava::Llava(std::shared_ptr<const LlavaNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
+             const ImageProcessor& processor, ReplyRules rules, bool chatml)
+    : ImagePromptModel(network->decoder, std::move(tokenizer), network->config.image_token, std::move(rules)),
+      network_(std::move(network)),
+      processor_(processor),
+      chatml_(chatml) {}
+
+ImageSpec Llava::image_spec() const {
+  return {processor_.output_height(), processor_.output_width()};
+}
+
+Tensor Llava::to_input_space(const Tensor& image) const {
+  const at::NoGradGuard no_gradients;
+  return processor_.geometry(image);
+}
+
+Pixels Llava::preprocess(const Tensor& image) const {
+  return {processor_.normalize(processor_.geometry(image)).to(device()), image.size(2), image.size(3)};
+}
+
+Tensor Llava::image_features(const Pixels& pixels) const {
+  return network_->image_features(pixels.values);
+}
+
+TowerActivations Llava::tower_activations(const Pixels& pixels) const {
+  const LlavaConfig& config = network_->config;
+  const int64_t tokens = config.vision.patches() + (config.vision.class_token ? 1 : 0);
+  return TowerActivations::of(config.vision_layers_used(), pixels.values.size(0) * tokens,
+                              config.vision.width, config.vision.mlp_width);
+}
+
+std::string Llava::render(const Query& query, bool with_image) const {
+  return chatml_ ? render_llava_onevision(query, with_image) : render_llava(query, with_image);
+}
+
+TokenIds Llava::image_ids(const Pixels&) const {
+  return TokenIds(static_cast<size_t>(network_->config.image_tokens()), image_token());
+}
+
+std::string canonical_llava_name(const std::string& stored) {
+  std::string name = stored;
+  const auto replace_front = [&](const char* from, const char* to) {
+    if (name.starts_with(from)) name = to + name.substr(std::string(from).size());
+  };
+  replace_front("model.vision_tower.", "vision_tower.");
+  replace_front("model.multi_modal_projector.", "multi_modal_projector.");
+  replace_front("model.language_model.", "language_model.model.");
+  replace_front("lm_head.", "language_model.lm_head.");
+  replace_front("vision_tower.vision_model.", "vision_tower.");
+  if (name.ends_with(".position_ids") || name.ends_with("rotary_emb.inv_freq")) return "";
+  return name;
+}
+
+namespace {
+
+/// The projector as the first LLaVA's own code names it: one linear layer, or a sequence whose middle part is
+/// the activation.
+std::string projector_name(const std::string& name) {
+  static const std::pair<std::string, std::string> kNames[] = {
+      {"model.mm_projector.0.", "linear_1."},        {"mm_projector.0.", "linear_1."},
+      {"model.mm_projector.2.", "linear_2."},        {"mm_projector.2.", "linear_2."},
+      {"model.mm_projector.", "linear_1."},          {"mm_projector.", "linear_1."},
+      {"multi_modal_projector.linear.", "linear_1."}};
+  for (const auto& [from, to] : kNames)
+    if (name.starts_with(from)) return "multi_modal_projector." + to + name.substr(from.size());
+  return name;
+}
+
+/// The tokens that transformers' LlavaProcessor puts into a prompt for an image of this size.
+std::optional<int64_t> room_for_image(const std::filesystem::path& folder, const ImageProcessor& processor) {
+  const json settings = processor_settings(folder);
+  const auto patch = processor_number(settings, "patch_size");
+  if (!patch) return {};
+  const bool drops_one = settings.value("vision_feature_select_strategy", json()) == "default";
+  return (processor.output_height() / *patch) * (processor.output_width() / *patch) +
+         processor_number(settings, "num_additional_image_tokens").value_or(0) - (drops_one ? 1 : 0);
+}
+
+}  // namespace
+
+std::shared_ptr<const VisionLanguageModel> load_llava(const std::filesystem::path& folder,
+                                                      const nlohmann::json& root, at::Device device,
+                                                      at::ScalarType dtype) {
+  LlavaConfig config = LlavaConfig::from_json(root);
+  const ImageProcessor processor = ImageProcessor::from_folder(folder);
+  check_view(folder, config.vision, processor.output_height(), processor.output_width());
+  check_image_tokens(folder, room_for_image(folder, processor), config.image_tokens());
+  Weights weights(folder);
+  weights.rename([&](const std::string& stored) {
+    const std::string name = projector_name(canonical_llava_name(stored));
+    return beyond_features(name, "vision_tower", config.vision_layers_used()) ? std::string() : name;
+  });
+  settle_tied_head(weights, "language_model.model", "language_model.lm_head", config.text);
+  config.linear_projector = !weights.has("multi_modal_projector.linear_2.weight");
+  auto network = std::make_shared<const LlavaNetwork>(config, frozen_source(weights, device, dtype));
+  weights.finish();
+  auto tokenizer = load_tokenizer(folder, config.text.vocabulary);
+  const json text = root.value("text_config", json::object());
+  const bool chatml = chat_template(folder).find("<|im_start|>") != std::string::npos;
+  if (!chatml) known_chat_template(folder, "ASSISTANT:");
+  const bool llama = text.value("model_type", "llama") == "llama";  // whose class names an end token
+  return std::make_shared<Llava>(std::move(network), std::move(tokenizer), processor,
+                                 reply_rules(folder, root, llama ? TokenIds{2} : TokenIds{}), chatml);
+}
+
+}  // namespace hijack

@@ -1,0 +1,74 @@
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "models/checkpoint/safetensors.h"
+#include "models/families/image_prompt_model.h"
+#include "models/network/decoder.h"
+#include "models/network/vision_tower.h"
+#include "models/preprocess/image_processor.h"
+
+namespace hijack {
+
+/// LLaVA and LLaVA-1.5 (Liu et al. 2023), `LlavaForConditionalGeneration`.
+struct LlavaConfig {
+  VisionConfig vision;
+  DecoderConfig text;
+  TokenId image_token = 32000;
+  /// Hidden states of the tower that are read, side by side where several; -1 = after the last block.
+  std::vector<int64_t> feature_layers = {-2};
+  bool keep_class_token = false;  ///< select strategy "full"
+  bool projector_bias = true;
+  bool linear_projector = false;  ///< the first LLaVA: one linear layer
+  Activation projector_activation = Activation::kGelu;
+
+  static LlavaConfig from_json(const nlohmann::json& root);
+  /// Blocks before the last feature layer: all that are run.
+  int64_t vision_layers_used() const;
+  int64_t image_tokens() const;
+};
+
+/// Tower, projector and decoder as functions of tensors: what training and inference share.
+struct LlavaNetwork {
+  LlavaNetwork(const LlavaConfig& config, const ParameterSource& source);
+  /// pixels [N,3,h,w] normalized -> [N,T_img,D]
+  Tensor image_features(const Tensor& pixels) const;
+
+  LlavaConfig config;
+  VisionTower tower;
+  Linear project1, project2;
+  std::shared_ptr<const Decoder> decoder;
+};
+
+/// chatml: prompts as LLaVA-OneVision has them (LLaVA-Interleave), not "USER: ... ASSISTANT:".
+class Llava : public ImagePromptModel {
+ public:
+  Llava(std::shared_ptr<const LlavaNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
+        const ImageProcessor& processor, ReplyRules rules, bool chatml = false);
+
+  std::string family() const override { return "llava"; }
+  ImageSpec image_spec() const override;
+  Tensor to_input_space(const Tensor& image) const override;
+  Pixels preprocess(const Tensor& image) const override;
+  Tensor image_features(const Pixels& pixels) const override;
+  TowerActivations tower_activations(const Pixels& pixels) const override;
+
+ protected:
+  std::string render(const Query& query, bool with_image) const override;
+  TokenIds image_ids(const Pixels& pixels) const override;
+
+ private:
+  std::shared_ptr<const LlavaNetwork> network_;
+  ImageProcessor processor_;
+  bool chatml_;
+};
+
+/// The names that this version of the code uses (transformers 5) for the names of any version.
+std::string canonical_llava_name(const std::string& stored);
+
+std::shared_ptr<const VisionLanguageModel> load_llava(const std::filesystem::path& folder,
+                                                      const nlohmann::json& config, at::Device device,
+                                                      at::ScalarType dtype);
+
+}  // namespace hijack

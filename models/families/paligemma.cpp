@@ -1,0 +1,168 @@
+#include "models/families/paligemma.h"
+
+#include <nlohmann/json.hpp>
+
+#include "models/chat_template/prompt_format.h"
+#include "models/checkpoint/config_json.h"
+#include "models/checkpoint/frozen_source.h"
+#include "models/checkpoint/model_folder.h"
+#include "models/families/llava.h"
+#include "models/families/processor_match.h"
+#include "models/preprocess/processor_config.h"
+#include "src/base/error.h"
+#include "src/base/json.h"
+
+namespace hijack {
+namespace {
+
+using nlohmann::json;
+
+/// A part of config.json that says at least its model_type. Where the whole part is missing, `otherwise`;
+/// what a part itself leaves out has the default of its own class.
+json part(const ConfigReader& read, const char* key, json otherwise) {
+  if (!read.has(key)) return otherwise;
+  json found = read.raw(key);
+  if (found.is_object() && !found.contains("model_type")) found["model_type"] = otherwise["model_type"];
+  return found;
+}
+
+}  // namespace
+
+PaliGemmaConfig PaliGemmaConfig::from_json(const json& root) {
+  const ConfigReader read(root, "root");
+  PaliGemmaConfig config;
+  const json vision = part(read, "vision_config",
+                           {{"model_type", "siglip_vision_model"},
+                            {"intermediate_size", 4096},
+                            {"hidden_size", 1152},
+                            {"patch_size", 14},
+                            {"image_size", 224},
+                            {"num_hidden_layers", 27},
+                            {"num_attention_heads", 16}});
+  const json text = part(read, "text_config",
+                         {{"model_type", "gemma"},
+                          {"hidden_size", 2048},
+                          {"num_hidden_layers", 18},
+                          {"intermediate_size", 16384},
+                          {"num_attention_heads", 8},
+                          {"num_key_value_heads", 1},
+                          {"vocab_size", 257152}});
+  config.vision = VisionConfig::from_json(vision);
+  config.vision.post_norm = true;
+  if (config.vision.class_token)
+    throw Error("config.json: the tower of a paligemma must be siglip_vision_model");
+  config.text = DecoderConfig::from_json(text, true);
+  if (!config.text.norm_adds_one)
+    throw Error(
+        "config.json: the decoder of a paligemma must be gemma; PaliGemma 2 (gemma2) is not supported");
+  config.text.tied_head = read.flag("tie_word_embeddings", true);
+  config.image_token = read.has("image_token_id") ? read.integer("image_token_id", {})
+                                                  : read.integer("image_token_index", config.image_token);
+  if (read.integer("projection_dim", 2048) != config.text.width)
+    throw Error("config.json: projection_dim must be the decoder's hidden_size of " +
+                std::to_string(config.text.width));
+  return config;
+}
+
+PaliGemmaNetwork::PaliGemmaNetwork(const PaliGemmaConfig& c, const ParameterSource& source)
+    : config(c),
+      tower(c.vision, source, "vision_tower", c.vision.layers),
+      projector(source, "multi_modal_projector.linear", c.vision.width, c.text.width, /*with_bias=*/true),
+      decoder(std::make_shared<const Decoder>(c.text, source, "language_model.model",
+                                              "language_model.lm_head")) {}
+
+Tensor PaliGemmaNetwork::image_features(const Tensor& pixels) const {
+  return projector(tower.forward(pixels));
+}
+
+PaliGemma::PaliGemma(std::shared_ptr<const PaliGemmaNetwork> network,
+                     std::shared_ptr<const Tokenizer> tokenizer, const ImageProcessor& processor,
+                     ReplyRules rules, std::string begin)
+    : ImagePromptModel(network->decoder, std::move(tokenizer), network->config.image_token, std::move(rules)),
+      network_(std::move(network)),
+      processor_(processor),
+      begin_(std::move(begin)) {}
+
+ImageSpec PaliGemma::image_spec() const {
+  return {processor_.output_height(), processor_.output_width()};
+}
+
+Tensor PaliGemma::to_input_space(const Tensor& image) const {
+  const at::NoGradGuard no_gradients;
+  return processor_.geometry(image);
+}
+
+Pixels PaliGemma::preprocess(const Tensor& image) const {
+  return {processor_.normalize(processor_.geometry(image)).to(device()), image.size(2), image.size(3)};
+}
+
+Tensor PaliGemma::image_features(const Pixels& pixels) const {
+  return network_->image_features(pixels.values);
+}
+
+TowerActivations PaliGemma::tower_activations(const Pixels& pixels) const {
+  const VisionConfig& vision = network_->config.vision;
+  return TowerActivations::of(vision.layers, pixels.values.size(0) * vision.patches(), vision.width,
+                              vision.mlp_width);
+}
+
+std::string PaliGemma::render(const Query& query, bool with_image) const {
+  const std::string text = render_plain(query) + "\n";
+  if (with_image) return "<image>" + begin_ + text;
+  // without an image the caller adds the tokenizer's own special tokens
+  return tokenizer().encode("", true).empty() ? begin_ + text : text;
+}
+
+TokenIds PaliGemma::image_ids(const Pixels&) const {
+  return TokenIds(static_cast<size_t>(network_->config.vision.patches()), image_token());
+}
+
+Prompt PaliGemma::prompt(const Pixels& pixels, const Query& query) const {
+  // the begin token is in the text, after the image: the processor turns the tokenizer's own off
+  const TokenIds ids = tokenizer().encode(render(query, /*with_image=*/true), /*add_special_tokens=*/false);
+  Prompt prompt = expand_image(ids, image_token(), image_ids(pixels));
+  prompt.positions = at::arange(1, static_cast<int64_t>(prompt.ids.size()) + 1, at::kLong).unsqueeze(0);
+  prompt.bidirectional = true;
+  return prompt;
+}
+
+namespace {
+
+/// bos_token of tokenizer_config.json, a text or an object with one.
+std::string begin_token(const std::filesystem::path& folder) {
+  const auto file = folder / "tokenizer_config.json";
+  if (!std::filesystem::is_regular_file(file)) return "<bos>";
+  const json config = read_json(file);
+  if (!config.is_object() || !config.contains("bos_token")) return "<bos>";
+  const json& token = config["bos_token"];
+  if (token.is_string()) return token.get<std::string>();
+  if (token.is_object() && token.contains("content") && token["content"].is_string())
+    return token["content"].get<std::string>();
+  return "<bos>";
+}
+
+}  // namespace
+
+std::shared_ptr<const VisionLanguageModel> load_paligemma(const std::filesystem::path& folder,
+                                                          const json& root, at::Device device,
+                                                          at::ScalarType dtype) {
+  PaliGemmaConfig config = PaliGemmaConfig::from_json(root);
+  const ImageProcessor processor = ImageProcessor::from_folder(folder);
+  check_view(folder, config.vision, processor.output_height(), processor.output_width());
+  check_image_tokens(folder, processor_number(processor_json(folder).first, "image_seq_length"),
+                     config.vision.patches());
+  Weights weights(folder);
+  weights.rename([](const std::string& stored) {
+    const std::string name = canonical_llava_name(stored);  // the same three schemes
+    return name.starts_with("vision_tower.head.") ? std::string() : name;
+  });
+  settle_tied_head(weights, "language_model.model", "language_model.lm_head", config.text);
+  auto network = std::make_shared<const PaliGemmaNetwork>(config, frozen_source(weights, device, dtype));
+  weights.finish();
+  // the processor adds <loc0000> ... to small tokenizers, so more tokens than embeddings are no error
+  auto tokenizer = Tokenizer::from_file(folder / "tokenizer.json");
+  return std::make_shared<PaliGemma>(std::move(network), std::move(tokenizer), processor,
+                                     reply_rules(folder, root, {1}), begin_token(folder));
+}
+
+}  // namespace hijack

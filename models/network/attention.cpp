@@ -1,0 +1,221 @@
+#include "models/network/attention.h"
+
+namespace hijack {
+namespace {
+
+constexpr int64_t kGroupTokens = 192;
+
+Tensor repeat_heads(const Tensor& x, int64_t heads) {
+  const int64_t times = heads / x.size(1);
+  return times == 1 ? x : x.repeat_interleave(times, 1);
+}
+
+/// Ancestors of tokens [begin,end) outside of them, ascending.
+std::vector<int64_t> ancestors_before(const PackedTokens& tokens, int64_t begin, int64_t end) {
+  std::set<int64_t> found;
+  for (int64_t i = begin; i < end; ++i) {
+    int64_t up = tokens.parents[static_cast<size_t>(i)];
+    if (up >= begin) continue;  // its path leads through a token of the group
+    while (up >= 0 && found.insert(up).second) up = tokens.parents[static_cast<size_t>(up)];
+  }
+  return {found.begin(), found.end()};
+}
+
+/// bool [1,1,n,P+A+n] for tokens [begin,end): columns of the prefix, of `before` and of the tokens.
+Tensor packed_mask(const PackedTokens& tokens, int64_t begin, int64_t end, int64_t prefix,
+                   const std::vector<int64_t>& before) {
+  const int64_t n = end - begin, own = prefix + static_cast<int64_t>(before.size()), columns = own + n;
+  Tensor mask = at::zeros({n, columns}, at::kBool);
+  bool* const seen = mask.mutable_data_ptr<bool>();
+  for (int64_t i = 0; i < n; ++i) {
+    bool* const row = seen + i * columns;
+    int64_t up = tokens.parents[static_cast<size_t>(begin + i)];
+    if (up >= begin) {
+      std::copy_n(seen + (up - begin) * columns, columns, row);
+    } else {
+      std::fill_n(row, prefix, true);
+      for (; up >= 0; up = tokens.parents[static_cast<size_t>(up)])
+        row[prefix + (std::lower_bound(before.begin(), before.end(), up) - before.begin())] = true;
+    }
+    row[own + i] = true;
+  }
+  for (size_t run = 0; run < tokens.runs.size(); ++run) {
+    const int64_t first = tokens.runs[run] - begin, block = tokens.blocks[run];
+    if (first < 0 || first >= n || block == 0) continue;
+    mask.narrow(0, first, block).narrow(1, own + first, block).fill_(true);
+  }
+  return mask.view({1, 1, n, columns});
+}
+
+}  // namespace
+
+Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask,
+                 bool causal) {
+  const std::optional<Tensor> seen = mask.defined() ? std::optional<Tensor>(mask) : std::nullopt;
+  const auto attend = [&](const Tensor& k, const Tensor& v, bool grouped) {
+    return at::scaled_dot_product_attention(query, k, v, seen, /*dropout_p=*/0.0, causal,
+                                            /*scale=*/std::nullopt, grouped);
+  };
+  // a CPU's kernel shares key-value heads among query heads itself; a GPU's with a mask does not
+  if (query.device().is_cpu()) return attend(key, value, key.size(1) != query.size(1));
+  return attend(repeat_heads(key, query.size(1)), repeat_heads(value, query.size(1)), false);
+}
+
+namespace {
+
+void append(KeyValues& kept, const Tensor& key, const Tensor& value) {
+  kept.keys.push_back(key);
+  kept.values.push_back(value);
+}
+
+}  // namespace
+
+AttentionKernel CausalPlan::kernel(int64_t layer) {
+  if (past_.length() == 0)
+    return [](const Tensor& query, const Tensor& key, const Tensor& value, std::span<const Tensor>) {
+      return attention(query, key, value, {}, /*causal=*/true);
+    };
+  const auto at = static_cast<size_t>(layer);
+  return [past_key = past_.keys.at(at), past_value = past_.values.at(at)](
+             const Tensor& query, const Tensor& key, const Tensor& value, std::span<const Tensor>) {
+    // queries that nobody reads stand for the past, so that causal kernels need no mask
+    const int64_t past = past_key.size(2);
+    const Tensor padded = at::constant_pad_nd(query, {0, 0, past, 0});
+    const Tensor all = attention(padded, at::cat({past_key, key}, 2), at::cat({past_value, value}, 2), {},
+                                 /*causal=*/true);
+    return all.narrow(2, past, query.size(2));
+  };
+}
+
+void CausalPlan::record(int64_t layer, const Tensor& key, const Tensor& value) {
+  if (past_.length() == 0) return append(kept_, key, value);
+  const auto at = static_cast<size_t>(layer);
+  append(kept_, at::cat({past_.keys.at(at), key}, 2), at::cat({past_.values.at(at), value}, 2));
+}
+
+AttentionKernel MaskedPlan::kernel(int64_t) {
+  return
+      [mask = mask_](const Tensor& query, const Tensor& key, const Tensor& value, std::span<const Tensor>) {
+        return attention(query, key, value, mask, /*causal=*/false);
+      };
+}
+
+SharedPrefixPlan::SharedPrefixPlan(const KeyValues& prefix, const PackedTokens& tokens, const Tensor& like)
+    : prefix_(prefix) {
+  auto groups = std::make_shared<Groups>();
+  const auto end_of = [&](size_t run) {
+    return run + 1 < tokens.runs.size() ? tokens.runs[run + 1] : tokens.size();
+  };
+  for (size_t first = 0; first < tokens.runs.size();) {
+    const int64_t begin = tokens.runs[first];
+    size_t last = first + 1;
+    while (last < tokens.runs.size() && end_of(last) - begin <= kGroupTokens) ++last;
+    const int64_t end = end_of(last - 1);
+    const auto before = ancestors_before(tokens, begin, end);
+    const Tensor mask = packed_mask(tokens, begin, end, prefix.length(), before);
+    // as the kernels want it, once for all layers
+    const Tensor added =
+        at::zeros(mask.sizes(), like.options()).masked_fill_(mask.logical_not().to(like.device()), -INFINITY);
+    groups->all.push_back(
+        {before.empty() ? Tensor() : at::tensor(before, at::kLong).to(like.device()), added});
+    groups->sizes.push_back(end - begin);
+    first = last;
+  }
+  groups_ = std::move(groups);
+}
+
+AttentionKernel SharedPrefixPlan::kernel(int64_t) {
+  return [groups = groups_](const Tensor& query, const Tensor& key, const Tensor& value,
+                            std::span<const Tensor> shared) {
+    const auto queries = query.split_with_sizes(groups->sizes, 2);
+    const auto keys = key.split_with_sizes(groups->sizes, 2);
+    const auto values = value.split_with_sizes(groups->sizes, 2);
+    std::vector<Tensor> outputs;
+    for (size_t i = 0; i < queries.size(); ++i) {
+      const Group& group = groups->all[i];
+      const auto seen = [&](const Tensor& prefix, const Tensor& all, const Tensor& own) {
+        if (!group.before.defined()) return at::cat({prefix, own}, 2);
+        return at::cat({prefix, all.index_select(2, group.before), own}, 2);
+      };
+      outputs.push_back(attention(queries[i], seen(shared[0], key, keys[i]),
+                                  seen(shared[1], value, values[i]), group.mask, /*causal=*/false));
+    }
+    return outputs.size() == 1 ? outputs.front() : at::cat(outputs, 2);
+  };
+}
+
+std::vector<Tensor> SharedPrefixPlan::shared(int64_t layer) const {
+  const auto at = static_cast<size_t>(layer);
+  return {prefix_.keys.at(at), prefix_.values.at(at)};
+}
+
+void SharedPrefixPlan::record(int64_t, const Tensor& key, const Tensor& value) {
+  if (!at::GradMode::is_enabled()) append(kept_, key, value);  // for decoding
+}
+
+CachePlan::CachePlan(const KeyValues& prefix, const KeyValues& packed,
+                     const std::vector<std::vector<int64_t>>& paths, const std::vector<int64_t>& next,
+                     int64_t room) {
+  const auto rows = static_cast<int64_t>(paths.size());
+  const int64_t p = prefix.length();
+  std::vector<int64_t> lengths;
+  std::vector<Tensor> places;
+  for (const auto& path : paths) {
+    lengths.push_back(p + static_cast<int64_t>(path.size()));
+    places.push_back(at::tensor(path, at::kLong).to(packed.keys.front().device()));
+  }
+  longest_ = *std::max_element(lengths.begin(), lengths.end());
+  filled_ = at::tensor(lengths, at::kLong).to(packed.keys.front().device());
+  next_ = at::tensor(next, at::kLong).to(filled_.device());
+  const auto build = [&](const Tensor& shared, const Tensor& all) {
+    Tensor cache = at::zeros({rows, all.size(1), longest_ + room, all.size(3)}, all.options());
+    if (p > 0) cache.narrow(2, 0, p).copy_(shared.expand({rows, -1, -1, -1}));
+    for (int64_t i = 0; i < rows; ++i) {
+      const Tensor& place = places[static_cast<size_t>(i)];
+      cache.select(0, i).narrow(1, p, place.size(0)).copy_(all.select(0, 0).index_select(1, place));
+    }
+    return cache;
+  };
+  for (size_t layer = 0; layer < packed.keys.size(); ++layer) {
+    cache_.keys.push_back(build(p > 0 ? prefix.keys[layer] : Tensor(), packed.keys[layer]));
+    cache_.values.push_back(build(p > 0 ? prefix.values[layer] : Tensor(), packed.values[layer]));
+  }
+}
+
+Tensor CachePlan::positions() const {
+  return next_.unsqueeze(1);
+}
+
+AttentionKernel CachePlan::kernel(int64_t layer) {
+  return [this, layer](const Tensor& query, const Tensor& key, const Tensor& value, std::span<const Tensor>) {
+    return attend(layer, query, key, value);
+  };
+}
+
+Tensor CachePlan::attend(int64_t layer, const Tensor& query, const Tensor& key, const Tensor& value) {
+  if (layer == 0) {
+    const Tensor columns = at::arange(longest_ + 1, filled_.options());
+    mask_ = (columns.unsqueeze(0) <= filled_.unsqueeze(1)).unsqueeze(1).unsqueeze(1);  // [N,1,1,longest+1]
+  }
+  Tensor& keys = cache_.keys[static_cast<size_t>(layer)];
+  Tensor& values = cache_.values[static_cast<size_t>(layer)];
+  const Tensor row = at::arange(filled_.size(0), filled_.options());
+  keys.index_put_({row, at::indexing::Slice(), filled_}, key.squeeze(2));
+  values.index_put_({row, at::indexing::Slice(), filled_}, value.squeeze(2));
+  return attention(query, keys.narrow(2, 0, longest_ + 1), values.narrow(2, 0, longest_ + 1), mask_, false);
+}
+
+void CachePlan::advance() {
+  filled_ = filled_ + 1;
+  next_ = next_ + 1;
+  ++longest_;
+}
+
+void CachePlan::keep(const Tensor& rows) {
+  for (auto& keys : cache_.keys) keys = keys.index_select(0, rows);
+  for (auto& values : cache_.values) values = values.index_select(0, rows);
+  filled_ = filled_.index_select(0, rows);
+  next_ = next_.index_select(0, rows);
+}
+
+}  // namespace hijack

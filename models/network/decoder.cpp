@@ -1,0 +1,120 @@
+#include "models/network/decoder.h"
+
+#include "models/checkpoint/safetensors.h"
+#include "models/network/activation_checkpointing.h"
+
+namespace hijack {
+
+void settle_tied_head(Weights& weights, const std::string& body, const std::string& head,
+                      DecoderConfig& config) {
+  const std::string name = head + ".weight", embedding = body + ".embed_tokens.weight";
+  if (!config.tied_head || !weights.has(name) || !weights.has(embedding)) return;
+  const std::vector<int64_t> shape{config.vocabulary, config.width};
+  const Tensor stored_head = weights.take(name, shape), stored_embedding = weights.take(embedding, shape);
+  if (stored_head.scalar_type() != stored_embedding.scalar_type() ||
+      !at::equal(stored_head, stored_embedding)) {
+    config.tied_head = false;
+    return;
+  }
+  weights.rename([&](const std::string& stored) { return stored == name ? std::string() : stored; });
+}
+
+Decoder::Decoder(const DecoderConfig& config, const ParameterSource& source, const std::string& body,
+                 const std::string& head)
+    : config_(config) {
+  const int64_t width = config.width;
+  const auto norm = [&](const std::string& name) {
+    return RmsNorm(source, name, width, config.epsilon, config.norm_adds_one);
+  };
+  embedding_ = source(body + ".embed_tokens.weight", {config.vocabulary, width});
+  frequencies_ =
+      rotary_frequencies(config.head_dim, config.rope_theta, config.rope_scaling).to(embedding_.device());
+  for (int64_t i = 0; i < config.layers; ++i) {
+    const std::string name = body + ".layers." + std::to_string(i);
+    const auto linear = [&](const char* part, int64_t in, int64_t out, bool bias = false) {
+      return Linear(source, name + part, in, out, bias);
+    };
+    const int64_t query = config.heads * config.head_dim, keys = config.kv_heads * config.head_dim;
+    const bool bias = config.query_bias;
+    blocks_.push_back({norm(name + ".input_layernorm"), norm(name + ".post_attention_layernorm"),
+                       linear(".self_attn.q_proj", width, query, bias),
+                       linear(".self_attn.k_proj", width, keys, bias),
+                       linear(".self_attn.v_proj", width, keys, bias),
+                       linear(".self_attn.o_proj", query, width, config.output_bias),
+                       linear(".mlp.gate_proj", width, config.mlp_width, config.mlp_bias),
+                       linear(".mlp.up_proj", width, config.mlp_width, config.mlp_bias),
+                       linear(".mlp.down_proj", config.mlp_width, width, config.mlp_bias)});
+  }
+  norm_ = norm(body + ".norm");
+  if (config.tied_head)
+    head_.weight = embedding_;
+  else
+    head_ = Linear(source, head, width, config.vocabulary, /*with_bias=*/false);
+}
+
+Tensor Decoder::embed(const Tensor& ids) const {
+  // weights may be stored narrower than the model computes
+  const Tensor x = at::embedding(embedding_, ids).to(norm_.weight.scalar_type());
+  if (config_.embedding_scale == 1) return x;
+  return x * at::scalar_tensor(config_.embedding_scale, x.options());  // rounded to the model's dtype first
+}
+
+std::vector<Tensor> Decoder::run_block(const Block& block, const std::vector<Tensor>& inputs,
+                                       const Rotary& rotary, const AttentionKernel& attend,
+                                       const Tensor& read) const {
+  const Tensor& x = inputs[0];
+  const Tensor normed = block.norm1(x);
+  const Tensor key = apply_rotary(split_heads(block.key(normed), config_.kv_heads), rotary);
+  const Tensor value = split_heads(block.value(normed), config_.kv_heads);
+  if (read.defined() && read.numel() == 0) return {x.narrow(1, 0, 0), key, value};
+  const Tensor query = apply_rotary(split_heads(block.query(normed), config_.heads), rotary);
+  const Tensor mixed = merge_heads(attend(query, key, value, std::span(inputs).subspan(1)));
+  const auto read_of = [&](const Tensor& all) { return read.defined() ? all.index_select(1, read) : all; };
+  const Tensor seen = block.output(read_of(mixed)).add_(read_of(x));
+  const Tensor inner = block.norm2(seen);
+  const Tensor wide = gated(config_.activation, block.gate(inner), block.up(inner));
+  return {block.down(wide).add_(seen), key, value};
+}
+
+int64_t Decoder::block_bytes(const Tensor& x) const {
+  // inputs of the two norms, query and mixed values, key and value, two of the MLP
+  const int64_t wide =
+      2 * config_.width + 2 * (config_.heads + config_.kv_heads) * config_.head_dim + 2 * config_.mlp_width;
+  return x.size(0) * x.size(1) * wide * x.element_size();
+}
+
+Tensor Decoder::forward(const Tensor& x, const Tensor& positions, AttentionPlan& plan,
+                        const Tensor& read) const {
+  return norm_(blocks(x, positions, plan, config_.layers, read));
+}
+
+void Decoder::prefill(const Tensor& x, const Tensor& positions, AttentionPlan& plan) const {
+  blocks(x, positions, plan, config_.layers, at::empty({0}, positions.options()));
+}
+
+Tensor Decoder::blocks(const Tensor& x, const Tensor& positions, AttentionPlan& plan, int64_t layers,
+                       const Tensor& read) const {
+  Rotary turn = rotary(positions, frequencies_, config_.mrope_sections);
+  if (const double longer = config_.rope_scaling.attention_factor; longer != 1)
+    turn = {turn.cosine * longer, turn.sine * longer};
+  const BlockRunner run(x, frozen(), layers, block_bytes(x));
+  Tensor hidden = x;
+  for (int64_t layer = 0; layer < layers; ++layer) {
+    const Block& block = blocks_[static_cast<size_t>(layer)];
+    std::vector<Tensor> inputs = plan.shared(layer);
+    inputs.insert(inputs.begin(), hidden);
+    const auto outputs =
+        run([this, &block, turn, attend = plan.kernel(layer), wanted = layer + 1 == layers ? read : Tensor()](
+                const std::vector<Tensor>& given) { return run_block(block, given, turn, attend, wanted); },
+            inputs);
+    hidden = outputs[0];
+    plan.record(layer, outputs[1], outputs[2]);
+  }
+  return hidden;
+}
+
+Tensor Decoder::logits(const Tensor& hidden) const {
+  return head_(hidden).to(at::kFloat);
+}
+
+}  // namespace hijack

@@ -1,0 +1,73 @@
+#pragma once
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "models/network/layers.h"
+
+// Shapes: N images, T tokens (patches, plus one where there is a class token), D width.
+
+namespace hijack {
+
+/// CLIP and SigLIP towers are one Vision Transformer (Dosovitskiy et al. 2020) with a few switches. Idefics3
+/// has a SigLIP tower for views of any size.
+struct VisionConfig {
+  int64_t image_size = 224;
+  int64_t patch_size = 32;
+  int64_t width = 768;
+  int64_t layers = 12;
+  int64_t heads = 12;
+  int64_t mlp_width = 3072;
+  double epsilon = 1e-5;
+  Activation activation = Activation::kQuickGelu;
+  /// CLIP: class token and a norm before the blocks, patch convolution without bias
+  bool class_token = true;
+  bool post_norm = false;         ///< a norm after the last block that is part of the features
+  bool scaled_positions = false;  ///< positions by the fraction of the image's side: see scaled_position_ids
+
+  /// `vision_config` of config.json with its class defaults (clip_vision_model, siglip_vision_model,
+  /// idefics3_vision, smolvlm_vision).
+  static VisionConfig from_json(const nlohmann::json& json);
+  int64_t patches() const { return (image_size / patch_size) * (image_size / patch_size); }
+};
+
+/// Which of side x side positions each of rows x columns patches takes, int64 [rows*columns]: Idefics3's
+/// arithmetic in float32, whose rounding makes it differ from the identity even where rows = columns = side
+/// (19, 25, 29, ... patches).
+Tensor scaled_position_ids(int64_t rows, int64_t columns, int64_t side);
+
+class VisionTower {
+ public:
+  /// prefix: name of the tower in the checkpoint, e.g. "vision_tower". Only the first `layers_used` blocks
+  /// are kept: feature layers are read before the post-norm.
+  VisionTower(const VisionConfig& config, const ParameterSource& source, const std::string& prefix,
+              int64_t layers_used);
+
+  /// pixels [N,3,h,w] normalized -> [N,T,D], the hidden state after `layers_used` blocks. h = w = image_size
+  /// unless positions are scaled.
+  Tensor forward(const Tensor& pixels) const;
+  /// The hidden states after so many blocks each (0: the embeddings), without the post-norm.
+  std::vector<Tensor> forward(const Tensor& pixels, const std::vector<int64_t>& after_blocks) const;
+  const VisionConfig& config() const { return config_; }
+
+ private:
+  struct Block {
+    LayerNorm norm1, norm2;
+    Linear query, key, value, output, up, down;
+  };
+  Tensor embed(const Tensor& pixels) const;
+  Tensor run_block(const Block& block, const Tensor& x) const;
+  int64_t block_bytes(const Tensor& x) const;
+  Tensor scaled_positions(int64_t rows, int64_t columns) const;
+
+  VisionConfig config_;
+  Tensor patch_weight_, patch_bias_, class_embedding_, position_;
+  LayerNorm pre_norm_, post_norm_;
+  std::vector<Block> blocks_;
+};
+
+/// Whether a tensor of the tower is stored but never run: blocks after the feature layer, the post-norm that
+/// comes after them, SigLIP's pooling head.
+bool beyond_features(const std::string& name, const std::string& prefix, int64_t layers_used);
+
+}  // namespace hijack

@@ -1,0 +1,194 @@
+#include "models/prefix/packed_suffixes.h"
+
+#include "src/base/error.h"
+
+namespace hijack {
+namespace {
+
+// A pass of its own over the text before the image, at every call, pays from about this length on.
+constexpr size_t kTextWorthKeeping = 16;
+// Tokens are packed once when that spares at least one in so many: gathering ancestors costs, too.
+constexpr size_t kSharedOneIn = 4;
+
+/// Positions [A,end-begin] of the prompt's tokens.
+Tensor positions_of(const Prompt& prompt, size_t begin, size_t end) {
+  const auto first = static_cast<int64_t>(begin), last = static_cast<int64_t>(end);
+  if (!prompt.positions.defined()) return at::arange(first, last, at::kLong).unsqueeze(0);
+  return prompt.positions.narrow(1, first, last - first);
+}
+
+/// [A,L] as Decoder::forward takes it: [L], or [A,1,L].
+Tensor for_decoder(const Tensor& positions, at::Device device) {
+  return (positions.size(0) == 1 ? positions.squeeze(0) : positions.unsqueeze(1)).to(device);
+}
+
+KeyValues no_keys(const Decoder& decoder) {
+  const auto& c = decoder.config();
+  const Tensor none = at::zeros({1, c.kv_heads, 0, c.head_dim},
+                                decoder.embed(ids_tensor(TokenIds{0}, decoder.device())).options());
+  const auto layers = static_cast<size_t>(c.layers);
+  return {std::vector<Tensor>(layers, none.detach()), std::vector<Tensor>(layers, none.detach())};
+}
+
+/// Keys and values of tokens [0,end), where those of `past` are known.
+KeyValues continue_prefix(const Decoder& decoder, const Prompt& prompt, KeyValues past, size_t end,
+                          const Tensor& features) {
+  const auto begin = static_cast<size_t>(past.length());
+  if (begin == end) return past;
+  CausalPlan plan(std::move(past));
+  decoder.prefill(embed_prompt(decoder, prompt, features, begin, end),
+                  for_decoder(positions_of(prompt, begin, end), decoder.device()), plan);
+  return plan.kept();
+}
+
+/// Tokens at the start of the prompt whose keys and values the memo may keep.
+size_t constant_tokens(const Prompt& prompt, const Tensor& features, const PrefixMemo& memo) {
+  if (prompt.image_places.empty()) return 0;
+  if (memo.keeps(features)) return prompt.image_end();
+  const size_t text = prompt.image_places.front();
+  return text >= kTextWorthKeeping ? text : 0;
+}
+
+}  // namespace
+
+void check_prompt(const Decoder& decoder, const Prompt& prompt, const TokenIds& target, size_t room) {
+  const auto limit = static_cast<size_t>(decoder.config().max_positions);
+  if (prompt.ids.size() + room > limit)
+    throw Error("a prompt of " + std::to_string(prompt.ids.size()) + " tokens and a target of " +
+                std::to_string(room) + " do not fit the model's context of " + std::to_string(limit) +
+                " tokens; shorten one of them");
+  // a tokenizer may know more tokens than the decoder has embeddings
+  const auto check = [&](TokenId id) {
+    if (id >= decoder.config().vocabulary)
+      throw Error("token " + std::to_string(id) + " has no embedding in a decoder of " +
+                  std::to_string(decoder.config().vocabulary) +
+                  " tokens; remove what the tokenizer reads as that token from the text");
+  };
+  for (size_t i = 0; i < prompt.ids.size(); ++i)
+    if (!std::binary_search(prompt.image_places.begin(), prompt.image_places.end(), i)) check(prompt.ids[i]);
+  for (const TokenId id : target) check(id);
+}
+
+Tensor ids_tensor(std::span<const TokenId> ids, at::Device device) {
+  return at::tensor(std::vector<int64_t>(ids.begin(), ids.end()), at::kLong).to(device);
+}
+
+KeyValues run_prefix(const Decoder& decoder, const Prompt& prompt, size_t tokens, const Tensor& features,
+                     PrefixMemo* memo) {
+  if (tokens == 0) return no_keys(decoder);
+  const size_t constant = memo != nullptr ? constant_tokens(prompt, features, *memo) : 0;
+  const bool shifted = prompt.shift.defined() && prompt.shift_begin < constant;
+  if (constant == 0 || constant > tokens || shifted)
+    return continue_prefix(decoder, prompt, {}, tokens, features);
+  const TokenIds ids(prompt.ids.begin(), prompt.ids.begin() + static_cast<std::ptrdiff_t>(constant));
+  const bool with_image = constant > prompt.image_places.front();
+  KeyValues known = memo->prefix(ids, positions_of(prompt, 0, constant), with_image ? features : Tensor(),
+                                 [&] { return continue_prefix(decoder, prompt, {}, constant, features); });
+  return continue_prefix(decoder, prompt, std::move(known), tokens, features);
+}
+
+Tensor prompt_states(const Decoder& decoder, const Prompt& prompt, const Tensor& features, size_t end,
+                     int64_t layer) {
+  check_prompt(decoder, prompt, {}, 0);
+  PackedTokens tokens;
+  tokens.runs = {0};
+  tokens.blocks = {prompt.bidirectional ? static_cast<int64_t>(end) : 0};
+  for (size_t t = 0; t < end; ++t) tokens.parents.push_back(static_cast<int64_t>(t) - 1);
+  const KeyValues none = no_keys(decoder);
+  const Tensor x = embed_prompt(decoder, prompt, features, 0, end);
+  SharedPrefixPlan plan(none, tokens, x);
+  return decoder.blocks(x, for_decoder(positions_of(prompt, 0, end), decoder.device()), plan, layer);
+}
+
+namespace {
+
+/// The suffixes of a group as plain ids, and the order in which they are packed.
+class Suffixes {
+ public:
+  Suffixes(std::span<const Prompt> prompts, std::span<const TokenIds> targets, const PromptGroup& group)
+      : order_(group.members.size()), shared_(group.members.size(), 0) {
+    std::iota(order_.begin(), order_.end(), size_t{0});
+    bool plain = true;
+    for (const size_t i : group.members) {
+      const auto prefix = static_cast<std::ptrdiff_t>(group.prefix);
+      TokenIds ids(prompts[i].ids.begin() + prefix, prompts[i].ids.end());
+      if (!targets.empty() && !targets[i].empty())
+        ids.insert(ids.end(), targets[i].begin(), targets[i].end() - 1);
+      ids_.push_back(std::move(ids));
+      // tokens that are equal and still mean something else
+      plain = plain && !prompts[i].bidirectional && !prompts[i].shift.defined() &&
+              prompts[i].image_end() <= group.prefix;
+    }
+    if (plain) share();
+  }
+
+  const std::vector<size_t>& order() const { return order_; }
+  /// Tokens at the start that member m has in common with the member packed before it.
+  size_t shared(size_t m) const { return shared_[m]; }
+  size_t length(size_t m) const { return ids_[m].size(); }
+
+ private:
+  void share() {
+    std::vector<size_t> sorted = order_, shared(order_.size(), 0);
+    std::stable_sort(sorted.begin(), sorted.end(), [&](size_t a, size_t b) { return ids_[a] < ids_[b]; });
+    size_t all = 0, spared = 0;
+    for (size_t i = 0; i < sorted.size(); ++i) {
+      const TokenIds& own = ids_[sorted[i]];
+      all += own.size();
+      if (i == 0) continue;
+      const TokenIds& other = ids_[sorted[i - 1]];
+      const auto differs = std::mismatch(own.begin(), own.end(), other.begin(), other.end()).first;
+      spared += shared[sorted[i]] = static_cast<size_t>(differs - own.begin());
+    }
+    if (spared * kSharedOneIn < all) return;
+    order_ = std::move(sorted);
+    shared_ = std::move(shared);
+  }
+
+  std::vector<TokenIds> ids_;
+  std::vector<size_t> order_, shared_;
+};
+
+}  // namespace
+
+PackedSuffixes::PackedSuffixes(const Decoder& decoder, std::span<const Prompt> prompts,
+                               std::span<const TokenIds> targets, const PromptGroup& group,
+                               const Tensor& features)
+    : paths(group.members.size()) {
+  const Suffixes suffixes(prompts, targets, group);
+  std::vector<Tensor> parts, places;  // places [A,..]
+  const std::vector<int64_t>* previous = nullptr;
+  for (const size_t m : suffixes.order()) {
+    const size_t i = group.members[m], prompt_end = prompts[i].ids.size();
+    const size_t shared = suffixes.shared(m), length = suffixes.length(m), end = group.prefix + length;
+    auto& path = paths[m];
+    if (shared > 0) path.assign(previous->begin(), previous->begin() + static_cast<std::ptrdiff_t>(shared));
+    previous = &path;
+    if (shared == length) continue;
+    tokens.runs.push_back(tokens.size());
+    const size_t from = group.prefix + shared;  // first token of its own
+    tokens.blocks.push_back(prompts[i].bidirectional ? static_cast<int64_t>(prompt_end - from) : 0);
+    for (size_t t = shared; t < length; ++t) {
+      tokens.parents.push_back(path.empty() ? -1 : path.back());
+      path.push_back(tokens.size() - 1);
+    }
+    const int64_t axes = prompts[i].positions.defined() ? prompts[i].positions.size(0) : 1;
+    if (from < prompt_end) {
+      parts.push_back(embed_prompt(decoder, prompts[i], features, from, prompt_end));
+      places.push_back(positions_of(prompts[i], from, prompt_end));
+    }
+    const size_t fed = std::max(from, prompt_end);
+    if (fed == end) continue;
+    const auto begin = static_cast<int64_t>(fed - prompt_end), last = static_cast<int64_t>(end - prompt_end);
+    const int64_t next = prompts[i].next_position();
+    parts.push_back(
+        decoder
+            .embed(ids_tensor(std::span(targets[i]).subspan(fed - prompt_end, end - fed), decoder.device()))
+            .unsqueeze(0));
+    places.push_back(at::arange(next + begin, next + last, at::kLong).expand({axes, -1}));
+  }
+  embeddings = at::cat(parts, 1);
+  positions = for_decoder(at::cat(places, 1), decoder.device());
+}
+
+}  // namespace hijack

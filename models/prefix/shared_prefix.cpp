@@ -1,0 +1,126 @@
+#include "models/prefix/shared_prefix.h"
+
+#include "models/prefix/packed_suffixes.h"
+#include "src/base/error.h"
+
+namespace hijack {
+namespace {
+
+size_t common_prefix(const TokenIds& a, const TokenIds& b, size_t limit) {
+  size_t n = 0;
+  while (n < limit && n < a.size() && n < b.size() && a[n] == b[n]) ++n;
+  return n;
+}
+
+}  // namespace
+
+int64_t Prompt::next_position() const {
+  if (!positions.defined()) return static_cast<int64_t>(ids.size());
+  return positions.max().item<int64_t>() + 1;
+}
+
+namespace {
+
+/// Keys are shared only up to where shifts of the embeddings begin to differ.
+size_t before_shifts(const Prompt& a, const Prompt& b) {
+  size_t end = std::max(a.ids.size(), b.ids.size());
+  if (a.shift.is_same(b.shift) && a.shift_begin == b.shift_begin) return end;
+  for (const Prompt* one : {&a, &b})
+    if (one->shift.defined()) end = std::min(end, one->shift_begin);
+  return end;
+}
+
+}  // namespace
+
+std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts) {
+  std::vector<PromptGroup> groups;
+  const auto head = [&](size_t i) {
+    const size_t end = std::max<size_t>(prompts[i].image_end(), 1);
+    return std::span(prompts[i].ids).first(std::min(end, prompts[i].ids.size()));
+  };
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    auto same = std::find_if(groups.begin(), groups.end(), [&](const PromptGroup& group) {
+      if (prompts[i].bidirectional || prompts[group.members.front()].bidirectional)
+        return prompts[i].bidirectional && prompts[group.members.front()].bidirectional;
+      const auto other = head(group.members.front());
+      return prompts[i].image_places == prompts[group.members.front()].image_places &&
+             std::equal(head(i).begin(), head(i).end(), other.begin(), other.end());
+    });
+    if (same == groups.end()) {
+      groups.push_back({{i}, prompts[i].bidirectional ? 0 : prompts[i].ids.size() - 1});
+      continue;
+    }
+    const Prompt& first = prompts[same->members.front()];
+    same->members.push_back(i);
+    const size_t limit = std::min(same->prefix, before_shifts(first, prompts[i]));
+    same->prefix = std::min(common_prefix(first.ids, prompts[i].ids, limit), prompts[i].ids.size() - 1);
+  }
+  return groups;
+}
+
+namespace {
+
+/// text: embeddings [1,end-begin,D] of ids[begin, end).
+Tensor with_shift(const Prompt& prompt, const Tensor& text, size_t begin, size_t end) {
+  if (!prompt.shift.defined()) return text;
+  const auto last = prompt.shift_begin + static_cast<size_t>(prompt.shift.size(0));
+  const size_t from = std::clamp(prompt.shift_begin, begin, end), to = std::clamp(last, begin, end);
+  if (from >= to) return text;
+  const Tensor rows = prompt.shift.narrow(0, static_cast<int64_t>(from - prompt.shift_begin),
+                                          static_cast<int64_t>(to - from));
+  return text + at::constant_pad_nd(
+                    rows, {0, 0, static_cast<int64_t>(from - begin), static_cast<int64_t>(end - to)});
+}
+
+}  // namespace
+
+Tensor embed_prompt(const Decoder& decoder, const Prompt& prompt, const Tensor& features, size_t begin,
+                    size_t end) {
+  TokenIds ids(prompt.ids.begin() + static_cast<std::ptrdiff_t>(begin),
+               prompt.ids.begin() + static_cast<std::ptrdiff_t>(end));
+  const auto& places = prompt.image_places;
+  const auto first = std::lower_bound(places.begin(), places.end(), begin);
+  const auto last = std::lower_bound(first, places.end(), end);
+  std::vector<int64_t> into;
+  for (auto place = first; place != last; ++place) {
+    into.push_back(static_cast<int64_t>(*place - begin));
+    ids[*place - begin] = 0;  // an image token need not be in the embedding table
+  }
+  const Tensor text =
+      with_shift(prompt, decoder.embed(ids_tensor(ids, decoder.device())).unsqueeze(0), begin, end);
+  if (into.empty()) return text;
+  if (features.size(1) != static_cast<int64_t>(places.size()))
+    throw Error("the prompt has " + std::to_string(places.size()) + " image tokens, but the image gives " +
+                std::to_string(features.size(1)) + "; remove image tokens from the text");
+  const Tensor image = features.narrow(1, first - places.begin(), last - first).to(text.scalar_type());
+  return text.index_copy(1, ids_tensor(into, decoder.device()), image);
+}
+
+std::vector<Tensor> shared_prefix_logits(const Decoder& decoder, std::span<const Prompt> prompts,
+                                         std::span<const TokenIds> targets, const Tensor& features,
+                                         PrefixMemo* memo) {
+  TORCH_CHECK(prompts.size() == targets.size(), "one target per prompt");
+  for (size_t i = 0; i < prompts.size(); ++i)
+    check_prompt(decoder, prompts[i], targets[i], targets[i].size());
+  std::vector<Tensor> logits(prompts.size());
+  for (const auto& group : group_by_prefix(prompts)) {
+    const KeyValues prefix =
+        run_prefix(decoder, prompts[group.members.front()], group.prefix, features, memo);
+    const PackedSuffixes packed(decoder, prompts, targets, group, features);
+    SharedPrefixPlan plan(prefix, packed.tokens, packed.embeddings);
+    // logits only where a target token is predicted: the last T_i tokens of each path
+    std::vector<int64_t> rows, counts;
+    for (size_t m = 0; m < group.members.size(); ++m) {
+      const auto count = static_cast<std::ptrdiff_t>(targets[group.members[m]].size());
+      rows.insert(rows.end(), packed.paths[m].end() - count, packed.paths[m].end());
+      counts.push_back(count);
+    }
+    const Tensor hidden = decoder.forward(packed.embeddings, packed.positions, plan,
+                                          at::tensor(rows, at::kLong).to(decoder.device()));
+    const auto parts = decoder.logits(hidden.squeeze(0)).split_with_sizes(counts, 0);
+    for (size_t m = 0; m < group.members.size(); ++m) logits[group.members[m]] = parts[m];
+  }
+  return logits;
+}
+
+}  // namespace hijack

@@ -1,0 +1,63 @@
+#pragma once
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/network/decoder.h"
+#include "models/prefix/reply_rules.h"
+#include "models/query.h"
+#include "models/tokenizer.h"
+#include "src/base/random.h"
+
+// The engine under every family: one image, many contexts, the common prefix computed once.
+
+namespace hijack {
+
+class PrefixMemo;
+
+/// One prompt as the decoder sees it: token ids in which the image's tokens have been expanded.
+struct Prompt {
+  TokenIds ids;
+  std::vector<size_t> image_places = {};  ///< where image features stand, ascending; empty for text alone
+  /// Rotary positions, int64 [A,L] on the CPU with A = 1, or 3 for M-RoPE; undefined: 0, 1, 2, ... Prompts
+  /// that begin with the same tokens must begin with the same positions.
+  Tensor positions = {};
+  /// Added to the embeddings of the tokens from shift_begin on, [n,D]: a place to take gradients at.
+  Tensor shift = {};
+  size_t shift_begin = 0;
+  bool bidirectional = false;  ///< all tokens of the prompt see each other; only what follows is causal
+
+  /// One past the last image token; 0 without an image.
+  size_t image_end() const { return image_places.empty() ? 0 : image_places.back() + 1; }
+  /// Position of the token after the prompt: one more than the highest.
+  int64_t next_position() const;
+};
+
+/// Prompts that agree up to the end of their image (or in their first token, without one): `prefix` tokens
+/// are shared, each has at least one token of its own. Bidirectional prompts share nothing: each token's keys
+/// depend on the whole prompt.
+struct PromptGroup {
+  std::vector<size_t> members;
+  size_t prefix = 0;
+};
+std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts);
+
+/// Token embeddings of ids[begin, end) with image features [1,T_img,D] put in at their places:
+/// [1, end-begin, D]. Throws Error when there are more or fewer places than features.
+Tensor embed_prompt(const Decoder& decoder, const Prompt& prompt, const Tensor& features, size_t begin,
+                    size_t end);
+
+/// Float32 logits [T_i,V] that predict targets[i] after prompts[i]; differentiable to features (undefined for
+/// text alone). Throws Error when prompt + target exceed the decoder's positions. memo: what calls share, or
+/// null; needs frozen weights.
+std::vector<Tensor> shared_prefix_logits(const Decoder& decoder, std::span<const Prompt> prompts,
+                                         std::span<const TokenIds> targets, const Tensor& features,
+                                         PrefixMemo* memo = nullptr);
+
+/// Replies of prompts[i], decoded together; without gradients.
+std::vector<Generated> shared_prefix_generate(const Decoder& decoder, std::span<const Prompt> prompts,
+                                              const Tensor& features, const Tokenizer& tokenizer,
+                                              const ReplyRules& rules, const GenerateOptions& options,
+                                              PrefixMemo* memo = nullptr);
+
+}  // namespace hijack

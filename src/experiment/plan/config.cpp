@@ -1,0 +1,228 @@
+#include "src/experiment/plan/config.h"
+
+#include "src/base/error.h"
+
+// toml++ 3.3 asserts what a hostile file can violate ("[,"), and takes it for granted where NDEBUG is
+// defined: here a violated assertion is an error in every build.
+namespace hijack {
+[[noreturn]] static void refuse_toml() {
+  throw Error("this is not valid TOML; check the brackets of its tables");
+}
+}  // namespace hijack
+#undef NDEBUG
+#define TOML_ASSERT(expr) ((expr) ? static_cast<void>(0) : ::hijack::refuse_toml())
+#define TOML_EXCEPTIONS 1
+#include <toml++/toml.h>
+
+#include "src/base/file.h"
+#include "src/experiment/plan/shipped.h"
+#include "src/experiment/run/methods.h"
+
+namespace hijack {
+namespace {
+
+using nlohmann::json;
+
+constexpr int64_t kMaxConfigBytes = 1 << 20;
+
+json from_node(const toml::node& node, const std::string& where) {
+  if (const auto* table = node.as_table()) {
+    json object = json::object();
+    for (const auto& [key, value] : *table) object[std::string(key.str())] = from_node(value, where);
+    return object;
+  }
+  if (const auto* array = node.as_array()) {
+    json list = json::array();
+    for (const auto& value : *array) list.push_back(from_node(value, where));
+    return list;
+  }
+  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* integer = node.as_integer()) return integer->get();
+  if (const auto* number = node.as_floating_point()) return number->get();
+  if (const auto* truth = node.as_boolean()) return truth->get();
+  throw Error(where + ":" + std::to_string(node.source().begin.line) +
+              ": dates and times are not used here.");
+}
+
+void require(bool holds, const std::string& field, const std::string& what) {
+  if (!holds) throw Error(flag_name(field) + " must be " + what + ".");
+}
+
+void check_numbers(const AttackConfig& config) {
+  require(config.optimizer.steps >= 1 && config.optimizer.steps <= 10'000'000, "steps", "from 1 to 10000000");
+  require(config.restarts >= 0 && config.restarts <= 1000, "restarts", "from 0 to 1000");
+  require(config.queries >= 0 && config.queries <= 100'000, "queries", "from 0 to 100000");
+  require(config.query_smoothing > 0 && config.query_smoothing <= 1, "query_smoothing",
+          "above 0 and at most 1");
+  require(config.augmentation.draws >= 1 && config.augmentation.draws <= 1000, "draws", "from 1 to 1000");
+  require(config.train >= 0, "train", "0 or more");
+  require(config.validation >= 0, "validation", "0 or more");
+  require(config.test >= 0, "test", "0 or more");
+  require(config.batch >= 0, "batch", "0 or more");
+  require(config.validate_every >= 0, "validate_every", "0 or more");
+  require(config.stop_at > 0, "stop_at", "above 0");
+  require(config.checkpoint_every >= 1, "checkpoint_every", "1 or more");
+  require(config.max_new_tokens >= 0 && config.max_new_tokens <= 4096, "max_new_tokens",
+          "from 1 to 4096, or 0 for what the behavior needs");
+  require(config.threads >= 0 && config.threads <= 1024, "threads", "from 0 to 1024");
+}
+
+void check_files(const AttackConfig& config) {
+  if (config.images.empty()) throw Error("No image was given; name a photo with --image cat.png.");
+  for (const std::string& image : config.images)
+    if (!std::filesystem::is_regular_file(image)) throw Error("There is no image file '" + image + "'.");
+  if (config.seeds.empty()) throw Error("No seed was given; name one with --seed 0.");
+  if (!std::filesystem::is_directory(config.model))
+    throw Error("There is no model folder '" + config.model +
+                "'; --model takes a Hugging Face checkpoint folder.");
+  for (const std::string& image : config.held_out_images)
+    if (!std::filesystem::is_regular_file(image)) throw Error("There is no image file '" + image + "'.");
+  const std::string& font = config.typographic.font;
+  if (!font.empty()) Font::from_file(font);
+  for (const auto& [flag, models] :
+       {std::pair("--ensemble", &config.ensemble), {"--transfer", &config.transfer}})
+    for (const std::string& model : *models)
+      if (!std::filesystem::is_directory(model))
+        throw Error("There is no model folder '" + model + "'; " + flag +
+                    " takes Hugging Face checkpoint folders.");
+  const std::string& picture = config.objective.feature_image;
+  if (!picture.empty() && !std::filesystem::is_regular_file(picture))
+    throw Error("There is no image file '" + picture + "'.");
+  if (!std::filesystem::is_regular_file(config.contexts))
+    throw Error("There is no contexts file '" + config.contexts + "'.");
+  const std::string& templates = config.augmentation.templates;
+  if (!templates.empty() && !std::filesystem::is_regular_file(templates))
+    throw Error("There is no file of chat templates '" + templates + "'; --templates takes one, or shipped.");
+  const std::string& targets = config.behavior.targets;
+  if (!targets.empty() && !std::filesystem::is_regular_file(targets))
+    throw Error("There is no file of targets '" + targets + "'.");
+  const std::string& mask = config.constraint.mask;
+  if (!mask.empty() && !std::filesystem::is_regular_file(mask))
+    throw Error("There is no mask file '" + mask + "'.");
+}
+
+/// Rows tell models apart by name.
+void check_transfer(const AttackConfig& config) {
+  std::set<std::string> names = {model_name(config.model)};
+  for (const std::string& folder : config.transfer)
+    if (!names.insert(model_name(folder)).second)
+      throw Error(
+          "--transfer '" + folder +
+          "' has the same name as another model of this attack; rename or link the folder, so that rows "
+          "can tell them apart.");
+}
+
+/// Optimizers that compare losses between steps need the same contexts at each.
+void check_optimizer(AttackConfig& config, const std::set<std::string>& given) {
+  // Where a patch or mask lies is checked once the model's image size is known.
+  const Constraint constraint = read_constraint(config.constraint);
+  const auto cycle = static_cast<int64_t>(config.ensemble.size()) + 2;
+  if (config.optimizer.name == "cwa" && config.optimizer.steps < cycle)
+    throw Error("The optimizer cwa moves the image once in " + std::to_string(cycle) +
+                " steps: --steps must be at least that.");
+  if (config.optimizer.name == "cwa" && config.restarts > 0 && config.optimizer.steps % cycle != 0)
+    throw Error("The optimizer cwa works in cycles of " + std::to_string(cycle) +
+                " steps: with --restarts, --steps must be a multiple of that.");
+  if (!make_optimizer(config.optimizer, constraint)->needs_deterministic_objective()) return;
+  if (config.augmentation.any())
+    throw Error("The optimizer " + config.optimizer.name + " compares losses between steps, but " +
+                (config.augmentation.names.empty() ? "--templates changes the chats"
+                                                   : "--augment changes the image") +
+                " at random at each: use pgd.");
+  if (config.cross_prompt.radius > 0)
+    throw Error("The optimizer " + config.optimizer.name +
+                " compares losses between steps, but adversarial prompts (--cropa-radius) change them: use "
+                "pgd.");
+  if (config.universal && config.photo_batch != 0)
+    throw Error("The optimizer " + config.optimizer.name +
+                " compares losses between steps and needs the same photos at each: set --photo-batch 0.");
+  if (config.behavior.name == "corpus")
+    throw Error("The optimizer " + config.optimizer.name +
+                " compares losses between steps, but behavior corpus draws a target at each: use pgd.");
+  if (!given.contains("batch")) config.batch = 0;
+  if (config.batch != 0 && (config.train == 0 || config.batch < config.train))
+    throw Error("The optimizer " + config.optimizer.name +
+                " compares losses between steps and needs the same contexts at each: set --batch 0.");
+}
+
+/// Adversarial prompts need a loss that reads prompts, and its gradient.
+void check_prompts(const AttackConfig& config, const Behavior& behavior) {
+  check(config.cross_prompt);
+  if (!config.augmentation.templates.empty() && config.method != "image" && config.method != "joint")
+    throw Error("--templates augments the search of an image: method " + config.method +
+                " has no use for it.");
+  if (config.cross_prompt.radius == 0) return;
+  if (config.method != "image")
+    throw Error("adversarial prompts (--cropa-radius) work against an image: use --method image, not " +
+                config.method + ".");
+  if (config.queries > 0)
+    throw Error(
+        "adversarial prompts (--cropa-radius) need the gradient that --queries does without: leave one out.");
+  const auto terms = parse_objective(config.objective, behavior);
+  if (std::all_of(terms.begin(), terms.end(),
+                  [](const ObjectiveTerm& term) { return term.name.starts_with("features"); }))
+    throw Error(
+        "adversarial prompts (--cropa-radius) have no effect on an objective of features, which reads no "
+        "prompt: use objective behavior.");
+}
+
+}  // namespace
+
+std::string model_name(const std::string& folder) {
+  return (std::filesystem::absolute(folder) / "").lexically_normal().parent_path().filename().string();
+}
+
+json read_toml(const std::filesystem::path& file) {
+  const std::string text = read_file(file, kMaxConfigBytes);
+  try {
+    return from_node(toml::parse(text, file.string()), file.string());
+  } catch (const toml::parse_error& error) {
+    const auto& at = error.source().begin;
+    // the parser's own words are about its rules of grammar
+    const bool twice = error.description().find("redefine") != std::string_view::npos;
+    throw Error(
+        file.string() + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) + ": " +
+        (twice ? "this name was given a value before; give it one."
+               : "this is not valid TOML; a line is written as name = value, with texts in double quotes."));
+  } catch (const Error& error) {
+    throw Error(file.string() + ": " + error.what());
+  }
+}
+
+void find_beside(AttackConfig& config, const std::filesystem::path& folder) {
+  const auto find = [&](std::string& path) {
+    const std::filesystem::path beside = folder / path;
+    if (std::filesystem::path(path).is_relative() && std::filesystem::exists(beside)) path = beside.string();
+  };
+  if (folder.empty()) return;
+  for_each_file(config, find);
+  for_each_model(config, find);
+}
+
+std::set<std::string> read_config(const std::filesystem::path& file, AttackConfig& config) {
+  const auto given = set_fields(fields_of(config), read_toml(file), file.string());
+  find_beside(config, file.parent_path());
+  return given;
+}
+
+void resolve(AttackConfig& config, const std::set<std::string>& given) {
+  check_numbers(config);
+  if (!given.contains("target")) config.behavior.target = default_target(config.behavior.name);
+  check(config.defense);
+  const auto behavior = make_behavior(config.behavior);
+  parse_objective(config.objective, *behavior);
+  if (config.method == "typographic" && config.typographic.font.empty())
+    config.typographic.font = system_font().string();
+  check_method(config, *behavior);
+  check_prompts(config, *behavior);
+  if (config.augmentation.templates == "shipped")
+    config.augmentation.templates = shipped_templates().string();
+  for (const std::string& name : config.augmentation.names) parse_augmentation(name);
+  check_optimizer(config, given);
+  if (config.model.empty()) config.model = shipped_model().string();
+  if (config.contexts.empty()) config.contexts = default_contexts(config.behavior.name).string();
+  check_files(config);
+  check_transfer(config);
+}
+
+}  // namespace hijack

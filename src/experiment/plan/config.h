@@ -1,0 +1,160 @@
+#pragma once
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "attacks/behavior.h"
+#include "attacks/constraint.h"
+#include "attacks/objectives/make_objective.h"
+#include "attacks/optimizer.h"
+#include "attacks/text/gcg.h"
+#include "attacks/text/typographic.h"
+#include "attacks/wrappers/augmentation.h"
+#include "attacks/wrappers/cropa.h"
+#include "src/base/fields.h"
+#include "src/experiment/plan/defense_config.h"
+
+namespace hijack {
+
+/// Everything that decides the result of `hijack attack`: one config stands for images x seeds trials. The
+/// run folder is not part of it, so that a folder can be moved.
+struct AttackConfig {
+  std::vector<std::string> images;
+  std::string method = "image";
+  std::string space = "input";
+  bool universal = false;
+  std::vector<std::string> held_out_images;
+  int64_t photo_batch = 0;
+  std::string model;  ///< "" = the shipped model (resolve fills it in)
+  BehaviorConfig behavior;
+  ConstraintConfig constraint;
+  ObjectiveConfig objective;
+  std::vector<std::string> ensemble;
+  std::vector<std::string> transfer;
+  OptimizerConfig optimizer;
+  AugmentationConfig augmentation;
+  CrossPromptConfig cross_prompt;
+  DefenseConfig defense;
+  int64_t queries = 0;
+  double query_smoothing = 1.0 / 255;
+  TypographicConfig typographic;
+  GcgConfig suffix;
+  int64_t joint_rounds = 4;
+  std::vector<uint64_t> seeds{0};
+  bool random_start = false;
+  int64_t restarts = 0;
+  double stop_loss = 0;
+  std::string contexts;  ///< "" = the shipped file for the behavior
+  int64_t train = 0;
+  int64_t validation = 0;
+  int64_t test = 0;
+  int64_t batch = 8;
+  int64_t validate_every = 50;
+  double stop_at = 1;
+  int64_t checkpoint_every = 50;
+  int64_t max_new_tokens = 0;
+  std::string device = "cpu";
+  std::string dtype = "auto";
+  std::string views = "all";
+  int64_t threads = 0;
+
+  template <class Visitor>
+  void visit(Visitor&& field) {
+    field("image", images, "photos to start from (PNG, JPEG, WebP, BMP or TIFF); each is one trial");
+    field(
+        "method", method,
+        "what is searched: image (pixels, by an optimizer), typographic (text drawn into the photo), gcg (a "
+        "suffix of the prompt, clean photo) or joint (image and suffix in turns)");
+    field("space", space,
+          "pixels that the constraint measures: input (the model's input size) or photo (the original photo; "
+          "the "
+          "gradient goes through the model's own resizing)");
+    field("universal", universal, "one change for all photos, in one trial");
+    field("held_out_image", held_out_images, "universal: photos that are only judged");
+    field("photo_batch", photo_batch, "universal: photos per step; 0 = all");
+    field("model", model, "Hugging Face folder of the model; empty = the shipped pocket model");
+    behavior.visit(field);
+    constraint.visit(field);
+    objective.visit(field);
+    field("ensemble", ensemble,
+          "further model folders that the image must work on; it lives in the space of the first model");
+    field("transfer", transfer,
+          "further model folders that the saved images are shown to, without having been optimized on");
+    optimizer.visit(field);
+    augmentation.visit(field);
+    cross_prompt.visit(field);
+    defense.visit(field);
+    field("queries", queries,
+          "estimate the gradient from that many random directions a step (RGF, a black box); 0 = exact "
+          "gradient");
+    field("query_smoothing", query_smoothing,
+          "queries: length of a direction as root mean square of pixel values (8/255 = 0.0314 in AttackVLM)");
+    typographic.visit(field);
+    suffix.visit(field);
+    field("joint_rounds", joint_rounds, "joint: turns of image and suffix");
+    field("seed", seeds, "seeds; each is one trial");
+    field("random_start", random_start, "start at a random allowed point instead of the photo");
+    field("restarts", restarts,
+          "further starts at random allowed points, of `steps` each; the best image of all is kept");
+    field("stop_loss", stop_loss, "stop at an image whose loss on its batch is below this; 0 = never");
+    field("contexts", contexts,
+          "JSONL file of user prompts with splits; empty = the shipped one for the behavior");
+    field("train", train, "contexts to optimize on; 0 = all of the file's");
+    field("validation", validation, "contexts that choose the best image; 0 = all of the file's");
+    field("test", test, "held-out contexts to report on; 0 = all of the file's");
+    field("batch", batch, "contexts per optimization step; 0 = all training contexts");
+    field("validate_every", validate_every, "steps between validations; 0 = only at the end");
+    field("stop_at", stop_at, "stop when the validation success rate reaches this; above 1 = never");
+    field("checkpoint_every", checkpoint_every, "steps between checkpoints for --resume");
+    field("max_new_tokens", max_new_tokens,
+          "longest reply, in tokens, in all that a trial asks; 0 = 48, or more where the behavior needs it "
+          "(long targets, twice the clean reply for verbose)");
+    field("device", device, "cpu, cuda or cuda:1");
+    field("dtype", dtype, "auto, float32, bfloat16 or float16");
+    field("views", views,
+          "all views that the image processor makes of a photo, or one (LLaVA-OneVision, Idefics3)");
+    field("threads", threads, "CPU threads; 0 = all cores");
+  }
+};
+
+/// How rows name the model of a folder: by its last part.
+std::string model_name(const std::string& folder);
+
+/// Calls `each` with every file name of a config that is not empty.
+template <class Each>
+void for_each_file(AttackConfig& config, const Each& each) {
+  for (auto* files : {&config.images, &config.held_out_images})
+    for (std::string& file : *files) each(file);
+  for (std::string* file :
+       {&config.contexts, &config.behavior.targets, &config.augmentation.templates, &config.constraint.mask,
+        &config.objective.feature_image, &config.typographic.font})
+    if (!file->empty()) each(*file);
+}
+/// Calls `each` with every model folder of a config that is not empty.
+template <class Each>
+void for_each_model(AttackConfig& config, const Each& each) {
+  if (!config.model.empty()) each(config.model);
+  for (auto* folders : {&config.ensemble, &config.transfer})
+    for (std::string& folder : *folders) each(folder);
+}
+
+/// Relative names of files and models that exist in `folder` become those in it: what a configuration file
+/// names lies beside it.
+void find_beside(AttackConfig& config, const std::filesystem::path& folder);
+
+/// A TOML file of attack fields at its top level. Relative file names count from the file's own
+/// folder where they exist there. Returns the names it set. Throws Error that names the file and the line or
+/// key.
+std::set<std::string> read_config(const std::filesystem::path& file, AttackConfig& config);
+
+/// A TOML file as JSON: tables, arrays, texts, numbers and truth values. Throws Error with file, line and
+/// column.
+nlohmann::json read_toml(const std::filesystem::path& file);
+
+/// Fills in what depends on other fields (the shipped model, contexts and canary; all contexts at each step
+/// for optimizers that need that) where `given` does not name the field, and checks everything that can be
+/// checked without loading a model. Throws Error.
+void resolve(AttackConfig& config, const std::set<std::string>& given);
+
+}  // namespace hijack

@@ -1,0 +1,140 @@
+#include "src/experiment/plan/identity.h"
+
+#include <sys/stat.h>
+
+#include <mutex>
+#include <tuple>
+
+#include "src/base/error.h"
+#include "src/base/file.h"
+#include "src/base/sha256.h"
+#include "src/experiment/plan/machine.h"
+
+namespace hijack {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+/// Raised whenever equal configs are measured in another way than before: their rows are not pooled.
+constexpr int kProtocol = 2;
+
+constexpr int kDeepest = 4;  // folders in a model folder
+
+using Stamp = std::tuple<dev_t, ino_t, off_t, int64_t, int64_t>;
+
+Stamp stamp_of(const fs::path& file) {
+  struct stat found {};
+  if (::stat(file.c_str(), &found) != 0) return {};
+  return {found.st_dev, found.st_ino, found.st_size,
+          int64_t{found.st_mtim.tv_sec} * 1'000'000'000 + found.st_mtim.tv_nsec,
+          int64_t{found.st_ctim.tv_sec} * 1'000'000'000 + found.st_ctim.tv_nsec};
+}
+
+bool holds(const fs::path& folder, const std::string& ending) {
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.path().extension() == ending) return true;
+  return false;
+}
+
+/// All but what is written about a model, and other copies of its weights.
+bool decides(const fs::path& file, bool safetensors) {
+  static const std::set<std::string> kNever = {".md",  ".jsonl", ".py",   ".png",  ".jpg",
+                                               ".pdf", ".h5",    ".onnx", ".gguf", ".msgpack"};
+  static const std::set<std::string> kOtherWeights = {".bin", ".pth"};
+  const std::string ending = file.extension().string();
+  return !kNever.contains(ending) && !(safetensors && kOtherWeights.contains(ending));
+}
+
+json hashes_of(const std::vector<std::string>& files) {
+  json list = json::array();
+  for (const std::string& file : files) list.push_back(file_hash(file));
+  return list;
+}
+
+json model_hashes(const std::vector<std::string>& folders) {
+  json list = json::array();
+  for (const std::string& folder : folders) list.push_back(model_hash(folder));
+  return list;
+}
+
+/// The field `name` of a file gives way to the hash of its content.
+void replace_file(json& setting, const char* name, const std::string& file) {
+  setting.erase(name);
+  setting[std::string(name) + "_sha256"] = file.empty() ? "" : file_hash(file);
+}
+
+}  // namespace
+
+std::string digest_of(const json& value) {
+  return sha256(value.dump(-1, ' ', false, json::error_handler_t::replace)).substr(0, 16);
+}
+
+std::string file_hash(const fs::path& file) {
+  static std::mutex guard;
+  static std::map<Stamp, std::string> known;
+  const Stamp stamp = stamp_of(file);
+  {
+    const std::lock_guard lock(guard);
+    const auto found = known.find(stamp);
+    if (found != known.end() && stamp != Stamp{}) return found->second;
+  }
+  std::string hash = sha256_file(file);
+  const std::lock_guard lock(guard);
+  if (stamp == stamp_of(file)) known[stamp] = hash;  // it was not written meanwhile
+  return hash;
+}
+
+std::map<std::string, std::string> model_files(const fs::path& folder) {
+  if (!fs::is_directory(folder))
+    throw Error("There is no model folder '" + folder.string() +
+                "'; --model takes a Hugging Face checkpoint folder.");
+  const bool safetensors = holds(folder, ".safetensors");
+  std::map<std::string, std::string> files;
+  fs::recursive_directory_iterator entry(folder);
+  for (; entry != fs::recursive_directory_iterator(); ++entry) {
+    const fs::path& path = entry->path();
+    if (path.filename().string().starts_with(".")) {
+      if (entry->is_directory()) entry.disable_recursion_pending();
+      continue;
+    }
+    if (entry.depth() > kDeepest)
+      throw Error("The model folder '" + folder.string() + "' is nested too deep.");
+    if (entry->is_regular_file() && decides(path, safetensors))
+      files[path.lexically_relative(folder).string()] = file_hash(path);
+  }
+  return files;
+}
+
+std::string model_hash(const fs::path& folder) {
+  return sha256(json(model_files(folder)).dump());
+}
+
+Identity identity_of(const AttackConfig& given) {
+  AttackConfig config = given;
+  Identity identity;
+  json& setting = identity.setting = fields_to_json(fields_of(config));
+  for (const char* name : {"image", "held_out_image", "seed", "threads", "device", "checkpoint_every",
+                           "model", "ensemble", "transfer"})
+    setting.erase(name);
+  setting["protocol"] = kProtocol;
+  setting["dtype"] = dtype_of(config);  // `auto` is another type on another device
+  setting["model_sha256"] = model_hash(config.model);
+  setting["ensemble_sha256"] = model_hashes(config.ensemble);
+  setting["transfer_sha256"] = model_hashes(config.transfer);
+  replace_file(setting, "contexts", config.contexts);
+  replace_file(setting, "targets", config.behavior.targets);
+  replace_file(setting, "templates", config.augmentation.templates);
+  replace_file(setting, "mask", config.constraint.mask);
+  replace_file(setting, "feature_image", config.objective.feature_image);
+  replace_file(setting, "font", config.typographic.font);
+  if (config.universal) setting["photos_sha256"] = hashes_of(config.images);
+  identity.setting_digest = digest_of(setting);
+  identity.trial_digest = digest_of({{"setting", identity.setting_digest},
+                                     {"seed", config.seeds},
+                                     {"photos", hashes_of(config.images)},
+                                     {"held_out_photos", hashes_of(config.held_out_images)}});
+  return identity;
+}
+
+}  // namespace hijack

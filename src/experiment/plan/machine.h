@@ -1,0 +1,26 @@
+#pragma once
+#include <optional>
+#include <string>
+
+#include "src/experiment/plan/config.h"
+
+namespace hijack {
+
+/// Where and how the work of a run is done this time, whatever its configuration says: nothing here belongs
+/// to what a number is (identity.h), so a run may go on elsewhere.
+struct Machine {
+  std::string device;              ///< "" = the configuration's
+  std::optional<int64_t> threads;  ///< 0 = all cores; nullopt = the configuration's
+
+  /// Puts these settings into a config. The type of the weights stays what it was: `auto` means another one
+  /// on another device.
+  void put_into(AttackConfig& config) const;
+};
+
+/// The type of the weights by name: what `auto` stands for on the config's device.
+std::string dtype_of(const AttackConfig& config);
+
+/// Computes with the CPU threads of a config from here on.
+void use_threads(const AttackConfig& config);
+
+}  // namespace hijack

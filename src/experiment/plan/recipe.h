@@ -1,0 +1,71 @@
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "src/experiment/plan/plan.h"
+#include "src/experiment/run/evaluate.h"
+
+namespace hijack {
+
+/// A published experiment as data: a TOML file in samples/recipes. A new recipe is a new file.
+///
+///     title = "…"  paper = "…"  departs = "how this differs from the paper"
+///     columns = "behavior"         optional: the table has a column for each behavior, a row for each
+///                                  constraint; for grids that no paper published
+///     [attack] and [[grid]]        as in experiment files; pictures and contexts lie beside the shipped
+///     ones,
+///                                  models are "first" (the shipped one) or "second" (its sister)
+///     [evaluate]                   optional: fields of hijack evaluate
+///     [[published]]                one line of the paper's table
+///     row = "string, linf 8/255"   a setting, or a defense as it is written
+///     value = "99 %"
+struct Recipe {
+  std::string name;  ///< of the file, without .toml
+  std::string title;
+  std::string paper;
+  std::string departs;
+  std::vector<TrialPlan> plans;
+  std::optional<EvaluateConfig> evaluate;
+  struct Published {
+    std::string row;
+    std::string value;
+  };
+  std::vector<Published> published;
+  bool behavior_columns = false;
+};
+
+/// The folder of the shipped ones: shipped_data()/recipes.
+std::filesystem::path shipped_recipes();
+
+/// Of all files of a folder, without .toml, sorted. Throws Error when there is no such folder.
+std::vector<std::string> recipe_names(const std::filesystem::path& folder);
+
+/// What the user sets instead of the recipe; the rest stays.
+struct ModelChoice {
+  std::string model;         ///< in the role "first", which is every trial's unless the recipe says otherwise
+  std::string second_model;  ///< in the role "second", for transfer
+  std::string device = "cpu";
+  std::string dtype = "auto";
+  std::string views = "all";
+  int64_t threads = 0;
+};
+
+/// name: of a recipe in `folder`, or a recipe file of the user's own (.toml), whose files lie beside it or
+/// are shipped. Throws Error for an unknown name (naming the nearest) and for a file that is no recipe.
+Recipe read_recipe(const std::string& name, const std::filesystem::path& folder,
+                   const ModelChoice& choice = {});
+
+/// Our figures beside the published ones: a table of settings (where there are several, or nothing else), or
+/// of the models that their images were shown to, or of behaviors by constraints; and one of defenses, where
+/// the recipe evaluates some. The
+/// first row of each is the head. Rates with their intervals
+/// (report/rate.h); further columns name what differs between settings. A published row that meets none of
+/// ours stands at the end of the last.
+std::vector<std::vector<std::vector<std::string>>> recipe_tables(const Recipe& recipe, const RunRecord& run);
+
+/// The same as Markdown, with the paper and what differs.
+std::string recipe_markdown(const Recipe& recipe, const RunRecord& run);
+
+}  // namespace hijack

@@ -1,0 +1,72 @@
+#include "src/experiment/plan/shipped.h"
+
+#include <cstdlib>
+
+#include "src/base/error.h"
+#include "src/pocket/canary.h"
+
+#ifndef HIJACK_SOURCE_DIR
+#define HIJACK_SOURCE_DIR "."
+#endif
+
+namespace hijack {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool holds_data(const fs::path& folder) {
+  return fs::is_directory(folder / "contexts");
+}
+
+fs::path from_environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? fs::path(value) : fs::path();
+}
+
+}  // namespace
+
+fs::path shipped_data() {
+  if (const fs::path named = from_environment("HIJACK_DATA"); !named.empty()) return named;
+  std::error_code ignored;
+  const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+  fs::path folder = program.parent_path();
+  for (int level = 0; level < 4 && !folder.empty(); ++level, folder = folder.parent_path())
+    for (const char* data : {"samples", "share/hijack"})
+      if (holds_data(folder / data)) return folder / data;
+  if (const fs::path source = fs::path(HIJACK_SOURCE_DIR) / "samples"; holds_data(source)) return source;
+  throw Error("The shipped samples were not found above " + program.parent_path().string() +
+              "; set HIJACK_DATA to the folder that holds contexts/ and pocket/.");
+}
+
+fs::path shipped_model() {
+  const fs::path named = from_environment("HIJACK_MODEL");
+  return named.empty() ? shipped_data() / "pocket" : named;
+}
+
+fs::path system_font() {
+  for (const char* file :
+       {"/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf",
+        "/usr/share/fonts/dejavu-sans-fonts/DejaVuSans-Bold.ttf", "/usr/share/fonts/TTF/DejaVuSans-Bold.ttf",
+        "/usr/share/fonts/truetype/liberation/LiberationSans-Bold.ttf"})
+    if (fs::is_regular_file(file)) return file;
+  throw Error(
+      "No font was found to draw text with; install fonts-dejavu-core, or name a TrueType file with --font.");
+}
+
+fs::path default_contexts(const std::string& behavior) {
+  return shipped_data() / "contexts" / (behavior == "refusal" ? "pocket_policy.jsonl" : "pocket.jsonl");
+}
+
+fs::path shipped_templates() {
+  return shipped_data() / "contexts" / "templates.jsonl";
+}
+
+std::string default_target(const std::string& behavior) {
+  if (behavior == "untargeted" || behavior == "verbose" || behavior == "corpus") return "";
+  if (behavior == "disinformation") return std::string(kInstructionCanary);
+  if (behavior == "leak") return std::string(kLeakPattern);
+  if (behavior == "refusal") return std::string(kRefusalSuppressedPrefix);
+  return std::string(kStringCanary);
+}
+
+}  // namespace hijack

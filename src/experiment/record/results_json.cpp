@@ -1,0 +1,354 @@
+#include <limits>
+
+#include "src/base/error.h"
+#include "src/experiment/record/results.h"
+
+// Rows to JSON and back, strictly: extra keys are tolerated (a newer version may write them), anything
+// missing, of the wrong type or out of range is an Error with file, line and field.
+
+namespace hijack {
+namespace {
+
+using Json = nlohmann::json;
+
+Json number(double value) {
+  return std::isfinite(value) ? Json(value) : Json(nullptr);
+}
+
+/// One JSON object with the place it came from.
+class Fields {
+ public:
+  Fields(const Json& json, std::string where, std::string prefix = "")
+      : json_(json), where_(std::move(where)), prefix_(std::move(prefix)) {
+    if (!json_.is_object())
+      fail(prefix_.empty() ? "the row" : "field '" + prefix_ + "'", "must be an object");
+  }
+
+  const Json& at(const char* name) const {
+    const auto found = json_.find(name);
+    if (found == json_.end()) fail(field(name), "is missing");
+    return *found;
+  }
+
+  std::string text(const char* name) const {
+    const Json& value = at(name);
+    if (!value.is_string()) fail(field(name), "must be a string");
+    return value.get<std::string>();
+  }
+
+  bool boolean(const char* name) const {
+    const Json& value = at(name);
+    if (!value.is_boolean()) fail(field(name), "must be true or false");
+    return value.get<bool>();
+  }
+
+  /// For fields that not every row has.
+  std::string text_or_empty(const char* name) const { return json_.contains(name) ? text(name) : ""; }
+
+  double real(const char* name) const { return real(at(name), field(name)); }
+
+  /// For fields that older versions did not write.
+  double real_or(const char* name, double otherwise) const {
+    return json_.contains(name) ? real(name) : otherwise;
+  }
+
+  std::vector<double> reals(const char* name) const {
+    std::vector<double> values;
+    for (const Json& value : array(name)) values.push_back(real(value, field(name)));
+    return values;
+  }
+
+  int64_t integer(const char* name, int64_t least) const {
+    const Json& value = at(name);
+    const bool too_large =
+        value.is_number_unsigned() && value.get<uint64_t>() > uint64_t{std::numeric_limits<int64_t>::max()};
+    if (!value.is_number_integer() || too_large || value.get<int64_t>() < least)
+      fail(field(name), "must be a whole number of at least " + std::to_string(least));
+    return value.get<int64_t>();
+  }
+
+  uint64_t seed(const char* name) const {
+    const Json& value = at(name);
+    if (!value.is_number_unsigned() && !(value.is_number_integer() && value.get<int64_t>() >= 0))
+      fail(field(name), "must be a whole number of at least 0");
+    return value.get<uint64_t>();
+  }
+
+  Fields object(const char* name) const { return Fields(at(name), where_, prefix_ + name); }
+
+  const Json& array(const char* name) const {
+    const Json& value = at(name);
+    if (!value.is_array()) fail(field(name), "must be an array");
+    return value;
+  }
+
+  /// A file inside the run folder: a row must not make the report read anything else.
+  std::string inner_path(const char* name) const { return inside(text(name), name); }
+
+  Tally tally() const {
+    const Tally tally{integer("n", 0), integer("exact", 0), integer("contained", 0)};
+    if (tally.exact > tally.n || tally.contained > tally.n) fail(field("exact"), "must not exceed n");
+    return tally;
+  }
+  Tally tally(const char* name) const { return object(name).tally(); }
+
+  std::map<std::string, Tally> tallies(const char* name) const {
+    std::map<std::string, Tally> result;
+    const Fields group = object(name);
+    for (const auto& [key, value] : group.json_.items()) {
+      result[key] = Fields(value, where_, prefix_ + name + "." + key).tally();
+    }
+    return result;
+  }
+
+  const Json& json() const { return json_; }
+
+  /// {file inside the run folder: text}.
+  std::map<std::string, std::string> inner_files() const {
+    std::map<std::string, std::string> result;
+    for (const auto& [key, value] : json_.items()) result[inside(key, key.c_str())] = text(key.c_str());
+    return result;
+  }
+
+  Fields item(const Json& value, const char* name, size_t index) const {
+    return Fields(value, where_, prefix_ + name + "[" + std::to_string(index) + "]");
+  }
+
+ private:
+  std::string inside(const std::filesystem::path& path, const char* name) const {
+    const bool climbs = std::find(path.begin(), path.end(), "..") != path.end();
+    if (path.is_absolute() || climbs) fail(field(name), "must be a path inside the run folder");
+    return path.string();
+  }
+  std::string field(const char* name) const {
+    return "field '" + (prefix_.empty() ? "" : prefix_ + ".") + name + "'";
+  }
+
+  /// null stands for a number that was not finite.
+  double real(const Json& value, const std::string& name) const {
+    if (value.is_null()) return std::numeric_limits<double>::quiet_NaN();
+    if (!value.is_number()) fail(name, "must be a number or null");
+    return value.get<double>();
+  }
+
+  [[noreturn]] void fail(const std::string& what, const std::string& problem) const {
+    throw Error(where_ + ": " + what + " " + problem +
+                "; the file was damaged or written by another version");
+  }
+
+  const Json& json_;
+  std::string where_;
+  std::string prefix_;
+};
+
+Json to_json(const Tally& tally) {
+  return {{"n", tally.n}, {"exact", tally.exact}, {"contained", tally.contained}};
+}
+
+Json to_json(const std::map<std::string, Tally>& tallies) {
+  Json json = Json::object();
+  for (const auto& [key, tally] : tallies) json[key] = to_json(tally);
+  return json;
+}
+
+Json to_json(const Budget& budget) {
+  return {{"max_difference_255", number(budget.max_difference_255)},
+          {"changed_outside", number(budget.changed_outside)},
+          {"l2", number(budget.l2)},
+          {"respected", budget.respected}};
+}
+
+Budget budget_from(const Fields& budget) {
+  return {budget.real("max_difference_255"), budget.real("changed_outside"), budget.boolean("respected"),
+          budget.real_or("l2", 0)};
+}
+
+std::vector<PhotoRow> photos_from(const Fields& fields) {
+  std::vector<PhotoRow> photos;
+  for (const Json& value : fields.array("photos")) {
+    const Fields photo = fields.item(value, "photos", photos.size());
+    photos.push_back({photo.text("source_image"), photo.boolean("held_out"), photo.inner_path("image_file"),
+                      budget_from(photo.object("budget")), photo.tally("test")});
+  }
+  return photos;
+}
+
+Json to_json(const Query& query) {
+  Json earlier = Json::array();
+  for (const Turn& turn : query.earlier)
+    earlier.push_back({{"user", turn.user}, {"assistant", turn.assistant}});
+  return {{"prompt", query.prompt}, {"system", query.system}, {"earlier", earlier}};
+}
+
+Query query_from(const Fields& fields) {
+  Query query{fields.text("prompt"), fields.text("system"), {}};
+  size_t index = 0;
+  for (const Json& value : fields.array("earlier")) {
+    const Fields turn = fields.item(value, "earlier", index++);
+    query.earlier.push_back({turn.text("user"), turn.text("assistant")});
+  }
+  return query;
+}
+
+}  // namespace
+
+Json to_json(const TrialRow& row) {
+  Json losses = Json::array();
+  for (const double loss : row.losses) losses.push_back(number(loss));
+  Json json = {{"id", row.id},
+               {"model", row.model},
+               {"source_image", row.source_image},
+               {"behavior", row.behavior},
+               {"target", row.target},
+               {"constraint", row.constraint},
+               {"constraint_name", row.constraint_name},
+               {"epsilon_255", number(row.epsilon_255)},
+               {"patch_size", row.patch_size},
+               {"optimizer", row.optimizer},
+               {"seed", row.seed},
+               {"steps", row.steps},
+               {"best_step", row.best_step},
+               {"seconds", number(row.seconds)},
+               {"seconds_per_step", number(row.seconds_per_step)},
+               {"budget", to_json(row.budget)},
+               {"loss_clean", number(row.loss_clean)},
+               {"loss_saved", number(row.loss_saved)},
+               {"losses", losses},
+               {"success", to_json(row.success)},
+               {"controls", to_json(row.controls)},
+               {"image_file", row.image_file},
+               {"origin_file", row.origin_file},
+               {"noise_file", row.noise_file},
+               {"defense", row.defense},
+               {"adaptive", row.adaptive}};
+  if (!row.suffix.empty()) json["suffix"] = row.suffix;
+  if (!row.stopped.empty()) json["stopped"] = row.stopped;
+  if (!row.setting.is_null()) json["setting"] = row.setting;
+  if (!row.setting_digest.empty()) json["setting_digest"] = row.setting_digest;
+  if (!row.trial_digest.empty()) json["trial_digest"] = row.trial_digest;
+  if (row.reply_tokens > 0) json["reply_tokens"] = row.reply_tokens;
+  if (!row.files.empty()) json["files"] = row.files;
+  if (!row.stack.is_null()) json["stack"] = row.stack;
+  for (const auto& [model, tallies] : row.transfer) json["transfer"][model] = to_json(tallies);
+  for (const PhotoRow& photo : row.photos)
+    json["photos"].push_back({{"source_image", photo.source_image},
+                              {"held_out", photo.held_out},
+                              {"image_file", photo.image_file},
+                              {"budget", to_json(photo.budget)},
+                              {"test", to_json(photo.test)}});
+  return json;
+}
+
+std::string attack_condition(const TrialRow& trial) {
+  return trial.adaptive ? "adaptive" : "attack";
+}
+
+Json to_json(const ReplyRow& row) {
+  Json trace = Json::array();
+  for (const StageTrace& stage : row.trace)
+    trace.push_back({{"stage", stage.stage},
+                     {"rejected", stage.rejected},
+                     {"score", number(stage.score)},
+                     {"threshold", number(stage.threshold)},
+                     {"note", stage.note}});
+  Json json = {{"trial", row.trial},
+               {"condition", row.condition},
+               {"split", row.split},
+               {"context", to_json(row.context)},
+               {"defense", row.defense},
+               {"reply", row.reply},
+               {"rejected", row.rejected},
+               {"exact", row.exact},
+               {"contained", row.contained},
+               {"expected", row.expected},
+               {"correct", row.correct},
+               {"seconds", number(row.seconds)},
+               {"trace", trace}};
+  if (!row.target.empty()) json["target"] = row.target;
+  if (!row.photo.empty()) json["photo"] = row.photo;
+  if (!row.model.empty()) json["model"] = row.model;
+  if (row.cut) json["cut"] = true;
+  if (!row.question.empty()) json["question"] = row.question;
+  if (!row.stack.empty()) json["stack"] = row.stack;
+  if (!row.variant.empty()) json["variant"] = row.variant;
+  return json;
+}
+
+TrialRow trial_from_json(const Json& json, const std::string& where) {
+  const Fields fields(json, where);
+  TrialRow row;
+  row.id = fields.text("id");
+  row.model = fields.text("model");
+  row.source_image = fields.text("source_image");
+  row.behavior = fields.text("behavior");
+  row.target = fields.text("target");
+  row.constraint = fields.text("constraint");
+  row.constraint_name = fields.text("constraint_name");
+  row.epsilon_255 = fields.real("epsilon_255");
+  row.patch_size = fields.integer("patch_size", 0);
+  row.optimizer = fields.text("optimizer");
+  row.seed = fields.seed("seed");
+  row.steps = fields.integer("steps", 0);
+  row.best_step = fields.integer("best_step", -1);
+  row.seconds = fields.real("seconds");
+  row.seconds_per_step = fields.real("seconds_per_step");
+  row.budget = budget_from(fields.object("budget"));
+  row.loss_clean = fields.real("loss_clean");
+  row.loss_saved = fields.real("loss_saved");
+  row.losses = fields.reals("losses");
+  row.success = fields.tallies("success");
+  row.controls = fields.tallies("controls");
+  row.image_file = fields.inner_path("image_file");
+  row.origin_file = fields.inner_path("origin_file");
+  row.noise_file = fields.inner_path("noise_file");
+  row.suffix = fields.text_or_empty("suffix");
+  row.stopped = fields.text_or_empty("stopped");
+  if (json.contains("photos")) row.photos = photos_from(fields);
+  if (json.contains("defense")) row.defense = fields.text("defense");
+  if (json.contains("transfer")) {
+    const Fields transfer = fields.object("transfer");
+    for (const auto& [model, value] : json["transfer"].items())
+      row.transfer[model] = transfer.tallies(model.c_str());
+  }
+  if (json.contains("adaptive")) row.adaptive = fields.boolean("adaptive");
+  if (json.contains("setting")) row.setting = fields.object("setting").json();
+  if (json.contains("stack")) row.stack = fields.object("stack").json();
+  row.setting_digest = fields.text_or_empty("setting_digest");
+  row.trial_digest = fields.text_or_empty("trial_digest");
+  if (json.contains("reply_tokens")) row.reply_tokens = fields.integer("reply_tokens", 1);
+  if (json.contains("files")) row.files = fields.object("files").inner_files();
+  return row;
+}
+
+ReplyRow reply_from_json(const Json& json, const std::string& where) {
+  const Fields fields(json, where);
+  ReplyRow row;
+  row.trial = fields.text("trial");
+  row.condition = fields.text("condition");
+  row.split = fields.text("split");
+  row.context = query_from(fields.object("context"));
+  row.defense = fields.text("defense");
+  row.reply = fields.text("reply");
+  row.rejected = fields.boolean("rejected");
+  row.exact = fields.boolean("exact");
+  row.contained = fields.boolean("contained");
+  row.target = fields.text_or_empty("target");
+  row.photo = fields.text_or_empty("photo");
+  row.model = fields.text_or_empty("model");
+  row.expected = fields.text("expected");
+  row.correct = fields.boolean("correct");
+  row.seconds = fields.real("seconds");
+  row.cut = json.contains("cut") && fields.boolean("cut");
+  row.question = fields.text_or_empty("question");
+  row.stack = fields.text_or_empty("stack");
+  row.variant = fields.text_or_empty("variant");
+  size_t index = 0;
+  for (const Json& value : fields.array("trace")) {
+    const Fields stage = fields.item(value, "trace", index++);
+    row.trace.push_back({stage.text("stage"), stage.boolean("rejected"), stage.real("score"),
+                         stage.real("threshold"), stage.text("note")});
+  }
+  return row;
+}
+
+}  // namespace hijack

@@ -1,0 +1,76 @@
+#include "src/experiment/report/report.h"
+
+#include "src/base/error.h"
+#include "src/experiment/report/parts.h"
+#include "src/experiment/report/text.h"
+
+namespace hijack {
+namespace {
+
+using namespace report;
+
+/// The first trials are open, the others one click away.
+std::string trial_list(const std::vector<TrialRef>& trials) {
+  PictureBudget budget;
+  if (trials.size() == 1) return section("trial", "The attack", trial_section(trials.front(), budget));
+  std::string out;
+  for (size_t i = 0; i < trials.size(); ++i) {
+    const Rate rate = rate_of(counted(*trials[i].trial, "test"));
+    out += std::string("<details class=\"trial\"") + (i == 0 ? " open" : "") + "><summary>" +
+           html(trials[i].label, 200) + " – " +
+           (rate.n ? percent(rate.value()) + " held-out success" : "not measured") + "</summary>" +
+           trial_section(trials[i], budget) + "</details>\n";
+  }
+  return section("trials", std::to_string(trials.size()) + " trials", out);
+}
+
+std::string defense_section(const std::vector<RunRecord>& runs) {
+  const std::vector<DefenseSummary> all = defenses(runs);
+  if (all.empty()) return "";
+  const std::vector<DetectorCurve> curves = detector_curves(runs);
+  const std::string detectors =
+      curves.empty() ? ""
+                     : section("detectors", "Detectors", detector_figures(curves) + detector_table(curves));
+  return section("defenses", "Defenses", defense_table(all) + trace_examples(runs)) + detectors;
+}
+
+constexpr const char* kFooter =
+    "<footer>Computed from the rows of the run alone. Intervals of 95%: within one trial Wilson's over "
+    "replies, "
+    "which say nothing about other seeds and photos; over several trials the wider of a bootstrap over "
+    "photos "
+    "and seeds (contexts within) and Wilson's at the effective number of replies, which more seeds over the "
+    "same contexts do not raise. Where seeds or photos disagree, each is shown. A trial whose saved file "
+    "breaks "
+    "its budget counts as failed, one that stands there twice counts once.</footer>";
+
+}  // namespace
+
+std::string html_report(const std::vector<RunRecord>& runs) {
+  const std::vector<Flag> flags = sanity_flags(runs);
+  const std::vector<Setting> all = settings(runs);
+  const std::vector<TrialRef> trials = all_trials(runs);
+  std::string body = header(runs, flags) + section("threat-model", "Threat model", threat_model(runs));
+  if (trials.size() > 1)
+    body +=
+        section("settings", "Success by setting", success_figures(bare_settings(runs)) + settings_table(all));
+  if (const std::string table = transfer_table(all); !table.empty())
+    body += section("transfer", "Transfer to other models", table);
+  if (trials.size() > 1) body += defense_section(runs);
+  if (!trials.empty()) body += trial_list(trials);
+  if (trials.size() <= 1) body += defense_section(runs);
+  body += section("flags", "Sanity flags", flag_list(flags));
+  body += section("manifest", "Manifest", manifests(runs));
+  return page("hijack: " + headline(runs), body + kFooter);
+}
+
+std::string make_report(const std::string& format, const std::vector<RunRecord>& runs) {
+  if (format == "html") return html_report(runs);
+  if (format == "md") return markdown_report(runs);
+  if (format == "json")
+    return json_report(runs).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  if (format == "csv") return csv_report(runs);
+  throw Error("Unknown report format '" + format + "'; choose html, md, json or csv.");
+}
+
+}  // namespace hijack

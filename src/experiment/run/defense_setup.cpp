@@ -1,0 +1,148 @@
+#include "src/experiment/run/defense_setup.h"
+
+#include "defenses/kinds.h"
+#include "defenses/make_defense.h"
+#include "src/base/error.h"
+#include "src/experiment/run/trial.h"
+
+namespace hijack {
+
+Responder bare_model(std::shared_ptr<const VisionLanguageModel> model, int64_t max_new_tokens) {
+  return [model = std::move(model), max_new_tokens](const std::vector<Submission>& submissions) {
+    std::vector<Reply> replies;
+    for (size_t begin = 0, end = 0; begin < submissions.size(); begin = end) {
+      std::vector<Context> queries;
+      const Tensor image = submissions[begin].image;
+      const auto same = [&](const Tensor& other) {
+        return other.is_same(image) || (other.defined() && image.defined() && at::equal(other, image));
+      };
+      for (; end < submissions.size() && same(submissions[end].image); ++end)
+        queries.push_back(submissions[end].query);
+      const GenerateOptions options{.max_new_tokens = max_new_tokens};
+      for (Generated& one : image.defined()
+                                ? replies_to(*model, image.to(model->device()), queries, max_new_tokens)
+                                : model->language_model()->generate(queries, options))
+        replies.push_back({.text = std::move(one.text), .cut = one.cut});
+    }
+    return replies;
+  };
+}
+
+Responder remembered(Responder next) {
+  return [next = std::move(next),
+          known = std::make_shared<std::map<uint64_t, Reply>>()](const std::vector<Submission>& submissions) {
+    std::vector<uint64_t> keys;
+    std::vector<uint64_t> fresh;
+    std::vector<Submission> open;
+    for (const Submission& submission : submissions) {
+      keys.push_back(content_key(submission));
+      if (known->contains(keys.back()) || std::find(fresh.begin(), fresh.end(), keys.back()) != fresh.end())
+        continue;
+      fresh.push_back(keys.back());
+      open.push_back(submission);
+    }
+    const std::vector<Reply> answers = pass_on(open, next);
+    for (size_t i = 0; i < answers.size(); ++i) known->emplace(fresh[i], answers[i]);
+    std::vector<Reply> replies;
+    for (const uint64_t key : keys) replies.push_back(known->at(key));
+    return replies;
+  };
+}
+
+std::vector<Submission> benign_submissions(BenignPictures& pictures, const std::vector<Context>& prompts,
+                                           const std::vector<Tensor>& attacked) {
+  const std::vector<std::string> photos = pictures.photos_beside(attacked);
+  std::vector<Submission> submissions;
+  size_t scenes = 0, windows = 0;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    if (i % 2 == 0 || photos.empty()) {
+      submissions.push_back({pictures.scene(scenes++), prompts[i]});
+    } else {
+      submissions.push_back(
+          {pictures.photo(photos[windows % photos.size()], windows / photos.size()), prompts[i]});
+      ++windows;
+    }
+  }
+  return submissions;
+}
+
+DefenseResources defense_resources(const std::shared_ptr<const VisionLanguageModel>& model,
+                                   int64_t max_new_tokens) {
+  DefenseResources resources;
+  resources.model = model;
+  resources.scorer = resources.paraphraser = model->language_model();
+  resources.respond = remembered(bare_model(model, max_new_tokens));
+  return resources;
+}
+
+nlohmann::json calibration_entry(const Calibration& calibration) {
+  using nlohmann::json;
+  const bool fitted = calibration.n > 0;
+  return {
+      {"defense", calibration.name},
+      {"threshold", calibration.threshold},
+      {"n", calibration.n},
+      {"alpha", fitted ? json(calibration.alpha) : json()},
+      {"quantile", fitted ? json(calibration.quantile()) : json()},
+      {"false_alarm_bound", calibration.false_alarm_bound ? json(*calibration.false_alarm_bound) : json()},
+      {"ceiling", std::isfinite(calibration.ceiling) ? json(calibration.ceiling) : json()},
+      {"can_fire", calibration.can_fire()},
+      {"fitted_on", fitted ? "split calibration" : "given by the user"},
+      {"fitted_on_sha256", calibration.fitted_on},
+      {"evaluated_on", "split test and the utility questions"}};
+}
+
+namespace {
+
+std::string key_of(const DefenseMaker::Situation& situation) {
+  std::string key = situation.config.space + "\n" + std::to_string(situation.reply_tokens) + "\n" +
+                    nlohmann::json(situation.false_positive_rate).dump();
+  for (const Tensor& photo : situation.attacked) key += "\n" + std::to_string(content_key(photo));
+  for (const Context& context : situation.calibration) key += "\n" + std::to_string(content_key(context));
+  return key;
+}
+
+}  // namespace
+
+const DefenseResources& DefenseMaker::resources_for(const std::string& key, const Situation& situation) {
+  const auto known = resources_.find(key);
+  if (known != resources_.end()) return known->second;
+  const std::string& space = situation.config.space;
+  BenignPictures& pictures = pictures_.try_emplace(space, situation.model, space).first->second;
+  DefenseResources resources = defense_resources(situation.model, situation.reply_tokens);
+  // photos, seeds and false-positive rates share most benign submissions
+  resources.respond = answers_.try_emplace(situation.reply_tokens, resources.respond).first->second;
+  resources.false_positive_rate = situation.false_positive_rate;
+  resources.benign = benign_submissions(pictures, situation.calibration, situation.attacked);
+  return resources_.emplace(key, std::move(resources)).first->second;
+}
+
+DefenseStack DefenseMaker::make(const std::vector<std::string>& specs, const Situation& situation) {
+  if (specs.empty()) return {};
+  const AttackConfig& config = situation.config;
+  const std::string model = config.model + "\n" + config.device + "\n" + config.dtype + "\n" + config.views;
+  if (model != model_) {
+    made_.clear();
+    resources_.clear();
+    answers_.clear();
+    pictures_.clear();
+    model_ = model;
+  }
+  const std::string key = key_of(situation);
+  const DefenseResources& resources = resources_for(key, situation);
+  DefenseStack stack;
+  for (const std::string& spec : specs) {
+    std::shared_ptr<const Defense>& defense = made_[spec + "\n" + key];
+    try {
+      if (!defense) defense = make_defense(parse_defense(spec), resources);
+    } catch (const Error& error) {
+      if (!situation.calibration.empty()) throw;
+      throw Error(std::string(error.what()) + " The contexts file '" + config.contexts +
+                  "' has no prompt with \"split\": \"calibration\".");
+    }
+    stack.push_back(defense);
+  }
+  return stack;
+}
+
+}  // namespace hijack

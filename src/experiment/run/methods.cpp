@@ -1,0 +1,125 @@
+#include "src/experiment/run/methods.h"
+
+#include "attacks/text/typographic.h"
+#include "src/base/error.h"
+#include "src/base/nearest.h"
+
+namespace hijack {
+namespace {
+
+std::string image_label(const AttackConfig& config) {
+  return constraint_label(config.constraint);
+}
+std::string text_label(const AttackConfig& config) {
+  const TypographicConfig& text = config.typographic;
+  return "text-" + text.style + (text.style == "low_contrast" ? "-" + std::to_string(text.contrast) : "");
+}
+std::string suffix_label(const AttackConfig& config) {
+  return "suffix-" + std::to_string(config.suffix.tokens);
+}
+std::string joint_label(const AttackConfig& config) {
+  return image_label(config) + "-" + suffix_label(config);
+}
+
+int64_t image_steps(const AttackConfig& config) {
+  return config.optimizer.steps * (config.restarts + 1);
+}
+int64_t tries_of_text(const AttackConfig& config) {
+  return config.typographic.tries;
+}
+int64_t suffix_steps(const AttackConfig& config) {
+  return config.suffix.steps;
+}
+int64_t joint_steps(const AttackConfig& config) {
+  return config.optimizer.steps;
+}
+
+void check_nothing(const AttackConfig&, const Behavior&) {}
+void check_text(const AttackConfig& config, const Behavior& behavior) {
+  check_typographic(config.typographic);
+  // a target that differs between contexts would have to be drawn anew for each
+  text_to_draw(config.typographic, behavior, {.prompt = "your question"});
+}
+/// Behaviors that lead away from a reply have no target that a text could force.
+void check_suffix(const AttackConfig&, const Behavior& behavior) {
+  const std::string objective = behavior.default_objective();
+  if (objective != "behavior" && objective != "prompt")
+    throw Error("behavior " + behavior.name() +
+                " has no target that a suffix could force: use string, leak, refusal or disinformation.");
+}
+void check_joint(const AttackConfig& config, const Behavior& behavior) {
+  check_suffix(config, behavior);
+  if (config.joint_rounds < 1 || config.joint_rounds > std::max<int64_t>(1, config.optimizer.steps))
+    throw Error("joint_rounds must be from 1 to the number of steps.");
+}
+
+struct Entry {
+  const char* name;
+  bool on_one_photo;  ///< and cannot be universal
+  std::string (*label)(const AttackConfig&);
+  int64_t (*steps)(const AttackConfig&);
+  void (*check)(const AttackConfig&, const Behavior&);
+  std::optional<Found> (*search)(const TrialParts&);
+};
+constexpr Entry kMethods[] = {{"image", false, image_label, image_steps, check_nothing, search_image},
+                              {"typographic", true, text_label, tries_of_text, check_text, search_lettering},
+                              {"gcg", true, suffix_label, suffix_steps, check_suffix, search_suffix},
+                              {"joint", true, joint_label, joint_steps, check_joint, search_jointly}};
+
+const Entry& entry_of(const std::string& name) {
+  for (const Entry& entry : kMethods)
+    if (name == entry.name) return entry;
+  throw Error(unknown_name("method", name, method_names()));
+}
+
+/// One change for many photos needs a target that does not depend on the photo.
+void check_universal(const AttackConfig& config, const Behavior& behavior) {
+  if (!config.universal) {
+    if (!config.held_out_images.empty())
+      throw Error(
+          "held-out photos judge a universal image: give --universal, or leave --held-out-image out.");
+    return;
+  }
+  if (entry_of(config.method).on_one_photo)
+    throw Error("method " + config.method + " works on one photo: use method image with --universal.");
+  if (behavior.default_objective() != "behavior")
+    throw Error("behavior " + behavior.name() +
+                " depends on what the model says to one photo: use string, leak, refusal or corpus with "
+                "--universal.");
+  if (config.constraint.name == "moving_patch")
+    throw Error("a universal image takes no moving_patch: use constraint patch, or one photo.");
+  if (config.photo_batch < 0) throw Error("--photo-batch must be 0 or more.");
+}
+
+}  // namespace
+
+std::optional<Found> search(const TrialParts& parts) {
+  return entry_of(parts.config.method).search(parts);
+}
+
+std::vector<std::string> method_names() {
+  std::vector<std::string> names;
+  for (const Entry& entry : kMethods) names.emplace_back(entry.name);
+  return names;
+}
+
+int64_t planned_steps(const AttackConfig& config) {
+  return entry_of(config.method).steps(config);
+}
+
+std::string method_label(const AttackConfig& config) {
+  return entry_of(config.method).label(config);
+}
+
+void check_method(const AttackConfig& config, const Behavior& behavior) {
+  entry_of(config.method).check(config, behavior);
+  check_universal(config, behavior);
+  if (config.defense.adaptive && config.method != "image")
+    throw Error("--adaptive works with method image, not " + config.method +
+                ": use --suffix-perplexity for a suffix, or hijack evaluate --adaptive.");
+  if (config.space != "input" && config.space != "photo")
+    throw Error("space is '" + config.space.substr(0, 40) +
+                "', but must be input (the model's input size) or photo (the original photo's pixels).");
+}
+
+}  // namespace hijack

@@ -1,0 +1,52 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "src/experiment/run/trial_parts.h"
+
+// How a trial looks for what steers the model. Every method ends in the same measurement (trial.h).
+
+namespace hijack {
+
+/// What a search has found, and what its control is.
+struct Found {
+  Tensor image;                                        ///< of the attack, [1,3,H,W] on the lattice
+  Tensor noise;                                        ///< the same budget without the search
+  std::string suffix, noise_suffix;                    ///< after each prompt; "" = none
+  Constraint budget;                                   ///< that the saved file is measured against
+  double most_levels = 255;                            ///< and the most that any pixel may differ, in 1/255
+  std::string constraint, constraint_name, optimizer;  ///< as the row names them
+  std::vector<double> losses;
+  int64_t steps = 0;
+  int64_t best_step = -1;
+  std::string stopped = {};  ///< why before planned_steps: "validation reached 100 %"
+  double seconds_per_step = 0;
+};
+
+/// By config.method. nullopt when stopped. Throws Failure when a loss is not finite, after it has saved the
+/// last good image.
+std::optional<Found> search(const TrialParts& parts);
+
+std::vector<std::string> method_names();
+/// Steps that a trial's search takes when nothing ends it early, as its progress counts them.
+int64_t planned_steps(const AttackConfig& config);
+/// For ids: "linf-8", "text-tiny", "suffix-16", "linf-8-suffix-16".
+std::string method_label(const AttackConfig& config);
+/// Throws Error for an unknown method and settings it has no use for.
+void check_method(const AttackConfig& config, const Behavior& behavior);
+
+// One function per method; methods.cpp has their table.
+
+/// Gradient descent on the pixels, or a black-box optimizer (attacks/attack.h); from the trial's checkpoint,
+/// if there is one.
+std::optional<Found> search_image(const TrialParts& parts);
+/// Text drawn into the photo (attacks/text/typographic.h), chosen on validation contexts.
+std::optional<Found> search_lettering(const TrialParts& parts);
+/// A suffix of the prompt over the clean photo (attacks/text/gcg.h).
+std::optional<Found> search_suffix(const TrialParts& parts);
+/// Image and suffix in turns: config.joint_rounds times a share of the image's steps, then of the suffix's.
+/// The best pair on validation contexts is kept. A killed search begins anew.
+std::optional<Found> search_jointly(const TrialParts& parts);
+
+}  // namespace hijack

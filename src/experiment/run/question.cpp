@@ -1,0 +1,74 @@
+#include "src/experiment/run/question.h"
+
+#include "src/base/image.h"
+#include "src/base/sha256.h"
+#include "src/experiment/plan/dataset.h"
+#include "src/experiment/plan/identity.h"
+#include "src/experiment/plan/prompt_digest.h"
+
+namespace hijack {
+
+using nlohmann::json;
+
+namespace {
+
+std::string hash_of_values(const Tensor& image) {
+  const Tensor bytes = to_bytes(image).contiguous().cpu();
+  return sha256(
+      {reinterpret_cast<const char*>(bytes.const_data_ptr<uint8_t>()), static_cast<size_t>(bytes.numel())});
+}
+
+}  // namespace
+
+IdentifiedStack make_stack(DefenseMaker& maker, const std::vector<std::string>& specs,
+                           const DefenseMaker::Situation& situation) {
+  IdentifiedStack stack{maker.make(specs, situation), {}, {}, {}};
+  if (stack.defenses.empty()) return stack;
+  stack.record = {{"defense", stack.name()}};
+  json fitted_on = json::array();
+  for (const Calibration& calibration : stack_calibrations(stack.defenses))
+    if (calibration.n > 0) fitted_on.push_back(calibration.fitted_on);
+  if (!fitted_on.empty()) {
+    stack.record["false_positive_rate"] = situation.false_positive_rate;
+    stack.record["calibrated_on"] = digest_of(fitted_on);
+    stack.prompts = json::array();
+    for (const Context& context : situation.calibration) stack.prompts.push_back(prompt_digest(context));
+    stack.record["calibration_prompts"] = digest_of(stack.prompts);
+  }
+  stack.digest = digest_of(stack.record);
+  return stack;
+}
+
+json calibration_entries(const IdentifiedStack& stack) {
+  json entries = json::array();
+  for (const Calibration& calibration : stack_calibrations(stack.defenses)) {
+    entries.push_back(calibration_entry(calibration));
+    entries.back()["stack"] = stack.digest;
+    if (calibration.n > 0) entries.back()["prompts"] = stack.prompts;
+  }
+  return entries;
+}
+
+QuestionKeys::QuestionKeys(const std::string& model, const AttackConfig& config, int64_t reply_tokens)
+    : model_({{"model", model_hash(model)},
+              {"dtype", config.dtype},
+              {"views", config.views},
+              {"reply_tokens", reply_tokens}}) {}
+
+std::string QuestionKeys::hash_of(const Tensor& image) {
+  if (!image.defined()) return "none";
+  if (last_image_.defined() && last_image_.is_same(image)) return last_hash_;
+  last_image_ = image;
+  return last_hash_ = hash_of_values(image);
+}
+
+std::string QuestionKeys::of(const Submission& submission, const IdentifiedStack& stack) {
+  const Tensor& image = submission.image;
+  return digest_of({{"model", model_},
+                    {"stack", stack.digest},
+                    {"image", hash_of(image)},
+                    {"size", image.defined() ? json(image.sizes().vec()) : json()},
+                    {"context", context_to_json(submission.query)}});
+}
+
+}  // namespace hijack

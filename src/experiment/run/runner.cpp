@@ -1,0 +1,234 @@
+#include "src/experiment/run/runner.h"
+
+#include "attacks/objectives/behavior_matching.h"
+#include "attacks/objectives/make_objective.h"
+#include "models/load_model.h"
+#include "models/network/activation_checkpointing.h"
+#include "src/base/error.h"
+#include "src/base/image.h"
+#include "src/experiment/record/manifest.h"
+#include "src/experiment/run/methods.h"
+#include "src/experiment/run/prepared_behavior.h"
+#include "src/experiment/run/trial_parts.h"
+
+namespace hijack {
+
+using nlohmann::json;
+
+ModelSource folder_models(const Machine& machine) {
+  auto kept = std::make_shared<std::pair<std::string, std::shared_ptr<const VisionLanguageModel>>>();
+  return [kept, machine](AttackConfig config) {
+    machine.put_into(config);
+    const std::string key = config.model + "\n" + config.device + "\n" + config.dtype + "\n" + config.views;
+    if (!kept->second || kept->first != key) {
+      kept->second.reset();  // frees the memory of the last one first
+      *kept = {key, load_model(config.model, {config.device, config.dtype, config.views})};
+    }
+    return kept->second;
+  };
+}
+
+namespace {
+
+ContextSet contexts_of(const AttackConfig& config) {
+  return take(read_contexts(config.contexts), {config.train, config.validation, config.test},
+              config.contexts);
+}
+
+/// Puts the trial's defenses in front of the model, and has objectives see what they make of the prompts.
+void add_defenses(TrialSetup& setup, DefenseMaker& maker) {
+  const AttackConfig& config = setup.plan.config;
+  setup.defenses =
+      make_stack(maker, config.defense.defenses,
+                 {setup.model, config, setup.contexts.calibration, attacked_photos(*setup.model, config),
+                  setup.reply_tokens, config.defense.false_positive_rate});
+  const DefenseStack known = config.defense.adaptive ? setup.defenses.defenses : DefenseStack{};
+  setup.seen_train = {setup.contexts.train, stack_queries(known, setup.contexts.train)};
+  setup.seen_test = {setup.contexts.test, stack_queries(known, setup.contexts.test)};
+}
+
+/// Loads the models that the images are shown to, and prepares the behavior with all.
+void prepare(TrialSetup& setup) {
+  const AttackConfig& config = setup.plan.config;
+  const Tensor origin = in_attack_space(*setup.model, config, config.images[0]);
+  std::vector<std::shared_ptr<const VisionLanguageModel>> models = {setup.model};
+  for (const std::string& folder : config.transfer) {
+    models.push_back(load_model(folder, {config.device, config.dtype, config.views}));
+    setup.transfer.push_back({setup.plan.model_name(folder), folder, models.back(), {}});
+  }
+  const PreparedBehaviors prepared = prepare_behaviors(config, setup.contexts, models, origin);
+  setup.reply_tokens = prepared.reply_tokens;
+  setup.behavior = prepared.of.front();
+  for (size_t i = 0; i < setup.transfer.size(); ++i) setup.transfer[i].behavior = prepared.of[i + 1];
+}
+
+}  // namespace
+
+TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageModel> model,
+                  DefenseMaker& defenses) {
+  const AttackConfig& config = plan.config;
+  TrialSetup setup{plan, std::move(model), {}, {}, contexts_of(config), {}, {}, {}, {}};
+  for (const std::string& folder : config.ensemble)
+    setup.ensemble.push_back(load_model(folder, {config.device, config.dtype, config.views}));
+  prepare(setup);
+  add_defenses(setup, defenses);
+  return setup;
+}
+
+namespace {
+
+/// What only a model can tell: whether its tokenizer has the targets, and its decoder the layer of features.
+void check_goal(const AttackConfig& config, const std::shared_ptr<const VisionLanguageModel>& model) {
+  ContextSet contexts = contexts_of(config);
+  const std::shared_ptr<const Behavior> behavior = behavior_for(config, contexts);
+  if (behavior->default_objective() == "behavior")  // others ask the model for their targets
+    for (const Context& context : contexts.train) all_target_tokens(*model, *behavior, context);
+  check_reply_length(config, *behavior, contexts, *model);
+  const auto terms = parse_objective(config.objective, *behavior);
+  if (std::none_of(terms.begin(), terms.end(),
+                   [](const ObjectiveTerm& term) { return term.name.starts_with("features"); }))
+    return;
+  ObjectiveConfig features = config.objective;
+  features.formula = "features";
+  make_objective(features, {.models = {model},
+                            .behavior = behavior,
+                            .contexts = std::move(contexts.train),
+                            .origin = in_attack_space(*model, config, config.images[0]).to(model->device())});
+}
+
+}  // namespace
+
+std::vector<TrialPlan> identified(std::vector<TrialPlan> plans) {
+  std::map<std::string, std::string> ids;  // by digest
+  for (TrialPlan& plan : plans) {
+    plan.identity = identity_of(plan.config);
+    const auto [found, fresh] = ids.emplace(plan.identity.trial_digest, plan.id);
+    if (!fresh)
+      throw Error("The trials " + found->second + " and " + plan.id +
+                  " are the same (equal settings, seed and photo content): each counts once; take one of "
+                  "them out.");
+  }
+  return plans;
+}
+
+RunFolder begin_run(const std::filesystem::path& out, const std::string& command,
+                    const std::vector<TrialPlan>& plans, const ModelSource& models) {
+  check_new_run(out);
+  std::set<std::string> images;
+  std::set<std::string> contexts;
+  for (const TrialPlan& plan : plans) {
+    const AttackConfig& config = plan.config;
+    for (const auto* files : {&config.images, &config.held_out_images})
+      for (const std::string& file : *files)
+        if (images.insert(file).second) load_image(file);
+    const std::string& picture = config.objective.feature_image;
+    if (!picture.empty() && images.insert(picture).second) load_image(picture);
+    const std::string& templates = config.augmentation.templates;
+    if (!templates.empty()) read_templates(templates);
+    if (contexts.insert(config.contexts + "\n" + config.behavior.name).second)
+      behavior_for(config, contexts_of(config));
+  }
+  std::set<std::string> checked;
+  for (const TrialPlan& plan : plans) {
+    json key = json::array({plan.config.model, plan.config.images, plan.config.space, plan.config.universal});
+    AttackConfig config = plan.config;
+    key.push_back(fields_to_json(fields_of(config.constraint)));
+    if (checked.insert(key.dump()).second) check_photos(*models(plan.config), plan.config);
+    const json goal =
+        json::array({plan.config.model, plan.config.contexts, fields_to_json(fields_of(config.behavior)),
+                     fields_to_json(fields_of(config.objective))});
+    if (checked.insert(goal.dump()).second) check_goal(plan.config, models(plan.config));
+  }
+  return RunFolder::create(out, command, identified(plans));
+}
+
+namespace {
+
+std::string gigabytes(int64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f GB", static_cast<double>(bytes) / 1e9);
+  return text;
+}
+
+/// Says once when the first steps were short of memory.
+RunHooks with_memory_note(const RunHooks& hooks) {
+  RunHooks noted = hooks;
+  noted.on_step = [hooks, said = std::make_shared<bool>(false)](const TrialProgress& now) {
+    if (const auto reason = recompute_reason(); reason && !*said && hooks.on_note) {
+      *said = true;
+      hooks.on_note("Activations are computed again in the backward pass: a pass would keep " +
+                    gigabytes(reason->needed) + ", and " + gigabytes(reason->available) +
+                    " of memory were free (--recompute off keeps them).");
+    }
+    if (hooks.on_step) hooks.on_step(now);
+  };
+  return noted;
+}
+
+/// Steps of the open trials behind plans[place].
+int64_t steps_after(const std::vector<TrialPlan>& plans, size_t place, const RunFolder& folder) {
+  int64_t steps = 0;
+  for (size_t i = place + 1; i < plans.size(); ++i)
+    if (!folder.done(plans[i])) steps += planned_steps(plans[i].config);
+  return steps;
+}
+
+/// Progress that says which of the run's trials it is.
+RunHooks in_place(const RunHooks& hooks, const std::vector<TrialPlan>& plans, size_t place, int64_t after) {
+  RunHooks placed = hooks;
+  if (hooks.on_step)
+    placed.on_step = [on_step = hooks.on_step, number = static_cast<int64_t>(place) + 1,
+                      trials = static_cast<int64_t>(plans.size()), after](TrialProgress now) {
+      now.number = number;
+      now.trials = trials;
+      now.steps_after = after;
+      on_step(now);
+    };
+  return placed;
+}
+
+/// One trial to its row; false when stopped.
+bool finish_trial(const TrialPlan& plan, RunFolder& folder, const RunHooks& hooks, const ModelSource& models,
+                  DefenseMaker& defenses) {
+  if (folder.done(plan)) return true;
+  use_threads(plan.config);
+  try {
+    const auto result =
+        run_trial(set_up(plan, models(plan.config), defenses), folder, with_memory_note(hooks));
+    if (!result) return false;
+    folder.add_trial(result->row, result->replies);
+    if (hooks.on_trial) hooks.on_trial(result->row);
+    return true;
+  } catch (const NotFinite& found) {
+    explain(found, plan.config);
+  }
+}
+
+}  // namespace
+
+bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& models, WorkerGroup* group) {
+  std::vector<TrialPlan> plans = folder.plans();
+  for (TrialPlan& plan : plans) hooks.machine.put_into(plan.config);
+  DefenseMaker defenses;
+  if (group) {
+    while (const auto next = group->next(plans.size(), hooks.stop)) {
+      if (!finish_trial(plans[*next], folder, in_place(hooks, plans, *next, -1), models, defenses))
+        return false;
+      group->done(*next);
+    }
+    return !hooks.stop.stop_requested();
+  }
+  try {
+    for (size_t i = 0; i < plans.size(); ++i) {
+      const RunHooks placed = in_place(hooks, plans, i, steps_after(plans, i, folder));
+      if (hooks.stop.stop_requested() || !finish_trial(plans[i], folder, placed, models, defenses))
+        return false;
+    }
+  } catch (...) {
+    folder.discard_if_untouched();
+    throw;
+  }
+  return true;
+}
+
+}  // namespace hijack

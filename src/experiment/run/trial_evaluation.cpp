@@ -1,0 +1,136 @@
+#include "src/experiment/run/trial_evaluation.h"
+
+#include <chrono>
+
+#include "attacks/text/suffix.h"
+#include "attacks/text/suffixed.h"
+#include "src/base/image.h"
+#include "src/experiment/record/recorded_images.h"
+#include "src/experiment/run/defense_setup.h"
+#include "src/experiment/run/shown_images.h"
+#include "src/experiment/run/submitted_image.h"
+#include "src/pocket/grammar.h"
+
+namespace hijack {
+namespace {
+
+constexpr size_t kReplyBatch = 25;
+constexpr uint64_t kUtilitySeed = 0x07e57;
+
+/// Two searches may find the same suffix: each is a row of its own.
+std::string key_of(const std::string& condition, const std::string& question, const std::string& variant) {
+  return condition + "\n" + question + "\n" + variant;
+}
+
+Context ending(const Context& context, const std::string& suffix) {
+  return suffix.empty() ? context : with_suffix(context, suffix);
+}
+
+}  // namespace
+
+TrialEvaluation::TrialEvaluation(const TrialSetup& setup, const RunRecord& run, const TrialRow& trial)
+    : setup_(setup),
+      trial_(trial),
+      origin_((check_images(run.folder, trial, Images::all), load_image(run.folder / trial.origin_file))),
+      adversarial_(load_image(run.folder / trial.image_file)),
+      model_(bare_model(setup.model, setup.reply_tokens)),
+      keys_(setup.plan.config.model, setup.plan.config, setup.reply_tokens) {
+  check_budget(run.folder, trial, adversarial_, origin_);
+  for (const ReplyRow& row : run.replies)
+    if (row.trial == trial.id && (row.split == "test" || row.condition == "benign"))
+      ++asked_[key_of(row.condition, row.question, row.variant)];
+}
+
+std::vector<Question> TrialEvaluation::adversarial(const std::string& condition) const {
+  const auto& contexts = setup_.contexts.test;
+  const uint64_t seed = trial_.seed;
+  const Constraint constraint =
+      make_constraint(setup_.plan.config.constraint, origin_.size(2), origin_.size(3));
+  const auto* moving = std::get_if<MovingPatch>(&constraint);
+  const Location at = moving ? place_in_file(*moving, origin_, seed) : Location{};
+  const auto shown = shown_images(constraint, adversarial_, origin_, at, seed, "test", contexts.size());
+  std::vector<Question> questions;
+  for (size_t i = 0; i < contexts.size(); ++i)
+    questions.push_back({condition, {shown[i], ending(contexts[i], trial_.suffix)}, {}, trial_.suffix});
+  return questions;
+}
+
+std::vector<Question> TrialEvaluation::clean(const std::string& condition, const std::string& suffix,
+                                             const std::string& variant) const {
+  std::vector<Question> questions;
+  for (const Context& context : setup_.contexts.test)
+    questions.push_back({condition, {origin_, ending(context, suffix)}, {}, suffix, variant});
+  return questions;
+}
+
+std::vector<Question> TrialEvaluation::benign(int64_t count) const {
+  std::vector<Question> questions;
+  for (const UtilityItem& item : utility_set(Texts::kNatural, count, kUtilitySeed)) {
+    const Tensor image = item.image.defined() ? as_submitted(*setup_.model, setup_.plan.config.space,
+                                                             from_bytes(item.image).unsqueeze(0))
+                                              : origin_;
+    questions.push_back({"benign", {image, {.prompt = item.exercise.prompt}}, item.exercise});
+  }
+  return questions;
+}
+
+ReplyRow TrialEvaluation::row_of(const Question& question, const Reply& reply) const {
+  ReplyRow row;
+  row.trial = trial_.id;
+  row.condition = question.condition;
+  row.split = "test";
+  row.context = question.submission.query;
+  row.reply = reply.text;
+  row.cut = reply.cut;
+  row.rejected = reply.rejected;
+  row.trace = reply.trace;
+  row.variant = question.variant;
+  if (question.exercise) {
+    row.expected = question.exercise->answer;
+    row.correct = !reply.rejected && !reply.cut && graded_right(*question.exercise, reply.text);
+    return row;
+  }
+  // what the user said decides, without a suffix
+  std::shared_ptr<const Behavior> behavior = setup_.behavior;
+  if (!question.suffix.empty()) behavior = std::make_shared<SuffixedBehavior>(behavior, question.suffix);
+  const Generated said{reply.text, reply.cut};
+  row.exact = !reply.rejected && behavior->succeeded(row.context, said);
+  row.contained = !reply.rejected && behavior->contained(row.context, said);
+  return row;
+}
+
+std::vector<ReplyRow> TrialEvaluation::ask(const IdentifiedStack& stack,
+                                           const std::vector<Question>& questions) {
+  const Responder responder = protect(stack.defenses, model_);
+  std::vector<std::pair<const Question*, std::string>> open;
+  std::map<std::string, size_t> left = asked_;
+  for (const Question& question : questions) {
+    std::string key = keys_.of(question.submission, stack);
+    size_t& answered = left[key_of(question.condition, key, question.variant)];
+    if (answered == 0)
+      open.emplace_back(&question, std::move(key));
+    else
+      --answered;
+  }
+  std::vector<ReplyRow> rows;
+  for (size_t begin = 0; begin < open.size(); begin += kReplyBatch) {
+    const size_t end = std::min(open.size(), begin + kReplyBatch);
+    std::vector<Submission> submissions;
+    for (size_t i = begin; i < end; ++i) submissions.push_back(open[i].first->submission);
+    const auto start = std::chrono::steady_clock::now();
+    const std::vector<Reply> replies = responder(submissions);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    for (size_t i = begin; i < end; ++i) {
+      ReplyRow row = row_of(*open[i].first, replies[i - begin]);
+      row.defense = stack.name();
+      row.stack = stack.digest;
+      row.question = open[i].second;
+      row.seconds = seconds.count() / static_cast<double>(end - begin);
+      ++asked_[key_of(row.condition, row.question, row.variant)];
+      rows.push_back(std::move(row));
+    }
+  }
+  return rows;
+}
+
+}  // namespace hijack

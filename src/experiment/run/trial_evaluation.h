@@ -1,0 +1,60 @@
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "defenses/pipeline.h"
+#include "src/experiment/record/results.h"
+#include "src/experiment/run/trial.h"
+#include "src/pocket/contexts.h"
+
+namespace hijack {
+
+/// One thing to ask, and how its reply is judged.
+struct Question {
+  std::string condition;
+  Submission submission;
+  std::optional<Exercise> exercise = {};  ///< benign: what the right answer is
+  std::string suffix = {};                ///< that was put after the user's prompt
+  std::string variant = {};               ///< digest of how that was found (ReplyRow::variant)
+};
+
+/// What one finished trial is asked again: its saved images, its held-out contexts, and who has answered
+/// what.
+class TrialEvaluation {
+ public:
+  /// Keeps references to all of them. Throws Error when an image of the trial is missing, is not the file
+  /// whose hash the row has, or is at another distance than the row says: nothing is asked about other files.
+  TrialEvaluation(const TrialSetup& setup, const RunRecord& run, const TrialRow& trial);
+
+  /// What the trial saved, image and suffix, on the held-out contexts; a moving patch at the places of the
+  /// trial.
+  std::vector<Question> adversarial(const std::string& condition) const;
+  /// The clean image on the held-out contexts, with a suffix or without.
+  std::vector<Question> clean(const std::string& condition, const std::string& suffix = "",
+                              const std::string& variant = "") const;
+  /// `count` questions with known answers.
+  std::vector<Question> benign(int64_t count) const;
+
+  /// Rows of the model behind `stack` for the questions that it was not asked before (QuestionKeys), in
+  /// order: a killed evaluation goes on behind its last row.
+  std::vector<ReplyRow> ask(const IdentifiedStack& stack, const std::vector<Question>& questions);
+
+  const TrialSetup& setup() const { return setup_; }
+  const TrialRow& trial() const { return trial_; }
+  const Tensor& origin() const { return origin_; }  ///< [1,3,H,W], as saved
+
+ private:
+  ReplyRow row_of(const Question& question, const Reply& reply) const;
+
+  const TrialSetup& setup_;
+  const TrialRow& trial_;
+  Tensor origin_;
+  Tensor adversarial_;
+  Responder model_;
+  QuestionKeys keys_;
+  std::map<std::string, size_t> asked_;  ///< condition, question and variant: how often
+};
+
+}  // namespace hijack

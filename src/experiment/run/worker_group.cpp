@@ -1,0 +1,196 @@
+#include "src/experiment/run/worker_group.h"
+
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include <charconv>
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+#include <thread>
+
+#include "src/base/error.h"
+
+namespace hijack {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+int64_t number(const char* name, int64_t low, int64_t high) {
+  const std::string text = variable(name);
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size() || value < low || value > high)
+    throw Error("The environment has WORLD_SIZE, but " + std::string(name) + " is '" + text.substr(0, 40) +
+                "': start the group with torchrun --no-python, or unset WORLD_SIZE.");
+  return value;
+}
+
+}  // namespace
+
+std::optional<WorkerPlace> worker_place() {
+  if (variable("WORLD_SIZE").empty()) return std::nullopt;
+  WorkerPlace place;
+  place.size = number("WORLD_SIZE", 1, 1'000'000);
+  if (place.size == 1) return std::nullopt;
+  place.rank = number("RANK", 0, place.size - 1);
+  place.port = static_cast<uint16_t>(number("MASTER_PORT", 1, 65535));
+  place.address = variable("MASTER_ADDR");
+  if (place.address.empty())
+    throw Error(
+        "The environment has WORLD_SIZE, but no MASTER_ADDR: start the group with torchrun --no-python.");
+  place.store_exists = variable("TORCHELASTIC_USE_AGENT_STORE") == "True";
+  return place;
+}
+
+/// Counters in the store. Everything is `add`: it never waits, and add(key, 0) reads.
+class WorkerGroup::Store {
+ public:
+  Store(const WorkerPlace& place, const std::string& name, milliseconds lease)
+      : place_(place), prefix_("hijack/" + name + "/"), lease_(lease) {
+    c10d::TCPStoreOptions options;
+    options.port = place.port;
+    options.isServer = place.rank == 0 && !place.store_exists;
+    options.waitWorkers = false;
+    options.timeout = std::chrono::seconds(60);
+    try {
+      store_ = c10::make_intrusive<c10d::TCPStore>(place.address, options);
+    } catch (const std::exception&) {
+      throw Error("The store of the group at " + place.address + ":" + std::to_string(place.port) +
+                  " cannot be " + (options.isServer ? "opened" : "reached") +
+                  ": check MASTER_ADDR, MASTER_PORT and that rank 0 runs.");
+    }
+    heart_ = std::jthread([this](const std::stop_token& stop) { beat(stop); });
+  }
+
+  const WorkerPlace& place() const { return place_; }
+  milliseconds lease() const { return lease_; }
+
+  int64_t add(const std::string& key, int64_t value) {
+    try {
+      return store_->add(prefix_ + key, value);
+    } catch (const std::exception&) {
+      throw Failure(
+          "The store of the group is gone (has rank 0 died?); finished trials are saved: start the group "
+          "again with "
+          "--resume.");
+    }
+  }
+  int64_t read(const std::string& key) { return add(key, 0); }
+
+  /// The trial whose heart beats; -1 = none.
+  void work_on(int64_t trial) {
+    working_on_ = trial;
+    if (trial >= 0) add("beat/" + std::to_string(trial), 1);
+  }
+
+  /// A trial without `done` whose heart has stood still for a lease, claimed for this process.
+  std::optional<size_t> abandoned(size_t count) {
+    for (size_t i = 0; i < count; ++i) {
+      const std::string id = std::to_string(i);
+      if (read("done/" + id) > 0) continue;
+      const int64_t now = read("beat/" + id);
+      const auto [seen, fresh] = seen_.try_emplace(i, Seen{now, Clock::now()});
+      if (fresh || seen->second.beats != now) {
+        seen->second = {now, Clock::now()};
+      } else if (Clock::now() - seen->second.since > lease_ &&
+                 add("claim/" + id + "/" + std::to_string(now), 1) == 1) {
+        return i;
+      }
+    }
+    return std::nullopt;
+  }
+
+  bool all_done(size_t count) {
+    for (size_t i = 0; i < count; ++i)
+      if (read("done/" + std::to_string(i)) == 0) return false;
+    return true;
+  }
+
+ private:
+  struct Seen {
+    int64_t beats = 0;
+    Clock::time_point since;
+  };
+
+  void beat(const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any wake;
+    std::unique_lock guard(mutex);
+    while (!stop.stop_requested()) {
+      wake.wait_for(guard, stop, lease_ / 5, [] { return false; });
+      const int64_t trial = working_on_;
+      if (stop.stop_requested() || trial < 0) continue;
+      try {
+        store_->add(prefix_ + "beat/" + std::to_string(trial), 1);
+      } catch (const std::exception&) {
+        return;  // the worker itself meets the same at its next trial, and says so
+      }
+    }
+  }
+
+  WorkerPlace place_;
+  std::string prefix_;
+  milliseconds lease_;
+  c10::intrusive_ptr<c10d::TCPStore> store_;
+  std::map<size_t, Seen> seen_;
+  std::atomic<int64_t> working_on_{-1};
+  std::jthread heart_;  // last: it uses the others
+};
+
+WorkerGroup::WorkerGroup(const WorkerPlace& place, const std::string& name, milliseconds lease)
+    : store_(std::make_unique<Store>(place, name, lease)) {}
+WorkerGroup::~WorkerGroup() = default;
+
+std::optional<size_t> WorkerGroup::next(size_t count, std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    std::optional<size_t> trial;
+    // Read first, so that waiting does not count on and on.
+    if (store_->read("next") < static_cast<int64_t>(count)) {
+      const int64_t drawn = store_->add("next", 1) - 1;
+      if (drawn < static_cast<int64_t>(count)) trial = static_cast<size_t>(drawn);
+    }
+    if (!trial) trial = store_->abandoned(count);
+    if (trial) {
+      store_->work_on(static_cast<int64_t>(*trial));
+      return trial;
+    }
+    if (store_->all_done(count)) return std::nullopt;
+    std::this_thread::sleep_for(std::clamp(store_->lease() / 20, milliseconds(5), milliseconds(1000)));
+  }
+  return std::nullopt;
+}
+
+void WorkerGroup::done(size_t trial) {
+  store_->work_on(-1);
+  store_->add("done/" + std::to_string(trial), 1);
+}
+
+void WorkerGroup::announce(bool ready) {
+  store_->add(ready ? "ready" : "failed", 1);
+}
+
+void WorkerGroup::wait_for_announcement() {
+  const auto last = Clock::now() + std::chrono::hours(1);
+  while (store_->read("ready") == 0) {
+    if (store_->read("failed") > 0) throw Failure("Rank 0 could not begin the run; its message says why.");
+    if (Clock::now() > last) throw Failure("Rank 0 has not begun the run within an hour.");
+    std::this_thread::sleep_for(milliseconds(50));
+  }
+}
+
+void WorkerGroup::leave() {
+  const WorkerPlace& place = store_->place();
+  const int64_t left = store_->add("left", 1);
+  if (place.rank != 0 || place.store_exists || left == place.size) return;
+  const auto last = Clock::now() + store_->lease();
+  while (store_->read("left") < place.size && Clock::now() < last)
+    std::this_thread::sleep_for(milliseconds(20));
+}
+
+}  // namespace hijack
