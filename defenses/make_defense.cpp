@@ -21,12 +21,12 @@
 #include "defenses/votes/smoothing.h"
 #include "defenses/votes/smoothvlm.h"
 #include "src/base/error.h"
-#include "src/base/nearest.h"
+#include "src/base/registry.h"
 
 namespace hijack {
 namespace {
 
-struct Row {
+struct DefenseKind {
   const char* name;
   const char* help;
   std::string (*parameter_help)();
@@ -53,41 +53,35 @@ std::shared_ptr<const Defense> make(const DefenseSpec& spec, const DefenseResour
 }
 
 template <class D>
-Row row() {
+DefenseKind kind() {
   return {D::kName, D::kHelp, &parameter_help<D>,
           [](const DefenseSpec& spec) { read_parameters<typename D::Parameters>(spec); }, &make<D>};
 }
 
 /// The one table of defenses.
-const std::vector<Row>& table() {
-  static const std::vector<Row> rows = {
-      row<PerplexityFilter>(),
-      row<Paraphrase>(),
-      row<Retokenize>(),
-      row<SafetyPrompt>(),
-      row<Jpeg>(),
-      row<BitDepth>(),
-      row<Median>(),
-      row<Blur>(),
-      row<Noise>(),
-      row<ResizePad>(),
-      row<Crop>(),
-      row<TotalVariation>(),
-      row<MaskVote>(),
-      row<Smoothing>(),
-      row<JailGuard>(),
-      row<Cider>(),
-      row<Ocr>(),
-      row<Judge>(),
-      row<Ecso>(),
-  };
-  return rows;
-}
-
-const Row& find_row(const std::string& name) {
-  for (const Row& candidate : table())
-    if (name == candidate.name) return candidate;
-  throw Error(unknown_name("defense", name, defense_names()));
+const Registry<DefenseKind>& defenses() {
+  static const Registry<DefenseKind> table("defense", {
+                                                          kind<PerplexityFilter>(),
+                                                          kind<Paraphrase>(),
+                                                          kind<Retokenize>(),
+                                                          kind<SafetyPrompt>(),
+                                                          kind<Jpeg>(),
+                                                          kind<BitDepth>(),
+                                                          kind<Median>(),
+                                                          kind<Blur>(),
+                                                          kind<Noise>(),
+                                                          kind<ResizePad>(),
+                                                          kind<Crop>(),
+                                                          kind<TotalVariation>(),
+                                                          kind<MaskVote>(),
+                                                          kind<Smoothing>(),
+                                                          kind<JailGuard>(),
+                                                          kind<Cider>(),
+                                                          kind<Ocr>(),
+                                                          kind<Judge>(),
+                                                          kind<Ecso>(),
+                                                      });
+  return table;
 }
 
 /// Splits at commas that no backslash precedes, and drops those backslashes.
@@ -110,7 +104,7 @@ std::vector<std::string> split_parameters(const std::string& text) {
 DefenseSpec parse_defense(const std::string& text) {
   const size_t colon = text.find(':');
   DefenseSpec spec{.name = text.substr(0, colon), .parameters = {}};
-  const Row& found = find_row(spec.name);
+  const DefenseKind& found = defenses().at(spec.name);
   if (colon == std::string::npos) return spec;
   for (const std::string& part : split_parameters(text.substr(colon + 1))) {
     const size_t equals = part.find('=');
@@ -133,18 +127,16 @@ std::string public_defense(const std::string& text) {
 }
 
 std::shared_ptr<const Defense> make_defense(const DefenseSpec& spec, const DefenseResources& resources) {
-  return find_row(spec.name).make(spec, resources);
+  return defenses().at(spec.name).make(spec, resources);
 }
 
 std::vector<std::string> defense_names() {
-  std::vector<std::string> names;
-  for (const Row& candidate : table()) names.emplace_back(candidate.name);
-  return names;
+  return defenses().names();
 }
 
 std::string defense_help() {
   std::string help;
-  for (const Row& candidate : table())
+  for (const DefenseKind& candidate : defenses())
     help += std::string("  ") + candidate.name + "  " + candidate.help + "\n" + candidate.parameter_help();
   return help;
 }

@@ -3,7 +3,7 @@
 #include <ATen/Context.h>
 
 #include "models/checkpoint/config_json.h"
-#include "models/checkpoint/frozen_source.h"
+#include "models/checkpoint/parameter_source.h"
 #include "models/families/decoder_language_model.h"
 #include "models/families/idefics3.h"
 #include "models/families/llava.h"
@@ -13,37 +13,28 @@
 #include "models/families/torchscript.h"
 #include "src/base/error.h"
 #include "src/base/json.h"
+#include "src/base/registry.h"
 
 namespace hijack {
-
-ParameterSource frozen_source(Weights& weights, at::Device device, at::ScalarType dtype) {
-  const at::ScalarType computed = compute_dtype(dtype, device);
-  return [&weights, device, dtype, computed](const std::string& name, at::IntArrayRef shape) {
-    // matrices take the memory, and Linear knows how to widen them
-    return weights.take(name, shape)
-        .to(device, shape.size() == 2 ? dtype : computed)
-        .set_requires_grad(false);
-  };
-}
 
 namespace {
 
 struct Family {
-  const char* model_type;
+  const char* name;  ///< model_type of config.json
   std::shared_ptr<const VisionLanguageModel> (*load)(const std::filesystem::path&, const nlohmann::json&,
                                                      at::Device, at::ScalarType);
 };
 
 // the one table of families
-constexpr Family kFamilies[] = {
-    {"llava", load_llava},
-    {"idefics3", load_idefics3},
-    {"smolvlm", load_idefics3},
-    {"llava_onevision", load_llava_onevision},
-    {"qwen2_vl", load_qwen2_vl},
-    {"paligemma", load_paligemma},
-    {"torchscript", load_torchscript},
-};
+const Registry<Family> kFamilies("family", {
+                                               {"llava", load_llava},
+                                               {"idefics3", load_idefics3},
+                                               {"smolvlm", load_idefics3},
+                                               {"llava_onevision", load_llava_onevision},
+                                               {"qwen2_vl", load_qwen2_vl},
+                                               {"paligemma", load_paligemma},
+                                               {"torchscript", load_torchscript},
+                                           });
 
 at::Device parse_device(const std::string& text) {
   std::optional<at::Device> device;
@@ -103,9 +94,7 @@ at::ScalarType computed_dtype(const LoadOptions& options) {
 }
 
 std::vector<std::string> supported_families() {
-  std::vector<std::string> names;
-  for (const auto& family : kFamilies) names.emplace_back(family.model_type);
-  return names;
+  return kFamilies.names();
 }
 
 std::shared_ptr<const VisionLanguageModel> load_model(const std::filesystem::path& folder,
@@ -113,12 +102,10 @@ std::shared_ptr<const VisionLanguageModel> load_model(const std::filesystem::pat
   const Folder found(folder, options);
   if (options.views != "all" && options.views != "one")
     throw Error("views \"" + options.views + "\" is not known; write all or one");
+  if (const Family* family = kFamilies.find(found.type))
+    return in_views(family->load(folder, found.config, found.device, found.dtype), options.views);
   std::string known;
-  for (const auto& family : kFamilies) {
-    if (found.type == family.model_type)
-      return in_views(family.load(folder, found.config, found.device, found.dtype), options.views);
-    known += (known.empty() ? "" : ", ") + std::string(family.model_type);
-  }
+  for (const std::string& name : kFamilies.names()) known += (known.empty() ? "" : ", ") + name;
   if (is_decoder(found.type))
     throw Error(folder.string() + " is a language model (" + found.type +
                 ") that takes no images; it serves the perplexity and paraphrase defenses only, and models "

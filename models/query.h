@@ -30,6 +30,10 @@ struct Generated {
   bool operator==(const Generated&) const = default;
 };
 
+/// How many replies are asked for together where many are wanted: what a process needs in memory does not
+/// grow with the number of questions.
+inline constexpr size_t kRepliesAtOnce = 25;
+
 struct GenerateOptions {
   int64_t max_new_tokens = 48;  ///< the end token counts as one
   double temperature = 0;       ///< 0 = greedy

@@ -6,7 +6,7 @@
 #include "attacks/behaviors/untargeted.h"
 #include "attacks/behaviors/verbose.h"
 #include "src/base/error.h"
-#include "src/base/nearest.h"
+#include "src/base/registry.h"
 
 namespace hijack {
 namespace {
@@ -111,17 +111,17 @@ std::unique_ptr<Behavior> with_corpus(const BehaviorConfig& config) {
   return std::make_unique<CorpusBehavior>(read_targets(config.targets));
 }
 
-struct Entry {
+struct BehaviorKind {
   const char* name;
   std::unique_ptr<Behavior> (*make)(const BehaviorConfig&);
 };
-constexpr Entry kBehaviors[] = {{"string", with_target<StringBehavior>},
-                                {"leak", with_target<LeakBehavior>},
-                                {"refusal", with_target<RefusalBehavior>},
-                                {"disinformation", with_target<DisinformationBehavior>},
-                                {"untargeted", without_target<UntargetedBehavior>},
-                                {"verbose", without_target<VerboseBehavior>},
-                                {"corpus", with_corpus}};
+const Registry<BehaviorKind> kBehaviors("behavior", {{"string", with_target<StringBehavior>},
+                                                     {"leak", with_target<LeakBehavior>},
+                                                     {"refusal", with_target<RefusalBehavior>},
+                                                     {"disinformation", with_target<DisinformationBehavior>},
+                                                     {"untargeted", without_target<UntargetedBehavior>},
+                                                     {"verbose", without_target<VerboseBehavior>},
+                                                     {"corpus", with_corpus}});
 
 }  // namespace
 
@@ -135,19 +135,14 @@ ReplyNeed Behavior::needed(const VisionLanguageModel& model, std::span<const Con
 }
 
 std::unique_ptr<Behavior> make_behavior(const BehaviorConfig& config) {
-  for (const Entry& entry : kBehaviors)
-    if (config.name == entry.name) {
-      if (!config.targets.empty() && config.name != "corpus")
-        throw Error("a file of targets is for behavior corpus, not for " + config.name + ".");
-      return entry.make(config);
-    }
-  throw Error(unknown_name("behavior", config.name, behavior_names()));
+  const BehaviorKind& kind = kBehaviors.at(config.name);
+  if (!config.targets.empty() && config.name != "corpus")
+    throw Error("a file of targets is for behavior corpus, not for " + config.name + ".");
+  return kind.make(config);
 }
 
 std::vector<std::string> behavior_names() {
-  std::vector<std::string> names;
-  for (const Entry& entry : kBehaviors) names.emplace_back(entry.name);
-  return names;
+  return kBehaviors.names();
 }
 
 }  // namespace hijack

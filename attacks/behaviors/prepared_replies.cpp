@@ -1,13 +1,8 @@
 #include "attacks/behaviors/prepared_replies.h"
 
-#include "models/tokenizer/unicode.h"
+#include "src/base/unicode.h"
 
 namespace hijack {
-namespace {
-
-constexpr size_t kBatch = 25;
-
-}  // namespace
 
 /// Every part has its length before it, so that no two contexts share a key.
 std::string key_of(const Context& context) {
@@ -32,8 +27,8 @@ void PreparedReplies::ask(const VisionLanguageModel& model, const Tensor& image,
     if (known == replies_.end() || (known->second.reply.cut && known->second.longest < max_new_tokens))
       open.push_back(&context);
   }
-  for (size_t begin = 0; begin < open.size(); begin += kBatch) {
-    const size_t end = std::min(open.size(), begin + kBatch);
+  for (size_t begin = 0; begin < open.size(); begin += kRepliesAtOnce) {
+    const size_t end = std::min(open.size(), begin + kRepliesAtOnce);
     std::vector<Context> queries;
     for (size_t i = begin; i < end; ++i) queries.push_back(asked(*open[i]));
     auto replies = model.generate(pixels, queries, options);

@@ -2,7 +2,7 @@
 
 #include <cctype>
 
-#include "models/tokenizer/unicode.h"
+#include "src/base/unicode.h"
 
 namespace hijack {
 namespace {

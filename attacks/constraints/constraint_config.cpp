@@ -5,7 +5,7 @@
 #include "attacks/constraints/lattice.h"
 #include "attacks/constraints/regions.h"
 #include "src/base/error.h"
-#include "src/base/nearest.h"
+#include "src/base/registry.h"
 
 namespace hijack {
 namespace {
@@ -64,24 +64,18 @@ std::string no_part(const ConstraintConfig&) {
   return "";
 }
 
-struct Entry {
+struct ConstraintKind {
   const char* name;
   Constraint (*read)(const ConstraintConfig&);
   std::string (*size)(const ConstraintConfig&);  ///< what the label adds to the name
 };
-constexpr Entry kConstraints[] = {{"linf", read_linf, epsilon_part},
-                                  {"l2", read_l2, l2_part},
-                                  {"patch", read_patch, patch_part},
-                                  {"moving_patch", read_moving_patch, patch_part},
-                                  {"border", read_border, border_part},
-                                  {"mask", read_mask_file, mask_part},
-                                  {"box", read_box, no_part}};
-
-const Entry& entry_of(const std::string& name) {
-  for (const Entry& entry : kConstraints)
-    if (name == entry.name) return entry;
-  throw Error(unknown_name("constraint", name, constraint_names()));
-}
+const Registry<ConstraintKind> kConstraints("constraint", {{"linf", read_linf, epsilon_part},
+                                                           {"l2", read_l2, l2_part},
+                                                           {"patch", read_patch, patch_part},
+                                                           {"moving_patch", read_moving_patch, patch_part},
+                                                           {"border", read_border, border_part},
+                                                           {"mask", read_mask_file, mask_part},
+                                                           {"box", read_box, no_part}});
 
 void check_one(const LinfBall&, int64_t, int64_t) {}
 void check_one(const L2Ball&, int64_t, int64_t) {}
@@ -103,7 +97,7 @@ std::optional<double> decimal(std::string_view text) {
 }  // namespace
 
 Constraint read_constraint(const ConstraintConfig& config) {
-  return entry_of(config.name).read(config);
+  return kConstraints.at(config.name).read(config);
 }
 
 void check_fits(const Constraint& constraint, int64_t height, int64_t width) {
@@ -117,13 +111,11 @@ Constraint make_constraint(const ConstraintConfig& config, int64_t height, int64
 }
 
 std::vector<std::string> constraint_names() {
-  std::vector<std::string> names;
-  for (const Entry& entry : kConstraints) names.emplace_back(entry.name);
-  return names;
+  return kConstraints.names();
 }
 
 std::string constraint_label(const ConstraintConfig& config) {
-  return config.name + entry_of(config.name).size(config);
+  return config.name + kConstraints.at(config.name).size(config);
 }
 
 double parse_epsilon(const std::string& text) {

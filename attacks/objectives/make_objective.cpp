@@ -4,13 +4,13 @@
 
 #include "attacks/objectives/behavior_matching.h"
 #include "attacks/objectives/delay_end.h"
+#include "attacks/objectives/ensemble_turns.h"
 #include "attacks/objectives/feature_matching.h"
 #include "attacks/objectives/prompt_matching.h"
 #include "attacks/objectives/weighted_sum.h"
-#include "attacks/optimizers/ensemble_turns.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
-#include "src/base/nearest.h"
+#include "src/base/registry.h"
 
 namespace hijack {
 namespace {
@@ -44,22 +44,17 @@ Made make_features(const ObjectiveConfig& config, const ObjectiveInputs& in, con
   return std::make_unique<FeatureMatching>(model, target, kDistance);
 }
 
-struct Entry {
+struct ObjectiveKind {
   const char* name;
   Made (*make)(const ObjectiveConfig&, const ObjectiveInputs&, const Model&);
 };
-constexpr Entry kObjectives[] = {{"behavior", make_behavior_matching},
-                                 {"margin", make_margin},
-                                 {"prompt", make_prompt_matching},
-                                 {"delay_end", make_delay_end},
-                                 {"features", make_features<FeatureDistance::kCosine>},
-                                 {"features_squared", make_features<FeatureDistance::kSquared>}};
-
-const Entry& entry_of(const std::string& name) {
-  for (const Entry& entry : kObjectives)
-    if (name == entry.name) return entry;
-  throw Error(unknown_name("objective", name, objective_names()));
-}
+const Registry<ObjectiveKind> kObjectives("objective",
+                                          {{"behavior", make_behavior_matching},
+                                           {"margin", make_margin},
+                                           {"prompt", make_prompt_matching},
+                                           {"delay_end", make_delay_end},
+                                           {"features", make_features<FeatureDistance::kCosine>},
+                                           {"features_squared", make_features<FeatureDistance::kSquared>}});
 
 std::string trimmed(const std::string& text) {
   const size_t first = text.find_first_not_of(' ');
@@ -77,7 +72,7 @@ ObjectiveTerm parse_term(const std::string& text, const std::string& formula) {
       throw Error("objective '" + formula.substr(0, 80) + "': '" + weight.substr(0, 20) +
                   "' is not a weight; write behavior + 0.5*features.");
   }
-  entry_of(term.name);
+  kObjectives.at(term.name);
   return term;
 }
 
@@ -102,7 +97,7 @@ Made sum_over(std::span<const Model> models, const std::vector<ObjectiveTerm>& t
   for (const Model& model : models)
     for (const ObjectiveTerm& term : terms)
       sum.push_back({term.weight / static_cast<double>(models.size()),
-                     entry_of(term.name).make(config, inputs, model)});
+                     kObjectives.at(term.name).make(config, inputs, model)});
   if (sum.size() == 1 && sum.front().weight == 1) return std::move(sum.front().objective);
   return std::make_unique<WeightedSum>(std::move(sum));
 }
@@ -136,9 +131,7 @@ std::unique_ptr<Objective> make_objective(const ObjectiveConfig& config, const O
 }
 
 std::vector<std::string> objective_names() {
-  std::vector<std::string> names;
-  for (const Entry& entry : kObjectives) names.emplace_back(entry.name);
-  return names;
+  return kObjectives.names();
 }
 
 }  // namespace hijack

@@ -15,7 +15,7 @@ namespace {
 constexpr double kReverse = 1.0 / 3;  // of step_size: epsilon/15 and epsilon/5 as published
 const double kPublishedInner = 250 / std::sqrt(3.0 * 224 * 224);
 
-double default_step(const Constraint& constraint) {
+double fifth_of_radius(const Constraint& constraint) {
   if (std::holds_alternative<LinfBall>(constraint)) return radius(constraint) / 5;
   if (std::holds_alternative<L2Ball>(constraint)) return radius(constraint) / 8;
   return 1.0 / 255;
@@ -45,7 +45,7 @@ double inner_length(const Constraint& constraint, double size, const Tensor& ima
 }  // namespace
 
 Cwa::Cwa(const OptimizerConfig& config, const Constraint& constraint)
-    : step_size_(config.step_size > 0 ? config.step_size : default_step(constraint)),
+    : step_size_(config.step_size > 0 ? config.step_size : fifth_of_radius(constraint)),
       inner_size_(config.cwa_inner > 0 ? config.cwa_inner : default_inner(constraint, step_size_)),
       momentum_(config.momentum),
       models_(std::max<int64_t>(1, config.models)) {

@@ -5,7 +5,7 @@
 #include "attacks/optimizers/sgd.h"
 #include "attacks/optimizers/square.h"
 #include "src/base/error.h"
-#include "src/base/nearest.h"
+#include "src/base/registry.h"
 
 namespace hijack {
 namespace {
@@ -15,12 +15,16 @@ std::unique_ptr<Optimizer> make(const OptimizerConfig& config, const Constraint&
   return std::make_unique<One>(config, constraint);
 }
 
-struct Entry {
+struct OptimizerKind {
   const char* name;
   std::unique_ptr<Optimizer> (*make)(const OptimizerConfig&, const Constraint&);
 };
-constexpr Entry kOptimizers[] = {{"pgd", make<Pgd>}, {"apgd", make<Apgd>},     {"adam", make<Adam>},
-                                 {"sgd", make<Sgd>}, {"square", make<Square>}, {"cwa", make<Cwa>}};
+const Registry<OptimizerKind> kOptimizers("optimizer", {{"pgd", make<Pgd>},
+                                                        {"apgd", make<Apgd>},
+                                                        {"adam", make<Adam>},
+                                                        {"sgd", make<Sgd>},
+                                                        {"square", make<Square>},
+                                                        {"cwa", make<Cwa>}});
 
 /// In an l2 ball a step is as long as the norm over the whole image.
 double largest_step(const Constraint& constraint) {
@@ -43,18 +47,13 @@ void check(const OptimizerConfig& config, const Constraint& constraint) {
 }  // namespace
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, const Constraint& constraint) {
-  for (const Entry& entry : kOptimizers)
-    if (config.name == entry.name) {
-      check(config, constraint);
-      return entry.make(config, constraint);
-    }
-  throw Error(unknown_name("optimizer", config.name, optimizer_names()));
+  const OptimizerKind& kind = kOptimizers.at(config.name);
+  check(config, constraint);
+  return kind.make(config, constraint);
 }
 
 std::vector<std::string> optimizer_names() {
-  std::vector<std::string> names;
-  for (const Entry& entry : kOptimizers) names.emplace_back(entry.name);
-  return names;
+  return kOptimizers.names();
 }
 
 }  // namespace hijack

@@ -9,8 +9,8 @@
 namespace hijack {
 namespace {
 
-constexpr int kTries = 30;      // draws per candidate before it is given up
-constexpr size_t kAtOnce = 96;  // queries per pass of the model
+constexpr int kDrawsPerCandidate = 30;  // draws per candidate before it is given up
+constexpr size_t kAtOnce = 96;          // queries per pass of the model
 const std::string kUnranked =
     "the swaps of suffix tokens are drawn at random from all printable tokens, not ranked by the gradient: "
     "the "
@@ -107,7 +107,7 @@ std::vector<std::vector<TokenId>> Search::ranked_swaps() {
 }
 
 std::optional<Suffix> Search::draw(const std::vector<std::vector<TokenId>>& swaps) {
-  for (int tries = 0; tries < kTries; ++tries) {
+  for (int tries = 0; tries < kDrawsPerCandidate; ++tries) {
     const auto place = static_cast<size_t>(random_.below(static_cast<int64_t>(now_.ids.size())));
     const TokenId fresh = random_.pick(swaps[place]);
     if (fresh == now_.ids[place]) continue;

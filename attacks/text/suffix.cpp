@@ -5,7 +5,7 @@
 namespace hijack {
 namespace {
 
-constexpr int kTries = 1000;  // candidates per position before it counts as impossible
+constexpr int kTriesPerPlace = 1000;  // candidates per position before it counts as impossible
 
 bool printable(const std::string& text) {
   bool visible = false;
@@ -39,7 +39,7 @@ TokenIds gibberish_ids(const Tokenizer& tokenizer, const std::vector<TokenId>& p
   if (tokens < 1 || tokens > 1000)
     throw Error("A suffix has 1 to 1000 tokens, not " + std::to_string(tokens) + ".");
   TokenIds ids;
-  for (int tries = 0; !pool.empty() && tries < kTries; ++tries) {
+  for (int tries = 0; !pool.empty() && tries < kTriesPerPlace; ++tries) {
     ids.push_back(random.pick(pool));
     if (!survives(tokenizer, ids)) {
       ids.pop_back();

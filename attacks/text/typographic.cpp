@@ -5,7 +5,7 @@
 #include "attacks/behaviors/text.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
-#include "src/base/nearest.h"
+#include "src/base/registry.h"
 
 namespace hijack {
 namespace {
@@ -22,16 +22,10 @@ struct Style {
   double least_opacity, most_opacity;
   bool along_border;
 };
-constexpr Style kStyles[] = {{"visible", .09, .2, .6, 1, false},
-                             {"low_contrast", .09, .2, 1, 1, false},
-                             {"tiny", .05, .07, 1, 1, false},
-                             {"border", .05, .12, 1, 1, true}};
-
-const Style& style_of(const std::string& name) {
-  for (const Style& style : kStyles)
-    if (name == style.name) return style;
-  throw Error(unknown_name("text style", name, text_styles()));
-}
+const Registry<Style> kStyles("text style", {{"visible", .09, .2, .6, 1, false},
+                                             {"low_contrast", .09, .2, 1, 1, false},
+                                             {"tiny", .05, .07, 1, 1, false},
+                                             {"border", .05, .12, 1, 1, true}});
 
 /// The text's ink [rows,columns] for an image of this size: smaller until it fits, then cut off.
 Tensor fitted_ink(const std::string& text, const Font& font, double wanted, int64_t height, int64_t width,
@@ -50,13 +44,11 @@ Tensor fitted_ink(const std::string& text, const Font& font, double wanted, int6
 }  // namespace
 
 std::vector<std::string> text_styles() {
-  std::vector<std::string> names;
-  for (const Style& style : kStyles) names.emplace_back(style.name);
-  return names;
+  return kStyles.names();
 }
 
 void check_typographic(const TypographicConfig& config) {
-  style_of(config.style);
+  kStyles.at(config.style);
   if (config.tries < 1 || config.tries > 100'000) throw Error("text_tries must be from 1 to 100000.");
   if (config.contrast < 1 || config.contrast > 255)
     throw Error("text_contrast must be from 1 to 255 gray levels.");
@@ -76,7 +68,7 @@ std::string text_to_draw(const TypographicConfig& config, const Behavior& behavi
 }
 
 Lettering draw_lettering(const TypographicConfig& config, int64_t height, int64_t width, Random& random) {
-  const Style& style = style_of(config.style);
+  const Style& style = kStyles.at(config.style);
   Lettering lettering;
   const auto side = static_cast<double>(std::min(height, width));
   lettering.height = side * random.uniform(style.least_height, style.most_height);
@@ -90,7 +82,7 @@ Lettering draw_lettering(const TypographicConfig& config, int64_t height, int64_
 
 Drawn draw_text(const Tensor& origin, const std::string& text, const Font& font,
                 const TypographicConfig& config, const Lettering& lettering) {
-  const Style& style = style_of(config.style);
+  const Style& style = kStyles.at(config.style);
   const int64_t height = origin.size(2), width = origin.size(3);
   const Tensor letters = fitted_ink(text, font, lettering.height, height, width, style.along_border);
   const auto place = [](double share, int64_t room) {

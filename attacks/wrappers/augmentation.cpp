@@ -6,7 +6,7 @@
 #include "attacks/constraint.h"
 #include "src/base/differentiable_jpeg.h"
 #include "src/base/error.h"
-#include "src/base/nearest.h"
+#include "src/base/registry.h"
 
 namespace hijack {
 namespace {
@@ -66,27 +66,27 @@ Augmentation jpeg(double least) {
   };
 }
 
-struct Entry {
+struct AugmentationKind {
   const char* name;
   Augmentation (*make)(double);
   double usual, low, high;
   bool in_255;  ///< the value is written like 8/255
 };
-constexpr Entry kAugmentations[] = {{"crop", crop, .8, .1, 1, false},
-                                    {"flip", flip, .5, 0, 1, false},
-                                    {"noise", noise, 4.0 / 255, 0, 1, true},
-                                    {"resize_pad", resize_pad, .9, .1, 1, false},
-                                    {"jpeg", jpeg, 50, 1, 100, false}};
+const Registry<AugmentationKind> kAugmentations("augmentation", {{"crop", crop, .8, .1, 1, false},
+                                                                 {"flip", flip, .5, 0, 1, false},
+                                                                 {"noise", noise, 4.0 / 255, 0, 1, true},
+                                                                 {"resize_pad", resize_pad, .9, .1, 1, false},
+                                                                 {"jpeg", jpeg, 50, 1, 100, false}});
 
-double value_of(const Entry& entry, const std::string& text, const std::string& whole) {
-  if (entry.in_255) return parse_epsilon(text);
+double value_of(const AugmentationKind& kind, const std::string& text, const std::string& whole) {
+  if (kind.in_255) return parse_epsilon(text);
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size() ||
-      !(value >= entry.low && value <= entry.high)) {
+      !(value >= kind.low && value <= kind.high)) {
     std::ostringstream message;
-    message << "augmentation '" << whole.substr(0, 40) << "': the value must be from " << entry.low << " to "
-            << entry.high << ".";
+    message << "augmentation '" << whole.substr(0, 40) << "': the value must be from " << kind.low << " to "
+            << kind.high << ".";
     throw Error(message.str());
   }
   return value;
@@ -97,17 +97,12 @@ double value_of(const Entry& entry, const std::string& text, const std::string& 
 Augmentation parse_augmentation(const std::string& text) {
   const size_t equals = text.find('=');
   const std::string name = text.substr(0, equals);
-  for (const Entry& entry : kAugmentations)
-    if (name == entry.name)
-      return entry.make(equals == std::string::npos ? entry.usual
-                                                    : value_of(entry, text.substr(equals + 1), text));
-  throw Error(unknown_name("augmentation", name, augmentation_names()));
+  const AugmentationKind& kind = kAugmentations.at(name);
+  return kind.make(equals == std::string::npos ? kind.usual : value_of(kind, text.substr(equals + 1), text));
 }
 
 std::vector<std::string> augmentation_names() {
-  std::vector<std::string> names;
-  for (const Entry& entry : kAugmentations) names.emplace_back(entry.name);
-  return names;
+  return kAugmentations.names();
 }
 
 Augmented::Augmented(std::unique_ptr<Objective> inner, const AugmentationConfig& config, uint64_t seed,

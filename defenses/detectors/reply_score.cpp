@@ -12,7 +12,6 @@ namespace {
 
 constexpr const char* kPromptPlace = "{prompt}";
 constexpr const char* kReplyPlace = "{reply}";
-constexpr size_t kQueriesAtOnce = 25;
 
 }  // namespace
 
@@ -52,8 +51,8 @@ std::vector<double> ReplyScorer::losses(const std::vector<Submission>& submissio
   for (const auto& [key, members] : groups) {
     const Tensor image = reference(submissions[members[0]].image).to(model_->device());
     const Pixels pixels = model_->preprocess(image);
-    for (size_t begin = 0; begin < members.size(); begin += kQueriesAtOnce) {
-      const auto some = std::span(members).subspan(begin, std::min(kQueriesAtOnce, members.size() - begin));
+    for (size_t begin = 0; begin < members.size(); begin += kRepliesAtOnce) {
+      const auto some = std::span(members).subspan(begin, std::min(kRepliesAtOnce, members.size() - begin));
       std::vector<Query> asked;
       std::vector<TokenIds> wanted;
       for (const size_t i : some) asked.push_back(queries[i]), wanted.push_back(targets[i]);

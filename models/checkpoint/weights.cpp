@@ -25,11 +25,11 @@ bool is_plain_name(const std::string& name) {
 }
 
 std::map<std::string, std::set<std::string>> tensors_by_shard(const fs::path& index) {
-  const nlohmann::json json = read_json(index);
-  if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object())
+  const nlohmann::json content = read_json(index);
+  if (!content.is_object() || !content.contains("weight_map") || !content["weight_map"].is_object())
     throw Error(index.string() + " has no weight_map: it is not the index of a sharded checkpoint");
   std::map<std::string, std::set<std::string>> shards;
-  for (const auto& [tensor, shard] : json["weight_map"].items()) {
+  for (const auto& [tensor, shard] : content["weight_map"].items()) {
     if (!shard.is_string() || !is_plain_name(shard.get_ref<const std::string&>()))
       throw Error(index.string() + " places " + tensor.substr(0, 200) +
                   " in something that is not the name of a file beside it");

@@ -4,9 +4,9 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 
+#include "models/checkpoint/reply_rules.h"
 #include "models/language_model.h"
 #include "models/network/decoder.h"
-#include "models/prefix/reply_rules.h"
 
 namespace hijack {
 

@@ -1,9 +1,10 @@
 #include "models/families/llava.h"
 
 #include "models/chat_template/prompt_format.h"
+#include "models/chat_template/template_file.h"
 #include "models/checkpoint/config_json.h"
-#include "models/checkpoint/frozen_source.h"
-#include "models/checkpoint/model_folder.h"
+#include "models/checkpoint/parameter_source.h"
+#include "models/checkpoint/reply_rules.h"
 #include "models/families/processor_match.h"
 #include "src/base/error.h"
 

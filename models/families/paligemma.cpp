@@ -4,8 +4,8 @@
 
 #include "models/chat_template/prompt_format.h"
 #include "models/checkpoint/config_json.h"
-#include "models/checkpoint/frozen_source.h"
-#include "models/checkpoint/model_folder.h"
+#include "models/checkpoint/parameter_source.h"
+#include "models/checkpoint/reply_rules.h"
 #include "models/families/llava.h"
 #include "models/families/processor_match.h"
 #include "models/preprocess/processor_config.h"

@@ -6,8 +6,9 @@
 
 #include "models/chat_template/prompt_format.h"
 #include "models/checkpoint/config_json.h"
-#include "models/checkpoint/frozen_source.h"
-#include "models/checkpoint/model_folder.h"
+#include "models/checkpoint/parameter_source.h"
+#include "models/checkpoint/reply_rules.h"
+#include "models/prefix/scores.h"
 #include "src/base/error.h"
 #include "src/base/json.h"
 

@@ -61,26 +61,7 @@ struct WidenedLinear : torch::autograd::Function<WidenedLinear> {
   }
 };
 
-bool is_narrow(at::ScalarType type) {
-  return type == at::kBFloat16 || type == at::kHalf;
-}
-
 }  // namespace
-
-at::ScalarType compute_dtype(at::ScalarType stored, at::Device device) {
-  if (!device.is_cpu() || !is_narrow(stored)) return stored;
-#if defined(__x86_64__)
-#if defined(__clang__) && __clang_major__ < 18
-  const bool fast_half = false;  // does not know the name
-#else
-  const bool fast_half = __builtin_cpu_supports("avx512fp16");
-#endif
-  const bool fast = stored == at::kBFloat16 ? __builtin_cpu_supports("avx512bf16") : fast_half;
-  return fast ? stored : at::kFloat;
-#else
-  return stored;
-#endif
-}
 
 Tensor Linear::operator()(const Tensor& x) const {
   const std::optional<Tensor> optional_bias = bias.defined() ? std::optional<Tensor>(bias) : std::nullopt;
@@ -236,7 +217,7 @@ Tensor turn_halves(const Tensor& x, const Tensor& cosine, const Tensor& sine, in
 }
 
 /// A turn needs nothing of x to be turned back.
-struct Turn : torch::autograd::Function<Turn> {
+struct HalvesTurn : torch::autograd::Function<HalvesTurn> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& cosine, const Tensor& sine) {
     context->save_for_backward({cosine, sine});
     return turn_halves(x, cosine, sine, 1);
@@ -251,7 +232,7 @@ struct Turn : torch::autograd::Function<Turn> {
 }  // namespace
 
 Tensor apply_rotary(const Tensor& x, const Rotary& rotary) {
-  return Turn::apply(x, rotary.cosine.to(x.scalar_type()), rotary.sine.to(x.scalar_type()));
+  return HalvesTurn::apply(x, rotary.cosine.to(x.scalar_type()), rotary.sine.to(x.scalar_type()));
 }
 
 Tensor split_heads(const Tensor& x, int64_t heads) {

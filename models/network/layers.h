@@ -1,18 +1,14 @@
 #pragma once
-#include <functional>
 #include <string>
 #include <vector>
 
+#include "models/checkpoint/parameter_source.h"
 #include "src/base/tensor.h"
 
 // The blocks every family is made of, as plain tensors and functions: no module registry to forget a member
 // in. Shapes: N batch, L tokens, D width, H heads, d head width.
 
 namespace hijack {
-
-/// Where parameters come from: a checkpoint (frozen) or an initializer (training). Called once per parameter
-/// with its canonical name and shape.
-using ParameterSource = std::function<Tensor(const std::string& name, at::IntArrayRef shape)>;
 
 /// Weights of 16 bits and inputs of float32 (see compute_dtype): the weight is widened a few hundred rows at
 /// a time, forward and backward, so that no float32 copy of it is ever whole.
@@ -43,10 +39,6 @@ struct RmsNorm {
           bool add_one = false);
   Tensor operator()(const Tensor& x) const;
 };
-
-/// What a model computes in whose weights are stored as `stored`: float32 where a CPU has no instructions for
-/// the 16-bit type, whose kernels would be a hundred times slower than float32's; `stored` elsewhere.
-at::ScalarType compute_dtype(at::ScalarType stored, at::Device device);
 
 enum class Activation { kQuickGelu, kGelu, kGeluTanh, kSilu };
 /// From the names of config.json ("quick_gelu", "gelu", "gelu_pytorch_tanh", "silu"). Throws Error otherwise.

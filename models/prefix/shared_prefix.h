@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "models/checkpoint/reply_rules.h"
 #include "models/network/decoder.h"
-#include "models/prefix/reply_rules.h"
 #include "models/query.h"
 #include "models/tokenizer.h"
 #include "src/base/random.h"

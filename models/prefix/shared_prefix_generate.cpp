@@ -1,6 +1,7 @@
 #include <numeric>
 
 #include "models/prefix/packed_suffixes.h"
+#include "models/prefix/scores.h"
 
 namespace hijack {
 namespace {

@@ -1,9 +1,9 @@
 #include "models/tokenizer/added_vocabulary.h"
 
-#include "models/tokenizer/unicode.h"
 #include "src/base/error.h"
+#include "src/base/unicode.h"
 
-namespace hijack {
+namespace hijack::tokenizer {
 namespace {
 
 using json_reader::Json;
@@ -35,15 +35,15 @@ size_t leading_space_end(std::string_view text) {
   return at;
 }
 
-AddedToken read_token(const Json& json, const std::string& where) {
+AddedToken read_token(const Json& token_json, const std::string& where) {
   AddedToken token;
-  token.id = json_reader::token_id(json_reader::member(json, "id", where), where);
-  token.content = json_reader::text(json, "content", where);
-  token.single_word = json_reader::flag(json, "single_word", where);
-  token.lstrip = json_reader::flag(json, "lstrip", where);
-  token.rstrip = json_reader::flag(json, "rstrip", where);
-  token.normalized = json_reader::flag(json, "normalized", where);
-  token.special = json_reader::flag(json, "special", where);
+  token.id = json_reader::token_id(json_reader::member(token_json, "id", where), where);
+  token.content = json_reader::text(token_json, "content", where);
+  token.single_word = json_reader::flag(token_json, "single_word", where);
+  token.lstrip = json_reader::flag(token_json, "lstrip", where);
+  token.rstrip = json_reader::flag(token_json, "rstrip", where);
+  token.normalized = json_reader::flag(token_json, "normalized", where);
+  token.special = json_reader::flag(token_json, "special", where);
   return token;
 }
 
@@ -171,4 +171,4 @@ Pieces AddedVocabulary::extract(std::string_view text, const Normalizer& normali
   return pieces;
 }
 
-}  // namespace hijack
+}  // namespace hijack::tokenizer

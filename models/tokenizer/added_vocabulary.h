@@ -11,7 +11,7 @@
 #include "models/tokenizer/bpe.h"
 #include "models/tokenizer/normalizer.h"
 
-namespace hijack {
+namespace hijack::tokenizer {
 
 struct AddedToken {
   uint32_t id = 0;
@@ -67,4 +67,4 @@ class AddedVocabulary {
   TokenFinder plain_, normalized_;
 };
 
-}  // namespace hijack
+}  // namespace hijack::tokenizer

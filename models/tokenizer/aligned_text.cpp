@@ -1,13 +1,11 @@
 #include "models/tokenizer/aligned_text.h"
 
-#include "models/tokenizer/newer_characters.h"
-#include "models/tokenizer/unicode.h"
 #include "src/base/error.h"
+#include "src/base/newer_characters.h"
+#include "src/base/unicode.h"
 
-namespace hijack {
+namespace hijack::tokenizer {
 namespace {
-
-constexpr size_t kLongestText = size_t{16} << 20;  // also the end of texts that a hostile Replace blows up
 
 void check_length(size_t bytes) {
   if (bytes > kLongestText)
@@ -158,4 +156,4 @@ std::vector<AlignedText> split(const AlignedText& text, std::span<const Match> m
   return parts;
 }
 
-}  // namespace hijack
+}  // namespace hijack::tokenizer

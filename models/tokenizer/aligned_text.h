@@ -9,7 +9,11 @@
 #include "models/tokenizer.h"
 #include "models/tokenizer/pattern.h"
 
-namespace hijack {
+namespace hijack::tokenizer {
+
+/// Longest text that is normalized or decoded, in bytes: also the end of texts that a hostile Replace blows
+/// up.
+inline constexpr size_t kLongestText = size_t{16} << 20;
 
 /// A range of bytes of the text that the user gave.
 struct SourceRange {
@@ -46,4 +50,4 @@ enum class SplitBehavior { removed, isolated, merged_with_previous, merged_with_
 std::vector<AlignedText> split(const AlignedText& text, std::span<const Match> matches,
                                SplitBehavior behavior);
 
-}  // namespace hijack
+}  // namespace hijack::tokenizer

@@ -3,11 +3,11 @@
 #include <queue>
 #include <span>
 
-#include "models/tokenizer/unicode.h"
 #include "src/base/error.h"
 #include "src/base/random.h"
+#include "src/base/unicode.h"
 
-namespace hijack {
+namespace hijack::tokenizer {
 namespace {
 
 constexpr size_t kLongestCachedWord = 256;
@@ -170,4 +170,4 @@ std::vector<WordToken> Bpe::merged(std::vector<WordToken> tokens, Skip* skip) co
   return without_gone(tokens, links);
 }
 
-}  // namespace hijack
+}  // namespace hijack::tokenizer

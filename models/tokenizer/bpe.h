@@ -12,8 +12,10 @@
 #include "models/tokenizer/json_reader.h"
 
 namespace hijack {
-
 class Random;
+}
+
+namespace hijack::tokenizer {
 
 /// A token and the bytes [begin, end) of the word that it stands for.
 struct WordToken {
@@ -79,4 +81,4 @@ class Bpe {
   mutable std::array<Shard, kShards> cache_;
 };
 
-}  // namespace hijack
+}  // namespace hijack::tokenizer

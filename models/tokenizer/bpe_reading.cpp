@@ -2,10 +2,10 @@
 #include <functional>
 
 #include "models/tokenizer/bpe.h"
-#include "models/tokenizer/unicode.h"
 #include "src/base/error.h"
+#include "src/base/unicode.h"
 
-namespace hijack {
+namespace hijack::tokenizer {
 namespace {
 
 using json_reader::Json;
@@ -103,4 +103,4 @@ void Bpe::find_fallback_bytes() {
   }
 }
 
-}  // namespace hijack
+}  // namespace hijack::tokenizer

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "models/tokenizer/unicode.h"
+#include "src/base/unicode.h"
 
 namespace hijack::byte_level {
 namespace {

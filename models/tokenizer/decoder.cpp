@@ -1,17 +1,16 @@
 #include "models/tokenizer/decoder.h"
 
+#include "models/tokenizer/aligned_text.h"
 #include "models/tokenizer/byte_level.h"
 #include "models/tokenizer/metaspace.h"
-#include "models/tokenizer/unicode.h"
 #include "src/base/error.h"
+#include "src/base/unicode.h"
 
-namespace hijack {
+namespace hijack::tokenizer {
 namespace {
 
 using json_reader::Json;
 using Texts = std::vector<std::string>;
-
-constexpr size_t kLongestText = size_t{16} << 20;
 
 std::string joined(const Texts& texts) {
   std::string all;
@@ -172,4 +171,4 @@ std::shared_ptr<const Decoder> make_decoder(const Json& component, const std::st
   return sequence;
 }
 
-}  // namespace hijack
+}  // namespace hijack::tokenizer

@@ -5,7 +5,7 @@
 
 #include "models/tokenizer/json_reader.h"
 
-namespace hijack {
+namespace hijack::tokenizer {
 
 /// Turns tokens back into text. Immutable.
 class Decoder {
@@ -19,4 +19,4 @@ class Decoder {
 /// joined with spaces. Throws Error for anything else.
 std::shared_ptr<const Decoder> make_decoder(const nlohmann::json& component, const std::string& where);
 
-}  // namespace hijack
+}  // namespace hijack::tokenizer

@@ -1,10 +1,10 @@
 #include "models/tokenizer/json_reader.h"
 
-#include "models/tokenizer/unicode.h"
 #include "src/base/error.h"
 #include "src/base/json.h"
+#include "src/base/unicode.h"
 
-namespace hijack::json_reader {
+namespace hijack::tokenizer::json_reader {
 namespace {
 
 constexpr int kDepth = 64;
@@ -98,4 +98,4 @@ void unsupported(const std::string& what, const std::string& where) {
   throw Error(where + ": unsupported component " + what);
 }
 
-}  // namespace hijack::json_reader
+}  // namespace hijack::tokenizer::json_reader

@@ -7,7 +7,7 @@
 #include "models/tokenizer/pattern.h"
 
 // Reading of untrusted JSON: every function throws Error that begins with `where`.
-namespace hijack::json_reader {
+namespace hijack::tokenizer::json_reader {
 
 using Json = nlohmann::json;
 
@@ -32,4 +32,4 @@ Pattern pattern(const Json& object, const char* key, const std::string& where);
 std::string type_of(const Json& component, const std::string& where);
 [[noreturn]] void unsupported(const std::string& what, const std::string& where);
 
-}  // namespace hijack::json_reader
+}  // namespace hijack::tokenizer::json_reader

@@ -2,7 +2,7 @@
 
 #include "src/base/error.h"
 
-namespace hijack {
+namespace hijack::tokenizer {
 
 Metaspace make_metaspace(const nlohmann::json& component, const std::string& where) {
   Metaspace options;
@@ -24,4 +24,4 @@ Metaspace make_metaspace(const nlohmann::json& component, const std::string& whe
   return options;
 }
 
-}  // namespace hijack
+}  // namespace hijack::tokenizer

@@ -3,7 +3,7 @@
 
 #include "models/tokenizer/json_reader.h"
 
-namespace hijack {
+namespace hijack::tokenizer {
 
 /// The options of Metaspace, which is a pre-tokenizer and a decoder.
 struct Metaspace {
@@ -16,4 +16,4 @@ struct Metaspace {
 /// Also reads the older `add_prefix_space`. Throws Error.
 Metaspace make_metaspace(const nlohmann::json& component, const std::string& where);
 
-}  // namespace hijack
+}  // namespace hijack::tokenizer

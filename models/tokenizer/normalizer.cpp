@@ -1,6 +1,6 @@
 #include "models/tokenizer/normalizer.h"
 
-namespace hijack {
+namespace hijack::tokenizer {
 namespace {
 
 using json_reader::Json;
@@ -56,4 +56,4 @@ std::shared_ptr<const Normalizer> make_normalizer(const Json& component, const s
   return sequence;
 }
 
-}  // namespace hijack
+}  // namespace hijack::tokenizer

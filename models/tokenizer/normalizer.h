@@ -5,7 +5,7 @@
 #include "models/tokenizer/aligned_text.h"
 #include "models/tokenizer/json_reader.h"
 
-namespace hijack {
+namespace hijack::tokenizer {
 
 /// Rewrites text before it is tokenized. Immutable.
 class Normalizer {
@@ -17,4 +17,4 @@ class Normalizer {
 /// Sequence, Prepend, Replace, NFC; null does nothing. Throws Error for anything else.
 std::shared_ptr<const Normalizer> make_normalizer(const nlohmann::json& component, const std::string& where);
 
-}  // namespace hijack
+}  // namespace hijack::tokenizer

@@ -3,27 +3,16 @@
 
 #include <pcre2.h>
 
-#include "models/tokenizer/unicode.h"
 #include "src/base/error.h"
+#include "src/base/unicode.h"
 
-namespace hijack {
+namespace hijack::tokenizer {
 namespace {
 
 constexpr size_t kLongestExpression = 64 << 10;
 constexpr uint32_t kMatchSteps = 20'000'000;  // a hostile pattern fails within about a second
 constexpr uint32_t kMatchDepth = 1'000'000;
 constexpr uint32_t kMatchHeapKiB = 256 << 10;
-
-template <class T, void (*release)(T*)>
-struct Releaser {
-  void operator()(T* pointer) const { release(pointer); }
-};
-using Code = std::unique_ptr<pcre2_code, Releaser<pcre2_code, pcre2_code_free>>;
-using MatchData = std::unique_ptr<pcre2_match_data, Releaser<pcre2_match_data, pcre2_match_data_free>>;
-using MatchContext =
-    std::unique_ptr<pcre2_match_context, Releaser<pcre2_match_context, pcre2_match_context_free>>;
-using CompileContext =
-    std::unique_ptr<pcre2_compile_context, Releaser<pcre2_compile_context, pcre2_compile_context_free>>;
 
 std::string message_of(int code) {
   PCRE2_UCHAR text[256];
@@ -39,10 +28,17 @@ void add(std::vector<Match>& parts, size_t& previous, size_t begin, size_t end) 
 
 }  // namespace
 
+/// What PCRE2 hands out, released by its own functions.
+template <class T, void (*release)(T*)>
+struct Released {
+  void operator()(T* pointer) const { release(pointer); }
+};
+using MatchData = std::unique_ptr<pcre2_match_data, Released<pcre2_match_data, pcre2_match_data_free>>;
+
 struct Pattern::Compiled {
   std::string expression;
-  Code code;
-  MatchContext context;
+  std::unique_ptr<pcre2_code, Released<pcre2_code, pcre2_code_free>> code;
+  std::unique_ptr<pcre2_match_context, Released<pcre2_match_context, pcre2_match_context_free>> context;
 
   /// The leftmost match at or after `start`; false when there is none.
   bool find(std::string_view text, size_t start, pcre2_match_data* data, Match& match) const {
@@ -72,7 +68,8 @@ Pattern Pattern::regex(const std::string& expression, const std::string& where) 
   const std::string translated = translated_regex(expression, where);
   auto compiled = std::make_shared<Compiled>();
   compiled->expression = unicode::excerpt(expression);
-  const CompileContext options(pcre2_compile_context_create(nullptr));
+  const std::unique_ptr<pcre2_compile_context, Released<pcre2_compile_context, pcre2_compile_context_free>>
+      options(pcre2_compile_context_create(nullptr));
   pcre2_set_newline(options.get(), PCRE2_NEWLINE_LF);
   int error = 0;
   size_t at = 0;
@@ -124,4 +121,4 @@ std::vector<Match> Pattern::cover(std::string_view text) const {
   return parts;
 }
 
-}  // namespace hijack
+}  // namespace hijack::tokenizer

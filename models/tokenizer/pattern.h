@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace hijack {
+namespace hijack::tokenizer {
 
 /// A part of a text: what a pattern matched, or what lies between matches.
 struct Match {
@@ -37,4 +37,4 @@ class Pattern {
 /// Oniguruma's Ruby syntax. Throws Error naming `where` for constructs without an equal.
 std::string translated_regex(std::string_view expression, const std::string& where);
 
-}  // namespace hijack
+}  // namespace hijack::tokenizer

@@ -1,9 +1,9 @@
 #include "models/tokenizer/post_processor.h"
 
-#include "models/tokenizer/unicode.h"
 #include "src/base/error.h"
+#include "src/base/unicode.h"
 
-namespace hijack {
+namespace hijack::tokenizer {
 namespace {
 
 using json_reader::Json;
@@ -91,4 +91,4 @@ std::shared_ptr<const PostProcessor> make_post_processor(const Json& component,
   return sequence;
 }
 
-}  // namespace hijack
+}  // namespace hijack::tokenizer

@@ -6,7 +6,7 @@
 #include "models/tokenizer.h"
 #include "models/tokenizer/json_reader.h"
 
-namespace hijack {
+namespace hijack::tokenizer {
 
 /// Adds special tokens around an encoded text. Immutable.
 class PostProcessor {
@@ -21,4 +21,4 @@ std::shared_ptr<const PostProcessor> make_post_processor(const nlohmann::json& c
                                                          const std::function<bool(uint32_t)>& is_known,
                                                          const std::string& where);
 
-}  // namespace hijack
+}  // namespace hijack::tokenizer

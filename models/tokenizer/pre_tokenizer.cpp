@@ -4,9 +4,9 @@
 
 #include "models/tokenizer/byte_level.h"
 #include "models/tokenizer/metaspace.h"
-#include "models/tokenizer/unicode.h"
+#include "src/base/unicode.h"
 
-namespace hijack {
+namespace hijack::tokenizer {
 namespace {
 
 using json_reader::Json;
@@ -27,7 +27,7 @@ struct SplitByPattern : PreTokenizer {
       std::vector<Match> matches = pattern_.cover(text.text);
       if (invert_)
         for (Match& match : matches) match.matched = !match.matched;
-      return hijack::split(text, matches, behavior_);
+      return tokenizer::split(text, matches, behavior_);
     });
   }
 
@@ -42,8 +42,8 @@ struct Digits : PreTokenizer {
 
   void split(Pieces& pieces) const override {
     split_pieces(pieces, [&](const AlignedText& text) {
-      return hijack::split(text, cover(text.text),
-                           individual_ ? SplitBehavior::isolated : SplitBehavior::contiguous);
+      return tokenizer::split(text, cover(text.text),
+                              individual_ ? SplitBehavior::isolated : SplitBehavior::contiguous);
     });
   }
 
@@ -75,7 +75,7 @@ struct ByteLevel : PreTokenizer {
   void split(Pieces& pieces) const override {
     split_pieces(pieces, [&](AlignedText text) {
       if (add_prefix_space_ && text.text.front() != ' ') text.prepend(" ");
-      if (words_) return hijack::split(text, words_->cover(text.text), SplitBehavior::isolated);
+      if (words_) return tokenizer::split(text, words_->cover(text.text), SplitBehavior::isolated);
       return std::vector<AlignedText>{std::move(text)};
     });
     for (Piece& piece : pieces)
@@ -114,7 +114,7 @@ struct MetaspaceWords : PreTokenizer {
                           (options_.scheme == Metaspace::Scheme::first && text.origin == 0);
       if (wanted && !text.text.starts_with(options_.replacement)) text.prepend(options_.replacement);
       if (options_.split)
-        return hijack::split(text, replacement_.cover(text.text), SplitBehavior::merged_with_next);
+        return tokenizer::split(text, replacement_.cover(text.text), SplitBehavior::merged_with_next);
       return std::vector<AlignedText>{std::move(text)};
     });
   }
@@ -157,4 +157,4 @@ std::shared_ptr<const PreTokenizer> make_pre_tokenizer(const Json& component, co
   return sequence;
 }
 
-}  // namespace hijack
+}  // namespace hijack::tokenizer

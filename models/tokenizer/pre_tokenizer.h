@@ -5,7 +5,7 @@
 #include "models/tokenizer/aligned_text.h"
 #include "models/tokenizer/json_reader.h"
 
-namespace hijack {
+namespace hijack::tokenizer {
 
 /// Cuts text into the words that BPE works on. Immutable.
 class PreTokenizer {
@@ -35,4 +35,4 @@ void split_pieces(Pieces& pieces, const Cut& cut) {
   pieces = std::move(result);
 }
 
-}  // namespace hijack
+}  // namespace hijack::tokenizer

@@ -1,13 +1,13 @@
 #include <set>
 
-#include "models/tokenizer/newer_characters.h"
 #include "models/tokenizer/pattern.h"
-#include "models/tokenizer/unicode.h"
 #include "src/base/error.h"
+#include "src/base/newer_characters.h"
+#include "src/base/unicode.h"
 
 // Oniguruma and PCRE2 agree on what tokenizers use, but for some classes and for syntax where they differ
 // silently. The first are written out, the second refused by name.
-namespace hijack {
+namespace hijack::tokenizer {
 namespace {
 
 // White_Space and its complement, as class members (PCRE2's \s would also take U+180E).
@@ -217,4 +217,4 @@ std::string translated_regex(std::string_view expression, const std::string& whe
   return Translator(expression, where).run();
 }
 
-}  // namespace hijack
+}  // namespace hijack::tokenizer

@@ -11,7 +11,7 @@
 #include "src/base/file.h"
 #include "src/base/random.h"
 
-namespace hijack {
+namespace hijack::tokenizer {
 namespace {
 
 using json_reader::Json;
@@ -151,17 +151,21 @@ class JsonTokenizer : public Tokenizer {
 };
 
 }  // namespace
+}  // namespace hijack::tokenizer
+
+namespace hijack {
 
 std::shared_ptr<const Tokenizer> Tokenizer::from_file(const std::filesystem::path& tokenizer_json) {
   return from_json(read_file(tokenizer_json), tokenizer_json.string());
 }
 
 std::shared_ptr<const Tokenizer> Tokenizer::from_json(std::string_view json, const std::string& where) {
-  const Json root = json_reader::parse(json, where);
+  namespace json_reader = tokenizer::json_reader;
+  const auto root = json_reader::parse(json, where);
   if (!root.is_object()) throw Error(where + ": expected an object");
   if (root.contains("version") && root["version"] != "1.0")
     json_reader::unsupported("version " + root["version"].dump().substr(0, 40), where);
-  return std::make_shared<JsonTokenizer>(root, where);
+  return std::make_shared<tokenizer::JsonTokenizer>(root, where);
 }
 
 }  // namespace hijack

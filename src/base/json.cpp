@@ -26,6 +26,14 @@ std::string not_json(std::string_view text, const std::exception& failure) {
   return "is not valid JSON at line " + std::to_string(line) + ", column " + std::to_string(column);
 }
 
+nlohmann::json number_or_null(double value) {
+  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
+}
+
+nlohmann::json number_or_null(const std::optional<double>& value) {
+  return value ? number_or_null(*value) : nlohmann::json(nullptr);
+}
+
 nlohmann::json parse_json(std::string_view text, const std::string& where) {
   using nlohmann::json;
   std::vector<std::set<std::string>> keys;  // of the objects that are open

@@ -1,6 +1,6 @@
 #include <iostream>
 
-#include "models/checkpoint/model_folder.h"
+#include "models/checkpoint/reply_rules.h"
 #include "models/checkpoint/safetensors.h"
 #include "models/families/memory_estimate.h"
 #include "models/preprocess/processor_config.h"

@@ -8,6 +8,7 @@
 #include "src/cli/run_session.h"
 #include "src/cli/text.h"
 #include "src/experiment/plan/recipe.h"
+#include "src/experiment/report/recipe_tables.h"
 
 namespace hijack::cli {
 namespace {

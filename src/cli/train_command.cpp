@@ -28,17 +28,17 @@ void evaluate(const TrainConfig& config, int64_t questions) {
   const auto model = load_model(config.out, {.device = config.device, .dtype = "float32"});
   const auto scores = score_tasks(*model, questions, kEvaluationSeed);
   const HijackGate gate = measure_gate(*model, config.seed);
-  nlohmann::ordered_json json;
+  nlohmann::ordered_json measured;
   std::vector<std::vector<std::string>> rows = {{"task", "right on held-out scenes and wordings"}};
   for (const auto& [task, score] : scores) {
     rows.push_back({task, rate_text(score.right, score.n)});
-    json["tasks"][task] = {
+    measured["tasks"][task] = {
         {"right", score.right}, {"n", score.n}, {"visual", score.visual}, {"wrong", score.wrong}};
   }
-  json["gate"] = {{"participation_ratio", gate.participation_ratio},
-                  {"dimensions_90", gate.dimensions_90},
-                  {"movement", gate.movement}};
-  write_file(std::filesystem::path(config.out) / "evaluation.json", json.dump(1) + "\n");
+  measured["gate"] = {{"participation_ratio", gate.participation_ratio},
+                      {"dimensions_90", gate.dimensions_90},
+                      {"movement", gate.movement}};
+  write_file(std::filesystem::path(config.out) / "evaluation.json", measured.dump(1) + "\n");
   std::cout << table_text(rows) << "gate: participation ratio " << fixed(gate.participation_ratio)
             << " (>= 30), dimensions for 90 % " << fixed(gate.dimensions_90) << " (>= 40), movement "
             << fixed(gate.movement) << " (.2-.3)\n"

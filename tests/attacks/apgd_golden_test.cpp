@@ -6,7 +6,7 @@
 #include "attacks/optimizers/apgd.h"
 #include "models/checkpoint/safetensors.h"
 
-namespace hijack {
+namespace hijack::apgd_golden_test {
 namespace {
 
 class ApgdGolden : public testing::Test {
@@ -57,4 +57,4 @@ TEST_F(ApgdGolden, L2Ball) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::apgd_golden_test

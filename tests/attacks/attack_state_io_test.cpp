@@ -7,7 +7,7 @@
 #include "src/base/error.h"
 #include "tests/support/toy_model.h"
 
-namespace hijack {
+namespace hijack::attack_state_io_test {
 namespace {
 
 class AttackStateIo : public testing::Test {
@@ -81,4 +81,4 @@ TEST_F(AttackStateIo, ForeignFilesAreRefused) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::attack_state_io_test

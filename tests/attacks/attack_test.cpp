@@ -9,7 +9,7 @@
 #include "src/base/image.h"
 #include "tests/support/toy_attack.h"
 
-namespace hijack {
+namespace hijack::attack_test {
 namespace {
 
 using Attack = ToyAttack;
@@ -235,4 +235,4 @@ TEST(Attack, RandomStartIsSeededAndInside) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::attack_test

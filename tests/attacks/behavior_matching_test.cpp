@@ -8,7 +8,7 @@
 #include "tests/support/finite_difference.h"
 #include "tests/support/toy_model.h"
 
-namespace hijack {
+namespace hijack::behavior_matching_test {
 namespace {
 
 std::shared_ptr<const Behavior> behavior(const std::string& name, const std::string& target) {
@@ -173,4 +173,4 @@ TEST(BehaviorMatching, BadInput) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::behavior_matching_test

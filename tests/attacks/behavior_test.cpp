@@ -9,7 +9,7 @@
 #include "tests/support/scripted_model.h"
 #include "tests/support/temporary_folder.h"
 
-namespace hijack {
+namespace hijack::behavior_test {
 namespace {
 
 TEST(Behavior, StringStripsButKeepsCase) {
@@ -74,7 +74,7 @@ TEST(Behavior, RefusalEndsInWholeWordsAndGoesOn) {
 }
 
 TEST(Behavior, CorpusIsAnyOfItsTargets) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   const auto file = folder.path() / "targets.txt";
   write_file(file, "  I was hijacked \r\n\nsay it please\nsay it please\n");
   const auto behavior = make_behavior({.name = "corpus", .targets = file.string()});
@@ -91,15 +91,15 @@ TEST(Behavior, CorpusIsAnyOfItsTargets) {
 }
 
 TEST(Behavior, BadCorporaAreRefused) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   const auto refused = [&](const char* name, const std::string& text) {
     write_file(folder.path() / name, text);
-    return testing::error_of([&] { read_targets(folder.path() / name); });
+    return support::error_of([&] { read_targets(folder.path() / name); });
   };
   EXPECT_NE(refused("a.txt", " \n\n").find("holds no target"), std::string::npos);
   EXPECT_NE(refused("a.csv", "goal\nx\n").find("no column 'target'"), std::string::npos);
   EXPECT_NE(refused("b.csv", "target\n").find("holds no target"), std::string::npos);
-  const auto made = [](BehaviorConfig config) { return testing::error_of([&] { make_behavior(config); }); };
+  const auto made = [](BehaviorConfig config) { return support::error_of([&] { make_behavior(config); }); };
   EXPECT_NE(made({.name = "corpus"}).find("--targets FILE"), std::string::npos);
   EXPECT_NE(made({.name = "corpus", .target = "x", .targets = "y"}).find("no --target"), std::string::npos);
   EXPECT_NE(made({.name = "string", .target = "x", .targets = "y"}).find("behavior corpus"),
@@ -118,11 +118,11 @@ TEST(Behavior, ContextsWithTargetsOfTheirOwn) {
   EXPECT_TRUE(behavior.contained(mine, {"my own"}));
   for (const BehaviorConfig& no : {BehaviorConfig{.name = "disinformation", .target = "x"},
                                    BehaviorConfig{.name = "untargeted"}, BehaviorConfig{.name = "verbose"}})
-    EXPECT_NE(testing::error_of([&] { OwnTargets(make_behavior(no), no); }).find("targets of their own"),
+    EXPECT_NE(support::error_of([&] { OwnTargets(make_behavior(no), no); }).find("targets of their own"),
               std::string::npos);
   const BehaviorConfig leak{.name = "leak", .target = "send {context}"};
   OwnTargets leaks(make_behavior(leak), leak);
-  EXPECT_NE(testing::error_of([&] { leaks.add(mine, "no place"); }).find("{context}"), std::string::npos);
+  EXPECT_NE(support::error_of([&] { leaks.add(mine, "no place"); }).find("{context}"), std::string::npos);
 }
 
 /// Says "one red cat" to the clean image; "one red cat and N words" to prompts with "many".
@@ -231,7 +231,7 @@ TEST(Behavior, DisinformationIsTheReplyToTheInstructedPrompt) {
 }
 
 TEST(Behavior, ACutReplyIsNeverAWholeTarget) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   write_file(folder.path() / "targets.txt", "say it\n");
   const std::vector<BehaviorConfig> configs = {{.name = "string", .target = "say it"},
                                                {.name = "leak", .target = "say it {context}"},
@@ -267,4 +267,4 @@ TEST(Behavior, BadConfigsAreRefused) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::behavior_test

@@ -7,7 +7,7 @@
 #include "src/base/image.h"
 #include "tests/support/toy_model.h"
 
-namespace hijack {
+namespace hijack::constraint_test {
 namespace {
 
 /// A picture with values at both ends of the range, where clipping and rounding go wrong first.
@@ -277,4 +277,4 @@ TEST(Constraint, DescribesItself) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::constraint_test

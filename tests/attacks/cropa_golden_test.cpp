@@ -12,7 +12,7 @@
 #include "tests/support/finite_difference.h"
 #include "tests/support/temporary_folder.h"
 
-namespace hijack {
+namespace hijack::cropa_golden_test {
 namespace {
 
 const std::filesystem::path kRoot = HIJACK_SOURCE_DIR;
@@ -91,9 +91,9 @@ TEST_F(PromptsOfPocket, FeaturesOfLayers) {
   FeatureMatching objective(model, {.text = "a red ring", .layer = 2}, FeatureDistance::kCosine);
   const auto loss = [&](const Tensor& x) { return objective.loss(x, 0); };
   EXPECT_LT(worst_gradient_error(loss, .1 + .8 * image, {.coordinates = 2, .step = 1e-2}), 5e-2);
-  EXPECT_NE(testing::error_of([&] { model->image_states(pixels, 99); }).find("99"), std::string::npos);
-  EXPECT_NE(testing::error_of([&] { model->text_states("", 0); }).find("no tokens"), std::string::npos);
+  EXPECT_NE(support::error_of([&] { model->image_states(pixels, 99); }).find("99"), std::string::npos);
+  EXPECT_NE(support::error_of([&] { model->text_states("", 0); }).find("no tokens"), std::string::npos);
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::cropa_golden_test

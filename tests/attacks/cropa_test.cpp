@@ -11,10 +11,10 @@
 #include "tests/support/temporary_folder.h"
 #include "tests/support/toy_attack.h"
 
-namespace hijack {
+namespace hijack::cropa_test {
 namespace {
 
-using testing::error_of;
+using support::error_of;
 
 /// An objective over four contexts whose prompts may drift, and the model through which they do.
 struct Drifting {
@@ -140,7 +140,7 @@ struct DriftingAttack : ToyAttack {
 };
 
 TEST(CrossPrompt, ResumesToTheSameBytesThroughAFile) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   const auto file = folder.path() / "state.safetensors";
   DriftingAttack whole;
   AttackState expected = whole.start();
@@ -192,4 +192,4 @@ TEST(CrossPrompt, BadNumbersAndForeignStatesAreRefused) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::cropa_test

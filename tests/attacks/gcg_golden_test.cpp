@@ -6,7 +6,7 @@
 #include "models/load_model.h"
 #include "src/base/image.h"
 
-namespace hijack {
+namespace hijack::gcg_golden_test {
 namespace {
 
 const std::filesystem::path kRoot = HIJACK_SOURCE_DIR;
@@ -72,4 +72,4 @@ TEST_F(GcgOnPocket, ATextThatDoesNotEndThePromptHasNoScores) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::gcg_golden_test

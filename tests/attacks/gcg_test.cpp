@@ -7,7 +7,7 @@
 #include "tests/support/fake_language_model.h"
 #include "tests/support/toy_model.h"
 
-namespace hijack {
+namespace hijack::gcg_test {
 namespace {
 
 TEST(GibberishSuffix, SurvivesTheTokenizerAndIsSeeded) {
@@ -102,4 +102,4 @@ TEST_F(Gcg, BadInputIsRefused) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::gcg_test

@@ -10,7 +10,7 @@
 #include "tests/support/temporary_folder.h"
 #include "tests/support/toy_attack.h"
 
-namespace hijack {
+namespace hijack::grid_test {
 namespace {
 
 /// Beside the objective that each behavior chooses, tried with behavior string.
@@ -77,7 +77,7 @@ class Grid : public ::testing::Test {
     }
   }
 
-  testing::TemporaryFolder folder_;
+  support::TemporaryFolder folder_;
 };
 
 bool allowed(const ToyCase& one) {
@@ -166,4 +166,4 @@ TEST_F(Grid, ARadiusOfZeroChangesNothing) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::grid_test

@@ -8,7 +8,7 @@
 #include "tests/support/finite_difference.h"
 #include "tests/support/toy_attack.h"
 
-namespace hijack {
+namespace hijack::moving_patch_test {
 namespace {
 
 constexpr MovingPatch kPatch{5, 2, 9};
@@ -88,4 +88,4 @@ TEST(MovingPatch, WorksAtPlacesItWasNotTrainedOn) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::moving_patch_test

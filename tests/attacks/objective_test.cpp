@@ -18,7 +18,7 @@
 #include "tests/support/temporary_folder.h"
 #include "tests/support/toy_model.h"
 
-namespace hijack {
+namespace hijack::objective_test {
 namespace {
 
 constexpr int64_t kLongest = 12;
@@ -52,7 +52,7 @@ class ObjectiveFile : public ::testing::Test {
   ObjectiveConfig config(const std::string& formula) const {
     return {.formula = formula, .feature_image = (folder_.path() / "target.png").string()};
   }
-  testing::TemporaryFolder folder_;
+  support::TemporaryFolder folder_;
 };
 
 TEST_F(ObjectiveFile, GradientsMatchFiniteDifferences) {
@@ -97,7 +97,7 @@ TEST_F(ObjectiveFile, FeaturesOfALayerAndOfAText) {
       made({.formula = "features", .feature_text = "is it red"})->loss(toy_origin(), 0).item<double>(),
       1 - at::cosine_similarity(image, words, -1).item<double>(), 1e-12);
   const auto refused = [&](const ObjectiveConfig& config) {
-    return testing::error_of([&] { parse_objective(config, *behavior); });
+    return support::error_of([&] { parse_objective(config, *behavior); });
   };
   ObjectiveConfig both = config("features");
   both.feature_text = "is it red";
@@ -186,7 +186,7 @@ TEST_F(ObjectiveFile, FeaturesOfTheTargetItselfAreAtDistanceZero) {
 TEST_F(ObjectiveFile, BadFormulasAreRefused) {
   const auto behavior = prepared("string", "yes");
   const auto refused = [&](const std::string& formula) {
-    return testing::error_of([&] { parse_objective(config(formula), *behavior); });
+    return support::error_of([&] { parse_objective(config(formula), *behavior); });
   };
   EXPECT_NE(refused("behaviour").find("did you mean 'behavior'"), std::string::npos);
   EXPECT_NE(refused("x*behavior").find("not a weight"), std::string::npos);
@@ -199,7 +199,7 @@ TEST_F(ObjectiveFile, BadFormulasAreRefused) {
   EXPECT_NE(refused(many).find("at most 8"), std::string::npos);
   ObjectiveConfig bare;
   bare.formula = "features";
-  EXPECT_NE(testing::error_of([&] { parse_objective(bare, *behavior); }).find("--feature-image"),
+  EXPECT_NE(support::error_of([&] { parse_objective(bare, *behavior); }).find("--feature-image"),
             std::string::npos);
 }
 
@@ -254,7 +254,7 @@ TEST(Augmentation, JpegIsThatOfARandomQualityAndLetsTheGradientThrough) {
     values.insert(changed.sum().item<double>());
   }
   EXPECT_GT(values.size(), 3u);
-  EXPECT_NE(testing::error_of([] { parse_augmentation("jpeg=0"); }).find("from 1 to 100"), std::string::npos);
+  EXPECT_NE(support::error_of([] { parse_augmentation("jpeg=0"); }).find("from 1 to 100"), std::string::npos);
 }
 
 TEST(EnsembleTurns, TheMeanThenEachModelInTurn) {
@@ -278,7 +278,7 @@ TEST(EnsembleTurns, TheMeanThenEachModelInTurn) {
 
 TEST(Augmentation, BadSpecsAreRefused) {
   const auto refused = [](const std::string& text) {
-    return testing::error_of([&] { parse_augmentation(text); });
+    return support::error_of([&] { parse_augmentation(text); });
   };
   EXPECT_NE(refused("crob").find("did you mean 'crop'"), std::string::npos);
   EXPECT_NE(refused("crop=0").find("from 0.1 to 1"), std::string::npos);
@@ -303,4 +303,4 @@ TEST(Augmented, IsTheMeanOfItsDrawsAndAFunctionOfTheStep) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::objective_test

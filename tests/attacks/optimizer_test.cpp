@@ -6,7 +6,7 @@
 #include "src/base/error.h"
 #include "tests/support/toy_model.h"
 
-namespace hijack {
+namespace hijack::optimizer_test {
 namespace {
 
 /// The largest move of one step from the origin, in 1/255.
@@ -177,4 +177,4 @@ TEST(Optimizer, BadConfigsAreRefused) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::optimizer_test

@@ -4,14 +4,14 @@
 #include <gtest/gtest.h>
 
 #include "attacks/loop/evaluate.h"
+#include "attacks/objectives/ensemble_turns.h"
 #include "attacks/optimizers/cwa.h"
-#include "attacks/optimizers/ensemble_turns.h"
 #include "attacks/optimizers/pgd.h"
 #include "attacks/optimizers/square.h"
 #include "attacks/wrappers/rgf.h"
 #include "tests/support/golden_attack.h"
 
-namespace hijack {
+namespace hijack::optimizers_golden_test {
 namespace {
 
 std::unique_ptr<GoldenClassifier> classifier(const TensorMap& golden, const std::string& suffix = "") {
@@ -115,4 +115,4 @@ TEST(CwaGolden, StepsOfOnesOwn) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::optimizers_golden_test

@@ -10,7 +10,7 @@
 #include "models/load_model.h"
 #include "src/base/image.h"
 
-namespace hijack {
+namespace hijack::placed_suffix_golden_test {
 namespace {
 
 const std::filesystem::path kGolden = HIJACK_SOURCE_DIR "/tests/golden";
@@ -116,4 +116,4 @@ TEST(PlacedSuffix, TokensAreRankedWhereTheyStandThoughTheSuffixAloneHasOthers) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::placed_suffix_golden_test

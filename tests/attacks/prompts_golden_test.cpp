@@ -9,7 +9,7 @@
 #include "attacks/wrappers/cropa.h"
 #include "tests/support/golden_attack.h"
 
-namespace hijack {
+namespace hijack::prompts_golden_test {
 namespace {
 
 constexpr double kEpsilon = 0.2, kStep = 0.02;  // of CroPA's reference
@@ -83,4 +83,4 @@ TEST(GcgFormula, RanksDrawsAndGoesOnFromTheBestCandidate) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::prompts_golden_test

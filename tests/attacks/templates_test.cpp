@@ -10,7 +10,7 @@
 #include "tests/support/finite_difference.h"
 #include "tests/support/toy_model.h"
 
-namespace hijack {
+namespace hijack::templates_test {
 namespace {
 
 const std::vector<ChatSetting> kSettings = {{}, {.system = "say red"}, {.earlier = {{"is it red", "yes"}}}};
@@ -111,4 +111,4 @@ TEST_F(Templates, NoneAreRefused) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::templates_test

@@ -8,10 +8,10 @@
 #include "tests/support/temporary_folder.h"
 #include "tests/support/toy_model.h"
 
-namespace hijack {
+namespace hijack::typographic_test {
 namespace {
 
-using testing::error_of;
+using support::error_of;
 
 constexpr const char* kFont = "/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf";
 
@@ -135,4 +135,4 @@ TEST_F(Typographic, TextsAndTheirControl) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::typographic_test

@@ -10,7 +10,7 @@
 #include "tests/support/finite_difference.h"
 #include "tests/support/toy_model.h"
 
-namespace hijack {
+namespace hijack::universal_test {
 namespace {
 
 std::unique_ptr<Objective> inner(bool float64) {
@@ -86,4 +86,4 @@ TEST(Universal, AMovingPatchIsRefused) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::universal_test

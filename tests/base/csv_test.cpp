@@ -5,10 +5,10 @@
 #include "src/base/file.h"
 #include "tests/support/temporary_folder.h"
 
-namespace hijack {
+namespace hijack::csv_test {
 namespace {
 
-using testing::error_of;
+using support::error_of;
 using Rows = std::vector<std::vector<std::string>>;
 
 Rows rows_of(const std::string& text) {
@@ -59,4 +59,4 @@ TEST(Csv, HostileFilesAreRefusedWithTheirLine) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::csv_test

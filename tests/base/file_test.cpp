@@ -5,7 +5,7 @@
 #include "src/base/error.h"
 #include "src/base/sha256.h"
 
-namespace hijack {
+namespace hijack::file_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -85,4 +85,4 @@ TEST_F(FileTest, Sha256InPiecesEqualsWhole) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::file_test

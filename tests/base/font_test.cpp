@@ -7,10 +7,10 @@
 #include "src/base/random.h"
 #include "tests/support/temporary_folder.h"
 
-namespace hijack {
+namespace hijack::font_test {
 namespace {
 
-using testing::error_of;
+using support::error_of;
 
 constexpr const char* kFont = "/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf";
 
@@ -23,7 +23,7 @@ class FontFile : public ::testing::Test {
     write_file(folder_.path() / "f.ttf", bytes);
     return error_of([&] { Font::from_file(folder_.path() / "f.ttf"); });
   }
-  testing::TemporaryFolder folder_;
+  support::TemporaryFolder folder_;
 };
 
 TEST_F(FontFile, DrawsLettersOfTheSizeAskedFor) {
@@ -85,4 +85,4 @@ TEST_F(FontFile, DamagedFilesAreRefused) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::font_test

@@ -6,13 +6,13 @@
 #include "src/base/file.h"
 #include "tests/support/temporary_folder.h"
 
-namespace hijack {
+namespace hijack::gzip_test {
 namespace {
 
-using testing::error_of;
+using support::error_of;
 
 TEST(Gzip, ReadsWhatWasPackedAndRefusesTheRest) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   const auto file = folder.path() / "rows.gz";
   std::string text;
   for (int i = 0; i < 100000; ++i) text += "row " + std::to_string(i) + "\n";
@@ -28,4 +28,4 @@ TEST(Gzip, ReadsWhatWasPackedAndRefusesTheRest) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::gzip_test

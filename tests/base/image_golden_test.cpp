@@ -11,7 +11,7 @@
 #include "src/base/random.h"
 #include "tests/support/golden_picture.h"
 
-namespace hijack {
+namespace hijack::image_golden_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -120,4 +120,4 @@ TEST(ImageGolden, JpegRoundTripEqualsPillow) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::image_golden_test

@@ -7,9 +7,10 @@
 #include "src/base/file.h"
 #include "src/base/image_header.h"
 #include "src/base/random.h"
+#include "tests/support/expect_says.h"
 #include "tests/support/golden_picture.h"
 
-namespace hijack {
+namespace hijack::image_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -29,8 +30,6 @@ class ImageTest : public testing::Test {
   }
   const fs::path file_ = fs::path(testing::TempDir()) / ("hijack_image_" + std::to_string(::getpid()));
 };
-
-#define EXPECT_SAYS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
 TEST_F(ImageTest, LatticeRoundTrips) {
   const Tensor levels = at::arange(256, at::kByte).reshape({1, 1, 16, 16}).expand({1, 3, 16, 16});
@@ -136,4 +135,4 @@ TEST_F(ImageTest, JpegHeadersThatAreRefused) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::image_test

@@ -6,7 +6,7 @@
 
 #include "src/base/error.h"
 
-namespace hijack {
+namespace hijack::json_test {
 namespace {
 
 TEST(Json, ReadsWhatIsLegal) {
@@ -37,4 +37,4 @@ TEST(Json, RefusesTheRest) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::json_test

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <thread>
 
-namespace hijack {
+namespace hijack::memory_pool_test {
 namespace {
 
 constexpr int64_t kMegabyte = 1 << 20;
@@ -90,4 +90,4 @@ TEST(MemoryPool, ThreadsNeverShareABlockInUse) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::memory_pool_test

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-namespace hijack {
+namespace hijack::nearest_test {
 namespace {
 
 TEST(Nearest, EditDistance) {
@@ -28,4 +28,4 @@ TEST(Nearest, SuggestsOnlyWhatCanBeMeant) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::nearest_test

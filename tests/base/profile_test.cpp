@@ -7,7 +7,7 @@
 #include "src/base/error.h"
 #include "src/base/json.h"
 
-namespace hijack {
+namespace hijack::profile_test {
 namespace {
 
 const std::filesystem::path kFile =
@@ -45,4 +45,4 @@ TEST(Profile, AFolderThatDoesNotExistIsAFailure) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::profile_test

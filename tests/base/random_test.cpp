@@ -4,7 +4,7 @@
 
 #include "src/base/error.h"
 
-namespace hijack {
+namespace hijack::random_test {
 namespace {
 
 TEST(Random, XoshiroReferenceSequence) {
@@ -100,4 +100,4 @@ TEST(Random, StateIsRestored) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::random_test

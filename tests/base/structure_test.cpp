@@ -5,7 +5,7 @@
 
 #include "src/base/file.h"
 
-namespace hijack {
+namespace hijack::structure_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -90,4 +90,4 @@ TEST(Structure, TestsTellWhatTheCheckerCanSee) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::structure_test

@@ -6,7 +6,7 @@
 #include "src/base/file.h"
 #include "tests/support/temporary_folder.h"
 
-namespace hijack {
+namespace hijack::bad_input_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -144,7 +144,7 @@ std::tuple<int, std::string, std::string> trace(const Scene& scene, const fs::pa
 
 TEST(BadInput, OneSentenceAndExitCode2) {
   for (const Row& row : kRows) {
-    const hijack::testing::TemporaryFolder folder;
+    const hijack::support::TemporaryFolder folder;
     const Scene scene{folder.path() / "sharded", folder.path() / "single", folder.path() / "photo.png",
                       folder.path()};
     fs::copy(kRoot / "tests/golden/llava/hub_bf16", scene.sharded);
@@ -162,4 +162,4 @@ TEST(BadInput, OneSentenceAndExitCode2) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::bad_input_test

@@ -3,11 +3,11 @@
 
 #include "tests/support/program.h"
 
-namespace hijack {
+namespace hijack::contradictions_test {
 namespace {
 
 namespace fs = std::filesystem;
-using namespace testing;
+using namespace support;
 using nlohmann::json;
 
 struct Row {
@@ -138,4 +138,4 @@ TEST_F(Program, InspectTriesThePromptOfAnAttack) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::contradictions_test

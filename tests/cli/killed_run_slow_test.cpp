@@ -10,7 +10,7 @@
 #include "src/experiment/record/results.h"
 #include "tests/support/temporary_folder.h"
 
-namespace hijack {
+namespace hijack::killed_run_slow_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -94,7 +94,7 @@ class KilledRun : public ::testing::Test {
     return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
   }
 
-  testing::TemporaryFolder folder_;
+  support::TemporaryFolder folder_;
   std::set<pid_t> children_;
 };
 
@@ -171,4 +171,4 @@ TEST_F(KilledRun, AGroupWithoutAddressIsRefused) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::killed_run_slow_test

@@ -4,11 +4,11 @@
 #include "src/experiment/record/results.h"
 #include "tests/support/program.h"
 
-namespace hijack {
+namespace hijack::not_finite_test {
 namespace {
 
 namespace fs = std::filesystem;
-using namespace testing;
+using namespace support;
 
 class NotFiniteProgram : public Program {
  protected:
@@ -70,4 +70,4 @@ TEST_F(NotFiniteProgram, SoundModelsAnswer) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::not_finite_test

@@ -11,11 +11,11 @@
 #include "src/experiment/record/results.h"
 #include "tests/support/program.h"
 
-namespace hijack {
+namespace hijack::program_test {
 namespace {
 
 namespace fs = std::filesystem;
-using namespace testing;
+using namespace support;
 
 TEST_F(Program, HelpAndVersion) {
   EXPECT_EQ(run("--version").code, 0);
@@ -204,4 +204,4 @@ TEST_F(Program, ContextFilesAreGeneratedAsShipped) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::program_test

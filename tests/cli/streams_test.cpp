@@ -7,11 +7,11 @@
 #include "src/experiment/record/results.h"
 #include "tests/support/program.h"
 
-namespace hijack {
+namespace hijack::streams_test {
 namespace {
 
 namespace fs = std::filesystem;
-using namespace testing;
+using namespace support;
 
 TEST_F(Program, OutputThatCannotBeWrittenIsAFailure) {
   ASSERT_EQ(run(attack("--steps 1 --out " + at("run"))).code, 0);
@@ -216,4 +216,4 @@ TEST_F(Signals, UnderNohupTheWorkGoesOn) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::streams_test

@@ -9,7 +9,7 @@
 #include "tests/support/fake_language_model.h"
 #include "tests/support/toy_model.h"
 
-namespace hijack {
+namespace hijack::all_defenses_test {
 namespace {
 
 struct Row {
@@ -202,4 +202,4 @@ TEST(AllDefenses, SurrogatesHaveTheValueOfTheDeployedTransform) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::all_defenses_test

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-namespace hijack {
+namespace hijack::binomial_test {
 namespace {
 
 TEST(Binomial, UpperTailEqualsTheHandCount) {
@@ -38,4 +38,4 @@ TEST(Binomial, TheBoundHoldsAsOftenAsItSays) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::binomial_test

@@ -5,7 +5,7 @@
 #include "src/base/error.h"
 #include "src/base/random.h"
 
-namespace hijack {
+namespace hijack::calibration_test {
 namespace {
 
 /// 0, 1, ..., n-1 in a mixed order.
@@ -159,4 +159,4 @@ TEST(SubmissionsSha256, TellsApartWhatIsNotTheSame) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::calibration_test

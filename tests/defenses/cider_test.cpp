@@ -9,7 +9,7 @@
 #include "tests/support/finite_difference.h"
 #include "tests/support/toy_model.h"
 
-namespace hijack {
+namespace hijack::cider_test {
 namespace {
 
 DefenseResources resources(bool float64 = false) {
@@ -144,4 +144,4 @@ TEST(Cider, NeedsAModel) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::cider_test

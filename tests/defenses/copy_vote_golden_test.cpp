@@ -8,7 +8,7 @@
 #include "src/base/file.h"
 #include "src/base/json.h"
 
-namespace hijack {
+namespace hijack::copy_vote_golden_test {
 namespace {
 
 using nlohmann::json;
@@ -96,4 +96,4 @@ TEST(SmoothingGolden, CertifiesOrAbstains) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::copy_vote_golden_test

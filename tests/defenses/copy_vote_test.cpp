@@ -11,7 +11,7 @@
 #include "tests/support/fake_language_model.h"
 #include "tests/support/finite_difference.h"
 
-namespace hijack {
+namespace hijack::copy_vote_test {
 namespace {
 
 Tensor picture() {
@@ -193,4 +193,4 @@ TEST(Smoothing, TooFewCopiesToCertifyAnythingAreRefused) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::copy_vote_test

@@ -10,7 +10,7 @@
 #include "tests/support/fake_language_model.h"
 #include "tests/support/toy_model.h"
 
-namespace hijack {
+namespace hijack::detectors_golden_test {
 namespace {
 
 using nlohmann::json;
@@ -125,4 +125,4 @@ TEST(PerplexityGolden, WholePromptsAndWindows) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::detectors_golden_test

@@ -14,12 +14,12 @@
 #include "tests/support/environment.h"
 #include "tests/support/toy_runs.h"
 
-namespace hijack {
+namespace hijack::endpoint_secrets_test {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::error_of;
-using testing::Variable;
+using support::error_of;
+using support::Variable;
 
 constexpr const char* kPassword = "s3cret";
 
@@ -61,7 +61,7 @@ class SecretEndpoint : public ::testing::Test {
     });
   }
 
-  testing::TemporaryFolder folder_;
+  support::TemporaryFolder folder_;
   SecretServer server_;
   std::string& authorization_ = server_.authorization;
 };
@@ -201,7 +201,7 @@ TEST(Address, OnlyThisMachineIsLoopback) {
 }
 
 TEST(EndpointKey, TravelsOverPlainHttpOnlyWhenForced) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   const auto sentence = [&](const std::string& address, const std::string& more = "") {
     return error_of([&] {
       make_defense(
@@ -264,4 +264,4 @@ TEST_F(CacheWithoutHome, IsNotOneThatOthersCouldHaveMade) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::endpoint_secrets_test

@@ -10,11 +10,11 @@
 #include "src/base/error.h"
 #include "tests/support/temporary_folder.h"
 
-namespace hijack {
+namespace hijack::endpoint_test {
 namespace {
 
 using nlohmann::json;
-using testing::error_of;
+using support::error_of;
 
 std::string chat(const std::string& text) {
   return json({{"choices", {{{"message", {{"role", "assistant"}, {"content", text}}}}}}}).dump();
@@ -57,7 +57,7 @@ class Endpoint : public ::testing::Test {
     return EndpointModel(parameters_, 0.001).generate({&query, 1}, options).at(0).text;
   }
 
-  testing::TemporaryFolder folder_;
+  support::TemporaryFolder folder_;
   httplib::Server server_;
   std::thread thread_;
   int port_ = 0;
@@ -239,4 +239,4 @@ TEST_F(Endpoint, ServesTheDefenses) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::endpoint_test

@@ -12,7 +12,7 @@
 #include "src/base/error.h"
 #include "src/base/image.h"
 
-namespace hijack {
+namespace hijack::image_transforms_test {
 namespace {
 
 Tensor picture(uint64_t seed = 1) {
@@ -158,4 +158,4 @@ TEST(Surrogates, GradientsAreExact) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::image_transforms_test

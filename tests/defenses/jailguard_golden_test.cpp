@@ -6,7 +6,7 @@
 #include "src/base/file.h"
 #include "src/base/json.h"
 
-namespace hijack {
+namespace hijack::jailguard_golden_test {
 namespace {
 
 using nlohmann::json;
@@ -89,4 +89,4 @@ TEST(JailGuardGolden, ThePolicyDrawsWithThePapersProbabilities) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::jailguard_golden_test

@@ -8,7 +8,7 @@
 #include "tests/support/fake_language_model.h"
 #include "tests/support/finite_difference.h"
 
-namespace hijack {
+namespace hijack::jailguard_test {
 namespace {
 
 Submission submission(uint64_t seed = 1) {
@@ -223,4 +223,4 @@ TEST(Mutations, GradientsAreExactWhereNothingIsRounded) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::jailguard_test

@@ -5,7 +5,7 @@
 #include "src/base/differentiable_jpeg.h"
 #include "src/base/image.h"
 
-namespace hijack {
+namespace hijack::jpeg_test {
 namespace {
 
 /// A smooth scene with an edge and some texture, on the lattice.
@@ -71,4 +71,4 @@ TEST(Jpeg, LowerQualityChangesMore) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::jpeg_test

@@ -4,7 +4,7 @@
 
 #include "src/base/error.h"
 
-namespace hijack {
+namespace hijack::make_defense_test {
 namespace {
 
 std::string message_of(const std::string& spec) {
@@ -98,4 +98,4 @@ TEST(MakeDefense, NamesAreUnique) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::make_defense_test

@@ -5,7 +5,7 @@
 #include "src/base/font.h"
 #include "src/experiment/plan/shipped.h"
 
-namespace hijack {
+namespace hijack::ocr_test {
 namespace {
 
 /// A flat picture with a word whose ink differs from the ground by `levels` gray levels. [1,3,112,112].
@@ -87,4 +87,4 @@ TEST(Ocr, BadParametersAreRefused) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::ocr_test

@@ -5,7 +5,7 @@
 #include "src/base/error.h"
 #include "tests/support/fake_language_model.h"
 
-namespace hijack {
+namespace hijack::paraphrase_test {
 namespace {
 
 struct ParaphraseTest : ::testing::Test {
@@ -61,4 +61,4 @@ TEST_F(ParaphraseTest, RefusesNoModelAndPatternWithoutPlace) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::paraphrase_test

@@ -5,7 +5,7 @@
 #include "src/base/error.h"
 #include "tests/support/fake_language_model.h"
 
-namespace hijack {
+namespace hijack::perplexity_filter_test {
 namespace {
 
 DefenseResources resources(std::vector<std::string> prompts = {}) {
@@ -120,4 +120,4 @@ TEST(PerplexityFilter, RefusesTooFewBenignPromptsAndNoScorer) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::perplexity_filter_test

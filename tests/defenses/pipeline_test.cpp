@@ -5,7 +5,7 @@
 #include "defenses/kinds.h"
 #include "tests/support/fake_language_model.h"
 
-namespace hijack {
+namespace hijack::pipeline_test {
 namespace {
 
 /// Appends a letter to the prompt.
@@ -123,4 +123,4 @@ TEST(ImageTransform, ChangesASharedImageOnceAndKeepsItShared) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::pipeline_test

@@ -8,7 +8,7 @@
 #include "tests/support/fake_language_model.h"
 #include "tests/support/toy_model.h"
 
-namespace hijack {
+namespace hijack::reply_detectors_test {
 namespace {
 
 const ToyModel& toy() {
@@ -162,4 +162,4 @@ TEST(Ecso, KeepsTheReplyOtherwise) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::reply_detectors_test

@@ -5,7 +5,7 @@
 #include "src/base/file.h"
 #include "src/base/json.h"
 
-namespace hijack {
+namespace hijack::retokenize_golden_test {
 namespace {
 
 using nlohmann::json;
@@ -42,4 +42,4 @@ TEST(BpeDropoutGolden, SplitsComeWithTheirProbabilities) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::retokenize_golden_test

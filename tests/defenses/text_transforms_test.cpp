@@ -5,7 +5,7 @@
 #include "src/base/error.h"
 #include "tests/support/fake_language_model.h"
 
-namespace hijack {
+namespace hijack::text_transforms_test {
 namespace {
 
 std::string rewritten(const TextTransform& defense, const std::string& prompt) {
@@ -49,4 +49,4 @@ TEST(SafetyPrompt, StandsWhereItIsTold) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::text_transforms_test

@@ -14,12 +14,12 @@
 #include "tests/support/scripted_model.h"
 #include "tests/support/toy_runs.h"
 
-namespace hijack {
+namespace hijack::adaptive_test {
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-using testing::error_of;
+using support::error_of;
 
 /// The mean of squares, which shows what image arrived.
 class Squares : public Objective {
@@ -332,4 +332,4 @@ TEST_F(Adaptive, WhatCannotBeIsRefused) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::adaptive_test

@@ -7,10 +7,10 @@
 #include "tests/support/temporary_folder.h"
 #include "tests/support/toy_model.h"
 
-namespace hijack {
+namespace hijack::attack_settings_test {
 namespace {
 
-using testing::error_of;
+using support::error_of;
 
 /// A config whose files exist.
 AttackConfig valid() {
@@ -73,7 +73,7 @@ TEST(AttackSettings, ApgdNeedsABall) {
 }
 
 TEST(AttackSettings, ACorpusNeedsItsFileAndAnOptimizerThatMayDraw) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   const auto file = folder.path() / "targets.txt";
   const auto corpus = [&](AttackConfig& c) {
     c.behavior.name = "corpus";
@@ -169,7 +169,7 @@ TEST(AttackSettings, NumbersOutOfRange) {
 }
 
 TEST(AttackSettings, MaskFiles) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   const auto file = folder.path() / "mask.png";
   const auto with_mask = [&](AttackConfig& c) {
     c.constraint.name = "mask";
@@ -182,4 +182,4 @@ TEST(AttackSettings, MaskFiles) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::attack_settings_test

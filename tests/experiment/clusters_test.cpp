@@ -8,7 +8,7 @@
 #include "src/base/random.h"
 #include "src/experiment/report/rate.h"
 
-namespace hijack {
+namespace hijack::clusters_test {
 namespace {
 
 std::vector<Cluster> seeds(const std::vector<int64_t>& successes, int64_t n = 50) {
@@ -147,4 +147,4 @@ TEST(Rate, ShowsSeedsThatDisagree) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::clusters_test

@@ -8,12 +8,12 @@
 #include "src/experiment/run/runner.h"
 #include "tests/support/temporary_folder.h"
 
-namespace hijack {
+namespace hijack::config_test {
 namespace {
 
 using nlohmann::json;
-using testing::error_of;
-using testing::TemporaryFolder;
+using support::error_of;
+using support::TemporaryFolder;
 
 const std::string kRoot = HIJACK_SOURCE_DIR;
 
@@ -222,4 +222,4 @@ TEST_F(ExperimentFile, ErrorsNameTheKey) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::config_test

@@ -5,10 +5,10 @@
 #include "src/base/file.h"
 #include "tests/support/temporary_folder.h"
 
-namespace hijack {
+namespace hijack::dataset_test {
 namespace {
 
-using testing::error_of;
+using support::error_of;
 
 class Dataset : public ::testing::Test {
  protected:
@@ -19,7 +19,7 @@ class Dataset : public ::testing::Test {
   std::string refused(const std::string& lines) {
     return error_of([&] { read(lines); });
   }
-  testing::TemporaryFolder folder_;
+  support::TemporaryFolder folder_;
   std::filesystem::path file_ = folder_.path() / "c.jsonl";
 };
 
@@ -173,4 +173,4 @@ TEST(ShippedContexts, AreReadable) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::dataset_test

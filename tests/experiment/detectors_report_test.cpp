@@ -6,7 +6,7 @@
 #include "src/experiment/report/sanity.h"
 #include "tests/support/sample_run.h"
 
-namespace hijack {
+namespace hijack::detectors_report_test {
 namespace {
 
 using namespace report;
@@ -103,16 +103,16 @@ TEST(DetectorReport, FlagsBlackBoxesThatBeatGradientsAndCutRows) {
     row.epsilon_255 = 8;
     row.optimizer = optimizer;
     row.success["test"] = {40, row.optimizer == "square" ? 35 : 5, 35};
-    testing::give_identity(row);
+    support::give_identity(row);
     run.trials.push_back(row);
   }
   EXPECT_EQ(flags_named(run, "black box is stronger"), 1u);
   run.trials[1].setting["target"] = "something easier";
   run.trials[1].setting_digest = "another";
   EXPECT_EQ(flags_named(run, "black box is stronger"), 0u) << "another task";
-  testing::give_identity(run.trials[1]);
+  support::give_identity(run.trials[1]);
   run.trials[1].optimizer = "pgd (RGF)";
-  testing::give_identity(run.trials[1]);
+  support::give_identity(run.trials[1]);
   EXPECT_EQ(flags_named(run, "black box is stronger"), 1u) << "random directions are a black box, too";
   std::swap(run.trials[0].success, run.trials[1].success);
   EXPECT_EQ(flags_named(run, "black box is stronger"), 0u);
@@ -130,7 +130,7 @@ TEST(DetectorReport, TrialsBehindADefenseAreSettingsOfTheirOwn) {
     row.constraint = "linf 8/255 (model input space)";
     row.success["test"] = {10, i ? 9 : 4, 9};
     if (i) row.defense = "jpeg:quality=75", row.adaptive = true;
-    testing::give_identity(row);
+    support::give_identity(row);
     run.trials.push_back(row);
   }
   const auto all = settings({run});
@@ -142,4 +142,4 @@ TEST(DetectorReport, TrialsBehindADefenseAreSettingsOfTheirOwn) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::detectors_report_test

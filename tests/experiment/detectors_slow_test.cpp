@@ -12,7 +12,7 @@
 #include "src/experiment/run/trial_parts.h"
 #include "src/pocket/contexts.h"
 
-namespace hijack {
+namespace hijack::detectors_slow_test {
 namespace {
 
 constexpr int64_t kHeldOut = 120;
@@ -77,4 +77,4 @@ INSTANTIATE_TEST_SUITE_P(Recipes, ShippedDetectors, ::testing::ValuesIn(recipes_
                          });
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::detectors_slow_test

@@ -7,7 +7,7 @@
 #include "src/pocket/contexts.h"
 #include "tests/support/toy_runs.h"
 
-namespace hijack {
+namespace hijack::flags_test {
 namespace {
 
 using nlohmann::json;
@@ -267,4 +267,4 @@ TEST_F(Flags, AManifestThatWasEditedAfterwards) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::flags_test

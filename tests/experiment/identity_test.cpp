@@ -7,12 +7,12 @@
 #include "src/experiment/run/evaluate.h"
 #include "tests/support/toy_runs.h"
 
-namespace hijack {
+namespace hijack::identity_test {
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-using testing::error_of;
+using support::error_of;
 
 class Identities : public ToyRuns {
  protected:
@@ -228,4 +228,4 @@ TEST_F(Identities, AContextThatStandsTwiceIsRefused) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::identity_test

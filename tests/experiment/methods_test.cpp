@@ -1,5 +1,5 @@
 // What a trial can search, end to end on the toy model: suffixes, drawn text, universal images, photo space.
-#include "src/experiment/run/methods.h"
+#include "src/experiment/plan/methods.h"
 
 #include <gtest/gtest.h>
 
@@ -7,11 +7,11 @@
 #include "src/base/image.h"
 #include "tests/support/toy_runs.h"
 
-namespace hijack {
+namespace hijack::methods_test {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::error_of;
+using support::error_of;
 
 using Methods = ToyRuns;
 
@@ -279,4 +279,4 @@ TEST_F(Methods, CwaOverAnEnsembleOfOne) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::methods_test

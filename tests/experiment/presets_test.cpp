@@ -6,10 +6,10 @@
 #include "src/base/file.h"
 #include "tests/support/temporary_folder.h"
 
-namespace hijack {
+namespace hijack::presets_test {
 namespace {
 
-using testing::error_of;
+using support::error_of;
 
 const std::string kRoot = HIJACK_SOURCE_DIR;
 
@@ -38,7 +38,7 @@ TEST(Presets, FlagsOverrideThem) {
 }
 
 TEST(Presets, BadOnesAreRefused) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   AttackConfig config;
   const auto refused = [&](const std::string& text) {
     write_file(folder.path() / "one.toml", text);
@@ -56,4 +56,4 @@ TEST(Presets, BadOnesAreRefused) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::presets_test

@@ -1,4 +1,5 @@
 #include "src/experiment/plan/recipe.h"
+#include "src/experiment/report/recipe_tables.h"
 
 #include <gtest/gtest.h>
 
@@ -8,11 +9,11 @@
 #include "tests/support/sample_run.h"
 #include "tests/support/temporary_folder.h"
 
-namespace hijack {
+namespace hijack::recipe_test {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::error_of;
+using support::error_of;
 
 const fs::path kRecipes = fs::path(HIJACK_SOURCE_DIR) / "samples/recipes";
 const fs::path kReports = fs::path(HIJACK_SOURCE_DIR) / "samples/reports";
@@ -41,8 +42,8 @@ TEST(Recipes, TakeAnotherModel) {
 }
 
 TEST(Recipes, PutOurFiguresBesideThePublishedOnes) {
-  const testing::TemporaryFolder folder;
-  const RunRecord run = testing::small_run(folder.path() / "run");
+  const support::TemporaryFolder folder;
+  const RunRecord run = support::small_run(folder.path() / "run");
   Recipe recipe;
   recipe.title = "T";
   recipe.published = {{"string, linf 8/255", "99 %"}, {"elsewhere", "5 %"}};
@@ -59,8 +60,8 @@ TEST(Recipes, PutOurFiguresBesideThePublishedOnes) {
 }
 
 TEST(Recipes, ATableMayHaveAColumnForEachBehavior) {
-  const testing::TemporaryFolder folder;
-  RunRecord run = testing::small_run(folder.path() / "run");
+  const support::TemporaryFolder folder;
+  RunRecord run = support::small_run(folder.path() / "run");
   Recipe recipe;
   recipe.behavior_columns = true;
   recipe.plans.resize(2);
@@ -72,7 +73,7 @@ TEST(Recipes, ATableMayHaveAColumnForEachBehavior) {
     other.constraint_name = "l2";
     other.optimizer = "square";
     other.behavior = "verbose";
-    testing::give_identity(other, {{"l2_radius", constraint}});
+    support::give_identity(other, {{"l2_radius", constraint}});
     run.trials.push_back(other);
   }
   const auto table = recipe_tables(recipe, run).at(0);
@@ -93,7 +94,7 @@ TEST(Recipes, ATableMayHaveAColumnForEachBehavior) {
 }
 
 TEST(Recipes, BadOnesAreRefused) {
-  const testing::TemporaryFolder folder;
+  const support::TemporaryFolder folder;
   const auto refused = [&](const std::string& text) {
     write_file(folder.path() / "one.toml", text);
     return error_of([&] { read_recipe("one", folder.path()); });
@@ -132,4 +133,4 @@ TEST(Recipes, TheTablesOfTheReadmeFollowFromTheCommittedRows) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::recipe_test

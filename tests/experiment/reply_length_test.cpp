@@ -7,10 +7,10 @@
 #include "tests/support/scripted_model.h"
 #include "tests/support/toy_runs.h"
 
-namespace hijack {
+namespace hijack::reply_length_test {
 namespace {
 
-using testing::error_of;
+using support::error_of;
 
 std::string words(int64_t count, const std::string& word = "dog") {
   std::string text;
@@ -194,4 +194,4 @@ TEST_F(ReplyLength, StopAtNeedsSuccessAndNoLowLoss) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::reply_length_test

@@ -13,7 +13,7 @@
 
 // Opens reports in headless Chromium, as a reader would.
 
-namespace hijack {
+namespace hijack::report_slow_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -66,7 +66,7 @@ class BrowserReport : public ::testing::Test {
 };
 
 TEST_F(BrowserReport, NumbersOfThePageEqualTheRows) {
-  const RunRecord run = testing::small_run(folder_ / "run");
+  const RunRecord run = support::small_run(folder_ / "run");
   const std::string dom = dump(html_report({run}));
   expect_quiet_console();
   for (const auto& tallies : {run.trials[0].success, run.trials[0].controls})
@@ -99,7 +99,7 @@ document.documentElement.setAttribute('data-width',wide)}</script>)js";
 
 TEST_F(BrowserReport, EveryFigureIsVisibleAndNothingOverflows) {
   for (const bool sweep : {false, true}) {
-    const RunRecord run = sweep ? testing::sweep_run(folder_ / "sweep") : testing::small_run(folder_ / "run");
+    const RunRecord run = sweep ? support::sweep_run(folder_ / "sweep") : support::small_run(folder_ / "run");
     // The report itself forbids scripts; the copy under test lifts that to measure the layout.
     std::string page = std::regex_replace(html_report({run}), std::regex("<meta http-equiv=[^>]*>"), "");
     page.replace(page.find("</body>"), 0, kMeasure);
@@ -113,7 +113,7 @@ TEST_F(BrowserReport, EveryFigureIsVisibleAndNothingOverflows) {
 }
 
 TEST_F(BrowserReport, HostileRowsRunNothing) {
-  const std::string dom = dump(html_report({testing::hostile_run(folder_ / "run")}));
+  const std::string dom = dump(html_report({support::hostile_run(folder_ / "run")}));
   expect_quiet_console();
   EXPECT_EQ(count(dom, "<script"), 0u);
   EXPECT_EQ(count(dom, "<title>owned"), 0u);
@@ -121,4 +121,4 @@ TEST_F(BrowserReport, HostileRowsRunNothing) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::report_slow_test

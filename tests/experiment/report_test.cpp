@@ -11,7 +11,7 @@
 #include "src/experiment/report/text.h"
 #include "tests/support/sample_run.h"
 
-namespace hijack {
+namespace hijack::report_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -39,7 +39,7 @@ class Report : public ::testing::Test {
 };
 
 TEST_F(Report, OneTrialShowsItsNumbers) {
-  const std::string page = html_report({testing::small_run(folder_)});
+  const std::string page = html_report({support::small_run(folder_)});
   EXPECT_TRUE(contains(page,
                        "One image made pocket obey (string) in 93% of 60 held-out replies within linf 8/255; "
                        "clean image 0%, random noise 0%."));
@@ -54,18 +54,18 @@ TEST_F(Report, OneTrialShowsItsNumbers) {
 }
 
 TEST_F(Report, IsAPureFunctionOfTheRows) {
-  const RunRecord run = testing::small_run(folder_);
+  const RunRecord run = support::small_run(folder_);
   EXPECT_EQ(html_report({run}), html_report({read_run(folder_)}));
 }
 
 TEST_F(Report, NeedsNoNetworkAndNoScript) {
-  const std::string page = html_report({testing::small_run(folder_), testing::sweep_run(folder_ / "sweep")});
+  const std::string page = html_report({support::small_run(folder_), support::sweep_run(folder_ / "sweep")});
   for (const char* forbidden : {"<script", "http://", "https://", "@import", "<link", "url("})
     EXPECT_FALSE(contains(page, forbidden)) << forbidden;
 }
 
 TEST_F(Report, HostileTextStaysText) {
-  const std::vector<RunRecord> runs{testing::hostile_run(folder_)};
+  const std::vector<RunRecord> runs{support::hostile_run(folder_)};
   const std::string page = html_report(runs);
   for (const char* forbidden :
        {"<script", "<b>x", "onerror=alert(1)>", "<svg onload", "<!-- ", "\xff", "\x01", "\xe2\x80\xae"})
@@ -81,7 +81,7 @@ TEST_F(Report, HostileTextStaysText) {
 }
 
 TEST_F(Report, PicturesOutsideTheFolderAreNotRead) {
-  RunRecord run = testing::small_run(folder_ / "run");
+  RunRecord run = support::small_run(folder_ / "run");
   fs::copy_file(folder_ / "run/images/sample.png", folder_ / "secret.png");
   fs::create_symlink(folder_ / "secret.png", folder_ / "run/images/link.png");
   run.trials[0].image_file = "images/link.png";
@@ -89,7 +89,7 @@ TEST_F(Report, PicturesOutsideTheFolderAreNotRead) {
 }
 
 TEST_F(Report, SweepShowsCurvesAndSettings) {
-  const std::vector<RunRecord> runs{testing::sweep_run(folder_)};
+  const std::vector<RunRecord> runs{support::sweep_run(folder_)};
   const std::string page = html_report(runs);
   EXPECT_TRUE(contains(page, "Over 24 settings"));
   EXPECT_TRUE(contains(page, "72 trials"));
@@ -98,7 +98,7 @@ TEST_F(Report, SweepShowsCurvesAndSettings) {
 }
 
 TEST_F(Report, SettingsPoolSeeds) {
-  const std::vector<RunRecord> runs{testing::sweep_run(folder_)};
+  const std::vector<RunRecord> runs{support::sweep_run(folder_)};
   for (const report::Setting& setting : report::settings(runs)) {
     EXPECT_EQ(setting.trials.size(), 3u);
     EXPECT_EQ(setting.seed_rates.size(), 3u);
@@ -113,7 +113,7 @@ TEST_F(Report, SettingsPoolSeeds) {
 }
 
 TEST_F(Report, ATrialOutsideItsBudgetCountsAsFailed) {
-  RunRecord run = testing::small_run(folder_);
+  RunRecord run = support::small_run(folder_);
   run.trials[0].budget = {9, 0, false};
   EXPECT_EQ(report::settings({run})[0].success.at("test").exact.successes, 0);
   EXPECT_TRUE(contains(html_report({run}), "obey (string) in 0% of 60"));
@@ -121,7 +121,7 @@ TEST_F(Report, ATrialOutsideItsBudgetCountsAsFailed) {
 }
 
 TEST_F(Report, EveryBehaviorIsReported) {
-  RunRecord run = testing::small_run(folder_);
+  RunRecord run = support::small_run(folder_);
   for (const std::string& name : behavior_names()) {
     run.trials[0].behavior = name;
     EXPECT_TRUE(contains(make_report("html", {run}), name)) << name;
@@ -130,7 +130,7 @@ TEST_F(Report, EveryBehaviorIsReported) {
 }
 
 TEST_F(Report, ImagesShownToOtherModelsHaveRowsOfTheirOwn) {
-  RunRecord run = testing::small_run(folder_);
+  RunRecord run = support::small_run(folder_);
   run.trials[0].transfer["sister"] = {{"attack", {50, 7, 9}}, {"clean", {50, 0, 0}}, {"noise", {50, 1, 1}}};
   EXPECT_EQ(to_json(trial_from_json(to_json(run.trials[0]), "here")), to_json(run.trials[0]));
   const auto all = report::settings({run});
@@ -153,7 +153,7 @@ TEST_F(Report, ImagesShownToOtherModelsHaveRowsOfTheirOwn) {
 }
 
 TEST_F(Report, DefensesAreComparedInPairs) {
-  const std::vector<RunRecord> runs{testing::small_run(folder_)};
+  const std::vector<RunRecord> runs{support::small_run(folder_)};
   const std::vector<report::DefenseSummary> all = report::defenses(runs);
   ASSERT_EQ(all.size(), 3u);
   EXPECT_EQ(all[0].defense, "none");
@@ -178,7 +178,7 @@ TEST_F(Report, DefensesAreComparedInPairs) {
 }
 
 TEST_F(Report, AnEvaluationDoneTwiceCountsOnce) {
-  RunRecord run = testing::small_run(folder_);
+  RunRecord run = support::small_run(folder_);
   const auto once = report::defenses({run});
   std::vector<ReplyRow> again;
   for (const ReplyRow& row : run.replies)
@@ -204,7 +204,7 @@ TEST_F(Report, RunsWithoutTrialsOrRepliesAreReported) {
 }
 
 TEST_F(Report, CsvAndJsonAgree) {
-  const std::vector<RunRecord> runs{testing::small_run(folder_)};
+  const std::vector<RunRecord> runs{support::small_run(folder_)};
   const nlohmann::json json = json_report(runs);
   EXPECT_EQ(json["settings"][0]["success"]["test"]["exact"]["successes"], 56);
   EXPECT_EQ(json["defenses"].size(), 3u);
@@ -281,4 +281,4 @@ TEST(SvgAxes, LossChartKeepsGapsAndEscapes) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::report_test

@@ -10,7 +10,7 @@
 #include "src/base/file.h"
 #include "tests/support/sample_run.h"
 
-namespace hijack {
+namespace hijack::results_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -56,7 +56,7 @@ class Results : public ::testing::Test {
 };
 
 TEST_F(Results, RowsSurviveTheRoundTrip) {
-  const RunRecord written = testing::small_run(folder_);
+  const RunRecord written = support::small_run(folder_);
   const RunRecord read = read_run(folder_);
   ASSERT_EQ(read.trials.size(), 1u);
   ASSERT_EQ(read.replies.size(), written.replies.size());
@@ -219,4 +219,4 @@ TEST_F(Results, RepliesOfAnyBytesAreWritten) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::results_test

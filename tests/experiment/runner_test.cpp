@@ -11,12 +11,12 @@
 #include "src/experiment/run/evaluate.h"
 #include "tests/support/toy_runs.h"
 
-namespace hijack {
+namespace hijack::runner_test {
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-using testing::error_of;
+using support::error_of;
 
 struct Killed {};
 
@@ -349,4 +349,4 @@ TEST_F(Runner, ApgdInAnL2Ball) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::runner_test

@@ -8,7 +8,7 @@
 #include "src/experiment/report/aggregate.h"
 #include "tests/support/sample_run.h"
 
-namespace hijack {
+namespace hijack::sanity_test {
 namespace {
 
 TrialRow good_trial(uint64_t seed, double epsilon = 8) {
@@ -25,7 +25,7 @@ TrialRow good_trial(uint64_t seed, double epsilon = 8) {
   row.controls = {{"clean", {100, 0, 0}}, {"noise", {100, 0, 0}}};
   row.optimizer = "pgd";
   row.budget = {epsilon, 0, true};
-  testing::give_identity(row);
+  support::give_identity(row);
   return row;
 }
 
@@ -36,7 +36,7 @@ std::vector<RunRecord> run_of(std::vector<TrialRow> trials) {
 std::vector<RunRecord> three_seeds(const std::function<void(TrialRow&)>& change = [](TrialRow&) {}) {
   std::vector<TrialRow> trials{good_trial(0), good_trial(1), good_trial(2)};
   change(trials[1]);
-  for (TrialRow& row : trials) testing::give_identity(row);
+  for (TrialRow& row : trials) support::give_identity(row);
   return run_of(trials);
 }
 
@@ -139,7 +139,7 @@ TEST(Sanity, Unconstrained) {
   for (TrialRow& row : box[0].trials) {
     row.constraint_name = "box";
     row.epsilon_255 = 0;
-    testing::give_identity(row);
+    support::give_identity(row);
   }
   EXPECT_EQ(names(box), Names{});
   for (TrialRow& row : box[0].trials) row.success["test"] = {100, 50, 50};
@@ -215,7 +215,7 @@ TEST(Sanity, AnImageThatIsTheCleanOne) {
   for (TrialRow& row : runs[0].trials) {
     row.budget.max_difference_255 = 0;
     row.constraint_name = "suffix";
-    testing::give_identity(row);
+    support::give_identity(row);
   }
   EXPECT_EQ(names(runs), Names{}) << "a suffix leaves the photo alone";
 }
@@ -297,4 +297,4 @@ TEST(Sanity, TrialsOfSeveralRunsAreNamedWithTheirFolder) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::sanity_test

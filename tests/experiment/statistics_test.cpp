@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-namespace hijack {
+namespace hijack::statistics_test {
 namespace {
 
 TEST(Wilson, EqualsPublishedIntervals) {
@@ -118,4 +118,4 @@ TEST(Roc, DetectionRateAtAFalsePositiveRate) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::statistics_test

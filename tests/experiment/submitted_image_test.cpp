@@ -10,10 +10,10 @@
 #include "src/experiment/run/evaluate.h"
 #include "tests/support/toy_runs.h"
 
-namespace hijack {
+namespace hijack::submitted_image_test {
 namespace {
 
-using testing::error_of;
+using support::error_of;
 using Sizes = std::set<std::pair<int64_t, int64_t>>;  // height, width
 
 const std::pair<int64_t, int64_t> kToySize = {16, 16};
@@ -243,4 +243,4 @@ TEST_F(Calibrated, TooFewPromptsForTheRateAreRefused) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::submitted_image_test

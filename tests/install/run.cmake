@@ -14,7 +14,7 @@ endfunction()
 file(REMOVE_RECURSE ${WORK})
 step(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
 foreach(header hijack/attacks/attack.h hijack/defenses/defense.h hijack/models/load_model.h hijack/src/base/error.h
-        hijack/src/experiment/results.h)
+        hijack/src/experiment/record/results.h)
   if(NOT EXISTS ${WORK}/prefix/include/${header})
     message(FATAL_ERROR "${header} was not installed")
   endif()

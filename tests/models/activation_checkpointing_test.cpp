@@ -8,7 +8,7 @@
 #include "src/base/error.h"
 #include "src/base/image.h"
 
-namespace hijack {
+namespace hijack::activation_checkpointing_test {
 namespace {
 
 const std::filesystem::path kGolden = std::filesystem::path(HIJACK_SOURCE_DIR) / "tests/golden";
@@ -121,4 +121,4 @@ TEST(Recompute, UnknownNamesAreRefused) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::activation_checkpointing_test

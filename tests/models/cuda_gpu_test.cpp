@@ -8,7 +8,7 @@
 #include "models/load_model.h"
 #include "src/base/image.h"
 
-namespace hijack {
+namespace hijack::cuda_gpu_test {
 namespace {
 
 const std::filesystem::path kGolden = std::filesystem::path(HIJACK_SOURCE_DIR) / "tests/golden";
@@ -88,4 +88,4 @@ TEST(CudaAttack, LowersTheLossInsideTheBall) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::cuda_gpu_test

@@ -7,13 +7,13 @@
 #include "models/network/decoder.h"
 #include "tests/support/temporary_folder.h"
 
-namespace hijack {
+namespace hijack::decoder_config_test {
 namespace {
 
 using nlohmann::json;
 
 std::string why_not(const json& config) {
-  return hijack::testing::error_of([&] { DecoderConfig::from_json(config, std::nullopt); });
+  return hijack::support::error_of([&] { DecoderConfig::from_json(config, std::nullopt); });
 }
 
 TEST(DecoderConfig, ClassDefaults) {
@@ -157,4 +157,4 @@ TEST(PromptFormat, ChatmlAndGemmaTurns) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::decoder_config_test

@@ -4,7 +4,7 @@
 #include "models/load_model.h"
 #include "src/base/error.h"
 
-namespace hijack {
+namespace hijack::device_test {
 namespace {
 
 const std::filesystem::path kGolden = std::filesystem::path(HIJACK_SOURCE_DIR) / "tests/golden";
@@ -21,4 +21,4 @@ TEST(CudaDevice, IsRefusedWhereThereIsNone) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::device_test

@@ -4,13 +4,13 @@
 #include "src/base/file.h"
 #include "tests/support/fuzz_targets.h"
 
-namespace hijack {
+namespace hijack::fuzz_corpus_test {
 namespace {
 
 namespace fs = std::filesystem;
 
 TEST(FuzzCorpus, EveryInputIsReadOrRefused) {
-  for (const hijack::testing::FuzzTarget& target : hijack::testing::fuzz_targets()) {
+  for (const hijack::support::FuzzTarget& target : hijack::support::fuzz_targets()) {
     const fs::path corpus = fs::path(HIJACK_SOURCE_DIR) / "tests/fuzz/corpus" / target.name;
     int64_t inputs = 0;
     for (const auto& entry : fs::directory_iterator(corpus)) {
@@ -22,4 +22,4 @@ TEST(FuzzCorpus, EveryInputIsReadOrRefused) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::fuzz_corpus_test

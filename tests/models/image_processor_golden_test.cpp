@@ -7,7 +7,7 @@
 #include "src/base/image.h"
 #include "tests/support/golden_picture.h"
 
-namespace hijack {
+namespace hijack::image_processor_golden_test {
 namespace {
 
 void compare(const ImageProcessor& processor, const nlohmann::json& golden) {
@@ -39,4 +39,4 @@ TEST(ImageProcessorGolden, EqualsTransformers) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::image_processor_golden_test

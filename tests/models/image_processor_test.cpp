@@ -10,7 +10,7 @@
 #include "src/base/image.h"
 #include "tests/support/golden_picture.h"
 
-namespace hijack {
+namespace hijack::image_processor_test {
 namespace {
 
 using nlohmann::json;
@@ -146,4 +146,4 @@ TEST(ImageProcessor, AbsurdProportionsAreRefused) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::image_processor_test

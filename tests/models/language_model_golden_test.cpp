@@ -8,7 +8,7 @@
 #include "src/base/error.h"
 #include "src/base/file.h"
 
-namespace hijack {
+namespace hijack::language_model_golden_test {
 namespace {
 
 class LanguageModelGolden : public testing::TestWithParam<const char*> {
@@ -50,4 +50,4 @@ INSTANTIATE_TEST_SUITE_P(Folders, LanguageModelGolden, testing::Values("llama", 
                          [](const auto& parameter) { return std::string(parameter.param); });
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::language_model_golden_test

@@ -4,11 +4,12 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "models/prefix/reply_rules.h"
+#include "models/checkpoint/reply_rules.h"
+#include "models/prefix/scores.h"
 #include "src/base/random.h"
 #include "tests/support/finite_difference.h"
 
-namespace hijack {
+namespace hijack::layers_test {
 namespace {
 
 using Function = std::function<Tensor(const Tensor&)>;
@@ -97,4 +98,4 @@ TEST(ReplyRules, ThePenaltyMakesSeenTokensLessLikely) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::layers_test

@@ -7,7 +7,7 @@
 #include "src/base/file.h"
 #include "src/base/image.h"
 
-namespace hijack {
+namespace hijack::llava_golden_test {
 namespace {
 
 const std::filesystem::path kGolden = std::filesystem::path(HIJACK_SOURCE_DIR) / "tests/golden/llava";
@@ -156,4 +156,4 @@ INSTANTIATE_TEST_SUITE_P(Checkpoints, LlavaGolden, testing::Values("clip_gqa", "
                          [](const auto& parameter) { return std::string(parameter.param); });
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::llava_golden_test

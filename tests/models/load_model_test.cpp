@@ -4,12 +4,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "models/checkpoint/model_folder.h"
+#include "models/checkpoint/reply_rules.h"
 #include "models/checkpoint/safetensors.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
+#include "tests/support/expect_says.h"
 
-namespace hijack {
+namespace hijack::load_model_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -43,13 +44,6 @@ class LoadModel : public testing::Test {
 
   const fs::path folder_ = fs::path(testing::TempDir()) / ("hijack_load_model_" + std::to_string(::getpid()));
 };
-
-#define EXPECT_SAYS(text, part)                            \
-  do {                                                     \
-    const std::string said = (text);                       \
-    EXPECT_NE(said.find(part), std::string::npos) << said; \
-    EXPECT_EQ(said.find('\n'), std::string::npos) << said; \
-  } while (false)
 
 TEST_F(LoadModel, AnUndamagedCopyLoads) {
   EXPECT_EQ(why_not(), "loaded");
@@ -192,4 +186,4 @@ TEST_F(LoadModel, UnknownDeviceAndDtype) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::load_model_test

@@ -7,7 +7,7 @@
 #include "src/base/image.h"
 #include "src/base/json.h"
 
-namespace hijack {
+namespace hijack::one_view_golden_test {
 namespace {
 
 const std::filesystem::path kGolden = std::filesystem::path(HIJACK_SOURCE_DIR) / "tests/golden";
@@ -49,4 +49,4 @@ TEST(OneViewGolden, TheInputSpaceIsTheView) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::one_view_golden_test

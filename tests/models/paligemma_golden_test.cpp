@@ -3,7 +3,7 @@
 
 #include "tests/support/family_golden.h"
 
-namespace hijack {
+namespace hijack::paligemma_golden_test {
 namespace {
 
 class PaliGemmaGolden : public testing::TestWithParam<const char*> {
@@ -31,4 +31,4 @@ INSTANTIATE_TEST_SUITE_P(Checkpoints, PaliGemmaGolden, testing::Values("small", 
                          [](const auto& parameter) { return std::string(parameter.param); });
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::paligemma_golden_test

@@ -9,10 +9,10 @@
 #include "models/families/qwen2_vl.h"
 #include "tests/support/temporary_folder.h"
 
-namespace hijack {
+namespace hijack::patch_processor_test {
 namespace {
 
-using hijack::testing::error_of;
+using hijack::support::error_of;
 using nlohmann::json;
 
 PatchProcessor processor_of(const json& config) {
@@ -76,4 +76,4 @@ TEST(MropePositions, TextGoesOnAfterTheLongerSide) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::patch_processor_test

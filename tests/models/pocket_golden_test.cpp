@@ -5,7 +5,7 @@
 #include "src/base/image.h"
 #include "src/base/json.h"
 
-namespace hijack {
+namespace hijack::pocket_golden_test {
 namespace {
 
 const std::filesystem::path kRoot = HIJACK_SOURCE_DIR;
@@ -62,4 +62,4 @@ TEST(PocketGolden, IsSmallEnoughToShip) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::pocket_golden_test

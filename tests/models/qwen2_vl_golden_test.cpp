@@ -4,7 +4,7 @@
 
 #include "tests/support/family_golden.h"
 
-namespace hijack {
+namespace hijack::qwen2_vl_golden_test {
 namespace {
 
 class Qwen2VlGolden : public testing::TestWithParam<const char*> {
@@ -47,4 +47,4 @@ INSTANTIATE_TEST_SUITE_P(Checkpoints, Qwen2VlGolden, testing::Values("small", "h
                          [](const auto& parameter) { return std::string(parameter.param); });
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::qwen2_vl_golden_test

@@ -8,7 +8,7 @@
 #include "src/base/json.h"
 #include "tests/support/golden_picture.h"
 
-namespace hijack {
+namespace hijack::resampler_golden_test {
 namespace {
 
 TEST(ResamplerGolden, TheFormulaMakesTheSamePicture) {
@@ -73,4 +73,4 @@ TEST(ResamplerGolden, FourHundredOddSizesEqualPillow) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::resampler_golden_test

@@ -7,7 +7,7 @@
 #include "src/base/random.h"
 #include "tests/support/golden_picture.h"
 
-namespace hijack {
+namespace hijack::resampler_test {
 namespace {
 
 constexpr Filter kFilters[] = {Filter::kBox, Filter::kBilinear, Filter::kBicubic, Filter::kLanczos};
@@ -111,4 +111,4 @@ TEST(Resampler, BatchesAndStridesDoNotMatter) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::resampler_test

@@ -8,8 +8,9 @@
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/base/random.h"
+#include "tests/support/expect_says.h"
 
-namespace hijack {
+namespace hijack::safetensors_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -43,8 +44,6 @@ class Safetensors : public testing::Test {
   const fs::path folder_ =
       fs::path(testing::TempDir()) / ("hijack_safetensors_" + std::to_string(::getpid()));
 };
-
-#define EXPECT_SAYS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
 TEST_F(Safetensors, EveryDtypeAndRankSurvives) {
   TensorMap tensors;
@@ -291,4 +290,4 @@ TEST_F(Checkpoint, PicklesAreRefusedWithAdvice) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::safetensors_test

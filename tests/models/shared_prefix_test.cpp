@@ -9,7 +9,7 @@
 #include "models/prefix/packed_suffixes.h"
 #include "src/base/image.h"
 
-namespace hijack {
+namespace hijack::shared_prefix_test {
 namespace {
 
 const std::filesystem::path kGolden = std::filesystem::path(HIJACK_SOURCE_DIR) / "tests/golden";
@@ -251,4 +251,4 @@ TEST(ImagePrompt, ChangedPixelsChangeTheAnswer) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::shared_prefix_test

@@ -7,7 +7,7 @@
 #include "models/tokenizer.h"
 #include "src/base/file.h"
 
-namespace hijack {
+namespace hijack::tokenizer_golden_test {
 namespace {
 
 using nlohmann::json;
@@ -66,4 +66,4 @@ INSTANTIATE_TEST_SUITE_P(Families, TokenizerGolden,
                          [](const auto& family) { return std::string(family.param); });
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::tokenizer_golden_test

@@ -9,7 +9,7 @@
 #include "src/base/error.h"
 #include "src/base/file.h"
 
-namespace hijack {
+namespace hijack::tokenizer_test {
 namespace {
 
 using nlohmann::json;
@@ -280,4 +280,4 @@ TEST(Tokenizer, TemplatesMustKnowTheirTokens) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::tokenizer_test

@@ -8,7 +8,7 @@
 #include "src/base/file.h"
 #include "tests/support/temporary_folder.h"
 
-namespace hijack {
+namespace hijack::torchscript_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -62,10 +62,10 @@ def forward(self, pixel_values):
   }
 
   std::string why_not() const {
-    return hijack::testing::error_of([&] { load_model(folder_.path()); });
+    return hijack::support::error_of([&] { load_model(folder_.path()); });
   }
 
-  const hijack::testing::TemporaryFolder folder_;
+  const hijack::support::TemporaryFolder folder_;
   const Tensor embedding_ = numbers({310, 8}, 1), vision_ = numbers({3, 8}, 2);
   const std::vector<Query> queries_ = {{.prompt = "Who?"}, {.prompt = "What is in this picture?"}};
 };
@@ -152,7 +152,7 @@ TEST_F(TorchScript, WhatIsWrongIsNamed) {
   save_tower(8);  // takes pixels only
   const auto model = load_model(folder_.path());
   const std::vector<TokenIds> targets = {{5}};
-  const std::string said = hijack::testing::error_of([&] {
+  const std::string said = hijack::support::error_of([&] {
     model->target_logits(model->preprocess(at::rand({1, 3, 28, 28})), {&queries_[0], 1}, targets);
   });
   EXPECT_NE(said.find("does not take inputs of these sizes"), std::string::npos) << said;
@@ -160,4 +160,4 @@ TEST_F(TorchScript, WhatIsWrongIsNamed) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::torchscript_test

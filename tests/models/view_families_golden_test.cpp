@@ -7,7 +7,7 @@
 #include "src/base/file.h"
 #include "src/base/image.h"
 
-namespace hijack {
+namespace hijack::view_families_golden_test {
 namespace {
 
 const std::filesystem::path kGolden = std::filesystem::path(HIJACK_SOURCE_DIR) / "tests/golden";
@@ -190,4 +190,4 @@ INSTANTIATE_TEST_SUITE_P(Checkpoints, ViewFamiliesGolden,
                          });
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::view_families_golden_test

@@ -10,8 +10,9 @@
 #include "models/preprocess/tile_processor.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
+#include "tests/support/expect_says.h"
 
-namespace hijack {
+namespace hijack::view_processors_test {
 namespace {
 
 using nlohmann::json;
@@ -26,8 +27,6 @@ std::string why_not(const char* text) {
   }
   return "read";
 }
-
-#define EXPECT_SAYS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
 std::pair<int64_t, int64_t> tiles(const TileProcessor& processor, int64_t height, int64_t width) {
   const auto grid = processor.grid(height, width);
@@ -175,4 +174,4 @@ TEST(VisionTower, ScaledPositionsFollowFloat32) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::view_processors_test

@@ -7,7 +7,7 @@
 #include "src/pocket/canary.h"
 #include "src/pocket/grammar.h"
 
-namespace hijack {
+namespace hijack::bpe_trainer_test {
 namespace {
 
 const std::string& trained() {
@@ -61,4 +61,4 @@ TEST(BpeTrainer, TextSurvivesButForItsWhiteSpace) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::bpe_trainer_test

@@ -8,7 +8,7 @@
 #include "src/pocket/draw.h"
 #include "src/pocket/questions.h"
 
-namespace hijack {
+namespace hijack::grammar_test {
 namespace {
 
 std::set<std::string> branch_words(bool held_out) {
@@ -215,4 +215,4 @@ TEST(Grammar, TheCanaryUsesOnlyTheVocabulary) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::grammar_test

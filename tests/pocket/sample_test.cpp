@@ -12,7 +12,7 @@
 #include "src/pocket/contexts.h"
 #include "src/pocket/questions.h"
 
-namespace hijack {
+namespace hijack::sample_test {
 namespace {
 
 std::string digest(const PocketSample& sample) {
@@ -131,4 +131,4 @@ TEST(Contexts, NaturalUtilityItemsHaveNoJunk) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::sample_test

@@ -7,7 +7,7 @@
 #include "src/base/pch.h"
 #include "src/pocket/raster.h"
 
-namespace hijack {
+namespace hijack::scene_test {
 namespace {
 
 bool same_pixels(const Tensor& a, const Tensor& b) {
@@ -171,4 +171,4 @@ TEST(Scene, LettersStandOutFromTheirBackground) {
 }
 
 }  // namespace
-}  // namespace hijack
+}  // namespace hijack::scene_test

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-namespace hijack::testing {
+namespace hijack::support {
 
 /// Sets (nullptr: unsets) an environment variable for its lifetime.
 class Variable {
@@ -28,4 +28,4 @@ class Variable {
   std::optional<std::string> old_;
 };
 
-}  // namespace hijack::testing
+}  // namespace hijack::support

@@ -18,7 +18,7 @@
 #include "src/base/image.h"
 #include "src/base/json.h"
 
-namespace hijack::testing {
+namespace hijack::support {
 namespace {
 
 /// The bytes as a file, without a disk.
@@ -156,4 +156,4 @@ const FuzzTarget& fuzz_target(std::string_view name) {
   throw std::out_of_range("no fuzz target " + std::string(name));
 }
 
-}  // namespace hijack::testing
+}  // namespace hijack::support

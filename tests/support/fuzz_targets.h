@@ -3,7 +3,7 @@
 #include <string_view>
 #include <vector>
 
-namespace hijack::testing {
+namespace hijack::support {
 
 /// A reader of outside data, fed with any bytes. hijack::Error is its expected answer to bad ones; whatever
 /// else it throws, and every crash, leak or hang, is a defect. tests/fuzz runs these under libFuzzer, a unit
@@ -20,4 +20,4 @@ const std::vector<FuzzTarget>& fuzz_targets();
 /// Throws std::out_of_range for an unknown name.
 const FuzzTarget& fuzz_target(std::string_view name);
 
-}  // namespace hijack::testing
+}  // namespace hijack::support

@@ -7,7 +7,7 @@
 #include "src/base/file.h"
 #include "tests/support/temporary_folder.h"
 
-namespace hijack::testing {
+namespace hijack::support {
 
 inline const std::string kRoot = HIJACK_SOURCE_DIR;
 inline const std::string kPhoto = kRoot + "/samples/images/chelsea.png";
@@ -69,4 +69,4 @@ class Program : public ::testing::Test {
   TemporaryFolder folder_;
 };
 
-}  // namespace hijack::testing
+}  // namespace hijack::support

@@ -5,7 +5,7 @@
 #include "src/base/random.h"
 #include "src/experiment/plan/identity.h"
 
-namespace hijack::testing {
+namespace hijack::support {
 namespace {
 
 namespace fs = std::filesystem;
@@ -275,4 +275,4 @@ RunRecord hostile_run(const fs::path& folder) {
   return run;
 }
 
-}  // namespace hijack::testing
+}  // namespace hijack::support

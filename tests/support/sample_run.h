@@ -7,7 +7,7 @@
 
 // Run folders with made-up rows and real PNG files, for tests of the report. Deterministic.
 
-namespace hijack::testing {
+namespace hijack::support {
 
 /// One trial (string, 8/255) with replies on all splits, controls, and evaluated defenses (jpeg, perplexity).
 RunRecord small_run(const std::filesystem::path& folder);
@@ -25,4 +25,4 @@ void give_identity(TrialRow& row, const nlohmann::json& more = nlohmann::json::o
 /// Writes manifest.json, trials.jsonl and replies.jsonl of a record into its folder.
 void write_run(const RunRecord& run);
 
-}  // namespace hijack::testing
+}  // namespace hijack::support

@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-namespace hijack::testing {
+namespace hijack::support {
 
 TemporaryFolder::TemporaryFolder() {
   std::string pattern = (std::filesystem::temp_directory_path() / "hijack-test-XXXXXX").string();
@@ -15,4 +15,4 @@ TemporaryFolder::~TemporaryFolder() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-}  // namespace hijack::testing
+}  // namespace hijack::support

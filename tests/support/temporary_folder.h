@@ -5,7 +5,7 @@
 
 #include "src/base/error.h"
 
-namespace hijack::testing {
+namespace hijack::support {
 
 /// A fresh folder that disappears with the object.
 class TemporaryFolder {
@@ -30,4 +30,4 @@ inline std::string error_of(const std::function<void()>& work) {
   return "";
 }
 
-}  // namespace hijack::testing
+}  // namespace hijack::support

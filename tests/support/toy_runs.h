@@ -73,7 +73,7 @@ class ToyRuns : public ::testing::Test {
     return all;
   }
 
-  testing::TemporaryFolder folder_;
+  support::TemporaryFolder folder_;
   AttackConfig config_;
   std::shared_ptr<const VisionLanguageModel> model_ = std::make_shared<ToyModel>();
 };

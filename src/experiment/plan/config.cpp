@@ -15,8 +15,8 @@ namespace hijack {
 #include <toml++/toml.h>
 
 #include "src/base/file.h"
+#include "src/experiment/plan/methods.h"
 #include "src/experiment/plan/shipped.h"
-#include "src/experiment/run/methods.h"
 
 namespace hijack {
 namespace {

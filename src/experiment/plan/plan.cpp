@@ -5,7 +5,7 @@
 #include "defenses/make_defense.h"
 #include "src/base/error.h"
 #include "src/base/nearest.h"
-#include "src/experiment/run/methods.h"
+#include "src/experiment/plan/methods.h"
 
 namespace hijack {
 namespace {

@@ -7,20 +7,20 @@ namespace {
 
 constexpr uint64_t kSeed = 1;
 
-struct Split {
+struct DrawnSplit {
   const char* name;
   ContextSplit split;
   int64_t size;
 };
-constexpr Split kSplits[] = {{"train", ContextSplit::kTrain, 80},
-                             {"validation", ContextSplit::kValidation, 30},
-                             {"test", ContextSplit::kTest, 50},
-                             {"calibration", ContextSplit::kCalibration, 200}};
+constexpr DrawnSplit kDrawnSplits[] = {{"train", ContextSplit::kTrain, 80},
+                                       {"validation", ContextSplit::kValidation, 30},
+                                       {"test", ContextSplit::kTest, 50},
+                                       {"calibration", ContextSplit::kCalibration, 200}};
 
 template <class Draw>
 std::string lines_of(Draw draw) {
   std::string lines;
-  for (const Split& split : kSplits) {
+  for (const DrawnSplit& split : kDrawnSplits) {
     for (const Exercise& exercise : draw(split)) {
       nlohmann::ordered_json row;
       row["split"] = split.name;
@@ -35,7 +35,7 @@ using Drawn = std::vector<Exercise> (*)(ContextSplit, int64_t, uint64_t);
 
 /// Of one kind; ordinary prompts to calibrate on.
 std::string special_contexts(Drawn draw) {
-  return lines_of([draw](const Split& split) {
+  return lines_of([draw](const DrawnSplit& split) {
     const bool honest = split.split == ContextSplit::kCalibration;
     return (honest ? benign_exercises : draw)(split.split, split.size, kSeed);
   });
@@ -44,7 +44,7 @@ std::string special_contexts(Drawn draw) {
 }  // namespace
 
 std::string pocket_contexts() {
-  return lines_of([](const Split& split) { return benign_exercises(split.split, split.size, kSeed); });
+  return lines_of([](const DrawnSplit& split) { return benign_exercises(split.split, split.size, kSeed); });
 }
 
 std::string pocket_policy_contexts() {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "src/experiment/plan/evaluate_config.h"
 #include "src/experiment/plan/plan.h"
-#include "src/experiment/run/evaluate.h"
 
 namespace hijack {
 
@@ -56,16 +56,5 @@ struct ModelChoice {
 /// are shipped. Throws Error for an unknown name (naming the nearest) and for a file that is no recipe.
 Recipe read_recipe(const std::string& name, const std::filesystem::path& folder,
                    const ModelChoice& choice = {});
-
-/// Our figures beside the published ones: a table of settings (where there are several, or nothing else), or
-/// of the models that their images were shown to, or of behaviors by constraints; and one of defenses, where
-/// the recipe evaluates some. The
-/// first row of each is the head. Rates with their intervals
-/// (report/rate.h); further columns name what differs between settings. A published row that meets none of
-/// ours stands at the end of the last.
-std::vector<std::vector<std::vector<std::string>>> recipe_tables(const Recipe& recipe, const RunRecord& run);
-
-/// The same as Markdown, with the paper and what differs.
-std::string recipe_markdown(const Recipe& recipe, const RunRecord& run);
 
 }  // namespace hijack

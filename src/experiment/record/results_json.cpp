@@ -1,6 +1,7 @@
 #include <limits>
 
 #include "src/base/error.h"
+#include "src/base/json.h"
 #include "src/experiment/record/results.h"
 
 // Rows to JSON and back, strictly: extra keys are tolerated (a newer version may write them), anything
@@ -11,14 +12,10 @@ namespace {
 
 using Json = nlohmann::json;
 
-Json number(double value) {
-  return std::isfinite(value) ? Json(value) : Json(nullptr);
-}
-
 /// One JSON object with the place it came from.
-class Fields {
+class RowReader {
  public:
-  Fields(const Json& json, std::string where, std::string prefix = "")
+  RowReader(const Json& json, std::string where, std::string prefix = "")
       : json_(json), where_(std::move(where)), prefix_(std::move(prefix)) {
     if (!json_.is_object())
       fail(prefix_.empty() ? "the row" : "field '" + prefix_ + "'", "must be an object");
@@ -74,7 +71,7 @@ class Fields {
     return value.get<uint64_t>();
   }
 
-  Fields object(const char* name) const { return Fields(at(name), where_, prefix_ + name); }
+  RowReader object(const char* name) const { return RowReader(at(name), where_, prefix_ + name); }
 
   const Json& array(const char* name) const {
     const Json& value = at(name);
@@ -94,9 +91,9 @@ class Fields {
 
   std::map<std::string, Tally> tallies(const char* name) const {
     std::map<std::string, Tally> result;
-    const Fields group = object(name);
+    const RowReader group = object(name);
     for (const auto& [key, value] : group.json_.items()) {
-      result[key] = Fields(value, where_, prefix_ + name + "." + key).tally();
+      result[key] = RowReader(value, where_, prefix_ + name + "." + key).tally();
     }
     return result;
   }
@@ -110,8 +107,8 @@ class Fields {
     return result;
   }
 
-  Fields item(const Json& value, const char* name, size_t index) const {
-    return Fields(value, where_, prefix_ + name + "[" + std::to_string(index) + "]");
+  RowReader item(const Json& value, const char* name, size_t index) const {
+    return RowReader(value, where_, prefix_ + name + "[" + std::to_string(index) + "]");
   }
 
  private:
@@ -152,21 +149,21 @@ Json to_json(const std::map<std::string, Tally>& tallies) {
 }
 
 Json to_json(const Budget& budget) {
-  return {{"max_difference_255", number(budget.max_difference_255)},
-          {"changed_outside", number(budget.changed_outside)},
-          {"l2", number(budget.l2)},
+  return {{"max_difference_255", number_or_null(budget.max_difference_255)},
+          {"changed_outside", number_or_null(budget.changed_outside)},
+          {"l2", number_or_null(budget.l2)},
           {"respected", budget.respected}};
 }
 
-Budget budget_from(const Fields& budget) {
+Budget budget_from(const RowReader& budget) {
   return {budget.real("max_difference_255"), budget.real("changed_outside"), budget.boolean("respected"),
           budget.real_or("l2", 0)};
 }
 
-std::vector<PhotoRow> photos_from(const Fields& fields) {
+std::vector<PhotoRow> photos_from(const RowReader& fields) {
   std::vector<PhotoRow> photos;
   for (const Json& value : fields.array("photos")) {
-    const Fields photo = fields.item(value, "photos", photos.size());
+    const RowReader photo = fields.item(value, "photos", photos.size());
     photos.push_back({photo.text("source_image"), photo.boolean("held_out"), photo.inner_path("image_file"),
                       budget_from(photo.object("budget")), photo.tally("test")});
   }
@@ -180,11 +177,11 @@ Json to_json(const Query& query) {
   return {{"prompt", query.prompt}, {"system", query.system}, {"earlier", earlier}};
 }
 
-Query query_from(const Fields& fields) {
+Query query_from(const RowReader& fields) {
   Query query{fields.text("prompt"), fields.text("system"), {}};
   size_t index = 0;
   for (const Json& value : fields.array("earlier")) {
-    const Fields turn = fields.item(value, "earlier", index++);
+    const RowReader turn = fields.item(value, "earlier", index++);
     query.earlier.push_back({turn.text("user"), turn.text("assistant")});
   }
   return query;
@@ -194,7 +191,7 @@ Query query_from(const Fields& fields) {
 
 Json to_json(const TrialRow& row) {
   Json losses = Json::array();
-  for (const double loss : row.losses) losses.push_back(number(loss));
+  for (const double loss : row.losses) losses.push_back(number_or_null(loss));
   Json json = {{"id", row.id},
                {"model", row.model},
                {"source_image", row.source_image},
@@ -202,17 +199,17 @@ Json to_json(const TrialRow& row) {
                {"target", row.target},
                {"constraint", row.constraint},
                {"constraint_name", row.constraint_name},
-               {"epsilon_255", number(row.epsilon_255)},
+               {"epsilon_255", number_or_null(row.epsilon_255)},
                {"patch_size", row.patch_size},
                {"optimizer", row.optimizer},
                {"seed", row.seed},
                {"steps", row.steps},
                {"best_step", row.best_step},
-               {"seconds", number(row.seconds)},
-               {"seconds_per_step", number(row.seconds_per_step)},
+               {"seconds", number_or_null(row.seconds)},
+               {"seconds_per_step", number_or_null(row.seconds_per_step)},
                {"budget", to_json(row.budget)},
-               {"loss_clean", number(row.loss_clean)},
-               {"loss_saved", number(row.loss_saved)},
+               {"loss_clean", number_or_null(row.loss_clean)},
+               {"loss_saved", number_or_null(row.loss_saved)},
                {"losses", losses},
                {"success", to_json(row.success)},
                {"controls", to_json(row.controls)},
@@ -248,8 +245,8 @@ Json to_json(const ReplyRow& row) {
   for (const StageTrace& stage : row.trace)
     trace.push_back({{"stage", stage.stage},
                      {"rejected", stage.rejected},
-                     {"score", number(stage.score)},
-                     {"threshold", number(stage.threshold)},
+                     {"score", number_or_null(stage.score)},
+                     {"threshold", number_or_null(stage.threshold)},
                      {"note", stage.note}});
   Json json = {{"trial", row.trial},
                {"condition", row.condition},
@@ -262,7 +259,7 @@ Json to_json(const ReplyRow& row) {
                {"contained", row.contained},
                {"expected", row.expected},
                {"correct", row.correct},
-               {"seconds", number(row.seconds)},
+               {"seconds", number_or_null(row.seconds)},
                {"trace", trace}};
   if (!row.target.empty()) json["target"] = row.target;
   if (!row.photo.empty()) json["photo"] = row.photo;
@@ -275,7 +272,7 @@ Json to_json(const ReplyRow& row) {
 }
 
 TrialRow trial_from_json(const Json& json, const std::string& where) {
-  const Fields fields(json, where);
+  const RowReader fields(json, where);
   TrialRow row;
   row.id = fields.text("id");
   row.model = fields.text("model");
@@ -306,7 +303,7 @@ TrialRow trial_from_json(const Json& json, const std::string& where) {
   if (json.contains("photos")) row.photos = photos_from(fields);
   if (json.contains("defense")) row.defense = fields.text("defense");
   if (json.contains("transfer")) {
-    const Fields transfer = fields.object("transfer");
+    const RowReader transfer = fields.object("transfer");
     for (const auto& [model, value] : json["transfer"].items())
       row.transfer[model] = transfer.tallies(model.c_str());
   }
@@ -321,7 +318,7 @@ TrialRow trial_from_json(const Json& json, const std::string& where) {
 }
 
 ReplyRow reply_from_json(const Json& json, const std::string& where) {
-  const Fields fields(json, where);
+  const RowReader fields(json, where);
   ReplyRow row;
   row.trial = fields.text("trial");
   row.condition = fields.text("condition");
@@ -344,7 +341,7 @@ ReplyRow reply_from_json(const Json& json, const std::string& where) {
   row.variant = fields.text_or_empty("variant");
   size_t index = 0;
   for (const Json& value : fields.array("trace")) {
-    const Fields stage = fields.item(value, "trace", index++);
+    const RowReader stage = fields.item(value, "trace", index++);
     row.trace.push_back({stage.text("stage"), stage.boolean("rejected"), stage.real("score"),
                          stage.real("threshold"), stage.text("note")});
   }

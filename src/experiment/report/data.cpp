@@ -1,3 +1,4 @@
+#include "src/base/json.h"
 #include "src/experiment/report/aggregate.h"
 #include "src/experiment/report/parts.h"
 #include "src/experiment/report/report.h"
@@ -12,24 +13,18 @@ namespace {
 using namespace report;
 using Json = nlohmann::json;
 
-Json number(double value) {
-  return std::isfinite(value) ? Json(value) : Json(nullptr);
-}
-Json number(const std::optional<double>& value) {
-  return value ? number(*value) : Json(nullptr);
-}
 
 Json to_json(const Rate& rate) {
   const Interval interval = rate.interval();
-  return {{"successes", rate.successes}, {"n", rate.n},           {"rate", number(rate.value())},
+  return {{"successes", rate.successes}, {"n", rate.n},           {"rate", number_or_null(rate.value())},
           {"low", interval.low},         {"high", interval.high}, {"disagreement", disagreement(rate)}};
 }
 
 Json to_json(const Pools& pools) {
-  Json json = Json::object();
+  Json object = Json::object();
   for (const auto& [name, pooled] : pools)
-    json[name] = {{"exact", to_json(pooled.exact)}, {"contained", to_json(pooled.contained)}};
-  return json;
+    object[name] = {{"exact", to_json(pooled.exact)}, {"contained", to_json(pooled.contained)}};
+  return object;
 }
 
 Json to_json(const Setting& setting) {
@@ -45,7 +40,7 @@ Json to_json(const Setting& setting) {
           {"behavior", setting.behavior},
           {"constraint", setting.constraint},
           {"constraint_name", setting.constraint_name},
-          {"epsilon_255", number(setting.epsilon_255)},
+          {"epsilon_255", number_or_null(setting.epsilon_255)},
           {"patch_size", setting.patch_size},
           {"optimizer", setting.optimizer},
           {"defense", setting.defense},
@@ -54,10 +49,10 @@ Json to_json(const Setting& setting) {
           {"success", to_json(setting.success)},
           {"controls", to_json(setting.controls)},
           {"transfer", transfer},
-          {"seed_mean", number(mean(setting.seed_rates))},
-          {"seed_sd", number(standard_deviation(setting.seed_rates))},
+          {"seed_mean", number_or_null(mean(setting.seed_rates))},
+          {"seed_sd", number_or_null(standard_deviation(setting.seed_rates))},
           {"seeds", setting.seed_rates.size()},
-          {"seconds_per_step", number(setting.seconds_per_step)}};
+          {"seconds_per_step", number_or_null(setting.seconds_per_step)}};
 }
 
 /// Name and rate of everything measured about one defense.
@@ -76,13 +71,18 @@ std::vector<std::pair<const char*, Rate>> measures(const DefenseSummary& one) {
 }
 
 Json to_json(const DefenseSummary& one) {
-  Json json{{"defense", one.defense},           {"details", one.details},
-            {"attack_label", one.attack_label}, {"attack_change", number(one.attack_change)},
-            {"attack_p", number(one.attack_p)}, {"text_change", number(one.text_change)},
-            {"text_p", number(one.text_p)},     {"benign_change", number(one.benign_change)},
-            {"benign_p", number(one.benign_p)}, {"seconds_per_reply", number(one.seconds_per_reply)}};
-  for (const auto& [name, rate] : measures(one)) json[name] = to_json(rate);
-  return json;
+  Json object{{"defense", one.defense},
+              {"details", one.details},
+              {"attack_label", one.attack_label},
+              {"attack_change", number_or_null(one.attack_change)},
+              {"attack_p", number_or_null(one.attack_p)},
+              {"text_change", number_or_null(one.text_change)},
+              {"text_p", number_or_null(one.text_p)},
+              {"benign_change", number_or_null(one.benign_change)},
+              {"benign_p", number_or_null(one.benign_p)},
+              {"seconds_per_reply", number_or_null(one.seconds_per_reply)}};
+  for (const auto& [name, rate] : measures(one)) object[name] = to_json(rate);
+  return object;
 }
 
 Json to_json(const TrialRef& ref) {
@@ -90,11 +90,11 @@ Json to_json(const TrialRef& ref) {
   return {{"trial", ref.label},
           {"seed", ref.trial->seed},
           {"budget_respected", ref.trial->budget.respected},
-          {"max_difference_255", number(ref.trial->budget.max_difference_255)},
+          {"max_difference_255", number_or_null(ref.trial->budget.max_difference_255)},
           {"steps", ref.trial->steps},
-          {"seconds", number(ref.trial->seconds)},
+          {"seconds", number_or_null(ref.trial->seconds)},
           {"test", to_json(rate_of(test))},
-          {"edit_distance", number(mean_edit_distance(ref))}};
+          {"edit_distance", number_or_null(mean_edit_distance(ref))}};
 }
 
 /// The shortest text that reads back as the same number.
@@ -118,31 +118,31 @@ std::string rate_fields(const std::string& measure, const Rate& rate) {
 }  // namespace
 
 nlohmann::json json_report(const std::vector<RunRecord>& runs) {
-  Json json{{"headline", headline(runs)},
-            {"settings", Json::array()},
-            {"defenses", Json::array()},
-            {"trials", Json::array()},
-            {"flags", Json::array()}};
-  for (const Setting& setting : settings(runs)) json["settings"].push_back(to_json(setting));
-  for (const DefenseSummary& one : defenses(runs)) json["defenses"].push_back(to_json(one));
-  json["detectors"] = Json::array();
+  Json object{{"headline", headline(runs)},
+              {"settings", Json::array()},
+              {"defenses", Json::array()},
+              {"trials", Json::array()},
+              {"flags", Json::array()}};
+  for (const Setting& setting : settings(runs)) object["settings"].push_back(to_json(setting));
+  for (const DefenseSummary& one : defenses(runs)) object["defenses"].push_back(to_json(one));
+  object["detectors"] = Json::array();
   for (const DetectorCurve& one : detector_curves(runs))
-    json["detectors"].push_back({{"detector", one.detector},
-                                 {"attack", one.attack},
-                                 {"auroc", number(one.auroc)},
-                                 {"found_at_1_percent", number(one.at_1_percent)},
-                                 {"found_at_5_percent", number(one.at_5_percent)},
-                                 {"threshold", number(one.threshold)},
-                                 {"found", to_json(one.detected)},
-                                 {"false_alarms", to_json(one.false_alarms)}});
-  for (const TrialRef& trial : all_trials(runs)) json["trials"].push_back(to_json(trial));
+    object["detectors"].push_back({{"detector", one.detector},
+                                   {"attack", one.attack},
+                                   {"auroc", number_or_null(one.auroc)},
+                                   {"found_at_1_percent", number_or_null(one.at_1_percent)},
+                                   {"found_at_5_percent", number_or_null(one.at_5_percent)},
+                                   {"threshold", number_or_null(one.threshold)},
+                                   {"found", to_json(one.detected)},
+                                   {"false_alarms", to_json(one.false_alarms)}});
+  for (const TrialRef& trial : all_trials(runs)) object["trials"].push_back(to_json(trial));
   for (const Flag& flag : sanity_flags(runs))
-    json["flags"].push_back({{"name", flag.name},
-                             {"severity", name(flag.severity)},
-                             {"trial", flag.trial},
-                             {"meaning", flag.meaning},
-                             {"advice", flag.advice}});
-  return json;
+    object["flags"].push_back({{"name", flag.name},
+                               {"severity", name(flag.severity)},
+                               {"trial", flag.trial},
+                               {"meaning", flag.meaning},
+                               {"advice", flag.advice}});
+  return object;
 }
 
 std::string csv_report(const std::vector<RunRecord>& runs) {

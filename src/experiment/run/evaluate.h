@@ -2,26 +2,10 @@
 #include <string>
 #include <vector>
 
-#include "attacks/text/gcg.h"
+#include "src/experiment/plan/evaluate_config.h"
 #include "src/experiment/run/runner.h"
 
 namespace hijack {
-
-/// What `hijack evaluate` does with a finished run.
-struct EvaluateConfig {
-  DefenseConfig defense;
-  bool stack = false;
-  int64_t utility = 60;
-  GcgConfig suffix = {};
-
-  template <class Visitor>
-  void visit(Visitor&& field) {
-    defense.visit(field);
-    field("stack", stack, "evaluate all of them together as well, the first outermost");
-    field("utility", utility, "benign questions with known answers that measure what a defense costs");
-    suffix.visit(field);
-  }
-};
 
 /// Asks the model of every trial again: without a defense, behind each defense alone, and, if wished, behind
 /// all of them. The saved adversarial image and the clean one on the held-out contexts, the clean image with

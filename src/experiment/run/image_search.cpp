@@ -6,7 +6,8 @@
 #include "attacks/text/suffix.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
-#include "src/experiment/run/methods.h"
+#include "src/experiment/plan/methods.h"
+#include "src/experiment/run/search.h"
 
 namespace hijack {
 namespace {

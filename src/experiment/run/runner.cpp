@@ -6,8 +6,8 @@
 #include "models/network/activation_checkpointing.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
+#include "src/experiment/plan/methods.h"
 #include "src/experiment/record/manifest.h"
-#include "src/experiment/run/methods.h"
 #include "src/experiment/run/prepared_behavior.h"
 #include "src/experiment/run/trial_parts.h"
 

@@ -7,12 +7,10 @@
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/experiment/run/defense_setup.h"
-#include "src/experiment/run/methods.h"
+#include "src/experiment/run/search.h"
 
 namespace hijack {
 namespace {
-
-constexpr size_t kReplyBatch = 25;
 
 using Clock = std::chrono::steady_clock;
 
@@ -278,9 +276,9 @@ std::vector<Generated> replies_to(const VisionLanguageModel& model, const Tensor
   GenerateOptions options;
   options.max_new_tokens = max_new_tokens;
   std::vector<Generated> replies;
-  for (size_t begin = 0; begin < contexts.size(); begin += kReplyBatch) {
+  for (size_t begin = 0; begin < contexts.size(); begin += kRepliesAtOnce) {
     const std::span<const Query> all(contexts);
-    const auto batch = all.subspan(begin, std::min(kReplyBatch, contexts.size() - begin));
+    const auto batch = all.subspan(begin, std::min(kRepliesAtOnce, contexts.size() - begin));
     for (Generated& reply : model.generate(pixels, batch, options)) replies.push_back(std::move(reply));
   }
   return replies;

@@ -14,7 +14,6 @@
 namespace hijack {
 namespace {
 
-constexpr size_t kReplyBatch = 25;
 constexpr uint64_t kUtilitySeed = 0x07e57;
 
 /// Two searches may find the same suffix: each is a row of its own.
@@ -113,8 +112,8 @@ std::vector<ReplyRow> TrialEvaluation::ask(const IdentifiedStack& stack,
       --answered;
   }
   std::vector<ReplyRow> rows;
-  for (size_t begin = 0; begin < open.size(); begin += kReplyBatch) {
-    const size_t end = std::min(open.size(), begin + kReplyBatch);
+  for (size_t begin = 0; begin < open.size(); begin += kRepliesAtOnce) {
+    const size_t end = std::min(open.size(), begin + kRepliesAtOnce);
     std::vector<Submission> submissions;
     for (size_t i = begin; i < end; ++i) submissions.push_back(open[i].first->submission);
     const auto start = std::chrono::steady_clock::now();

@@ -1,4 +1,4 @@
-#include "models/tokenizer/unicode.h"
+#include "src/base/unicode.h"
 
 #include <utf8proc.h>
 
@@ -6,7 +6,7 @@
 #include <memory>
 #include <new>
 
-#include "models/tokenizer/newer_characters.h"
+#include "src/base/newer_characters.h"
 
 namespace hijack::unicode {
 namespace {

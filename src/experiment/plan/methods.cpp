@@ -1,8 +1,8 @@
-#include "src/experiment/run/methods.h"
+#include "src/experiment/plan/methods.h"
 
 #include "attacks/text/typographic.h"
 #include "src/base/error.h"
-#include "src/base/nearest.h"
+#include "src/base/registry.h"
 
 namespace hijack {
 namespace {
@@ -53,24 +53,19 @@ void check_joint(const AttackConfig& config, const Behavior& behavior) {
     throw Error("joint_rounds must be from 1 to the number of steps.");
 }
 
-struct Entry {
+struct MethodKind {
   const char* name;
+  Method method;
   bool on_one_photo;  ///< and cannot be universal
   std::string (*label)(const AttackConfig&);
   int64_t (*steps)(const AttackConfig&);
   void (*check)(const AttackConfig&, const Behavior&);
-  std::optional<Found> (*search)(const TrialParts&);
 };
-constexpr Entry kMethods[] = {{"image", false, image_label, image_steps, check_nothing, search_image},
-                              {"typographic", true, text_label, tries_of_text, check_text, search_lettering},
-                              {"gcg", true, suffix_label, suffix_steps, check_suffix, search_suffix},
-                              {"joint", true, joint_label, joint_steps, check_joint, search_jointly}};
-
-const Entry& entry_of(const std::string& name) {
-  for (const Entry& entry : kMethods)
-    if (name == entry.name) return entry;
-  throw Error(unknown_name("method", name, method_names()));
-}
+const Registry<MethodKind> kMethods(
+    "method", {{"image", Method::kImage, false, image_label, image_steps, check_nothing},
+               {"typographic", Method::kTypographic, true, text_label, tries_of_text, check_text},
+               {"gcg", Method::kGcg, true, suffix_label, suffix_steps, check_suffix},
+               {"joint", Method::kJoint, true, joint_label, joint_steps, check_joint}});
 
 /// One change for many photos needs a target that does not depend on the photo.
 void check_universal(const AttackConfig& config, const Behavior& behavior) {
@@ -80,7 +75,7 @@ void check_universal(const AttackConfig& config, const Behavior& behavior) {
           "held-out photos judge a universal image: give --universal, or leave --held-out-image out.");
     return;
   }
-  if (entry_of(config.method).on_one_photo)
+  if (kMethods.at(config.method).on_one_photo)
     throw Error("method " + config.method + " works on one photo: use method image with --universal.");
   if (behavior.default_objective() != "behavior")
     throw Error("behavior " + behavior.name() +
@@ -93,26 +88,24 @@ void check_universal(const AttackConfig& config, const Behavior& behavior) {
 
 }  // namespace
 
-std::optional<Found> search(const TrialParts& parts) {
-  return entry_of(parts.config.method).search(parts);
+Method method_of(const AttackConfig& config) {
+  return kMethods.at(config.method).method;
 }
 
 std::vector<std::string> method_names() {
-  std::vector<std::string> names;
-  for (const Entry& entry : kMethods) names.emplace_back(entry.name);
-  return names;
+  return kMethods.names();
 }
 
 int64_t planned_steps(const AttackConfig& config) {
-  return entry_of(config.method).steps(config);
+  return kMethods.at(config.method).steps(config);
 }
 
 std::string method_label(const AttackConfig& config) {
-  return entry_of(config.method).label(config);
+  return kMethods.at(config.method).label(config);
 }
 
 void check_method(const AttackConfig& config, const Behavior& behavior) {
-  entry_of(config.method).check(config, behavior);
+  kMethods.at(config.method).check(config, behavior);
   check_universal(config, behavior);
   if (config.defense.adaptive && config.method != "image")
     throw Error("--adaptive works with method image, not " + config.method +

@@ -6,14 +6,6 @@
 
 namespace hijack {
 
-/// What a model's folder says about its replies, whoever asks.
-struct ReplyRules {
-  TokenIds stops;  ///< ids that end a reply
-  /// Divides the positive logits of tokens that stand in the prompt or in the reply so far, multiplies the
-  /// negative ones (Keskar et al. 2019, CTRL; transformers' repetition_penalty). Above 0; 1 = none.
-  double repetition_penalty = 1;
-};
-
 /// logits [V] after the penalty for the tokens that were seen; ids outside of the vocabulary count for
 /// nothing.
 Tensor penalize_repetition(const Tensor& logits, const std::set<TokenId>& seen, double penalty);

@@ -28,15 +28,7 @@ struct Found {
 /// last good image.
 std::optional<Found> search(const TrialParts& parts);
 
-std::vector<std::string> method_names();
-/// Steps that a trial's search takes when nothing ends it early, as its progress counts them.
-int64_t planned_steps(const AttackConfig& config);
-/// For ids: "linf-8", "text-tiny", "suffix-16", "linf-8-suffix-16".
-std::string method_label(const AttackConfig& config);
-/// Throws Error for an unknown method and settings it has no use for.
-void check_method(const AttackConfig& config, const Behavior& behavior);
-
-// One function per method; methods.cpp has their table.
+// One function per method.
 
 /// Gradient descent on the pixels, or a black-box optimizer (attacks/attack.h); from the trial's checkpoint,
 /// if there is one.

@@ -1,4 +1,4 @@
-#include "models/tokenizer/newer_characters.h"
+#include "src/base/newer_characters.h"
 
 #include <algorithm>
 #include <cstdio>

@@ -1,4 +1,4 @@
-#include "models/prefix/reply_rules.h"
+#include "models/prefix/scores.h"
 
 #include "src/base/error.h"
 

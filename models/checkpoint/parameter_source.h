@@ -1,0 +1,25 @@
+#pragma once
+#include <functional>
+#include <string>
+
+#include "models/checkpoint/safetensors.h"
+#include "src/base/tensor.h"
+
+namespace hijack {
+
+/// Where parameters come from: a checkpoint (frozen) or an initializer (training). Called once per parameter
+/// with its canonical name and shape.
+using ParameterSource = std::function<Tensor(const std::string& name, at::IntArrayRef shape)>;
+
+/// bfloat16 or float16.
+bool is_narrow(at::ScalarType type);
+
+/// What a model computes in whose weights are stored as `stored`: float32 where a CPU has no instructions for
+/// the 16-bit type, whose kernels would be a hundred times slower than float32's; `stored` elsewhere.
+at::ScalarType compute_dtype(at::ScalarType stored, at::Device device);
+
+/// Parameters out of a checkpoint: moved to device and dtype, frozen. Where the device computes in a wider
+/// type than `dtype` (see compute_dtype), only matrices are stored as `dtype`.
+ParameterSource frozen_source(Weights& weights, at::Device device, at::ScalarType dtype);
+
+}  // namespace hijack

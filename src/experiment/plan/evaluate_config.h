@@ -1,0 +1,23 @@
+#pragma once
+#include "attacks/text/gcg.h"
+#include "src/experiment/plan/defense_config.h"
+
+namespace hijack {
+
+/// What `hijack evaluate` does with a finished run.
+struct EvaluateConfig {
+  DefenseConfig defense;
+  bool stack = false;
+  int64_t utility = 60;
+  GcgConfig suffix = {};
+
+  template <class Visitor>
+  void visit(Visitor&& field) {
+    defense.visit(field);
+    field("stack", stack, "evaluate all of them together as well, the first outermost");
+    field("utility", utility, "benign questions with known answers that measure what a defense costs");
+    suffix.visit(field);
+  }
+};
+
+}  // namespace hijack
