@@ -32,7 +32,7 @@ class Behavior {
   virtual bool succeeded(const Context& context, const Generated& reply) const = 0;
   /// Lenient: the behavior occurs inside of what was said (the published code's substring test), in whole
   /// words.
-  virtual bool contained(const Context& context, const Generated& reply) const = 0;
+  virtual bool matches_substring(const Context& context, const Generated& reply) const = 0;
   /// Whether the target is the whole reply, so that the objective also asks for the end token. False for a
   /// prefix after which the model goes on by itself.
   virtual bool ends_reply() const { return true; }

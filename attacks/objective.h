@@ -24,7 +24,7 @@ class Objective {
   /// The loss by which images of different steps are compared, where no validation contexts do that.
   virtual Tensor comparable_loss(const Tensor& image) { return loss(image, 0); }
 
-  // For objectives that change as the attack goes on (cross_prompt.h); they stand outermost.
+  // For objectives that change as the attack goes on (cropa.h); they stand outermost.
 
   /// What else the last loss depends on and wants a gradient to, beside the image: one backward pass gives
   /// both (evaluate.h), and `take` gets them, undefined where the loss did not depend on a leaf.

@@ -73,7 +73,7 @@ const Registry<DefenseKind>& defenses() {
                                                           kind<ResizePad>(),
                                                           kind<Crop>(),
                                                           kind<TotalVariation>(),
-                                                          kind<MaskVote>(),
+                                                          kind<SmoothVlm>(),
                                                           kind<Smoothing>(),
                                                           kind<JailGuard>(),
                                                           kind<Cider>(),
@@ -99,9 +99,24 @@ std::vector<std::string> split_parameters(const std::string& text) {
   return parts;
 }
 
+/// Names of earlier versions, which keep working.
+constexpr std::pair<std::string_view, std::string_view> kFormerNames[] = {{"mask_vote", "smoothvlm"}};
+
+std::string_view current_name(std::string_view name) {
+  for (const auto& [former, current] : kFormerNames)
+    if (name == former) return current;
+  return name;
+}
+
 }  // namespace
 
-DefenseSpec parse_defense(const std::string& text) {
+std::string current_defense(const std::string& text) {
+  const size_t colon = std::min(text.find(':'), text.size());
+  return std::string(current_name(text.substr(0, colon))) + text.substr(colon);
+}
+
+DefenseSpec parse_defense(const std::string& given) {
+  const std::string text = current_defense(given);
   const size_t colon = text.find(':');
   DefenseSpec spec{.name = text.substr(0, colon), .parameters = {}};
   const DefenseKind& found = defenses().at(spec.name);
@@ -123,7 +138,7 @@ DefenseSpec parse_defense(const std::string& text) {
 
 std::string public_defense(const std::string& text) {
   // Written anew only where there may be a login: specs stay as their users write them.
-  return text.find('@') == std::string::npos ? text : written_spec(parse_defense(text));
+  return text.find('@') == std::string::npos ? current_defense(text) : written_spec(parse_defense(text));
 }
 
 std::shared_ptr<const Defense> make_defense(const DefenseSpec& spec, const DefenseResources& resources) {

@@ -13,6 +13,10 @@ namespace hijack {
 /// for out-of-range values: a spec that parses needs nothing but its resources.
 DefenseSpec parse_defense(const std::string& text);
 
+/// A spec with its defense's present name: names of earlier versions (mask_vote is smoothvlm now) keep
+/// working.
+std::string current_defense(const std::string& text);
+
 /// `text` without the login of its endpoint, which this process keeps (address.h): what configs and files
 /// hold of a defense. Throws Error as parse_defense.
 std::string public_defense(const std::string& text);

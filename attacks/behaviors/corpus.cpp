@@ -39,7 +39,7 @@ bool CorpusBehavior::succeeded(const Context&, const Generated& reply) const {
                      [text = strip(reply.text)](const std::string& target) { return text == target; });
 }
 
-bool CorpusBehavior::contained(const Context&, const Generated& reply) const {
+bool CorpusBehavior::matches_substring(const Context&, const Generated& reply) const {
   return std::any_of(targets_.begin(), targets_.end(),
                      [&](const std::string& target) { return contains_words(reply.text, target); });
 }

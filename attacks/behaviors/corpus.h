@@ -18,7 +18,7 @@ class CorpusBehavior : public Behavior {
   /// The reply is one of the targets.
   bool succeeded(const Context& context, const Generated& reply) const override;
   /// One of them occurs in it.
-  bool contained(const Context& context, const Generated& reply) const override;
+  bool matches_substring(const Context& context, const Generated& reply) const override;
 
  private:
   std::vector<std::string> targets_;

@@ -16,7 +16,7 @@ bool DisinformationBehavior::succeeded(const Context& context, const Generated& 
   return !reply.cut && !target.cut && strip(reply.text) == strip(target.text);
 }
 
-bool DisinformationBehavior::contained(const Context& context, const Generated& reply) const {
+bool DisinformationBehavior::matches_substring(const Context& context, const Generated& reply) const {
   const Generated& target = replies_.of(context);
   return succeeded(context, reply) ||
          (!target.cut && contains_words(simplified(reply.text), simplified(target.text)));

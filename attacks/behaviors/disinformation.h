@@ -15,7 +15,7 @@ class DisinformationBehavior : public Behavior {
                int64_t max_new_tokens) override;
   std::string target_for(const Context& context) const override { return replies_.of(context).text; }
   bool succeeded(const Context& context, const Generated& reply) const override;
-  bool contained(const Context& context, const Generated& reply) const override;
+  bool matches_substring(const Context& context, const Generated& reply) const override;
   using Behavior::ends_reply;
   bool ends_reply(const Context& context) const override { return !replies_.of(context).cut; }
   ReplyNeed needed(const VisionLanguageModel& model, std::span<const Context> contexts) const override;

@@ -22,8 +22,8 @@ class OwnTargets : public Behavior {
   bool succeeded(const Context& context, const Generated& reply) const override {
     return of(context).succeeded(context, reply);
   }
-  bool contained(const Context& context, const Generated& reply) const override {
-    return of(context).contained(context, reply);
+  bool matches_substring(const Context& context, const Generated& reply) const override {
+    return of(context).matches_substring(context, reply);
   }
   bool ends_reply() const override { return common_->ends_reply(); }
   bool ends_reply(const Context& context) const override { return of(context).ends_reply(context); }

@@ -17,7 +17,7 @@ bool UntargetedBehavior::succeeded(const Context& context, const Generated& repl
   return surely_differ(reply, replies_.of(context));
 }
 
-bool UntargetedBehavior::contained(const Context& context, const Generated& reply) const {
+bool UntargetedBehavior::matches_substring(const Context& context, const Generated& reply) const {
   return succeeded(context, reply) &&
          !contains_words(simplified(said(reply)), simplified(said(replies_.of(context))));
 }

@@ -18,7 +18,7 @@ class UntargetedBehavior : public Behavior {
   /// Another reply than to the clean image; case and white space do not count.
   bool succeeded(const Context& context, const Generated& reply) const override;
   /// And the clean reply does not even occur inside of what was said.
-  bool contained(const Context& context, const Generated& reply) const override;
+  bool matches_substring(const Context& context, const Generated& reply) const override;
   using Behavior::ends_reply;
   bool ends_reply(const Context& context) const override { return !replies_.of(context).cut; }
   ReplyNeed needed(const VisionLanguageModel&, std::span<const Context>) const override { return {}; }

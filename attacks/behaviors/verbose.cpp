@@ -19,7 +19,7 @@ bool VerboseBehavior::succeeded(const Context& context, const Generated& reply) 
   return !clean.cut && count_words(reply.text) >= 2 * std::max<int64_t>(1, count_words(clean.text));
 }
 
-bool VerboseBehavior::contained(const Context& context, const Generated& reply) const {
+bool VerboseBehavior::matches_substring(const Context& context, const Generated& reply) const {
   const Generated& clean = replies_.of(context);
   return !clean.cut && count_words(reply.text) > count_words(clean.text);
 }

@@ -16,7 +16,7 @@ class VerboseBehavior : public Behavior {
   /// was cut.
   bool succeeded(const Context& context, const Generated& reply) const override;
   /// More words than the clean reply.
-  bool contained(const Context& context, const Generated& reply) const override;
+  bool matches_substring(const Context& context, const Generated& reply) const override;
   using Behavior::ends_reply;
   bool ends_reply() const override { return false; }
   /// Whole clean replies, and room for twice the longest.

@@ -20,8 +20,8 @@ class SuffixedBehavior : public Behavior {
   bool succeeded(const Context& context, const Generated& reply) const override {
     return inner_->succeeded(without_suffix(context), reply);
   }
-  bool contained(const Context& context, const Generated& reply) const override {
-    return inner_->contained(without_suffix(context), reply);
+  bool matches_substring(const Context& context, const Generated& reply) const override {
+    return inner_->matches_substring(without_suffix(context), reply);
   }
   bool ends_reply() const override { return inner_->ends_reply(); }
   bool ends_reply(const Context& context) const override {

@@ -36,7 +36,7 @@ std::string name_of(size_t model, size_t context) {
 
 }  // namespace
 
-void check(const CrossPromptConfig& config) {
+void check(const CropaConfig& config) {
   if (!(config.radius >= 0 && config.radius <= 1e6)) throw Error("--cropa-radius must be from 0 to 1000000.");
   if (!(config.step > 0 && config.step <= 1e6))
     throw Error("--cropa-step must be above 0 and at most 1000000.");
@@ -80,13 +80,13 @@ std::map<size_t, ShiftedModel::Leaf> ShiftedModel::close() {
   return std::exchange(leaves_, {});
 }
 
-CrossPrompt::CrossPrompt(std::unique_ptr<Objective> inner, std::vector<std::shared_ptr<ShiftedModel>> models,
-                         const CrossPromptConfig& config)
+Cropa::Cropa(std::unique_ptr<Objective> inner, std::vector<std::shared_ptr<ShiftedModel>> models,
+             const CropaConfig& config)
     : inner_(std::move(inner)), models_(std::move(models)), config_(config) {
   check(config_);
 }
 
-Tensor CrossPrompt::loss(const Tensor& image, int64_t step) {
+Tensor Cropa::loss(const Tensor& image, int64_t step) {
   places_.clear();
   if (!prompts_move(step) || !at::GradMode::is_enabled()) return inner_->loss(image, step);
   for (const auto& model : models_) model->open();
@@ -97,17 +97,17 @@ Tensor CrossPrompt::loss(const Tensor& image, int64_t step) {
   return loss;
 }
 
-std::vector<Tensor> CrossPrompt::leaves() {
+std::vector<Tensor> Cropa::leaves() {
   std::vector<Tensor> shifts;
   for (const Place& place : places_) shifts.push_back(place.leaf.shift);
   return shifts;
 }
 
-void CrossPrompt::take(std::span<const Tensor> gradients) {
+void Cropa::take(std::span<const Tensor> gradients) {
   for (size_t i = 0; i < gradients.size(); ++i) places_[i].gradient = gradients[i];
 }
 
-Tensor CrossPrompt::ascended(const Place& place) const {
+Tensor Cropa::ascended(const Place& place) const {
   const at::NoGradGuard no_gradients;
   const auto& [shift, embeddings] = place.leaf;
   const double size = at_least_float(embeddings).square().mean().sqrt().item<double>();
@@ -118,13 +118,13 @@ Tensor CrossPrompt::ascended(const Place& place) const {
   return shortened(shift + step * width * place.gradient / lengths, radius * width);
 }
 
-void CrossPrompt::after_step(const Tensor&, int64_t) {
+void Cropa::after_step(const Tensor&, int64_t) {
   for (const Place& place : std::exchange(places_, {}))
     if (place.gradient.defined() && place.gradient.isfinite().all().item<bool>())
       place.model->shifts[place.context] = ascended(place).detach();
 }
 
-Tensor CrossPrompt::comparable_loss(const Tensor& image) {
+Tensor Cropa::comparable_loss(const Tensor& image) {
   places_.clear();
   for (const auto& model : models_) model->enabled = false;
   const Tensor loss = inner_->comparable_loss(image);
@@ -132,14 +132,14 @@ Tensor CrossPrompt::comparable_loss(const Tensor& image) {
   return loss;
 }
 
-ObjectiveState CrossPrompt::state() const {
+ObjectiveState Cropa::state() const {
   ObjectiveState state;
   for (size_t m = 0; m < models_.size(); ++m)
     for (const auto& [context, shift] : models_[m]->shifts) state[name_of(m, context)] = shift;
   return state;
 }
 
-void CrossPrompt::restore(const ObjectiveState& state) {
+void Cropa::restore(const ObjectiveState& state) {
   for (const auto& model : models_) model->shifts.clear();
   for (const auto& [name, shift] : state) {
     const char* const end = name.data() + name.size();

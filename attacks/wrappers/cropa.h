@@ -14,7 +14,7 @@
 
 namespace hijack {
 
-struct CrossPromptConfig {
+struct CropaConfig {
   double radius = 0;  ///< 0 = off
   double step = 0.1;
   int64_t every = 1;
@@ -32,7 +32,7 @@ struct CrossPromptConfig {
 };
 
 /// Throws Error for an unknown norm and numbers out of range.
-void check(const CrossPromptConfig& config);
+void check(const CropaConfig& config);
 
 /// A model that reads the prompts of some contexts with their embeddings shifted; all others, and generated
 /// replies, stay as they are. Contexts that say the same count as one.
@@ -65,11 +65,11 @@ class ShiftedModel : public ModelDecorator {
 /// The outermost objective of such an attack. Its loss is the inner one, whose models are `models`; every
 /// `every` steps the shifts of that step's contexts ascend, along the gradient that the same backward pass
 /// gives as the image's. The state is the shifts.
-class CrossPrompt : public Objective {
+class Cropa : public Objective {
  public:
   /// Throws Error as check does.
-  CrossPrompt(std::unique_ptr<Objective> inner, std::vector<std::shared_ptr<ShiftedModel>> models,
-              const CrossPromptConfig& config);
+  Cropa(std::unique_ptr<Objective> inner, std::vector<std::shared_ptr<ShiftedModel>> models,
+        const CropaConfig& config);
   /// In a step in which prompts move, with gradients on, its leaves are the shifts of the step's contexts.
   Tensor loss(const Tensor& image, int64_t step) override;
   bool deterministic() const override { return false; }
@@ -97,7 +97,7 @@ class CrossPrompt : public Objective {
 
   std::unique_ptr<Objective> inner_;
   std::vector<std::shared_ptr<ShiftedModel>> models_;
-  CrossPromptConfig config_;
+  CropaConfig config_;
   std::vector<Place> places_;  ///< between a loss and the end of its step
 };
 

@@ -4,14 +4,13 @@
 
 namespace hijack {
 
-QueryGradient::QueryGradient(std::unique_ptr<Objective> inner, int64_t queries, double smoothing,
-                             uint64_t seed)
+Rgf::Rgf(std::unique_ptr<Objective> inner, int64_t queries, double smoothing, uint64_t seed)
     : inner_(std::move(inner)), queries_(queries), smoothing_(smoothing), seed_(seed) {
   if (queries_ < 1) throw Error("queries must be at least 1.");
   if (!(smoothing_ > 0)) throw Error("the smoothing of estimated gradients must be larger than 0.");
 }
 
-Tensor QueryGradient::loss(const Tensor& image, int64_t step) {
+Tensor Rgf::loss(const Tensor& image, int64_t step) {
   const Tensor here = image.detach();
   Tensor value, gradient;
   {

@@ -4,18 +4,18 @@
 
 namespace hijack {
 
-void MaskVote::Parameters::check() const {
+void SmoothVlm::Parameters::check() const {
   check_range("share", share, 0, 0.99);
   check_range("copies", static_cast<double>(copies), 1, 1000);
   check_choice("fill", fill, {"black", "noise", "swap"});
 }
 
-MaskVote::MaskVote(const Parameters& parameters)
+SmoothVlm::SmoothVlm(const Parameters& parameters)
     : CopyVote(parameters.copies, parameters.seed), parameters_(parameters) {
   parameters_.check();
 }
 
-Tensor MaskVote::changed(const Tensor& image, Random& random) const {
+Tensor SmoothVlm::changed(const Tensor& image, Random& random) const {
   const int64_t height = image.size(2), width = image.size(3), pixels = height * width;
   // As many in every copy; 1e-9: 0.33 * 100 may be 32.99... in binary.
   const auto count = static_cast<int64_t>(parameters_.share * static_cast<double>(pixels) + 1e-9);
@@ -32,7 +32,7 @@ Tensor MaskVote::changed(const Tensor& image, Random& random) const {
   return at::where(changes.to(image.device()), fill.to(image.options()), image);
 }
 
-Reply MaskVote::decided(const std::vector<Reply>& replies, StageTrace& stage) const {
+Reply SmoothVlm::decided(const std::vector<Reply>& replies, StageTrace& stage) const {
   const Majority best = majority(replies);
   stage.note = std::to_string(best.votes) + " of " + std::to_string(replies.size()) + " copies agree";
   return replies[best.member];

@@ -9,9 +9,9 @@ namespace hijack {
 /// paper: replies are equal when their words are (normalized_reply), where the paper first sorts them into
 /// attacked and not attacked, so that it works for any behavior, and free-form replies agree less often; and
 /// the first reply of the majority is given, where the paper draws one.
-class MaskVote : public CopyVote {
+class SmoothVlm : public CopyVote {
  public:
-  static constexpr const char* kName = "mask_vote";
+  static constexpr const char* kName = "smoothvlm";
   static constexpr const char* kHelp =
       "answers by the majority over copies with randomly masked pixels (after SmoothVLM, Sun et al. 2024; "
       "departs: replies vote together when their words are equal, not as attacked or not)";
@@ -32,7 +32,7 @@ class MaskVote : public CopyVote {
     void check() const;
   };
 
-  explicit MaskVote(const Parameters& parameters);
+  explicit SmoothVlm(const Parameters& parameters);
   std::string name() const override { return written_name(kName, parameters_); }
   Tensor changed(const Tensor& image, Random& random) const override;
 

@@ -26,8 +26,8 @@ MemoryEstimate estimate_memory(const ImagePromptModel& model, const Pixels& pixe
   estimate.weights = static_cast<double>(parameters) * size;
   const double fixed = estimate.weights + size * in_flight + 12 * kTarget * vocabulary;
   estimate.attack = fixed + size * (static_cast<double>(tower.all) + layers * block);
-  estimate.attack_recomputed = fixed + size * (static_cast<double>(tower.inputs) + layers * tokens * width +
-                                               std::max(static_cast<double>(tower.block), block));
+  estimate.attack_checkpointed = fixed + size * (static_cast<double>(tower.inputs) + layers * tokens * width +
+                                                 std::max(static_cast<double>(tower.block), block));
   estimate.chat =
       estimate.weights + size * (2 * layers * (tokens + kReply) * keys + in_flight) + 4 * vocabulary;
   return estimate;

@@ -13,7 +13,7 @@ struct MemoryEstimate {
   /// s (tower + layers x L 2 (D + Hd + Kd + M)), + one block's gradients 3sLM, + logits 12TV.
   double attack = 0;
   /// The same where blocks are recomputed in the backward pass and keep only their inputs, s layers L D.
-  double attack_recomputed = 0;
+  double attack_checkpointed = 0;
   /// Weights + keys and values 2s layers (L+N)Kd, + the largest intermediate results 3sLM, + logits 4V.
   double chat = 0;
 };

@@ -13,8 +13,8 @@ using torch::autograd::variable_list;
 
 struct Settings {
   std::mutex mutex;
-  Recompute mode = Recompute::kAuto;
-  std::optional<RecomputeReason> reason;
+  ActivationCheckpointing mode = ActivationCheckpointing::kAuto;
+  std::optional<CheckpointingReason> reason;
 };
 Settings& settings() {
   static Settings all;
@@ -26,7 +26,7 @@ struct HeldBlock : torch::CustomClassHolder {
   BlockFunction block;
 };
 
-struct RecomputedBlock : torch::autograd::Function<RecomputedBlock> {
+struct CheckpointedBlock : torch::autograd::Function<CheckpointedBlock> {
   static variable_list forward(AutogradContext* context, const BlockFunction& block, at::TensorList given) {
     context->saved_data["block"] = c10::IValue::make_capsule(c10::make_intrusive<HeldBlock>(block));
     context->set_materialize_grads(false);
@@ -65,45 +65,46 @@ bool exceeds_memory(int64_t needed) {
   const int64_t available = available_memory();
   if (available <= 0 || needed <= available / 2) return false;
   const std::scoped_lock lock(settings().mutex);
-  settings().reason = RecomputeReason{needed, available};
+  settings().reason = CheckpointingReason{needed, available};
   return true;
 }
 
 }  // namespace
 
-Recompute recompute_from_name(const std::string& name) {
-  if (name == "auto") return Recompute::kAuto;
-  if (name == "on") return Recompute::kOn;
-  if (name == "off") return Recompute::kOff;
-  throw Error("recompute \"" + name + "\" is not known; write auto, on or off");
+ActivationCheckpointing checkpointing_from_name(const std::string& name) {
+  if (name == "auto") return ActivationCheckpointing::kAuto;
+  if (name == "on") return ActivationCheckpointing::kOn;
+  if (name == "off") return ActivationCheckpointing::kOff;
+  throw Error("activation checkpointing \"" + name + "\" is not known; write auto, on or off");
 }
 
-void set_recompute(Recompute mode) {
+void set_activation_checkpointing(ActivationCheckpointing mode) {
   const std::scoped_lock lock(settings().mutex);
   settings().mode = mode;
   settings().reason.reset();
 }
 
-std::optional<RecomputeReason> recompute_reason() {
+std::optional<CheckpointingReason> checkpointing_reason() {
   const std::scoped_lock lock(settings().mutex);
   return settings().reason;
 }
 
 BlockRunner::BlockRunner(const Tensor& x, bool frozen, int64_t blocks, int64_t bytes_per_block) {
   if (!frozen || !at::GradMode::is_enabled() || !x.requires_grad()) return;
-  Recompute mode;
+  ActivationCheckpointing mode;
   {
     const std::scoped_lock lock(settings().mutex);
     mode = settings().mode;
   }
-  recompute_ = mode == Recompute::kOn ||
-               (mode == Recompute::kAuto && x.device().is_cpu() && exceeds_memory(blocks * bytes_per_block));
+  checkpoints_ = mode == ActivationCheckpointing::kOn ||
+                 (mode == ActivationCheckpointing::kAuto && x.device().is_cpu() &&
+                  exceeds_memory(blocks * bytes_per_block));
 }
 
 std::vector<Tensor> BlockRunner::operator()(const BlockFunction& block,
                                             const std::vector<Tensor>& inputs) const {
   // a vector would be taken for something without gradients
-  return recompute_ ? RecomputedBlock::apply(block, at::TensorList(inputs)) : block(inputs);
+  return checkpoints_ ? CheckpointedBlock::apply(block, at::TensorList(inputs)) : block(inputs);
 }
 
 }  // namespace hijack

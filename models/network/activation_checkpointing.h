@@ -12,21 +12,21 @@
 
 namespace hijack {
 
-enum class Recompute { kAuto, kOn, kOff };
+enum class ActivationCheckpointing { kAuto, kOn, kOff };
 
 /// "auto", "on" or "off". Throws Error otherwise.
-Recompute recompute_from_name(const std::string& name);
+ActivationCheckpointing checkpointing_from_name(const std::string& name);
 
 /// For the whole process, like the number of threads; kAuto at the start.
-void set_recompute(Recompute mode);
+void set_activation_checkpointing(ActivationCheckpointing mode);
 
 /// What made kAuto recompute.
-struct RecomputeReason {
+struct CheckpointingReason {
   int64_t needed = 0;     ///< bytes that a pass would have kept, estimated
   int64_t available = 0;  ///< bytes that were free
 };
 /// Of the last pass that kAuto recomputed; nullopt when there was none.
-std::optional<RecomputeReason> recompute_reason();
+std::optional<CheckpointingReason> checkpointing_reason();
 
 /// A block as a function of every tensor it reads that may take a gradient. It may be called after the pass
 /// is over: it captures by value.
@@ -42,7 +42,7 @@ class BlockRunner {
   std::vector<Tensor> operator()(const BlockFunction& block, const std::vector<Tensor>& inputs) const;
 
  private:
-  bool recompute_ = false;
+  bool checkpoints_ = false;
 };
 
 }  // namespace hijack

@@ -25,7 +25,7 @@ struct AttackCommand {
     command.add_option("--out", out, "run folder to make; default runs/NAME")->type_name("DIR");
     command
         .add_option(
-            "--recompute", recompute,
+            "--activation-checkpointing,--recompute", checkpointing,
             "compute activations again in the backward pass, for less memory and a third more time: on, "
             "off, or auto = when they exceed half of the free memory")
         ->capture_default_str()
@@ -66,7 +66,7 @@ struct AttackCommand {
 
   int act() {
     if (list) return show_presets();
-    set_recompute(recompute_from_name(recompute));
+    set_activation_checkpointing(checkpointing_from_name(checkpointing));
     const Interrupt interrupt;
     const auto planned = plans();
     if (resume && out.empty()) throw Error("--resume needs the run folder: --out DIR.");
@@ -92,7 +92,7 @@ struct AttackCommand {
   std::string out;
   std::string preset;
   std::string profile;
-  std::string recompute = "auto";  // decides no result, so it is no field of the config
+  std::string checkpointing = "auto";  // decides no result, so it is no field of the config
   bool list = false;
   bool resume = false;
   FieldOptions flags;

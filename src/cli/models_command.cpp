@@ -90,7 +90,7 @@ Rows memory_rows(const ImagePromptModel& model, const Pixels& pixels, const Stor
            in_both(while_loading(stored, wide, "float32"), while_loading(stored, narrow, "bfloat16"))},
           {"memory of chat", in_both(wide.chat, narrow.chat)},
           {"memory of attack", in_both(wide.attack, narrow.attack)},
-          {"  with recomputation", in_both(wide.attack_recomputed, narrow.attack_recomputed)},
+          {"  with recomputation", in_both(wide.attack_checkpointed, narrow.attack_checkpointed)},
           {"the program itself", "about 0.2 GB on top of each"}};
 }
 

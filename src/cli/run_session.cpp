@@ -35,9 +35,9 @@ Tally tally(const std::map<std::string, Tally>& tallies, const std::string& name
 
 std::string rate(const Tally& tally) {
   return rate_text(tally.exact, tally.n) +
-         (tally.contained == tally.exact
+         (tally.substring == tally.exact
               ? ""
-              : "; the reply contains it in " + rate_text(tally.contained, tally.n));
+              : "; the reply contains it in " + rate_text(tally.substring, tally.n));
 }
 
 std::string examples(const RunRecord& run, const TrialRow& trial) {

@@ -18,7 +18,7 @@ struct TraceArguments {
   std::string system;
   std::string target;
   std::string out;
-  std::string recompute = "auto";
+  std::string checkpointing = "auto";
   std::string profile;
 };
 
@@ -47,7 +47,7 @@ TensorMap trace(const VisionLanguageModel& model, const Tensor& image, const Que
 
 int run_trace(const TraceArguments& arguments) {
   const Tensor image = load_image(arguments.image);
-  set_recompute(recompute_from_name(arguments.recompute));
+  set_activation_checkpointing(checkpointing_from_name(arguments.checkpointing));
   const auto model = arguments.model.load();
   Profile profile(arguments.profile);
   profile.start();
@@ -76,7 +76,7 @@ void add_trace(CLI::App& program, Action& chosen) {
   command->add_option("--system", arguments->system, "system prompt");
   command->add_option("--target", arguments->target, "the reply whose loss is differentiated")->required();
   command
-      ->add_option("--recompute", arguments->recompute,
+      ->add_option("--activation-checkpointing,--recompute", arguments->checkpointing,
                    "compute activations again in the backward pass: auto, on or off")
       ->capture_default_str()
       ->type_name("NAME");

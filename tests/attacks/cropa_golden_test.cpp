@@ -62,7 +62,7 @@ TEST_F(PromptsOfPocket, GradientsToShiftsMatchDifferences) {
 
 TEST_F(PromptsOfPocket, AnAscentRaisesTheLossOfEveryContext) {
   const auto shifted = std::make_shared<ShiftedModel>(model, queries);
-  CrossPrompt objective(
+  Cropa objective(
       make_objective({}, {.models = {shifted},
                           .behavior = make_behavior({.name = "string", .target = "Please visit canary"}),
                           .contexts = queries,

@@ -18,7 +18,7 @@ using support::error_of;
 
 /// An objective over four contexts whose prompts may drift, and the model through which they do.
 struct Drifting {
-  explicit Drifting(const CrossPromptConfig& config, bool float64 = true, int64_t batch = 0)
+  explicit Drifting(const CropaConfig& config, bool float64 = true, int64_t batch = 0)
       : shifted(std::make_shared<ShiftedModel>(std::make_shared<ToyModel>(ToyOptions{.float64 = float64}),
                                                contexts)),
         objective(make_objective({}, {.models = {shifted},
@@ -41,7 +41,7 @@ struct Drifting {
   std::vector<Context> contexts = toy_contexts(4);
   Tensor image = toy_image().to(at::kDouble);
   std::shared_ptr<ShiftedModel> shifted;
-  CrossPrompt objective;
+  Cropa objective;
 };
 
 double size_of(const Drifting& one, size_t context) {
@@ -49,7 +49,7 @@ double size_of(const Drifting& one, size_t context) {
   return words.square().mean().sqrt().item<double>();
 }
 
-TEST(CrossPrompt, TheGradientToAShiftMatchesFiniteDifferences) {
+TEST(Cropa, TheGradientToAShiftMatchesFiniteDifferences) {
   const ToyModel model({.float64 = true});
   const Pixels pixels = model.preprocess(toy_image().to(at::kDouble));
   const std::vector<Query> queries = toy_contexts(2);
@@ -62,14 +62,14 @@ TEST(CrossPrompt, TheGradientToAShiftMatchesFiniteDifferences) {
   EXPECT_LT(worst_gradient_error(loss, start), 1e-6);
 }
 
-TEST(CrossPrompt, TheGradientToTheImageGoesThroughDriftedPrompts) {
+TEST(Cropa, TheGradientToTheImageGoesThroughDriftedPrompts) {
   Drifting one({.radius = 1, .step = .5});
   one.move(0);
   const auto loss = [&](const Tensor& image) { return one.objective.loss(image, 0); };
   EXPECT_LT(worst_gradient_error(loss, one.image), 1e-6);
 }
 
-TEST(CrossPrompt, TheLossOfTheEmbeddingsGoesUpWithinTheirBudget) {
+TEST(Cropa, TheLossOfTheEmbeddingsGoesUpWithinTheirBudget) {
   for (const std::string norm : {"linf", "l2"}) {
     SCOPED_TRACE(norm);
     Drifting one({.radius = .3, .step = .1, .norm = norm});
@@ -99,7 +99,7 @@ TEST(CrossPrompt, TheLossOfTheEmbeddingsGoesUpWithinTheirBudget) {
   }
 }
 
-TEST(CrossPrompt, PromptsMoveEveryNStepsAndOnlyThoseOfTheStep) {
+TEST(Cropa, PromptsMoveEveryNStepsAndOnlyThoseOfTheStep) {
   Drifting one({.radius = 1, .every = 3}, true, /*batch=*/1);
   for (int64_t step = 0; step < 2; ++step) {
     one.move(step);
@@ -109,7 +109,7 @@ TEST(CrossPrompt, PromptsMoveEveryNStepsAndOnlyThoseOfTheStep) {
   EXPECT_EQ(one.objective.state().size(), 1u);
 }
 
-TEST(CrossPrompt, OtherPromptsAndRepliesStayAsTheyAre) {
+TEST(Cropa, OtherPromptsAndRepliesStayAsTheyAre) {
   Drifting one({.radius = 2, .step = 2});
   const ToyModel plain({.float64 = true});
   one.move(0);
@@ -127,19 +127,18 @@ TEST(CrossPrompt, OtherPromptsAndRepliesStayAsTheyAre) {
 struct DriftingAttack : ToyAttack {
   DriftingAttack() : ToyAttack({.steps = 10}) {
     const auto shifted = std::make_shared<ShiftedModel>(model, toy_contexts(10));
-    objective =
-        std::make_unique<CrossPrompt>(make_objective({}, {.models = {shifted},
-                                                          .behavior = behavior,
-                                                          .contexts = toy_contexts(10),
-                                                          .origin = origin,
-                                                          .batch = 4,
-                                                          .seed = 5}),
-                                      std::vector{shifted}, CrossPromptConfig{.radius = 1, .every = 2});
+    objective = std::make_unique<Cropa>(make_objective({}, {.models = {shifted},
+                                                            .behavior = behavior,
+                                                            .contexts = toy_contexts(10),
+                                                            .origin = origin,
+                                                            .batch = 4,
+                                                            .seed = 5}),
+                                        std::vector{shifted}, CropaConfig{.radius = 1, .every = 2});
     options.restarts = 1;
   }
 };
 
-TEST(CrossPrompt, ResumesToTheSameBytesThroughAFile) {
+TEST(Cropa, ResumesToTheSameBytesThroughAFile) {
   const support::TemporaryFolder folder;
   const auto file = folder.path() / "state.safetensors";
   DriftingAttack whole;
@@ -172,8 +171,8 @@ TEST(CrossPrompt, ResumesToTheSameBytesThroughAFile) {
   }
 }
 
-TEST(CrossPrompt, BadNumbersAndForeignStatesAreRefused) {
-  const auto refused = [](const CrossPromptConfig& config) { return error_of([&] { check(config); }); };
+TEST(Cropa, BadNumbersAndForeignStatesAreRefused) {
+  const auto refused = [](const CropaConfig& config) { return error_of([&] { check(config); }); };
   EXPECT_EQ(refused({.radius = 1}), "");
   EXPECT_NE(refused({.radius = -1}).find("--cropa-radius"), std::string::npos);
   EXPECT_NE(refused({.radius = NAN}).find("--cropa-radius"), std::string::npos);

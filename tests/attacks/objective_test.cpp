@@ -205,7 +205,7 @@ TEST_F(ObjectiveFile, BadFormulasAreRefused) {
 
 TEST(Objective, EstimatedGradientsPointTheWayOfTheTrueOne) {
   const auto inner = [] { return make_objective({}, inputs_for(prepared("string", "yes"))); };
-  QueryGradient black_box(inner(), 400, 1e-4, 3);
+  Rgf black_box(inner(), 400, 1e-4, 3);
   const auto exact = inner();
   const Evaluation estimated = evaluate(black_box, toy_origin(), 0);
   const Evaluation truth = evaluate(*exact, toy_origin(), 0);
@@ -213,7 +213,7 @@ TEST(Objective, EstimatedGradientsPointTheWayOfTheTrueOne) {
   const double cosine =
       at::cosine_similarity(estimated.gradient.flatten(), truth.gradient.flatten(), 0).item<double>();
   EXPECT_GT(cosine, .5);  // about sqrt(400 / (400 + 768))
-  EXPECT_THROW(QueryGradient(inner(), 0, 1e-4, 1), Error);
+  EXPECT_THROW(Rgf(inner(), 0, 1e-4, 1), Error);
 }
 
 TEST(Augmentation, GradientsMatchFiniteDifferencesAndSizesStay) {

@@ -63,8 +63,8 @@ TEST(SquareGolden, ProposesAndKeepsWhatThePaperDoes) {
 TEST(RgfGolden, EstimatesTheGradientFromLosses) {
   const TensorMap golden = load_golden("rgf");
   const auto numbers = golden_numbers(golden, "numbers");
-  QueryGradient network(classifier(golden), static_cast<int64_t>(numbers[0]), numbers[1],
-                        static_cast<uint64_t>(numbers[4]));
+  Rgf network(classifier(golden), static_cast<int64_t>(numbers[0]), numbers[1],
+              static_cast<uint64_t>(numbers[4]));
   const Tensor origin = golden.at("origin"), points = golden.at("points");
   const Constraint ball = LinfBall{numbers[2]};
   Pgd pgd({.steps = points.size(0), .step_size = numbers[3], .momentum = 0, .final_step = 1}, ball);

@@ -24,15 +24,15 @@ void compare_cropa(const std::string& name) {
   const auto numbers = golden_numbers(golden, name + ".numbers");
   const auto shifted = std::make_shared<ShiftedModel>(model, contexts);
   const std::string target = model->text(golden.at("target"));
-  CrossPrompt objective(make_objective({}, {.models = {shifted},
-                                            .behavior = make_behavior({.name = "string", .target = target}),
-                                            .contexts = contexts,
-                                            .origin = origin}),
-                        {shifted},
-                        {.radius = numbers[0],
-                         .step = numbers[1],
-                         .every = static_cast<int64_t>(numbers[2]),
-                         .norm = name == "l2" ? "l2" : "linf"});
+  Cropa objective(make_objective({}, {.models = {shifted},
+                                      .behavior = make_behavior({.name = "string", .target = target}),
+                                      .contexts = contexts,
+                                      .origin = origin}),
+                  {shifted},
+                  {.radius = numbers[0],
+                   .step = numbers[1],
+                   .every = static_cast<int64_t>(numbers[2]),
+                   .norm = name == "l2" ? "l2" : "linf"});
   const Constraint ball = LinfBall{kEpsilon};
   Pgd pgd({.steps = points.size(0), .step_size = kStep, .momentum = 0, .final_step = 1}, ball);
   Tensor image = origin;

@@ -92,7 +92,7 @@ TEST_F(Templates, PromptsDriftWithinThem) {
   const std::vector<Context> contexts = toy_contexts(3);
   const auto templated = std::make_shared<TemplatedModel>(model, kSettings, 5);
   const auto shifted = std::make_shared<ShiftedModel>(templated, contexts);
-  CrossPrompt objective(
+  Cropa objective(
       std::make_unique<Augmented>(
           make_objective({}, {.models = {shifted},
                               .behavior = make_behavior({.name = "string", .target = "say yes"}),

@@ -201,7 +201,7 @@ void count_memory_from_here() {
 int serve(std::span<char*> arguments) {
   const Settings settings(arguments);
   if (settings.number("threads") > 0) at::set_num_threads(static_cast<int>(settings.number("threads")));
-  set_recompute(recompute_from_name(settings.values.at("recompute")));
+  set_activation_checkpointing(checkpointing_from_name(settings.values.at("recompute")));
   Server server(settings);
   count_memory_from_here();
   for (std::string line; std::getline(std::cin, line) && line != "quit";) {

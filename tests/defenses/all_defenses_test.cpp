@@ -31,7 +31,7 @@ const Row kRows[] = {
     {"resize_pad:smallest=0.6,seed=4", "resize_pad:smallest=0.6,seed=5"},
     {"crop:keep=0.7,seed=4", "crop:keep=0.7,seed=5"},
     {"total_variation:weight=0.1,iterations=20", ""},
-    {"mask_vote:share=0.25,copies=3,fill=noise,seed=4", "mask_vote:share=0.25,copies=3,fill=noise,seed=5"},
+    {"smoothvlm:share=0.25,copies=3,fill=noise,seed=4", "mask_vote:share=0.25,copies=3,fill=noise,seed=5"},
     {"smoothing:sigma=12.5,copies=6,selection=2,alpha=0.1,seed=4",
      "smoothing:sigma=12.5,copies=6,selection=2,alpha=0.1,seed=5"},
     {"jailguard:copies=3,mutations=all,threshold=9.5,seed=4",

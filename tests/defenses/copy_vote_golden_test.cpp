@@ -1,5 +1,5 @@
 // SmoothVLM's vote and randomized smoothing against references written from the papers
-// (tests/golden/mask_vote/make.py, tests/golden/smoothing/make.py).
+// (tests/golden/smoothvlm/make.py, tests/golden/smoothing/make.py).
 #include <gtest/gtest.h>
 
 #include "defenses/votes/binomial.h"
@@ -30,10 +30,10 @@ Reply answer(const Defense& defense, const Texts& texts) {
   return defense.answer({{at::full({1, 3, 8, 8}, 0.5), {.prompt = "what is it"}}}, model).at(0);
 }
 
-TEST(MaskVoteGolden, TheMajorityAnswers) {
-  for (const json& one : golden("mask_vote").at("cases")) {
+TEST(SmoothVlmGolden, TheMajorityAnswers) {
+  for (const json& one : golden("smoothvlm").at("cases")) {
     const auto replies = one.at("replies").get<Texts>();
-    const MaskVote defense({.copies = static_cast<int64_t>(replies.size())});
+    const SmoothVlm defense({.copies = static_cast<int64_t>(replies.size())});
     const Reply reply = answer(defense, replies);
     EXPECT_EQ(reply.text, one.at("answer").get<std::string>()) << one.at("name");
     EXPECT_TRUE(reply.trace.at(0).note.starts_with(std::to_string(one.at("votes").get<int>()) + " of "))
@@ -41,15 +41,15 @@ TEST(MaskVoteGolden, TheMajorityAnswers) {
   }
 }
 
-TEST(MaskVoteGolden, EveryCopyChangesTheShareExactly) {
-  for (const json& one : golden("mask_vote").at("counts")) {
+TEST(SmoothVlmGolden, EveryCopyChangesTheShareExactly) {
+  for (const json& one : golden("smoothvlm").at("counts")) {
     const auto height = one.at("height").get<int64_t>(), width = one.at("width").get<int64_t>();
     const Tensor image = (at::arange(3 * height * width).view({1, 3, height, width}) + 1) / 1000.0;
     for (const char* fill : {"black", "noise", "swap"})
       for (uint64_t seed = 0; seed < 5; ++seed) {
         Random random(seed);
         const Tensor after =
-            MaskVote({.share = one.at("share").get<double>(), .fill = fill}).changed(image, random);
+            SmoothVlm({.share = one.at("share").get<double>(), .fill = fill}).changed(image, random);
         const int64_t changed = (after != image).any(1).sum().item<int64_t>();
         EXPECT_EQ(changed, one.at("changed").get<int64_t>()) << fill << one;
         if (std::string(fill) == "swap") {

@@ -64,30 +64,30 @@ TEST(Vote, ACutReplyIsNoWholeOne) {
   EXPECT_EQ(votes_for(all[0], all), 1);
 }
 
-TEST(MaskVote, AnswersWithACutReplyAsCut) {
+TEST(SmoothVlm, AnswersWithACutReplyAsCut) {
   const Responder next = [](const std::vector<Submission>& submissions) {
     return std::vector<Reply>(submissions.size(), {.text = "a cat and", .cut = true});
   };
-  const Reply reply = MaskVote({.copies = 3}).answer({submission()}, next).at(0);
+  const Reply reply = SmoothVlm({.copies = 3}).answer({submission()}, next).at(0);
   EXPECT_EQ(reply.text, "a cat and");
   EXPECT_TRUE(reply.cut);
 }
 
-TEST(MaskVote, MasksTheShareOfPixelsInAllChannels) {
+TEST(SmoothVlm, MasksTheShareOfPixelsInAllChannels) {
   Random random(2);
-  const MaskVote defense({.share = 0.3});
+  const SmoothVlm defense({.share = 0.3});
   const Tensor white = at::ones({1, 3, 100, 100});
   const Tensor after = defense.changed(white, random);
   EXPECT_NEAR(after.mean().item<double>(), 0.7, 0.02);
   EXPECT_TRUE(at::equal(after.select(1, 0), after.select(1, 2)));
   Random again(3);
-  EXPECT_TRUE(at::equal(MaskVote({.share = 0}).changed(picture(), again), picture()));
-  const Tensor noisy = MaskVote({.share = 0.3, .fill = "noise"}).changed(white, again);
+  EXPECT_TRUE(at::equal(SmoothVlm({.share = 0}).changed(picture(), again), picture()));
+  const Tensor noisy = SmoothVlm({.share = 0.3, .fill = "noise"}).changed(white, again);
   EXPECT_NEAR(noisy.mean().item<double>(), 0.85, 0.02);
 }
 
-TEST(MaskVote, AnswersWithAMemberOfTheMajority) {
-  const MaskVote defense({.copies = 5});
+TEST(SmoothVlm, AnswersWithAMemberOfTheMajority) {
+  const SmoothVlm defense({.copies = 5});
   const Reply reply =
       defense.answer({submission()}, in_turn({"hijacked", "A cat.", "a cat", "dog", "a cat"})).at(0);
   EXPECT_EQ(reply.text, "A cat.");
@@ -95,29 +95,29 @@ TEST(MaskVote, AnswersWithAMemberOfTheMajority) {
   EXPECT_FALSE(reply.rejected);
 }
 
-TEST(MaskVote, OneCopyIsItsReply) {
+TEST(SmoothVlm, OneCopyIsItsReply) {
   const EchoResponder model;
-  const Reply reply = MaskVote({.copies = 1}).answer({submission()}, model).at(0);
+  const Reply reply = SmoothVlm({.copies = 1}).answer({submission()}, model).at(0);
   EXPECT_EQ(model.seen->size(), 1u);
   EXPECT_EQ(reply.trace.at(0).note, "1 of 1 copies agree");
 }
 
-TEST(MaskVote, CopiesDifferAndManyAreAskedInParts) {
+TEST(SmoothVlm, CopiesDifferAndManyAreAskedInParts) {
   const EchoResponder model;
   size_t largest = 0;
   const Responder watched = [&](const std::vector<Submission>& some) {
     largest = std::max(largest, some.size());
     return model(some);
   };
-  MaskVote({.copies = 40}).answer({submission()}, watched);
+  SmoothVlm({.copies = 40}).answer({submission()}, watched);
   ASSERT_EQ(model.seen->size(), 40u);
   EXPECT_LE(largest, 16u);
   EXPECT_FALSE(at::equal(model.seen->at(0).image, model.seen->at(20).image));
 }
 
-TEST(MaskVote, TheSameSubmissionTwiceIsAskedOnce) {
+TEST(SmoothVlm, TheSameSubmissionTwiceIsAskedOnce) {
   const EchoResponder model;
-  const auto both = MaskVote({.copies = 3}).answer({submission(), submission()}, model);
+  const auto both = SmoothVlm({.copies = 3}).answer({submission(), submission()}, model);
   EXPECT_EQ(model.seen->size(), 3u);
   EXPECT_EQ(both[0].text, both[1].text);
 }
@@ -175,7 +175,7 @@ TEST(Smoothing, NoiseHasItsDeviation) {
 TEST(CopyVote, SurrogateGradientsAreExact) {
   const Tensor point = picture().to(at::kDouble);
   const Tensor weights = Random(9).normal_tensor(point.sizes()).to(at::kDouble);
-  const MaskVote mask({.share = 0.4});
+  const SmoothVlm mask({.share = 0.4});
   const Smoothing smooth({.sigma = 8});
   for (const Defense* defense : std::initializer_list<const Defense*>{&mask, &smooth}) {
     const auto value = [&](const Tensor& image) {

@@ -1,5 +1,5 @@
 // Attacks through defenses: the loss that the optimizer sees, and what evaluate makes of it on the toy model.
-#include "src/experiment/run/adaptive.h"
+#include "src/experiment/run/defended_objective.h"
 
 #include <gtest/gtest.h>
 
@@ -57,16 +57,16 @@ DefenseConfig with(int64_t draws, double weight = 1) {
   return config;
 }
 
-std::unique_ptr<Through> through(const DefenseStack& stack, const DefenseConfig& config = {},
-                                 bool fixed = false) {
-  return std::make_unique<Through>(std::make_unique<Squares>(), stack, config, 5, fixed);
+std::unique_ptr<DefendedObjective> through(const DefenseStack& stack, const DefenseConfig& config = {},
+                                           bool fixed = false) {
+  return std::make_unique<DefendedObjective>(std::make_unique<Squares>(), stack, config, 5, fixed);
 }
 
 double value(Objective& objective, const Tensor& image, int64_t step = 0) {
   return objective.loss(image, step).item<double>();
 }
 
-TEST(Through, MeasuresWhatTheDefenseMakesOfTheImage) {
+TEST(DefendedObjective, MeasuresWhatTheDefenseMakesOfTheImage) {
   const DefenseStack stack = {made("bit_depth:bits=2"), made("blur")};
   Random random(0);
   const Tensor seen = stack_surrogate(stack, toy_image(), random);
@@ -78,7 +78,7 @@ TEST(Through, MeasuresWhatTheDefenseMakesOfTheImage) {
   EXPECT_GT(image.grad().abs().max().item<double>(), 0);
 }
 
-TEST(Through, AveragesFreshDrawsOfRandomDefenses) {
+TEST(DefendedObjective, AveragesFreshDrawsOfRandomDefenses) {
   const DefenseStack stack = {made("noise:sigma=30")};
   const auto one = through(stack, with(1)), four = through(stack, with(4));
   EXPECT_EQ(value(*one, toy_image(), 3), value(*one, toy_image(), 3));
@@ -92,7 +92,7 @@ TEST(Through, AveragesFreshDrawsOfRandomDefenses) {
   EXPECT_EQ(value(*fixed, toy_image(), 1), value(*fixed, toy_image(), 9));
 }
 
-TEST(Through, DetectorsAddTheirExcessOverFourFifthsOfTheThreshold) {
+TEST(DefendedObjective, DetectorsAddTheirExcessOverFourFifthsOfTheThreshold) {
   const DefenseStack stack = {std::make_shared<const MeanDetector>()};
   const Tensor low = at::full({1, 3, 4, 4}, 0.1), high = at::full({1, 3, 4, 4}, 0.5);
   EXPECT_NEAR(value(*through(stack), low), 0.01, 1e-6);
@@ -100,7 +100,7 @@ TEST(Through, DetectorsAddTheirExcessOverFourFifthsOfTheThreshold) {
   EXPECT_NEAR(value(*through(stack, with(4, 3)), high), 0.25 + 3 * (0.5 - 0.2) / 0.25, 1e-5);
 }
 
-TEST(Through, EachImageOfABatchHasItsLoss) {
+TEST(DefendedObjective, EachImageOfABatchHasItsLoss) {
   const Tensor both = at::cat({toy_image(3), toy_image(4)});
   const Tensor loss = through({made("blur")})->loss(both, 0);
   ASSERT_EQ(loss.numel(), 2);

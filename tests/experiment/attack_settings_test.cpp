@@ -92,12 +92,12 @@ TEST(AttackSettings, ACorpusNeedsItsFileAndAnOptimizerThatMayDraw) {
 TEST(AttackSettings, AdversarialPromptsNeedAGradientThatReadsPrompts) {
   const auto with = [](const std::function<void(AttackConfig&)>& change) {
     return refused([&](AttackConfig& c) {
-      c.cross_prompt.radius = 1;
+      c.cropa.radius = 1;
       change(c);
     });
   };
   EXPECT_EQ(with([](AttackConfig&) {}), "");
-  EXPECT_TRUE(says(with([](AttackConfig& c) { c.cross_prompt.every = 0; }), "--cropa-every"));
+  EXPECT_TRUE(says(with([](AttackConfig& c) { c.cropa.every = 0; }), "--cropa-every"));
   EXPECT_TRUE(says(with([](AttackConfig& c) { c.method = "gcg"; }), "--method image"));
   EXPECT_TRUE(says(with([](AttackConfig& c) { c.queries = 4; }), "--queries"));
   for (const char* optimizer : {"apgd", "square"})

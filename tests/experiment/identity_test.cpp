@@ -40,7 +40,7 @@ TEST_F(Identities, EveryFieldThatChangesTheOutcomeChangesTheSetting) {
       [](AttackConfig& c) { c.behavior.target = "Another target"; },
       [](AttackConfig& c) { c.objective.formula = "margin"; },
       [](AttackConfig& c) { c.augmentation.names = {"crop=0.8"}; },
-      [](AttackConfig& c) { c.cross_prompt.radius = 1; },
+      [](AttackConfig& c) { c.cropa.radius = 1; },
       [](AttackConfig& c) { c.space = "photo"; },
       [](AttackConfig& c) { c.dtype = "bfloat16"; },
       [](AttackConfig& c) { c.defense.defenses = {"jpeg"}; },

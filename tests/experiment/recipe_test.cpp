@@ -89,7 +89,7 @@ TEST(Recipes, ATableMayHaveAColumnForEachBehavior) {
   EXPECT_NE(table[3][2].find('%'), std::string::npos);
   EXPECT_EQ(table[3][2].find("noise"), std::string::npos);
   EXPECT_EQ(table[4][0], "clean image");
-  for (TrialRow& trial : run.trials) trial.controls["noise"] = {.n = 4, .exact = 1, .contained = 1};
+  for (TrialRow& trial : run.trials) trial.controls["noise"] = {.n = 4, .exact = 1, .substring = 1};
   EXPECT_NE(recipe_tables(recipe, run).at(0)[3][2].find(", noise 25%"), std::string::npos);
 }
 

@@ -71,7 +71,7 @@ TEST_F(ReplyLength, AGivenOneDoesWhatItSaysEverywhere) {
     EXPECT_TRUE(row.cut) << "its end token is the fifth";
   }
   EvaluateConfig evaluate;
-  evaluate.defense.defenses = {"median", "mask_vote:copies=2", "jailguard:copies=2"};
+  evaluate.defense.defenses = {"median", "smoothvlm:copies=2", "jailguard:copies=2"};
   evaluate.utility = 3;
   evaluate.suffix.steps = 0;
   evaluate.suffix.tokens = 2;

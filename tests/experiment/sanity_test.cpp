@@ -264,7 +264,7 @@ TEST(Sanity, TalliesAreRecounted) {
     row.split = "test";
     row.context.prompt = std::to_string(i);
     row.exact = i < 97;
-    row.contained = i < 98;
+    row.substring = i < 98;
     runs[0].replies.push_back(row);
   }
   EXPECT_EQ(names(runs), Names{});

@@ -31,23 +31,23 @@ Step step_of(const VisionLanguageModel& model) {
   return {logits.detach(), torch::autograd::grad({loss}, {pixels.values})[0]};
 }
 
-class RecomputeFamilies : public testing::TestWithParam<const char*> {
+class CheckpointedFamilies : public testing::TestWithParam<const char*> {
  protected:
-  void TearDown() override { set_recompute(Recompute::kAuto); }
+  void TearDown() override { set_activation_checkpointing(ActivationCheckpointing::kAuto); }
 };
 
-TEST_P(RecomputeFamilies, SameBytes) {
+TEST_P(CheckpointedFamilies, SameBytes) {
   const auto model = load_model(kGolden / GetParam());
-  set_recompute(Recompute::kOff);
+  set_activation_checkpointing(ActivationCheckpointing::kOff);
   const Step kept = step_of(*model);
-  set_recompute(Recompute::kOn);
+  set_activation_checkpointing(ActivationCheckpointing::kOn);
   const Step recomputed = step_of(*model);
   EXPECT_GT(kept.gradient.abs().max().item<float>(), 0);
   EXPECT_TRUE(at::equal(kept.logits, recomputed.logits));
   EXPECT_TRUE(at::equal(kept.gradient, recomputed.gradient));
 }
 
-INSTANTIATE_TEST_SUITE_P(Golden, RecomputeFamilies,
+INSTANTIATE_TEST_SUITE_P(Golden, CheckpointedFamilies,
                          testing::Values("llava/clip_gqa", "llava/siglip", "idefics3/hub_tiles",
                                          "llava_onevision/anyres", "qwen2_vl/small", "paligemma/small"));
 
@@ -83,17 +83,17 @@ struct CountedBlock {
 TEST(BlockRunner, RunsTwiceWhenOnAndDifferentiatesToEveryInput) {
   const Tensor x = at::linspace(-1, 1, 6).requires_grad_(true), s = at::full({6}, 0.7).requires_grad_(true);
   const CountedBlock block;
-  const auto gradients = [&](Recompute mode) {
-    set_recompute(mode);
+  const auto gradients = [&](ActivationCheckpointing mode) {
+    set_activation_checkpointing(mode);
     const auto out = BlockRunner(x, /*frozen=*/true, 1, 1)(block, {x, s});
     return torch::autograd::grad({out[0].sum() + out[1].square().sum()}, {x, s});
   };
-  const auto kept = gradients(Recompute::kOff);
+  const auto kept = gradients(ActivationCheckpointing::kOff);
   EXPECT_EQ(*block.runs, 1);
-  const auto recomputed = gradients(Recompute::kOn);
+  const auto recomputed = gradients(ActivationCheckpointing::kOn);
   EXPECT_EQ(*block.runs, 3);
   for (size_t i = 0; i < 2; ++i) EXPECT_TRUE(at::equal(kept[i], recomputed[i]));
-  set_recompute(Recompute::kAuto);
+  set_activation_checkpointing(ActivationCheckpointing::kAuto);
 }
 
 TEST(BlockRunner, AutoDecidesByFreeMemoryAndSaysWhy) {
@@ -105,19 +105,19 @@ TEST(BlockRunner, AutoDecidesByFreeMemoryAndSaysWhy) {
     torch::autograd::grad({out[0].sum()}, {x});
     return *block.runs;
   };
-  set_recompute(Recompute::kAuto);
+  set_activation_checkpointing(ActivationCheckpointing::kAuto);
   EXPECT_EQ(runs_of(true, 1000), 1);
-  EXPECT_FALSE(recompute_reason().has_value());
+  EXPECT_FALSE(checkpointing_reason().has_value());
   EXPECT_EQ(runs_of(false, int64_t{1} << 50), 1) << "weights that take gradients must not lose them";
   EXPECT_EQ(runs_of(true, int64_t{1} << 50), 2);
-  ASSERT_TRUE(recompute_reason().has_value());
-  EXPECT_EQ(recompute_reason()->needed, int64_t{10} << 50);
-  set_recompute(Recompute::kAuto);
+  ASSERT_TRUE(checkpointing_reason().has_value());
+  EXPECT_EQ(checkpointing_reason()->needed, int64_t{10} << 50);
+  set_activation_checkpointing(ActivationCheckpointing::kAuto);
 }
 
-TEST(Recompute, UnknownNamesAreRefused) {
-  EXPECT_EQ(recompute_from_name("off"), Recompute::kOff);
-  EXPECT_THROW(recompute_from_name("maybe"), Error);
+TEST(ActivationCheckpointing, UnknownNamesAreRefused) {
+  EXPECT_EQ(checkpointing_from_name("off"), ActivationCheckpointing::kOff);
+  EXPECT_THROW(checkpointing_from_name("maybe"), Error);
 }
 
 }  // namespace

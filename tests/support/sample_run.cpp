@@ -111,12 +111,12 @@ ReplyRow reply(const Asked& asked, size_t i) {
   row.context.prompt = question(i);
   row.defense = asked.defense;
   row.rejected = asked.rejected;
-  row.exact = row.contained = asked.success && !asked.rejected;
+  row.exact = row.substring = asked.success && !asked.rejected;
   row.reply = row.exact ? kCanary : "A sunset over calm water, seen from the shore.";
   row.seconds = asked.seconds;
   if (asked.condition == "benign") {
     row.trial.clear();
-    row.exact = row.contained = false;
+    row.exact = row.substring = false;
     row.expected = "orange";
     row.correct = asked.success && !asked.rejected;
     row.reply = row.correct ? "orange" : "blue";
@@ -147,7 +147,7 @@ std::vector<ReplyRow> sample_replies() {
     rows.push_back(reply({"benign", "perplexity", i % 10 != 3, i == 8, 0.16}, i));
   }
   rows[0].reply = "The answer: " + std::string(kCanary);
-  rows[0].contained = true;
+  rows[0].substring = true;
   return rows;
 }
 
@@ -161,7 +161,7 @@ void recount(RunRecord& run) {
     Tally& tally = control ? trial.controls[row.condition] : trial.success[row.split];
     ++tally.n;
     tally.exact += row.exact;
-    tally.contained += row.contained;
+    tally.substring += row.substring;
   }
 }
 

@@ -129,7 +129,7 @@ void check_optimizer(AttackConfig& config, const std::set<std::string>& given) {
                 (config.augmentation.names.empty() ? "--templates changes the chats"
                                                    : "--augment changes the image") +
                 " at random at each: use pgd.");
-  if (config.cross_prompt.radius > 0)
+  if (config.cropa.radius > 0)
     throw Error("The optimizer " + config.optimizer.name +
                 " compares losses between steps, but adversarial prompts (--cropa-radius) change them: use "
                 "pgd.");
@@ -147,11 +147,11 @@ void check_optimizer(AttackConfig& config, const std::set<std::string>& given) {
 
 /// Adversarial prompts need a loss that reads prompts, and its gradient.
 void check_prompts(const AttackConfig& config, const Behavior& behavior) {
-  check(config.cross_prompt);
+  check(config.cropa);
   if (!config.augmentation.templates.empty() && config.method != "image" && config.method != "joint")
     throw Error("--templates augments the search of an image: method " + config.method +
                 " has no use for it.");
-  if (config.cross_prompt.radius == 0) return;
+  if (config.cropa.radius == 0) return;
   if (config.method != "image")
     throw Error("adversarial prompts (--cropa-radius) work against an image: use --method image, not " +
                 config.method + ".");

@@ -34,7 +34,7 @@ struct AttackConfig {
   std::vector<std::string> transfer;
   OptimizerConfig optimizer;
   AugmentationConfig augmentation;
-  CrossPromptConfig cross_prompt;
+  CropaConfig cropa;
   DefenseConfig defense;
   int64_t queries = 0;
   double query_smoothing = 1.0 / 255;
@@ -83,7 +83,7 @@ struct AttackConfig {
           "further model folders that the saved images are shown to, without having been optimized on");
     optimizer.visit(field);
     augmentation.visit(field);
-    cross_prompt.visit(field);
+    cropa.visit(field);
     defense.visit(field);
     field("queries", queries,
           "estimate the gradient from that many random directions a step (RGF, a black box); 0 = exact "

@@ -22,7 +22,7 @@ namespace hijack {
 struct Tally {
   int64_t n = 0;
   int64_t exact = 0;
-  int64_t contained = 0;
+  int64_t substring = 0;
 };
 
 /// One photo of a universal image.
@@ -98,7 +98,7 @@ struct ReplyRow {
   std::string reply;
   bool rejected = false;
   bool exact = false;
-  bool contained = false;
+  bool substring = false;
   std::string target = {};  ///< that the context brought itself
   std::string photo = {};   ///< of a universal image
   std::string model = {};   ///< that was asked; "" = the trial's

@@ -84,7 +84,7 @@ class RowReader {
 
   Tally tally() const {
     const Tally tally{integer("n", 0), integer("exact", 0), integer("contained", 0)};
-    if (tally.exact > tally.n || tally.contained > tally.n) fail(field("exact"), "must not exceed n");
+    if (tally.exact > tally.n || tally.substring > tally.n) fail(field("exact"), "must not exceed n");
     return tally;
   }
   Tally tally(const char* name) const { return object(name).tally(); }
@@ -139,7 +139,7 @@ class RowReader {
 };
 
 Json to_json(const Tally& tally) {
-  return {{"n", tally.n}, {"exact", tally.exact}, {"contained", tally.contained}};
+  return {{"n", tally.n}, {"exact", tally.exact}, {"contained", tally.substring}};
 }
 
 Json to_json(const std::map<std::string, Tally>& tallies) {
@@ -256,7 +256,7 @@ Json to_json(const ReplyRow& row) {
                {"reply", row.reply},
                {"rejected", row.rejected},
                {"exact", row.exact},
-               {"contained", row.contained},
+               {"contained", row.substring},
                {"expected", row.expected},
                {"correct", row.correct},
                {"seconds", number_or_null(row.seconds)},
@@ -328,7 +328,7 @@ ReplyRow reply_from_json(const Json& json, const std::string& where) {
   row.reply = fields.text("reply");
   row.rejected = fields.boolean("rejected");
   row.exact = fields.boolean("exact");
-  row.contained = fields.boolean("contained");
+  row.substring = fields.boolean("contained");
   row.target = fields.text_or_empty("target");
   row.photo = fields.text_or_empty("photo");
   row.model = fields.text_or_empty("model");

@@ -13,7 +13,6 @@ namespace {
 using namespace report;
 using Json = nlohmann::json;
 
-
 Json to_json(const Rate& rate) {
   const Interval interval = rate.interval();
   return {{"successes", rate.successes}, {"n", rate.n},           {"rate", number_or_null(rate.value())},
@@ -23,7 +22,7 @@ Json to_json(const Rate& rate) {
 Json to_json(const Pools& pools) {
   Json object = Json::object();
   for (const auto& [name, pooled] : pools)
-    object[name] = {{"exact", to_json(pooled.exact)}, {"contained", to_json(pooled.contained)}};
+    object[name] = {{"exact", to_json(pooled.exact)}, {"contained", to_json(pooled.substring)}};
   return object;
 }
 
@@ -159,7 +158,7 @@ std::string csv_report(const std::vector<RunRecord>& runs) {
     const auto add = [&](const Pools& pools, const std::string& prefix) {
       for (const auto& [name, pooled] : pools) {
         out += key + rate_fields(prefix + name + " exact", pooled.exact);
-        out += key + rate_fields(prefix + name + " contained", pooled.contained);
+        out += key + rate_fields(prefix + name + " contained", pooled.substring);
       }
     };
     add(setting.success, kind);

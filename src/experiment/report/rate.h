@@ -33,10 +33,10 @@ std::string shown(const Rate& rate);
 /// in that of the rows; more than twelve are shown as "seeds from 8 to 41 of 50".
 std::string disagreement(const Rate& rate);
 
-/// Exact success and "the target is contained", pooled.
+/// Exact success and substring match, pooled.
 struct Pooled {
   Rate exact;
-  Rate contained;
+  Rate substring;
 };
 /// By split, control or other measure.
 using Pools = std::map<std::string, Pooled>;

@@ -15,7 +15,7 @@ std::string quoted(const ReplyRow* reply) {
 /// In words, a sign and a color.
 std::string verdict(const ReplyRow& reply) {
   if (reply.exact) return "<span class=\"obeyed\">● obeyed</span>";
-  if (reply.contained) return "<span class=\"obeyed\">◐ target contained</span>";
+  if (reply.substring) return "<span class=\"obeyed\">◐ substring match</span>";
   return "<span class=\"quiet\">○ did not obey</span>";
 }
 

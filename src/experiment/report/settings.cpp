@@ -7,12 +7,12 @@ namespace {
 
 void add(Pools& pools, const std::string& name, const TrialRow& trial, const Tally& tally) {
   report::add(pools[name].exact, trial, tally.exact, tally.n);
-  report::add(pools[name].contained, trial, tally.contained, tally.n);
+  report::add(pools[name].substring, trial, tally.substring, tally.n);
 }
 
 /// A trial outside its budget has not succeeded on any model; its controls stay.
 Tally allowed(const TrialRow& trial, const std::string& name, Tally tally) {
-  if (name == "attack" && !trial.budget.respected) tally.exact = tally.contained = 0;
+  if (name == "attack" && !trial.budget.respected) tally.exact = tally.substring = 0;
   return tally;
 }
 

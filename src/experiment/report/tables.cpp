@@ -8,8 +8,8 @@ namespace {
 
 using Row = std::vector<std::string>;
 
-Rate contained(const Tally& tally) {
-  return {tally.contained, tally.n};
+Rate substring_rate(const Tally& tally) {
+  return {tally.substring, tally.n};
 }
 
 std::string small(const std::string& text) {
@@ -64,7 +64,7 @@ std::string success_table(const TrialRef& ref) {
   const auto add = [&](const std::string& label, const std::string& detail, const Tally& tally) {
     if (tally.n)
       rows.push_back({html(label) + small(html(detail)), rate_cell(rate_of(tally)),
-                      interval_bar(rate_of(tally)), rate_cell(contained(tally))});
+                      interval_bar(rate_of(tally)), rate_cell(substring_rate(tally))});
   };
   const std::vector<std::pair<std::string, std::string>> splits{
       {"test", "held out: never optimized on, never used to choose"},
@@ -83,11 +83,11 @@ std::string success_table(const TrialRef& ref) {
   for (size_t i = 1; i < splits.size(); ++i)
     add("Adversarial, " + splits[i].first + " contexts", splits[i].second, counted(trial, splits[i].first));
   if (rows.empty()) return "<p>No reply was measured.</p>";
-  return table(
-      {"Image and contexts", "Exact", "0 to 100%", "Contained"}, rows,
-      "How often the model obeyed. Exact: the whole reply is the behavior; contained: the target occurs in "
-      "the reply. With successes/replies and the 95% Wilson interval.",
-      "rates");
+  return table({"Image and contexts", "Exact", "0 to 100%", "Substring match"}, rows,
+               "How often the model obeyed. Exact: the whole reply is the behavior; substring match: the "
+               "target occurs in "
+               "the reply. With successes/replies and the 95% Wilson interval.",
+               "rates");
 }
 
 std::string settings_table(const std::vector<Setting>& all) {
@@ -101,7 +101,7 @@ std::string settings_table(const std::vector<Setting>& all) {
     for (const Difference& one : setting.differences) row.push_back(html(one.value));
     const auto test = setting.success.find("test");
     row.insert(row.end(), {rate_cell(exact_of(setting.success, "test")), spread(setting.seed_rates),
-                           rate_cell(test == setting.success.end() ? Rate{} : test->second.contained),
+                           rate_cell(test == setting.success.end() ? Rate{} : test->second.substring),
                            rate_cell(exact_of(setting.controls, "clean")),
                            rate_cell(exact_of(setting.controls, "noise")), decimal(mean(distances)),
                            decimal(setting.seconds_per_step)});
@@ -109,7 +109,7 @@ std::string settings_table(const std::vector<Setting>& all) {
   }
   Row head{"Behavior", "Constraint"};
   for (const std::string& name : difference_names(all)) head.push_back(html(name));
-  for (const char* title : {"Exact success", "Mean ± sd over seeds", "Contained", "Clean image",
+  for (const char* title : {"Exact success", "Mean ± sd over seeds", "Substring match", "Clean image",
                             "Random noise", "Edit distance", "Seconds per step"})
     head.push_back(title);
   return table(

@@ -55,7 +55,7 @@ void add(Rate& rate, const TrialRow& trial, int64_t successes, int64_t n) {
 
 Tally counted(const TrialRow& trial, const std::string& split) {
   Tally tally = tally_of(trial.success, split);
-  if (!trial.budget.respected) tally.exact = tally.contained = 0;
+  if (!trial.budget.respected) tally.exact = tally.substring = 0;
   return tally;
 }
 

@@ -4,7 +4,7 @@
 #include "defenses/make_defense.h"
 #include "defenses/pipeline.h"
 #include "src/base/error.h"
-#include "src/experiment/run/adaptive.h"
+#include "src/experiment/run/defended_objective.h"
 #include "src/experiment/run/trial_evaluation.h"
 #include "src/experiment/run/trial_parts.h"
 

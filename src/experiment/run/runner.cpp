@@ -154,11 +154,11 @@ std::string gigabytes(int64_t bytes) {
 RunHooks with_memory_note(const RunHooks& hooks) {
   RunHooks noted = hooks;
   noted.on_step = [hooks, said = std::make_shared<bool>(false)](const TrialProgress& now) {
-    if (const auto reason = recompute_reason(); reason && !*said && hooks.on_note) {
+    if (const auto reason = checkpointing_reason(); reason && !*said && hooks.on_note) {
       *said = true;
       hooks.on_note("Activations are computed again in the backward pass: a pass would keep " +
                     gigabytes(reason->needed) + ", and " + gigabytes(reason->available) +
-                    " of memory were free (--recompute off keeps them).");
+                    " of memory were free (--activation-checkpointing off keeps them).");
     }
     if (hooks.on_step) hooks.on_step(now);
   };

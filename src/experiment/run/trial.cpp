@@ -172,7 +172,7 @@ void Trial::measure_budgets(const Found& found, const std::vector<SavedImages>& 
 void add(Tally& sum, const Tally& tally) {
   sum.n += tally.n;
   sum.exact += tally.exact;
-  sum.contained += tally.contained;
+  sum.substring += tally.substring;
 }
 
 /// False when stopped.
@@ -250,13 +250,13 @@ Tally Trial::ask(const Tensor& image, const SavedImages& of, const Prompts& prom
     reply.cut = answer.cut;
     const Generated said{answer.text, answer.cut};
     reply.exact = !answer.rejected && prompts.behavior->succeeded(contexts[i], said);
-    reply.contained = !answer.rejected && prompts.behavior->contained(contexts[i], said);
+    reply.substring = !answer.rejected && prompts.behavior->matches_substring(contexts[i], said);
     if (!prompts.contexts.targets.empty()) reply.target = prompts.behavior->target_for(contexts[i]);
     if (config_.universal) reply.photo = photo_name(of.photo);
     reply.seconds = seconds;
     ++tally.n;
     tally.exact += reply.exact;
-    tally.contained += reply.contained;
+    tally.substring += reply.substring;
     replies_.push_back(std::move(reply));
   }
   return tally;

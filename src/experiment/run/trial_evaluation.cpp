@@ -94,7 +94,7 @@ ReplyRow TrialEvaluation::row_of(const Question& question, const Reply& reply) c
   if (!question.suffix.empty()) behavior = std::make_shared<SuffixedBehavior>(behavior, question.suffix);
   const Generated said{reply.text, reply.cut};
   row.exact = !reply.rejected && behavior->succeeded(row.context, said);
-  row.contained = !reply.rejected && behavior->contained(row.context, said);
+  row.substring = !reply.rejected && behavior->matches_substring(row.context, said);
   return row;
 }
 

@@ -11,7 +11,7 @@
 #include "models/not_finite.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
-#include "src/experiment/run/adaptive.h"
+#include "src/experiment/run/defended_objective.h"
 #include "src/experiment/run/defense_setup.h"
 #include "src/experiment/run/shown_images.h"
 #include "src/experiment/run/submitted_image.h"
@@ -125,8 +125,8 @@ std::unique_ptr<Objective> TrialParts::objective_of(Models models, const Prompts
   auto objective = make_objective(config.objective, {std::move(models), prompts.behavior, contexts, photos[0],
                                                      batch, seed(), setup.reply_tokens, in_turns});
   if (!config.defense.adaptive) return objective;
-  return std::make_unique<Through>(std::move(objective), setup.defenses.defenses, config.defense, seed(),
-                                   fixed_draws);
+  return std::make_unique<DefendedObjective>(std::move(objective), setup.defenses.defenses, config.defense,
+                                             seed(), fixed_draws);
 }
 
 std::unique_ptr<Objective> TrialParts::objective_over(const Prompts& prompts, const AskedContexts& contexts,
@@ -155,7 +155,7 @@ std::unique_ptr<Objective> TrialParts::attack_objective(const Prompts& prompts, 
   std::vector<std::shared_ptr<ShiftedModel>> shifted;
   if (!config.augmentation.templates.empty())
     templated = decorate<TemplatedModel>(asked, read_templates(config.augmentation.templates), seed());
-  if (config.cross_prompt.radius > 0) shifted = decorate<ShiftedModel>(asked, prompts.seen_train.asked);
+  if (config.cropa.radius > 0) shifted = decorate<ShiftedModel>(asked, prompts.seen_train.asked);
   std::unique_ptr<Objective> objective =
       objective_of(std::move(asked), prompts, prompts.seen_train, config.batch, fixed_draws,
                    config.optimizer.name == "cwa");
@@ -167,10 +167,8 @@ std::unique_ptr<Objective> TrialParts::attack_objective(const Prompts& prompts, 
     objective = std::make_unique<UniversalObjective>(std::move(objective), constraint, origin, photos,
                                                      config.photo_batch, seed());
   if (config.queries > 0)
-    objective =
-        std::make_unique<QueryGradient>(std::move(objective), config.queries, config.query_smoothing, seed());
-  if (!shifted.empty())
-    objective = std::make_unique<CrossPrompt>(std::move(objective), shifted, config.cross_prompt);
+    objective = std::make_unique<Rgf>(std::move(objective), config.queries, config.query_smoothing, seed());
+  if (!shifted.empty()) objective = std::make_unique<Cropa>(std::move(objective), shifted, config.cropa);
   return objective;
 }
 

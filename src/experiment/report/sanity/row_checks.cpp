@@ -66,7 +66,7 @@ struct Recounts {
 void count(Tally& tally, const ReplyRow& reply) {
   ++tally.n;
   tally.exact += reply.exact && !reply.rejected;
-  tally.contained += reply.contained && !reply.rejected;
+  tally.substring += reply.substring && !reply.rejected;
 }
 
 void count(Recounts& recounts, const TrialRow& trial, const ReplyRow& reply) {
@@ -91,9 +91,9 @@ std::string difference(const std::map<std::string, Tally>& row, const Recount& r
   };
   for (const auto& [name, tally] : recount) {
     const Tally said = tally_of(row, name);
-    if (said.n != tally.n || said.exact != tally.exact || said.contained != tally.contained)
-      return of + name + ": " + shown(said) + " in the row (contained " + std::to_string(said.contained) +
-             "), " + shown(tally) + " in the replies (contained " + std::to_string(tally.contained) + ")";
+    if (said.n != tally.n || said.exact != tally.exact || said.substring != tally.substring)
+      return of + name + ": " + shown(said) + " in the row (contained " + std::to_string(said.substring) +
+             "), " + shown(tally) + " in the replies (contained " + std::to_string(tally.substring) + ")";
   }
   for (const auto& [name, tally] : row)
     if (!recount.empty() && tally.n && !recount.contains(name))

@@ -1,4 +1,4 @@
-#include "src/experiment/run/adaptive.h"
+#include "src/experiment/run/defended_objective.h"
 
 #include "defenses/make_defense.h"
 #include "src/base/error.h"
@@ -37,8 +37,8 @@ void check(const DefenseConfig& config) {
     throw Error("--adaptive needs the defense that the attack adapts to: --defense jpeg:quality=75.");
 }
 
-Through::Through(std::unique_ptr<Objective> inner, DefenseStack stack, const DefenseConfig& config,
-                 uint64_t seed, bool fixed_draws)
+DefendedObjective::DefendedObjective(std::unique_ptr<Objective> inner, DefenseStack stack,
+                                     const DefenseConfig& config, uint64_t seed, bool fixed_draws)
     : inner_(std::move(inner)),
       stack_(std::move(stack)),
       random_(std::any_of(stack_.begin(), stack_.end(), [](const auto& one) { return one->randomized(); })),
@@ -47,7 +47,7 @@ Through::Through(std::unique_ptr<Objective> inner, DefenseStack stack, const Def
       seed_(seed),
       fixed_draws_(fixed_draws) {}
 
-Through::Passed Through::pass(const Tensor& image, Random& random) const {
+DefendedObjective::Passed DefendedObjective::pass(const Tensor& image, Random& random) const {
   Passed passed{image, {}};
   for (const auto& defense : stack_) {
     const Tensor score = defense->image_score(passed.image);
@@ -61,7 +61,7 @@ Through::Passed Through::pass(const Tensor& image, Random& random) const {
   return passed;
 }
 
-Tensor Through::loss(const Tensor& image, int64_t step) {
+Tensor DefendedObjective::loss(const Tensor& image, int64_t step) {
   const int64_t first = fixed_draws_ ? 0 : step * draws_;
   Tensor sum;
   for (int64_t k = 0; k < draws_; ++k) {

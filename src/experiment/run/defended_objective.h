@@ -15,10 +15,10 @@ namespace hijack {
 /// weight * max(0, score / threshold - 0.8). Random stages are drawn `draws` times per step and the losses
 /// averaged (expectation over transformation), fresh draws at each step: a function of (seed, step). With
 /// fixed_draws they stay those of step 0, for optimizers that compare losses between steps.
-class Through : public Objective {
+class DefendedObjective : public Objective {
  public:
-  Through(std::unique_ptr<Objective> inner, DefenseStack stack, const DefenseConfig& config, uint64_t seed,
-          bool fixed_draws = false);
+  DefendedObjective(std::unique_ptr<Objective> inner, DefenseStack stack, const DefenseConfig& config,
+                    uint64_t seed, bool fixed_draws = false);
   Tensor loss(const Tensor& image, int64_t step) override;
   bool deterministic() const override { return inner_->deterministic() && (!random_ || fixed_draws_); }
 
