@@ -1,12 +1,12 @@
 #include <iostream>
 
 #include "defenses/make_defense.h"
-#include "models/network/activation_checkpointing.h"
 #include "src/base/error.h"
 #include "src/base/profile.h"
 #include "src/cli/commands.h"
 #include "src/cli/field_options.h"
 #include "src/cli/interrupt.h"
+#include "src/cli/model_options.h"
 #include "src/cli/run_session.h"
 #include "src/experiment/plan/presets.h"
 
@@ -23,13 +23,7 @@ struct AttackCommand {
         ->type_name("NAME");
     command.add_flag("--list-presets", list, "list the published attacks, with paper and departures");
     command.add_option("--out", out, "run folder to make; default runs/NAME")->type_name("DIR");
-    command
-        .add_option(
-            "--activation-checkpointing,--recompute", checkpointing,
-            "compute activations again in the backward pass, for less memory and a third more time: on, "
-            "off, or auto = when they exceed half of the free memory")
-        ->capture_default_str()
-        ->type_name("NAME");
+    checkpointing.add_to(command);
     command
         .add_option("--profile", profile,
                     "write a trace of the steps 2 to 4 for ui.perfetto.dev, and print the top operators")
@@ -66,7 +60,7 @@ struct AttackCommand {
 
   int act() {
     if (list) return show_presets();
-    set_activation_checkpointing(checkpointing_from_name(checkpointing));
+    checkpointing.apply();
     const Interrupt interrupt;
     const auto planned = plans();
     if (resume && out.empty()) throw Error("--resume needs the run folder: --out DIR.");
@@ -92,7 +86,7 @@ struct AttackCommand {
   std::string out;
   std::string preset;
   std::string profile;
-  std::string checkpointing = "auto";  // decides no result, so it is no field of the config
+  CheckpointingOption checkpointing;  // decides no result, so it is no field of the config
   bool list = false;
   bool resume = false;
   FieldOptions flags;

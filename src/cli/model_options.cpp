@@ -2,7 +2,9 @@
 
 #include <ATen/Parallel.h>
 
+#include "models/network/activation_checkpointing.h"
 #include "src/base/error.h"
+#include "src/cli/log.h"
 #include "src/experiment/plan/shipped.h"
 
 namespace hijack::cli {
@@ -71,6 +73,22 @@ std::shared_ptr<const VisionLanguageModel> ModelOptions::load() const {
 void ModelOptions::explain(const NotFinite& found) const {
   const std::filesystem::path from = folder();
   hijack::explain(found, {&from, 1}, {device, dtype, views});
+}
+
+void CheckpointingOption::add_to(CLI::App& command) {
+  command
+      .add_option(
+          "--activation-checkpointing", mode,
+          "compute activations again in the backward pass, for less memory and a third more time: on, "
+          "off, or auto = when they exceed half of the free memory")
+      ->capture_default_str()
+      ->type_name("NAME");
+  command.add_option("--recompute", former_)->group("");
+}
+
+void CheckpointingOption::apply() const {
+  if (!former_.empty()) log_line("--recompute is called --activation-checkpointing now.");
+  set_activation_checkpointing(checkpointing_from_name(former_.empty() ? mode : former_));
 }
 
 }  // namespace hijack::cli

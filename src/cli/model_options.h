@@ -36,4 +36,16 @@ struct MachineOptions {
   Machine machine() const;
 };
 
+/// --activation-checkpointing auto, on or off; decides no result, so it is no field of any config.
+struct CheckpointingOption {
+  std::string mode = "auto";
+
+  void add_to(CLI::App& command);
+  /// Throws Error for a mode that there is not.
+  void apply() const;
+
+ private:
+  std::string former_;  ///< --recompute, as it was called once
+};
+
 }  // namespace hijack::cli

@@ -1,7 +1,6 @@
 #include <iostream>
 
 #include "models/checkpoint/safetensors.h"
-#include "models/network/activation_checkpointing.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/base/profile.h"
@@ -18,7 +17,7 @@ struct TraceArguments {
   std::string system;
   std::string target;
   std::string out;
-  std::string checkpointing = "auto";
+  CheckpointingOption checkpointing;
   std::string profile;
 };
 
@@ -47,7 +46,7 @@ TensorMap trace(const VisionLanguageModel& model, const Tensor& image, const Que
 
 int run_trace(const TraceArguments& arguments) {
   const Tensor image = load_image(arguments.image);
-  set_activation_checkpointing(checkpointing_from_name(arguments.checkpointing));
+  arguments.checkpointing.apply();
   const auto model = arguments.model.load();
   Profile profile(arguments.profile);
   profile.start();
@@ -75,11 +74,7 @@ void add_trace(CLI::App& program, Action& chosen) {
   command->add_option("--prompt", arguments->prompt, "the user's question")->required();
   command->add_option("--system", arguments->system, "system prompt");
   command->add_option("--target", arguments->target, "the reply whose loss is differentiated")->required();
-  command
-      ->add_option("--activation-checkpointing,--recompute", arguments->checkpointing,
-                   "compute activations again in the backward pass: auto, on or off")
-      ->capture_default_str()
-      ->type_name("NAME");
+  arguments->checkpointing.add_to(*command);
   command
       ->add_option("--profile", arguments->profile,
                    "write a trace of the computation for ui.perfetto.dev, and print the top operators")
