@@ -11,6 +11,13 @@ namespace hijack {
 /// A user prompt over which the image must work.
 using Context = Query;
 
+/// The context with an instruction before its prompt, one space between.
+inline Context instructed(const Context& context, const std::string& instruction) {
+  Context result = context;
+  result.prompt = instruction + " " + context.prompt;
+  return result;
+}
+
 /// How long a model's replies must be allowed to be before a behavior can be judged by them.
 struct ReplyNeed {
   int64_t tokens = 0;     ///< at least, as GenerateOptions counts them

@@ -1,18 +1,16 @@
 #include "defenses/kinds.h"
 
 #include "src/base/image.h"
+#include "src/base/tensor_math.h"
+#include "src/base/text.h"
 
 namespace hijack {
 namespace {
 
-/// FNV-1a, 64 bit.
 struct Hash {
-  uint64_t value = 0xcbf29ce484222325ULL;
+  uint64_t value = fnv1a("");
 
-  void add(const void* data, size_t size) {
-    const auto* bytes = static_cast<const unsigned char*>(data);
-    for (size_t i = 0; i < size; ++i) value = (value ^ bytes[i]) * 0x100000001b3ULL;
-  }
+  void add(const void* data, size_t size) { value = fnv1a({static_cast<const char*>(data), size}, value); }
   void add(const std::string& text) {
     const uint64_t size = text.size();
     add(&size, sizeof size);  // so that "ab","c" and "a","bc" differ
@@ -186,11 +184,6 @@ std::vector<Reply> ImageTransform::answer(const std::vector<Submission>& submiss
                .note = has_image ? change_note(submissions[i].image, changed[i].image) : "no image"});
   }
   return replies;
-}
-
-Tensor straight_through(const Tensor& value, const Tensor& path) {
-  TORCH_CHECK(value.sizes() == path.sizes(), "straight-through of ", value.sizes(), " over ", path.sizes());
-  return path + (value.to(path.device()) - path).detach();
 }
 
 }  // namespace hijack

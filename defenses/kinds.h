@@ -74,7 +74,4 @@ class ImageTransform : public Defense {
   uint64_t seed_;
 };
 
-/// The value of `value`, the gradient of `path`. Same shapes.
-Tensor straight_through(const Tensor& value, const Tensor& path);
-
 }  // namespace hijack

@@ -20,6 +20,9 @@ struct Query {
   std::vector<Turn> earlier = {};
 };
 
+/// Equal for equal queries only: every part has its length before it.
+std::string key_of(const Query& query);
+
 /// What a model says.
 struct Generated {
   std::string text;

@@ -1,7 +1,6 @@
 #include "attacks/behaviors/disinformation.h"
 
 #include "attacks/behaviors/text.h"
-#include "attacks/objectives/prompt_matching.h"
 
 namespace hijack {
 

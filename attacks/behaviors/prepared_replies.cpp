@@ -4,16 +4,6 @@
 
 namespace hijack {
 
-/// Every part has its length before it, so that no two contexts share a key.
-std::string key_of(const Context& context) {
-  std::string key;
-  const auto add = [&](const std::string& part) { key += std::to_string(part.size()) + ":" + part; };
-  add(context.prompt);
-  add(context.system);
-  for (const Turn& turn : context.earlier) add(turn.user), add(turn.assistant);
-  return key;
-}
-
 void PreparedReplies::ask(const VisionLanguageModel& model, const Tensor& image,
                           std::span<const Context> contexts, int64_t max_new_tokens,
                           const std::function<Context(const Context&)>& asked) {

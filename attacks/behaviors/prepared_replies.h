@@ -7,9 +7,6 @@
 
 namespace hijack {
 
-/// Equal for equal contexts only.
-std::string key_of(const Context& context);
-
 /// The model's greedy replies to contexts over one image, kept by context: beginnings, where they were cut.
 class PreparedReplies {
  public:

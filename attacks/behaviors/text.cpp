@@ -67,12 +67,6 @@ bool has_word(std::string_view text) {
 
 }  // namespace
 
-std::string strip(const std::string& text) {
-  const size_t first = text.find_first_not_of(kSpace);
-  if (first == std::string::npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
-}
-
 std::string fold(const std::string& text) {
   std::string result;
   for (const char c : text)

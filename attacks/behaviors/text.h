@@ -3,13 +3,11 @@
 #include <string_view>
 
 #include "models/query.h"
+#include "src/base/text.h"
 
 // How replies are compared.
 
 namespace hijack {
-
-/// Without white space at both ends.
-std::string strip(const std::string& text);
 
 /// Without any white space and, in ASCII, without case.
 std::string fold(const std::string& text);

@@ -1,14 +1,7 @@
 #include "attacks/objectives/feature_matching.h"
+#include "src/base/tensor_math.h"
 
 namespace hijack {
-namespace {
-
-Tensor at_least_float(const Tensor& x) {
-  return x.to(at::promote_types(x.scalar_type(), at::kFloat));
-}
-
-}  // namespace
-
 FeatureMatching::FeatureMatching(std::shared_ptr<const VisionLanguageModel> model,
                                  const FeatureTarget& target, FeatureDistance distance)
     : model_(std::move(model)), distance_(distance), layer_(target.layer) {

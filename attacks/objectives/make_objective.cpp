@@ -11,6 +11,7 @@
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/base/registry.h"
+#include "src/base/text.h"
 
 namespace hijack {
 namespace {
@@ -56,16 +57,11 @@ const Registry<ObjectiveKind> kObjectives("objective",
                                            {"features", make_features<FeatureDistance::kCosine>},
                                            {"features_squared", make_features<FeatureDistance::kSquared>}});
 
-std::string trimmed(const std::string& text) {
-  const size_t first = text.find_first_not_of(' ');
-  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(' ') - first + 1);
-}
-
 ObjectiveTerm parse_term(const std::string& text, const std::string& formula) {
   const size_t star = text.find('*');
-  ObjectiveTerm term{1, trimmed(star == std::string::npos ? text : text.substr(star + 1))};
+  ObjectiveTerm term{1, strip(star == std::string::npos ? text : text.substr(star + 1))};
   if (star != std::string::npos) {
-    const std::string weight = trimmed(text.substr(0, star));
+    const std::string weight = strip(text.substr(0, star));
     const auto [end, error] = std::from_chars(weight.data(), weight.data() + weight.size(), term.weight);
     if (error != std::errc{} || end != weight.data() + weight.size() || !std::isfinite(term.weight) ||
         term.weight == 0)
@@ -113,7 +109,7 @@ std::vector<ObjectiveTerm> parse_objective(const ObjectiveConfig& config, const 
   for (size_t end = 0; end != std::string::npos; begin = end + 1) {
     end = formula.find('+', begin);
     if (terms.size() == kMaxTerms) throw Error("an objective has at most 8 terms.");
-    terms.push_back(parse_term(trimmed(formula.substr(begin, end - begin)), formula));
+    terms.push_back(parse_term(strip(formula.substr(begin, end - begin)), formula));
     check_needs(terms.back(), config, behavior);
   }
   return terms;

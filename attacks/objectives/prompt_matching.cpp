@@ -5,12 +5,6 @@
 
 namespace hijack {
 
-Context instructed(const Context& context, const std::string& instruction) {
-  Context result = context;
-  result.prompt = instruction + " " + context.prompt;
-  return result;
-}
-
 PromptMatching::PromptMatching(std::shared_ptr<const VisionLanguageModel> model, const Behavior& behavior,
                                const std::string& instruction, AskedContexts contexts, const Tensor& origin,
                                int64_t batch, uint64_t seed)

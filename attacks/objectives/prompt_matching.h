@@ -35,7 +35,4 @@ class PromptMatching : public Objective {
   ContextBatches batches_;
 };
 
-/// The context with the instruction before its prompt, one space between.
-Context instructed(const Context& context, const std::string& instruction);
-
 }  // namespace hijack

@@ -1,11 +1,12 @@
 #include "attacks/objectives/token_losses.h"
+#include "src/base/tensor_math.h"
 
 namespace hijack {
 namespace {
 
-Tensor at_least_float(const std::vector<Tensor>& logits) {
-  const Tensor all = logits.size() == 1 ? logits[0] : at::cat(logits);  // [sum T_i, V]
-  return all.to(at::promote_types(all.scalar_type(), at::kFloat));
+/// [sum T_i, V]
+Tensor joined_logits(const std::vector<Tensor>& logits) {
+  return at_least_float(logits.size() == 1 ? logits[0] : at::cat(logits));
 }
 
 /// values [sum T_i], one per token -> mean over contexts of the mean over tokens.
@@ -47,14 +48,14 @@ struct NegativeLogLikelihood : torch::autograd::Function<NegativeLogLikelihood> 
 Tensor mean_cross_entropy(const std::vector<Tensor>& logits, const std::vector<TokenIds>& targets) {
   std::vector<Tensor> losses;
   for (size_t i = 0; i < logits.size(); ++i) {
-    const Tensor scores = at_least_float({logits[i]});
+    const Tensor scores = at_least_float(logits[i]);
     losses.push_back(NegativeLogLikelihood::apply(scores, token_index({targets[i]}, scores)));
   }
   return mean_of_means(at::cat(losses), logits);
 }
 
 Tensor mean_margin(const std::vector<Tensor>& logits, const std::vector<TokenIds>& targets, double margin) {
-  const Tensor scores = at_least_float(logits);
+  const Tensor scores = joined_logits(logits);
   const Tensor index = token_index(targets, scores);
   const Tensor wanted = scores.gather(1, index).squeeze(1);
   const Tensor others = scores.scatter(1, index, -std::numeric_limits<double>::infinity()).amax(1);
@@ -62,8 +63,8 @@ Tensor mean_margin(const std::vector<Tensor>& logits, const std::vector<TokenIds
 }
 
 Tensor mean_divergence(const std::vector<Tensor>& logits, const std::vector<Tensor>& wanted) {
-  const Tensor student = at_least_float(logits).log_softmax(-1);
-  const Tensor teacher = at_least_float(wanted).log_softmax(-1).to(student.device());
+  const Tensor student = joined_logits(logits).log_softmax(-1);
+  const Tensor teacher = joined_logits(wanted).log_softmax(-1).to(student.device());
   return mean_of_means((teacher.exp() * (teacher - student)).sum(1), logits);
 }
 

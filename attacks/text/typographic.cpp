@@ -6,6 +6,7 @@
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/base/registry.h"
+#include "src/base/unicode.h"
 
 namespace hijack {
 namespace {
@@ -134,7 +135,7 @@ std::optional<TypographicResult> typographic_attack(const Tensor& origin, const 
 std::string scrambled(const std::string& text, uint64_t seed) {
   std::vector<std::string> letters;  // UTF-8 characters stay whole
   for (const char c : text) {
-    if ((static_cast<unsigned char>(c) & 0xC0) != 0x80 || letters.empty()) letters.emplace_back();
+    if (unicode::starts_character(c) || letters.empty()) letters.emplace_back();
     letters.back() += c;
   }
   Random(seed).fork("scrambled text").shuffle(letters);

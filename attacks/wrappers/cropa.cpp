@@ -4,25 +4,13 @@
 
 #include "src/base/error.h"
 #include "src/base/nearest.h"
+#include "src/base/tensor_math.h"
 
 namespace hijack {
 namespace {
 
 constexpr double kTiny = 1e-30;
 const std::vector<std::string> kNorms = {"linf", "l2"};
-
-/// What tells contexts apart.
-std::string key_of(const Query& query) {
-  std::vector<std::string> texts = {query.prompt, query.system};
-  for (const Turn& turn : query.earlier) texts.insert(texts.end(), {turn.user, turn.assistant});
-  std::string key;
-  for (const std::string& text : texts) key += std::to_string(text.size()) + ":" + text;
-  return key;
-}
-
-Tensor at_least_float(const Tensor& x) {
-  return x.to(at::promote_types(x.scalar_type(), at::kFloat));
-}
 
 /// Each row [D] no longer than `longest`.
 Tensor shortened(const Tensor& rows, double longest) {

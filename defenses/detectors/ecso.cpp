@@ -1,7 +1,7 @@
 #include "defenses/detectors/ecso.h"
 
-#include "defenses/detectors/fill_pattern.h"
 #include "src/base/error.h"
+#include "src/base/text.h"
 
 namespace hijack {
 

@@ -2,18 +2,13 @@
 
 #include "defenses/image/blur.h"
 #include "src/base/error.h"
+#include "src/base/tensor_math.h"
 
 namespace hijack {
 namespace {
 
 constexpr double kSide = 672;               // of the shorter side that the reader sees
 constexpr double kNeighborhood = 1 / 28.0;  // deviation of the Gaussian, as a share of the shorter side
-
-/// [1,3,H,W] -> [1,1,H,W], BT.601.
-Tensor gray_of(const Tensor& image) {
-  const Tensor weights = at::tensor({0.299, 0.587, 0.114}, image.options()).view({1, 3, 1, 1});
-  return (image * weights).sum(1, true);
-}
 
 int64_t characters(const std::string& text) {
   return std::count_if(text.begin(), text.end(),
@@ -35,7 +30,7 @@ Ocr::Ocr(const Parameters& parameters, const DefenseResources& resources) : para
 }
 
 SubmissionDetector::Verdict Ocr::judge(const Tensor& image) const {
-  Tensor gray = gray_of(image.cpu().to(at::kFloat));
+  Tensor gray = luma(image.cpu().to(at::kFloat));
   const auto shorter = static_cast<double>(std::min(gray.size(2), gray.size(3)));
   if (parameters_.contrast == "normalized")
     gray = normalize_contrast(gray, std::max(1.0, shorter * kNeighborhood));

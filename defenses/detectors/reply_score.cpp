@@ -1,11 +1,11 @@
 #include "defenses/detectors/reply_score.h"
 
-#include "defenses/detectors/fill_pattern.h"
 #include "defenses/image/denoise.h"
 #include "defenses/kinds.h"
 #include "defenses/parameters.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
+#include "src/base/text.h"
 
 namespace hijack {
 namespace {

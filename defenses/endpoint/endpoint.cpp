@@ -12,6 +12,7 @@
 #include "src/base/file.h"
 #include "src/base/json.h"
 #include "src/base/sha256.h"
+#include "src/base/unicode.h"
 
 namespace hijack {
 namespace {
@@ -83,12 +84,6 @@ bool refuses_to_echo(const std::string& path, const HttpAnswer& answer) {
   return path == "/completions" && answer.status >= 400 && (says("echo") || says("logprobs"));
 }
 
-/// UTF-8 text in code points: servers count offsets so.
-size_t code_points(const std::string& text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char byte) { return (byte & 0xC0) != 0x80; }));
-}
-
 /// The lists of choices[0].logprobs of an answer that echoes `prompt`. Throws Error for one that does not.
 const json& echoed_logprobs(const json& answer, const std::string& prompt) {
   const json* choice = first_choice(answer);
@@ -122,7 +117,7 @@ size_t prompt_tokens(const json& answer, const json& all, size_t n, const std::s
   if (read && written && *read <= n && *written == n - *read) return *read;
   const json offsets = all.value("text_offset", json());
   if (!offsets.is_array()) return n - std::min<size_t>(n, 1);  // one token was asked for
-  const size_t length = code_points(prompt);
+  const size_t length = unicode::count(prompt);
   size_t behind = 0;
   for (size_t i = 1; i < std::min(n, offsets.size()); ++i)
     behind += offsets[i].is_number_unsigned() && offsets[i].get<size_t>() >= length ? 1 : 0;

@@ -6,13 +6,13 @@
 #include "defenses/image/crop.h"
 #include "defenses/kinds.h"
 #include "src/base/image.h"
+#include "src/base/tensor_math.h"
 
 namespace hijack {
 namespace {
 
 Tensor gray(const Tensor& image) {
-  const Tensor weights = at::tensor({0.299, 0.587, 0.114}, image.options());  // BT.601
-  return (image * weights.view({1, 3, 1, 1})).sum(1, true).expand_as(image);
+  return luma(image).expand_as(image);
 }
 
 Tensor blurred(const Tensor& image, double sigma) {

@@ -1,21 +1,12 @@
 #include "defenses/text/paraphrase.h"
 
 #include "src/base/error.h"
+#include "src/base/text.h"
 
 namespace hijack {
 namespace {
 
-constexpr std::string_view kPlace = "{prompt}";
-
-std::string filled(std::string pattern, const std::string& prompt) {
-  return pattern.replace(pattern.find(kPlace), kPlace.size(), prompt);
-}
-
-std::string stripped(const std::string& text) {
-  const size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string::npos) return "";
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
+constexpr const char* kPlace = "{prompt}";
 
 }  // namespace
 
@@ -55,11 +46,11 @@ std::vector<Query> Paraphrase::surrogate_queries(const std::vector<Query>& queri
 std::vector<TextTransform::Rewritten> Paraphrase::rewrite(std::span<const Query> queries) const {
   std::vector<Query> requests;
   for (const Query& query : queries)
-    requests.push_back({.prompt = filled(parameters_.pattern, query.prompt)});
+    requests.push_back({.prompt = filled_pattern(parameters_.pattern, {{kPlace, query.prompt}})});
   const std::vector<Generated> texts = restatements(requests);
   std::vector<Rewritten> done;
   for (size_t i = 0; i < queries.size(); ++i) {
-    Rewritten result{.query = queries[i], .note = stripped(texts.at(i).text)};
+    Rewritten result{.query = queries[i], .note = strip(texts.at(i).text)};
     if (result.note.empty()) {
       result.note = "(empty paraphrase: the original prompt was kept)";
     } else {

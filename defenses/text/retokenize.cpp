@@ -1,6 +1,7 @@
 #include "defenses/text/retokenize.h"
 
 #include "src/base/error.h"
+#include "src/base/unicode.h"
 
 namespace hijack {
 namespace {
@@ -15,9 +16,6 @@ std::set<size_t> boundaries(const Tokenizer& tokenizer, const TokenIds& ids, con
   return ends;
 }
 
-bool starts_character(char byte) {
-  return (static_cast<unsigned char>(byte) & 0xC0) != 0x80;
-}
 bool is_space(char byte) {
   return byte == ' ' || byte == '\n' || byte == '\t' || byte == '\r';
 }
@@ -45,8 +43,9 @@ std::string Retokenize::broken(const std::string& prompt, uint64_t seed) const {
   std::string out;
   size_t from = 0;
   for (size_t end : boundaries(tokenizer, drawn, text)) {
-    const bool inside = end > 0 && end < text.size() && !kept.contains(end) && starts_character(text[end]) &&
-                        !is_space(text[end]) && !is_space(text[end - 1]);
+    const bool inside = end > 0 && end < text.size() && !kept.contains(end) &&
+                        unicode::starts_character(text[end]) && !is_space(text[end]) &&
+                        !is_space(text[end - 1]);
     if (!inside) continue;
     out += text.substr(from, end - from) + " ";
     from = end;

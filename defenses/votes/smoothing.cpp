@@ -1,8 +1,7 @@
 #include "defenses/votes/smoothing.h"
 
-#include "defenses/votes/binomial.h"
+#include "src/base/distributions.h"
 #include "src/base/error.h"
-#include "src/base/normal_quantile.h"
 
 namespace hijack {
 namespace {

@@ -1,4 +1,5 @@
 #include "models/chat_template/prompt_format.h"
+#include "src/base/text.h"
 
 namespace hijack {
 
@@ -98,20 +99,10 @@ std::string default_system(std::string_view chat_template) {
   return "";
 }
 
-namespace {
-
-std::string trimmed(const std::string& text) {
-  const char* space = " \t\n\r\f\v";
-  const size_t first = text.find_first_not_of(space);
-  return first == text.npos ? "" : text.substr(first, text.find_last_not_of(space) - first + 1);
-}
-
-}  // namespace
-
 std::string render_gemma(const Query& query) {
   std::string text, before = query.system.empty() ? "" : query.system + "\n\n";
   const auto turn = [&](const char* role, const std::string& content) {
-    text += std::string("<start_of_turn>") + role + "\n" + trimmed(content) + "<end_of_turn>\n";
+    text += std::string("<start_of_turn>") + role + "\n" + strip(content) + "<end_of_turn>\n";
   };
   for (const auto& earlier : query.earlier) {
     turn("user", before + earlier.user);
@@ -133,13 +124,13 @@ std::string render_llama3(const Query& query, bool dated) {
     header(role);
     text += content + "<|eot_id|>";
   };
-  const std::string system = trimmed(query.system);
+  const std::string system = strip(query.system);
   if (dated || !query.system.empty()) turn("system", (dated ? dates : "") + system);
   for (const auto& earlier : query.earlier) {
-    turn("user", trimmed(earlier.user));
-    turn("assistant", trimmed(earlier.assistant));
+    turn("user", strip(earlier.user));
+    turn("assistant", strip(earlier.assistant));
   }
-  turn("user", trimmed(query.prompt));
+  turn("user", strip(query.prompt));
   header("assistant");
   return text;
 }

@@ -135,6 +135,40 @@ class GroupDecoding {
   TokenIds last_;
 };
 
+/// Decodes one group; where nothing can be said, its replies stay as they are.
+void decode_group(const Decoder& decoder, std::span<const Prompt> prompts, const PromptGroup& group,
+                  const Tensor& features, PrefixMemo* memo, const GenerateOptions& options,
+                  GroupDecoding& decoding) {
+  const KeyValues prefix = run_prefix(decoder, prompts[group.members.front()], group.prefix, features, memo);
+  const PackedSuffixes packed(decoder, prompts, {}, group, features);
+  SharedPrefixPlan prefill(prefix, packed.tokens, packed.embeddings);
+  std::vector<int64_t> ends, next;
+  size_t longest = 0;
+  for (const auto& path : packed.paths) {
+    ends.push_back(path.back());
+    longest = std::max(longest, path.size());
+  }
+  for (const size_t i : group.members) next.push_back(prompts[i].next_position());
+  const Tensor read = at::tensor(ends, at::kLong).to(decoder.device());
+  Tensor last = decoder.forward(packed.embeddings, packed.positions, prefill, read).squeeze(0);  // [N,D]
+
+  const auto filled = static_cast<int64_t>(group.prefix + longest);
+  const int64_t room = std::min(options.max_new_tokens, decoder.config().max_positions - filled);
+  CachePlan cache(prefix, prefill.kept(), packed.paths, next, std::max<int64_t>(room, 1));
+  Sampler sampler(options, group.members);
+  for (int64_t step = 0; !options.stop.stop_requested(); ++step) {
+    const size_t before = decoding.rows().size();
+    const Tensor logits = decoding.ruled(decoder.logits(last));
+    check_scores(logits, step + 1);
+    const auto on = decoding.accept(sampler.next(logits, decoding.rows()));
+    if (on.empty() || step >= room) break;
+    if (on.size() < before) cache.keep(ids_tensor(on, decoder.device()));
+    const Tensor x = decoder.embed(ids_tensor(decoding.last(), decoder.device())).unsqueeze(1);
+    last = decoder.forward(x, cache.positions(), cache).squeeze(1);
+    cache.advance();
+  }
+}
+
 }  // namespace
 
 std::vector<Generated> shared_prefix_generate(const Decoder& decoder, std::span<const Prompt> prompts,
@@ -146,36 +180,8 @@ std::vector<Generated> shared_prefix_generate(const Decoder& decoder, std::span<
   if (options.max_new_tokens < 1) return replies;
   for (const auto& prompt : prompts) check_prompt(decoder, prompt, {}, /*room=*/1);
   for (const auto& group : group_by_prefix(prompts)) {
-    const KeyValues prefix =
-        run_prefix(decoder, prompts[group.members.front()], group.prefix, features, memo);
-    const PackedSuffixes packed(decoder, prompts, {}, group, features);
-    SharedPrefixPlan prefill(prefix, packed.tokens, packed.embeddings);
-    std::vector<int64_t> ends, next;
-    size_t longest = 0;
-    for (const auto& path : packed.paths) {
-      ends.push_back(path.back());
-      longest = std::max(longest, path.size());
-    }
-    for (const size_t i : group.members) next.push_back(prompts[i].next_position());
-    const Tensor read = at::tensor(ends, at::kLong).to(decoder.device());
-    Tensor last = decoder.forward(packed.embeddings, packed.positions, prefill, read).squeeze(0);  // [N,D]
-
-    const auto filled = static_cast<int64_t>(group.prefix + longest);
-    const int64_t room = std::min(options.max_new_tokens, decoder.config().max_positions - filled);
-    CachePlan cache(prefix, prefill.kept(), packed.paths, next, std::max<int64_t>(room, 1));
-    Sampler sampler(options, group.members);
     GroupDecoding decoding(prompts, group, tokenizer, rules, options);
-    for (int64_t step = 0; !options.stop.stop_requested(); ++step) {
-      const size_t before = decoding.rows().size();
-      const Tensor logits = decoding.ruled(decoder.logits(last));
-      check_scores(logits, step + 1);
-      const auto on = decoding.accept(sampler.next(logits, decoding.rows()));
-      if (on.empty() || step >= room) break;
-      if (on.size() < before) cache.keep(ids_tensor(on, decoder.device()));
-      const Tensor x = decoder.embed(ids_tensor(decoding.last(), decoder.device())).unsqueeze(1);
-      last = decoder.forward(x, cache.positions(), cache).squeeze(1);
-      cache.advance();
-    }
+    decode_group(decoder, prompts, group, features, memo, options, decoding);
     for (size_t m = 0; m < group.members.size(); ++m) replies[group.members[m]] = decoding.said(m);
   }
   return replies;

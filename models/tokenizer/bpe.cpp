@@ -24,17 +24,47 @@ struct Later {  // the queue's top is the lowest rank, and the leftmost of these
 };
 
 constexpr int32_t kNone = -1;
-struct Links {
-  int32_t previous, next;
-  bool gone = false;
-};
 
-std::vector<WordToken> without_gone(std::span<const WordToken> tokens, std::span<const Links> links) {
-  std::vector<WordToken> kept;
-  for (size_t i = 0; i < tokens.size(); ++i)
-    if (!links[i].gone) kept.push_back(tokens[i]);
-  return kept;
-}
+/// The tokens of a word, of which neighbors are joined.
+class Chain {
+ public:
+  explicit Chain(std::vector<WordToken> tokens) : tokens_(std::move(tokens)), links_(tokens_.size()) {
+    const auto n = static_cast<int32_t>(tokens_.size());
+    for (int32_t i = 0; i < n; ++i) links_[static_cast<size_t>(i)] = {i - 1, i + 1 < n ? i + 1 : kNone};
+  }
+
+  uint32_t id(int32_t at) const { return tokens_[static_cast<size_t>(at)].id; }
+  int32_t previous(int32_t at) const { return links_[static_cast<size_t>(at)].previous; }
+  /// kNone for the last one, and for one that is gone.
+  int32_t next(int32_t at) const {
+    const Links& here = links_[static_cast<size_t>(at)];
+    return here.gone ? kNone : here.next;
+  }
+  /// `at` and the one behind it become one token, at `at`.
+  void join(int32_t at, uint32_t id) {
+    Links& here = links_[static_cast<size_t>(at)];
+    Links& behind = links_[static_cast<size_t>(here.next)];
+    WordToken& token = tokens_[static_cast<size_t>(at)];
+    token = {id, token.begin, tokens_[static_cast<size_t>(here.next)].end};
+    behind.gone = true;
+    here.next = behind.next;
+    if (here.next != kNone) links_[static_cast<size_t>(here.next)].previous = at;
+  }
+  std::vector<WordToken> left() const {
+    std::vector<WordToken> kept;
+    for (size_t i = 0; i < tokens_.size(); ++i)
+      if (!links_[i].gone) kept.push_back(tokens_[i]);
+    return kept;
+  }
+
+ private:
+  struct Links {
+    int32_t previous = kNone, next = kNone;
+    bool gone = false;
+  };
+  std::vector<WordToken> tokens_;
+  std::vector<Links> links_;
+};
 
 }  // namespace
 
@@ -130,26 +160,21 @@ std::vector<WordToken> Bpe::characters(std::string_view word) const {
 std::vector<WordToken> Bpe::merged(std::vector<WordToken> tokens, Skip* skip) const {
   const auto n = static_cast<int32_t>(tokens.size());
   if (n < 2) return tokens;
-  std::vector<Links> links(tokens.size());
+  Chain chain(std::move(tokens));
   std::priority_queue<Candidate, std::vector<Candidate>, Later> queue;
   std::vector<Candidate> skipped;
   const auto offer = [&](int32_t left, int32_t right) {
     if (left == kNone || right == kNone) return;
-    if (const Merge* merge =
-            merge_of(tokens[static_cast<size_t>(left)].id, tokens[static_cast<size_t>(right)].id))
+    if (const Merge* merge = merge_of(chain.id(left), chain.id(right)))
       queue.push({merge->rank, static_cast<uint32_t>(left), merge->id});
   };
-  for (int32_t i = 0; i < n; ++i) {
-    links[static_cast<size_t>(i)] = {i - 1, i + 1 < n ? i + 1 : kNone};
-    if (i > 0) offer(i - 1, i);
-  }
+  for (int32_t i = 1; i < n; ++i) offer(i - 1, i);
   while (!queue.empty()) {
     const Candidate top = queue.top();
     queue.pop();
-    Links& here = links[top.position];
-    if (here.gone || here.next == kNone) continue;
-    const auto right = static_cast<size_t>(here.next);
-    const Merge* merge = merge_of(tokens[top.position].id, tokens[right].id);
+    const auto at = static_cast<int32_t>(top.position);
+    if (chain.next(at) == kNone) continue;
+    const Merge* merge = merge_of(chain.id(at), chain.id(chain.next(at)));
     if (merge == nullptr || merge->id != top.id) continue;  // one side changed since it was offered
     // Only what is possible now is drawn for, as in the paper: a stale candidate that is not dropped would
     // give those that were another chance.
@@ -159,15 +184,11 @@ std::vector<WordToken> Bpe::merged(std::vector<WordToken> tokens, Skip* skip) co
     }
     for (const Candidate& candidate : skipped) queue.push(candidate);
     skipped.clear();
-    tokens[top.position] = {top.id, tokens[top.position].begin, tokens[right].end};
-    links[right].gone = true;
-    here.next = links[right].next;
-    if (here.next != kNone)
-      links[static_cast<size_t>(here.next)].previous = static_cast<int32_t>(top.position);
-    offer(here.previous, static_cast<int32_t>(top.position));
-    offer(static_cast<int32_t>(top.position), here.next);
+    chain.join(at, top.id);
+    offer(chain.previous(at), at);
+    offer(at, chain.next(at));
   }
-  return without_gone(tokens, links);
+  return chain.left();
 }
 
 }  // namespace hijack::tokenizer

@@ -4,6 +4,7 @@
 
 #include "src/base/error.h"
 #include "src/base/file.h"
+#include "src/base/unicode.h"
 
 namespace hijack {
 namespace {
@@ -86,15 +87,6 @@ class Reader {
   size_t line_ = 1;
 };
 
-bool is_utf8(const std::string& text) {
-  try {
-    (void)nlohmann::json(text).dump();  // strict
-    return true;
-  } catch (const nlohmann::json::exception&) {
-    return false;
-  }
-}
-
 std::string lower(std::string_view text) {
   std::string result(text);
   for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -122,7 +114,7 @@ CsvTable parse_csv(std::string_view text, const std::string& where) {
                                  std::to_string(table.columns.size()) +
                                  " columns; put a field with commas into double quotes");
     for (const std::string& field : row->fields)
-      if (!is_utf8(field)) reader.fail(row->line, "not UTF-8");
+      if (!unicode::is_well_formed(field)) reader.fail(row->line, "not UTF-8");
     table.rows.push_back(std::move(*row));
   }
   return table;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cmath>
+#include "src/base/tensor_math.h"
 
 // Shapes: H W image size; a plane is [1,1,h,w] in 0..255; blocks are [h/8, w/8, 8, 8].
 
@@ -39,11 +40,6 @@ Tensor dct_matrix() {
           (u == 0 ? std::sqrt(0.125) : 0.5) *
           std::cos((2.0 * static_cast<double>(x) + 1) * static_cast<double>(u) * M_PI / 16));
   return matrix;
-}
-
-/// The value of one, the gradient of the other.
-Tensor straight_through(const Tensor& value, const Tensor& path) {
-  return path + (value - path).detach();
 }
 
 Tensor rounded_through(const Tensor& x) {

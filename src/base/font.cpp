@@ -12,6 +12,7 @@
 #pragma GCC diagnostic ignored "-Wunused-function"
 #endif
 #include <stb_truetype.h>
+#include "src/base/unicode.h"
 #if defined(__GNUC__)
 #pragma GCC diagnostic pop
 #endif
@@ -65,19 +66,10 @@ void check_font(std::string_view bytes, const std::string& where) {
 
 /// The next character of a UTF-8 text.
 int next_character(const std::string& text, size_t& at) {
-  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-  const unsigned first = byte(at);
-  const size_t length = first < 0x80       ? 1
-                        : first >> 5 == 6  ? 2
-                        : first >> 4 == 14 ? 3
-                        : first >> 3 == 30 ? 4
-                                           : 0;
-  unsigned value = length == 1 ? first : first & (0x7FU >> length);
-  for (size_t i = 1; i < length; ++i) {
-    if (byte(at + i) >> 6 != 2) throw Error("the text to draw is not UTF-8.");
-    value = value << 6 | (byte(at + i) & 0x3F);
-  }
+  size_t ill_formed = 0;
+  const size_t length = unicode::sequence_length(text, at, &ill_formed);
   if (length == 0) throw Error("the text to draw is not UTF-8.");
+  const char32_t value = unicode::decode(text, at).value;
   at += length;
   return static_cast<int>(value);
 }

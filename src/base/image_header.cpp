@@ -1,5 +1,7 @@
 #include "src/base/image_header.h"
 
+#include <zlib.h>
+
 #include <array>
 
 #include "src/base/error.h"
@@ -8,18 +10,9 @@
 namespace hijack {
 namespace {
 
-uint32_t crc32(std::string_view bytes) {
-  static const std::array<uint32_t, 256> kTable = [] {
-    std::array<uint32_t, 256> table{};
-    for (uint32_t i = 0; i < 256; ++i) {
-      table[i] = i;
-      for (int bit = 0; bit < 8; ++bit) table[i] = (table[i] & 1 ? 0xedb88320u : 0u) ^ (table[i] >> 1);
-    }
-    return table;
-  }();
-  uint32_t crc = 0xffffffffu;
-  for (const char c : bytes) crc = kTable[(crc ^ static_cast<uint8_t>(c)) & 255] ^ (crc >> 8);
-  return ~crc;
+uint32_t checksum_of(std::string_view bytes) {
+  return static_cast<uint32_t>(
+      crc32_z(0, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
 }
 
 /// The color that a PNG's tRNS makes transparent. kind: IHDR's color type, depth: bits per sample.
@@ -46,7 +39,7 @@ ImageHeader read_png(const Bytes& bytes) {
     const uint64_t length = bytes.big(at, 4);
     const std::string_view type = bytes.part(at + 4, 4), data = bytes.part(at + 8, length);
     const bool critical = (type[0] & 0x20) == 0;
-    if (critical && bytes.big(at + 8 + length, 4) != crc32(bytes.part(at + 4, 4 + length)))
+    if (critical && bytes.big(at + 8 + length, 4) != checksum_of(bytes.part(at + 4, 4 + length)))
       bytes.fail("is damaged: a checksum of the PNG does not match");
     if ((at == 8) != (type == "IHDR")) bytes.fail("is not a valid PNG: IHDR must come first, and once");
     if (type == "IHDR") {

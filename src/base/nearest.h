@@ -5,9 +5,6 @@
 
 namespace hijack {
 
-/// Levenshtein distance in bytes: the fewest insertions, deletions and replacements that turn a into b.
-size_t edit_distance(std::string_view a, std::string_view b);
-
 /// The known name that is closest to `name` (case ignored), or "" when none is close enough to be meant.
 std::string nearest(std::string_view name, std::span<const std::string> known);
 

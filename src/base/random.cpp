@@ -7,6 +7,7 @@
 #include <string>
 
 #include "src/base/error.h"
+#include "src/base/text.h"
 
 namespace hijack {
 namespace {
@@ -36,9 +37,7 @@ Random::Random(uint64_t seed) : seed_(seed) {
 }
 
 Random Random::fork(std::string_view purpose, uint64_t index) const {
-  uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a
-  for (const char c : purpose) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-  return Random(mixed(mixed(seed_, hash), index));
+  return Random(mixed(mixed(seed_, fnv1a(purpose)), index));
 }
 
 uint64_t Random::bits() {

@@ -1,28 +1,31 @@
 #pragma once
-#include <array>
-#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
+struct evp_md_ctx_st;  // of libcrypto
+
 namespace hijack {
 
-/// SHA-256 (FIPS 180-4), fed piece by piece.
+/// SHA-256 (FIPS 180-4), fed piece by piece; with the processor's own instructions where it has them.
 class Sha256 {
  public:
+  Sha256();
   void update(std::string_view bytes);
   /// 64 lower-case hexadecimal digits. Call once, last.
   std::string finish();
 
  private:
-  void compress(const unsigned char* block);
-
-  std::array<uint32_t, 8> state_ = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                                    0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-  std::array<unsigned char, 64> buffer_{};
-  uint64_t length_ = 0;  // bytes so far
+  struct Free {
+    void operator()(evp_md_ctx_st* context) const;
+  };
+  std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
 
 /// SHA-256 of bytes in memory.
 std::string sha256(std::string_view bytes);
+
+/// RFC 4648, with padding, on one line.
+std::string base64(std::string_view bytes);
 
 }  // namespace hijack

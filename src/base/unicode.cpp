@@ -2,6 +2,7 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -41,42 +42,27 @@ std::string_view category(char32_t c) {
 }  // namespace
 
 CodePoint decode(std::string_view text, size_t at) {
-  const unsigned char first = byte_at(text, at);
-  const size_t length = lead(first).length;
-  if (length <= 1) return {first, 1};
-  char32_t value = first & (0xFFU >> (length + 1));
-  for (size_t i = 1; i < length; ++i) value = (value << 6) | (byte_at(text, at + i) & 0x3FU);
-  return {value, length};
+  utf8proc_int32_t value = 0;
+  const auto length = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data() + at),
+                                       static_cast<utf8proc_ssize_t>(text.size() - at), &value);
+  if (length <= 0) return {byte_at(text, at), 1};
+  return {static_cast<char32_t>(value), static_cast<size_t>(length)};
 }
 
 CodePoint decode_last(std::string_view text) {
   size_t at = text.size() - 1;
-  while (at > 0 && (byte_at(text, at) & 0xC0U) == 0x80U) --at;
+  while (at > 0 && !starts_character(text[at])) --at;
   return decode(text, at);
 }
 
 void append(std::string& text, char32_t c) {
-  if (c < 0x80) {
-    text += static_cast<char>(c);
-  } else if (c < 0x800) {
-    text += static_cast<char>(0xC0U | (c >> 6));
-    text += static_cast<char>(0x80U | (c & 0x3FU));
-  } else if (c < 0x10000) {
-    text += static_cast<char>(0xE0U | (c >> 12));
-    text += static_cast<char>(0x80U | ((c >> 6) & 0x3FU));
-    text += static_cast<char>(0x80U | (c & 0x3FU));
-  } else {
-    text += static_cast<char>(0xF0U | (c >> 18));
-    text += static_cast<char>(0x80U | ((c >> 12) & 0x3FU));
-    text += static_cast<char>(0x80U | ((c >> 6) & 0x3FU));
-    text += static_cast<char>(0x80U | (c & 0x3FU));
-  }
+  utf8proc_uint8_t bytes[4];
+  const auto length = utf8proc_encode_char(static_cast<utf8proc_int32_t>(c), bytes);
+  text.append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(length));
 }
 
 size_t count(std::string_view text) {
-  size_t n = 0;
-  for (const char c : text) n += (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
-  return n;
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), starts_character));
 }
 
 size_t sequence_length(std::string_view text, size_t at, size_t* ill_formed) {

@@ -18,6 +18,10 @@ CodePoint decode(std::string_view text, size_t at);
 CodePoint decode_last(std::string_view text);
 void append(std::string& text, char32_t code_point);
 size_t count(std::string_view text);  ///< code points
+/// Whether a byte of UTF-8 is the first of its character.
+inline bool starts_character(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xC0) != 0x80;
+}
 
 /// Bytes of the well-formed sequence at text[at]; 0 when it is ill-formed, and then *ill_formed is the number
 /// of bytes that one U+FFFD replaces (the "maximal subpart" of Unicode 3.9, as in Python and Rust).

@@ -5,18 +5,14 @@
 
 #include <cstdio>
 
+#include "src/base/unicode.h"
 #include "src/experiment/report/statistics.h"
 
 namespace hijack::cli {
 namespace {
 
-bool continues_code_point(char c) {
-  return (static_cast<unsigned char>(c) & 0xC0) == 0x80;
-}
-
 size_t columns(const std::string& text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return !continues_code_point(c); }));
+  return unicode::count(text);
 }
 
 }  // namespace
@@ -25,7 +21,7 @@ std::string printable(const std::string& text, size_t longest) {
   std::string shown;
   for (size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
-    if (shown.size() >= longest && !continues_code_point(text[i])) return shown + "…";
+    if (shown.size() >= longest && unicode::starts_character(text[i])) return shown + "…";
     // C1 controls in UTF-8 are C2 80 .. C2 9F: some terminals obey them.
     const bool c1 = byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
     if (c1) ++i;

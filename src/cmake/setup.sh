@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 torch_version=2.13.0
 packages=(g++ cmake ninja-build ccache pkg-config python3 libopencv-dev libstb-dev libcli11-dev libspdlog-dev libgtest-dev
           libbenchmark-dev fonts-dejavu-core nlohmann-json3-dev libtomlplusplus-dev libpcre2-dev libutf8proc-dev
-          libcpp-httplib-dev zlib1g-dev libtesseract-dev tesseract-ocr-eng "$@")
+          libcpp-httplib-dev libssl-dev libboost-dev zlib1g-dev libtesseract-dev tesseract-ocr-eng "$@")
 
 say() { echo "setup: $*"; }
 

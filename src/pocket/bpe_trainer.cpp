@@ -2,6 +2,7 @@
 
 #include "src/base/pch.h"
 #include "src/base/random.h"
+#include "src/base/unicode.h"
 #include "src/pocket/canary.h"
 #include "src/pocket/grammar.h"
 
@@ -18,8 +19,9 @@ struct Word {
 };
 
 std::string utf8(int code) {
-  if (code < 0x80) return {static_cast<char>(code)};
-  return {static_cast<char>(0xC0 | code >> 6), static_cast<char>(0x80 | (code & 63))};
+  std::string text;
+  unicode::append(text, static_cast<char32_t>(code));
+  return text;
 }
 
 /// GPT-2's printable stand-in of every byte (Radford et al. 2019).

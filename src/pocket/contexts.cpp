@@ -1,6 +1,7 @@
 #include "src/pocket/contexts.h"
 
 #include "src/base/pch.h"
+#include "src/base/text.h"
 #include "src/pocket/draw.h"
 #include "src/pocket/grammar.h"
 
@@ -9,8 +10,7 @@ namespace {
 
 /// The split a prompt belongs to, by its text alone: seeds can never mix splits.
 ContextSplit split_of(const std::string& prompt) {
-  uint64_t hash = 0xcbf29ce484222325ULL;
-  for (const char c : lower_case(prompt)) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  const uint64_t hash = fnv1a(lower_case(prompt));
   const uint64_t bucket = (hash ^ hash >> 32) % 8;
   return bucket < 3   ? ContextSplit::kTrain
          : bucket < 4 ? ContextSplit::kValidation

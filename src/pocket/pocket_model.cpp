@@ -26,6 +26,34 @@ constexpr const char* kChatTemplate =
     "{% generation %}{{ content['text'] + ' '}}{% endgeneration %}{% endfor %}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}";
 
+nlohmann::json text_config(const DecoderConfig& c) {
+  return {{"model_type", "llama"},
+          {"vocab_size", c.vocabulary},
+          {"hidden_size", c.width},
+          {"num_hidden_layers", c.layers},
+          {"num_attention_heads", c.heads},
+          {"num_key_value_heads", c.kv_heads},
+          {"head_dim", c.head_dim},
+          {"intermediate_size", c.mlp_width},
+          {"max_position_embeddings", c.max_positions},
+          {"rms_norm_eps", c.epsilon},
+          {"rope_parameters", {{"rope_theta", c.rope_theta}, {"rope_type", "default"}}},
+          {"hidden_act", "silu"},
+          {"attention_bias", false},
+          {"tie_word_embeddings", false},
+          {"pad_token_id", kPadToken},
+          {"bos_token_id", kBosToken},
+          {"eos_token_id", kEosToken}};
+}
+
+nlohmann::json vision_config(const VisionConfig& c) {
+  return {{"model_type", "clip_vision_model"}, {"image_size", c.image_size},
+          {"patch_size", c.patch_size},        {"hidden_size", c.width},
+          {"num_hidden_layers", c.layers},     {"num_attention_heads", c.heads},
+          {"intermediate_size", c.mlp_width},  {"layer_norm_eps", c.epsilon},
+          {"hidden_act", "quick_gelu"},        {"projection_dim", c.width}};
+}
+
 nlohmann::json config_json(const LlavaConfig& c) {
   return {{"architectures", {"LlavaForConditionalGeneration"}},
           {"model_type", "llava"},
@@ -37,35 +65,8 @@ nlohmann::json config_json(const LlavaConfig& c) {
           {"tie_word_embeddings", false},
           {"vision_feature_layer", c.feature_layers.front()},
           {"vision_feature_select_strategy", "default"},
-          {"text_config",
-           {{"model_type", "llama"},
-            {"vocab_size", c.text.vocabulary},
-            {"hidden_size", c.text.width},
-            {"num_hidden_layers", c.text.layers},
-            {"num_attention_heads", c.text.heads},
-            {"num_key_value_heads", c.text.kv_heads},
-            {"head_dim", c.text.head_dim},
-            {"intermediate_size", c.text.mlp_width},
-            {"max_position_embeddings", c.text.max_positions},
-            {"rms_norm_eps", c.text.epsilon},
-            {"rope_parameters", {{"rope_theta", c.text.rope_theta}, {"rope_type", "default"}}},
-            {"hidden_act", "silu"},
-            {"attention_bias", false},
-            {"tie_word_embeddings", false},
-            {"pad_token_id", kPadToken},
-            {"bos_token_id", kBosToken},
-            {"eos_token_id", kEosToken}}},
-          {"vision_config",
-           {{"model_type", "clip_vision_model"},
-            {"image_size", c.vision.image_size},
-            {"patch_size", c.vision.patch_size},
-            {"hidden_size", c.vision.width},
-            {"num_hidden_layers", c.vision.layers},
-            {"num_attention_heads", c.vision.heads},
-            {"intermediate_size", c.vision.mlp_width},
-            {"layer_norm_eps", c.vision.epsilon},
-            {"hidden_act", "quick_gelu"},
-            {"projection_dim", c.vision.width}}}};
+          {"text_config", text_config(c.text)},
+          {"vision_config", vision_config(c.vision)}};
 }
 
 nlohmann::json processor_json() {

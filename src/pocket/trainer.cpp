@@ -155,6 +155,17 @@ double PocketTrainer::rate_at(bool joint, int64_t step, const std::string& name)
   return rate;
 }
 
+PocketTrainer::Losses PocketTrainer::take_step(const PocketBatch& batch, bool joint, int64_t step,
+                                               uint64_t seed) {
+  generator_.set_current_seed(Random(seed).fork("noise", static_cast<uint64_t>(step)).bits());
+  Losses now = losses(batch, joint);
+  parameters_.zero_gradients();
+  now.total.backward();
+  parameters_.clip_gradients(kClip);
+  parameters_.step([&](const std::string& name) { return rate_at(joint, step, name); }, config_.weight_decay);
+  return now;
+}
+
 bool PocketTrainer::run_stage(const std::string& stage, const std::function<void(const TrainProgress&)>& tell,
                               std::stop_token stop) {
   const bool joint = stage == "joint";
@@ -171,19 +182,13 @@ bool PocketTrainer::run_stage(const std::string& stage, const std::function<void
   const auto start = std::chrono::steady_clock::now();
   const int64_t first = step;
   for (; step < steps && !stop.stop_requested(); ++step) {
-    const PocketBatch batch = stream.next().to(device_);
-    generator_.set_current_seed(Random(seed).fork("noise", static_cast<uint64_t>(step)).bits());
-    const Losses now = losses(batch, joint);
-    parameters_.zero_gradients();
-    now.total.backward();
-    parameters_.clip_gradients(kClip);
-    parameters_.step([&](const std::string& name) { return rate_at(joint, step, name); },
-                     config_.weight_decay);
+    const Losses now = take_step(stream.next().to(device_), joint, step, seed);
     if ((step + 1) % config_.checkpoint_every == 0) save_checkpoint(stage, step + 1);
     if (step % 20 != 0 && step + 1 != steps) continue;
     if (!std::isfinite(now.total.item<double>()))
       throw Failure("training diverged at step " + std::to_string(step) + ": the loss is not finite");
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double rate = static_cast<double>((step + 1 - first) * config_.batch) / seconds;
     const TrainProgress progress{stage,
                                  step + 1,
                                  steps,
@@ -191,7 +196,7 @@ bool PocketTrainer::run_stage(const std::string& stage, const std::function<void
                                  now.label.item<double>(),
                                  now.reconstruction.item<double>(),
                                  rate_at(joint, step, "decoder"),
-                                 static_cast<double>((step + 1 - first) * config_.batch) / seconds,
+                                 rate,
                                  seconds};
     log(progress);
     tell(progress);

@@ -74,6 +74,8 @@ class PocketTrainer {
                  std::stop_token stop);
   Losses vision_losses(const Tensor& features, const PocketBatch& batch, const Tensor& wanted);
   Losses losses(const PocketBatch& batch, bool joint);
+  /// One step of the optimizer; the noise of augmentation depends on the seed and the step.
+  Losses take_step(const PocketBatch& batch, bool joint, int64_t step, uint64_t seed);
   Tensor answer_loss(const PocketBatch& batch, const Tensor& features);
   Tensor weak_texture(const Tensor& images);
   double rate_at(bool joint, int64_t step, const std::string& name) const;

@@ -1,5 +1,7 @@
 #include "src/base/nearest.h"
 
+#include "src/base/text.h"
+
 #include <gtest/gtest.h>
 
 #include <vector>

@@ -2,9 +2,9 @@
 // (tests/golden/smoothvlm/make.py, tests/golden/smoothing/make.py).
 #include <gtest/gtest.h>
 
-#include "defenses/votes/binomial.h"
 #include "defenses/votes/smoothing.h"
 #include "defenses/votes/smoothvlm.h"
+#include "src/base/distributions.h"
 #include "src/base/file.h"
 #include "src/base/json.h"
 

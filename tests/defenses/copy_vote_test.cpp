@@ -5,9 +5,9 @@
 
 #include "defenses/votes/smoothing.h"
 #include "defenses/votes/smoothvlm.h"
+#include "src/base/distributions.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
-#include "src/base/normal_quantile.h"
 #include "tests/support/fake_language_model.h"
 #include "tests/support/finite_difference.h"
 

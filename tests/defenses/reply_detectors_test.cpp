@@ -2,9 +2,9 @@
 #include <gtest/gtest.h>
 
 #include "defenses/detectors/ecso.h"
-#include "defenses/detectors/fill_pattern.h"
 #include "defenses/detectors/judge.h"
 #include "src/base/error.h"
+#include "src/base/text.h"
 #include "tests/support/fake_language_model.h"
 #include "tests/support/toy_model.h"
 

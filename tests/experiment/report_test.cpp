@@ -6,6 +6,7 @@
 #include "attacks/behavior.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
+#include "src/base/sha256.h"
 #include "src/experiment/report/aggregate.h"
 #include "src/experiment/report/svg.h"
 #include "src/experiment/report/text.h"

@@ -1,4 +1,5 @@
 #include "src/experiment/report/statistics.h"
+#include "src/base/text.h"
 
 #include <gtest/gtest.h>
 
@@ -59,15 +60,16 @@ TEST(Moments, OfAFewNumbers) {
 }
 
 TEST(Levenshtein, CountsEditsInCodePoints) {
-  EXPECT_EQ(levenshtein("kitten", "sitting"), 3);
-  EXPECT_EQ(levenshtein("", "abc"), 3);
-  EXPECT_EQ(levenshtein("abc", ""), 3);
-  EXPECT_EQ(levenshtein("same", "same"), 0);
-  EXPECT_EQ(levenshtein("flaw", "lawn"), 2);
-  EXPECT_EQ(levenshtein("Zürich", "Zurich"), 1);
-  EXPECT_EQ(levenshtein("日本", "日本語"), 1);
-  EXPECT_EQ(levenshtein("a\xff", "a\xfe"), 1) << "bytes that are not UTF-8 are characters of their own";
-  EXPECT_EQ(levenshtein("\xe2\x82", ""), 2) << "a cut sequence counts byte by byte";
+  EXPECT_EQ(edit_distance_in_characters("kitten", "sitting"), 3U);
+  EXPECT_EQ(edit_distance_in_characters("", "abc"), 3U);
+  EXPECT_EQ(edit_distance_in_characters("abc", ""), 3U);
+  EXPECT_EQ(edit_distance_in_characters("same", "same"), 0U);
+  EXPECT_EQ(edit_distance_in_characters("flaw", "lawn"), 2U);
+  EXPECT_EQ(edit_distance_in_characters("Zürich", "Zurich"), 1U);
+  EXPECT_EQ(edit_distance_in_characters("日本", "日本語"), 1U);
+  EXPECT_EQ(edit_distance_in_characters("a\xff", "a\xfe"), 1U)
+      << "bytes that are not UTF-8 are characters of their own";
+  EXPECT_EQ(edit_distance_in_characters("\xe2\x82", ""), 2U) << "a cut sequence counts byte by byte";
 }
 
 TEST(LinearTrend, FindsTheLine) {

@@ -189,35 +189,44 @@ Query query_from(const RowReader& fields) {
 
 }  // namespace
 
-Json to_json(const TrialRow& row) {
+namespace {
+
+/// What every row of a trial has.
+Json always_written(const TrialRow& row) {
   Json losses = Json::array();
   for (const double loss : row.losses) losses.push_back(number_or_null(loss));
-  Json json = {{"id", row.id},
-               {"model", row.model},
-               {"source_image", row.source_image},
-               {"behavior", row.behavior},
-               {"target", row.target},
-               {"constraint", row.constraint},
-               {"constraint_name", row.constraint_name},
-               {"epsilon_255", number_or_null(row.epsilon_255)},
-               {"patch_size", row.patch_size},
-               {"optimizer", row.optimizer},
-               {"seed", row.seed},
-               {"steps", row.steps},
-               {"best_step", row.best_step},
-               {"seconds", number_or_null(row.seconds)},
-               {"seconds_per_step", number_or_null(row.seconds_per_step)},
-               {"budget", to_json(row.budget)},
-               {"loss_clean", number_or_null(row.loss_clean)},
-               {"loss_saved", number_or_null(row.loss_saved)},
-               {"losses", losses},
-               {"success", to_json(row.success)},
-               {"controls", to_json(row.controls)},
-               {"image_file", row.image_file},
-               {"origin_file", row.origin_file},
-               {"noise_file", row.noise_file},
-               {"defense", row.defense},
-               {"adaptive", row.adaptive}};
+  return {{"id", row.id},
+          {"model", row.model},
+          {"source_image", row.source_image},
+          {"behavior", row.behavior},
+          {"target", row.target},
+          {"constraint", row.constraint},
+          {"constraint_name", row.constraint_name},
+          {"epsilon_255", number_or_null(row.epsilon_255)},
+          {"patch_size", row.patch_size},
+          {"optimizer", row.optimizer},
+          {"seed", row.seed},
+          {"steps", row.steps},
+          {"best_step", row.best_step},
+          {"seconds", number_or_null(row.seconds)},
+          {"seconds_per_step", number_or_null(row.seconds_per_step)},
+          {"budget", to_json(row.budget)},
+          {"loss_clean", number_or_null(row.loss_clean)},
+          {"loss_saved", number_or_null(row.loss_saved)},
+          {"losses", losses},
+          {"success", to_json(row.success)},
+          {"controls", to_json(row.controls)},
+          {"image_file", row.image_file},
+          {"origin_file", row.origin_file},
+          {"noise_file", row.noise_file},
+          {"defense", row.defense},
+          {"adaptive", row.adaptive}};
+}
+
+}  // namespace
+
+Json to_json(const TrialRow& row) {
+  Json json = always_written(row);
   if (!row.suffix.empty()) json["suffix"] = row.suffix;
   if (!row.stopped.empty()) json["stopped"] = row.stopped;
   if (!row.setting.is_null()) json["setting"] = row.setting;
@@ -271,9 +280,10 @@ Json to_json(const ReplyRow& row) {
   return json;
 }
 
-TrialRow trial_from_json(const Json& json, const std::string& where) {
-  const RowReader fields(json, where);
-  TrialRow row;
+namespace {
+
+/// What every row of a trial has.
+void read_always_written(const RowReader& fields, TrialRow& row) {
   row.id = fields.text("id");
   row.model = fields.text("model");
   row.source_image = fields.text("source_image");
@@ -298,6 +308,14 @@ TrialRow trial_from_json(const Json& json, const std::string& where) {
   row.image_file = fields.inner_path("image_file");
   row.origin_file = fields.inner_path("origin_file");
   row.noise_file = fields.inner_path("noise_file");
+}
+
+}  // namespace
+
+TrialRow trial_from_json(const Json& json, const std::string& where) {
+  const RowReader fields(json, where);
+  TrialRow row;
+  read_always_written(fields, row);
   row.suffix = fields.text_or_empty("suffix");
   row.stopped = fields.text_or_empty("stopped");
   if (json.contains("photos")) row.photos = photos_from(fields);

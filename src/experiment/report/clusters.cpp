@@ -13,19 +13,6 @@ namespace {
 constexpr double kTail = 0.025;
 constexpr int kDraws = 2000;
 
-/// P(|T| <= t) for whole degrees of freedom (Abramowitz and Stegun 26.7.3 and 26.7.4).
-double student_within(double t, int64_t degrees) {
-  const double angle = std::atan(t / std::sqrt(static_cast<double>(degrees)));
-  const double cosine = std::cos(angle), square = cosine * cosine;
-  const bool odd = degrees % 2 == 1;
-  double term = odd ? cosine : 1, sum = degrees == 1 ? 0 : term;
-  for (int64_t k = odd ? 3 : 2; k <= degrees - 2; k += 2) {
-    term *= square * static_cast<double>(k - 1) / static_cast<double>(k);
-    sum += term;
-  }
-  return odd ? 2 / std::numbers::pi * (angle + std::sin(angle) * sum) : std::sin(angle) * sum;
-}
-
 /// Wilson's interval for a rate over a number of replies that need not be whole.
 Interval wilson_of_rate(double rate, double n) {
   const double z = normal_quantile(1 - kTail);
@@ -40,16 +27,7 @@ class Redraw {
  public:
   explicit Redraw(const Cluster& cluster) : n_(static_cast<double>(cluster.n)) {
     const double rate = static_cast<double>(cluster.successes) / n_;
-    double sum = 0;
-    for (int64_t k = 0; k <= cluster.n; ++k) {
-      const double x = static_cast<double>(k);
-      const double log_weight = std::lgamma(n_ + 1) - std::lgamma(x + 1) - std::lgamma(n_ - x + 1);
-      const bool possible = (k == 0 || rate > 0) && (k == cluster.n || rate < 1);
-      if (possible)
-        sum += std::exp(log_weight + (k ? x * std::log(rate) : 0) +
-                        (k < cluster.n ? (n_ - x) * std::log1p(-rate) : 0));
-      up_to_.push_back(sum);
-    }
+    for (int64_t k = 0; k <= cluster.n; ++k) up_to_.push_back(binomial_lower_tail(k, cluster.n, rate));
   }
   double n() const { return n_; }
   double successes(Random& random) const {
@@ -135,20 +113,6 @@ std::vector<Cluster> in_order(std::span<const Cluster> clusters) {
 }
 
 }  // namespace
-
-double student_quantile(double p, int64_t degrees) {
-  if (!(p > 0.5 && p < 1) || degrees < 1)
-    throw std::invalid_argument("student_quantile needs 0.5 < p < 1 and a degree of freedom");
-  constexpr int64_t kLikeNormal = 2000;  // they differ by less than 0.1 %
-  if (degrees > kLikeNormal) return normal_quantile(p);
-  double low = 0, high = 1;
-  while (student_within(high, degrees) < 2 * p - 1) high *= 2;
-  for (int i = 0; i < 100; ++i) {
-    const double middle = (low + high) / 2;
-    (student_within(middle, degrees) < 2 * p - 1 ? low : high) = middle;
-  }
-  return (low + high) / 2;
-}
 
 Interval cluster_interval(std::span<const Cluster> given) {
   const std::vector<Cluster> clusters = in_order(given);

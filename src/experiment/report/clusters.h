@@ -43,8 +43,4 @@ struct Cluster {
 /// give the same interval.
 Interval cluster_interval(std::span<const Cluster> clusters);
 
-/// Student's t distribution: the quantile of p in (0.5, 1), for 1 degree of freedom or more; beyond 2000 the
-/// normal distribution serves.
-double student_quantile(double p, int64_t degrees);
-
 }  // namespace hijack

@@ -1,6 +1,7 @@
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/base/image.h"
+#include "src/base/sha256.h"
 #include "src/experiment/report/parts.h"
 #include "src/experiment/report/text.h"
 

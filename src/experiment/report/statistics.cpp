@@ -29,13 +29,7 @@ double mcnemar_exact(int64_t only_first, int64_t only_second) {
   if (only_first < 0 || only_second < 0) throw std::invalid_argument("mcnemar_exact needs counts >= 0");
   const int64_t n = only_first + only_second;
   const int64_t fewer = std::min(only_first, only_second);
-  const auto log_half = std::log(0.5) * static_cast<double>(n);
-  double tail = 0;
-  for (int64_t i = 0; i <= fewer; ++i) {
-    const auto k = static_cast<double>(i), m = static_cast<double>(n);
-    tail += std::exp(std::lgamma(m + 1) - std::lgamma(k + 1) - std::lgamma(m - k + 1) + log_half);
-  }
-  return std::min(1.0, 2 * tail);
+  return std::min(1.0, 2 * binomial_lower_tail(fewer, n, 0.5));
 }
 
 double mean(std::span<const double> values) {
@@ -57,47 +51,6 @@ double median(std::span<const double> values) {
   std::sort(sorted.begin(), sorted.end());
   const size_t half = sorted.size() / 2;
   return sorted.size() % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
-}
-
-namespace {
-
-/// Code points; a byte outside UTF-8 becomes a value no code point has.
-std::vector<uint32_t> code_points(std::string_view text) {
-  std::vector<uint32_t> points;
-  points.reserve(text.size());
-  for (size_t i = 0; i < text.size();) {
-    const auto first = static_cast<unsigned char>(text[i]);
-    const size_t length = first < 0x80       ? 1
-                          : first >> 5 == 6  ? 2
-                          : first >> 4 == 14 ? 3
-                          : first >> 3 == 30 ? 4
-                                             : 0;
-    uint32_t point = length == 1 ? first : length ? first & (0x7Fu >> length) : 0;
-    size_t used = 1;
-    while (used < length && i + used < text.size() && (static_cast<unsigned char>(text[i + used]) >> 6) == 2)
-      point = point << 6 | (static_cast<unsigned char>(text[i + used++]) & 0x3Fu);
-    const bool whole = length && used == length;
-    points.push_back(whole ? point : 0x80000000u | first);
-    i += whole ? length : 1;
-  }
-  return points;
-}
-
-}  // namespace
-
-int64_t levenshtein(std::string_view a, std::string_view b) {
-  const auto from = code_points(a), to = code_points(b);
-  std::vector<int64_t> row(to.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
-  for (size_t i = 0; i < from.size(); ++i) {
-    int64_t diagonal = row[0]++;
-    for (size_t j = 0; j < to.size(); ++j) {
-      const int64_t replaced = diagonal + (from[i] != to[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
 }
 
 Trend linear_trend(std::span<const double> values) {

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "src/base/normal_quantile.h"
+#include "src/base/distributions.h"
 
 // The statistics of the report. Rates are successes out of n; everything is exact or a textbook formula.
 
@@ -29,11 +29,6 @@ double mean(std::span<const double> values);
 double standard_deviation(std::span<const double> values);
 /// NaN for an empty span; the mean of the two middle values for an even count.
 double median(std::span<const double> values);
-
-/// Edits (insert, delete, replace a character) between two UTF-8 texts, counted in code points; a byte that
-/// is not UTF-8 counts as one character. Bailey et al. 2023 report its mean over replies. Takes |a| * |b|
-/// time: cut hostile text first.
-int64_t levenshtein(std::string_view a, std::string_view b);
 
 /// Least-squares line through (0, y0), (1, y1), ...
 struct Trend {

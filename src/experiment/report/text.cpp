@@ -1,61 +1,33 @@
 #include "src/experiment/report/text.h"
 
 #include <cmath>
-#include <cstdint>
 #include <cstdio>
+
+#include "src/base/unicode.h"
 
 namespace hijack::report {
 namespace {
 
-struct CodePoint {
-  uint32_t value = 0xFFFD;
-  size_t length = 1;  ///< bytes used
-};
-
-/// Decodes strictly: overlong forms, surrogates and values above U+10FFFF are not UTF-8.
-CodePoint decode(std::string_view text, size_t at) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned first = byte(at);
-  if (first < 0x80) return {first, 1};
-  const size_t length = first >> 5 == 6 ? 2 : first >> 4 == 14 ? 3 : first >> 3 == 30 ? 4 : 0;
-  if (length == 0 || at + length > text.size()) return {};
-  uint32_t value = first & (0x7Fu >> length);
-  for (size_t i = 1; i < length; ++i) {
-    if (byte(at + i) >> 6 != 2) return {};
-    value = value << 6 | (byte(at + i) & 0x3Fu);
-  }
-  constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = value >= 0xD800 && value <= 0xDFFF;
-  if (value < kLeast[length] || value > 0x10FFFF || surrogate) return {};
-  return {value, length};
-}
-
-bool is_bidi_control(uint32_t value) {
+bool is_bidi_control(char32_t value) {
   return value == 0x200E || value == 0x200F || value == 0x061C || (value >= 0x202A && value <= 0x202E) ||
          (value >= 0x2066 && value <= 0x2069);
 }
 
-std::string encode(uint32_t picture) {  // U+0800..U+FFFF only
-  return {static_cast<char>(0xE0 | picture >> 12), static_cast<char>(0x80 | (picture >> 6 & 0x3F)),
-          static_cast<char>(0x80 | (picture & 0x3F))};
-}
-
-void append(std::string& out, std::string_view text, size_t at, const CodePoint& point) {
-  const uint32_t value = point.value;
+/// One character, visible and harmless.
+void append(std::string& out, std::string_view text, size_t at, size_t length) {
+  const char32_t value = unicode::decode(text, at).value;
   if (is_bidi_control(value)) {
     char name[16];
-    std::snprintf(name, sizeof name, "[U+%04X]", value);
+    std::snprintf(name, sizeof name, "[U+%04X]", static_cast<unsigned>(value));
     out += name;
   } else if (value < 0x20 && value != '\n' && value != '\t') {
-    out += encode(0x2400 + value);
+    unicode::append(out, 0x2400 + value);
   } else if (value == 0x7F) {
-    out += encode(0x2421);
+    unicode::append(out, 0x2421);
   } else if (value >= 0x80 && value < 0xA0) {
-    out += encode(0xFFFD);
-  } else if (value == 0xFFFD && point.length == 1) {
-    out += encode(0xFFFD);
+    out += unicode::kReplacement;
   } else {
-    out += text.substr(at, point.length);
+    out += text.substr(at, length);
   }
 }
 
@@ -72,13 +44,15 @@ constexpr const char* kNone = "–";
 std::string clean_text(std::string_view text, size_t limit) {
   std::string out;
   size_t characters = 0, left_out = 0;
-  for (size_t at = 0; at < text.size();) {
-    const CodePoint point = decode(text, at);
-    if (characters < limit)
-      append(out, text, at, point), ++characters;
-    else
+  for (size_t at = 0, bad = 0; at < text.size();) {
+    const size_t length = unicode::sequence_length(text, at, &bad);
+    if (characters++ >= limit)
       ++left_out;
-    at += point.length;
+    else if (length == 0)
+      out += unicode::kReplacement;
+    else
+      append(out, text, at, length);
+    at += std::max<size_t>(length, 1);
   }
   if (left_out) out += "… (" + std::to_string(left_out) + " more characters)";
   return out;
@@ -186,19 +160,6 @@ std::string duration(double seconds) {
   if (whole < 60) return std::to_string(whole) + " s";
   if (whole < 3600) return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
   return std::to_string(whole / 3600) + " h " + std::to_string(whole % 3600 / 60) + " min";
-}
-
-std::string base64(std::string_view bytes) {
-  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    uint32_t group = 0;
-    for (size_t j = 0; j < 3; ++j)
-      group = group << 8 | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0u);
-    for (size_t j = 0; j < 4; ++j) out += i + j <= bytes.size() ? kDigits[group >> (18 - 6 * j) & 63] : '=';
-  }
-  return out;
 }
 
 }  // namespace hijack::report

@@ -36,6 +36,4 @@ std::string p_value(double p);
 /// "42 s", "3 min 5 s", "2 h 4 min", "0.012 s".
 std::string duration(double seconds);
 
-std::string base64(std::string_view bytes);
-
 }  // namespace hijack::report

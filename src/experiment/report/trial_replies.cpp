@@ -1,5 +1,6 @@
 #include "attacks/behavior.h"
 #include "src/base/error.h"
+#include "src/base/text.h"
 #include "src/experiment/report/aggregate.h"
 
 namespace hijack::report {
@@ -41,8 +42,8 @@ std::optional<double> mean_edit_distance(const TrialRef& trial) {
   for (const ContextReplies& pair : held_out_replies(trial)) {
     const std::string& own = pair.attack->target;
     const std::string target = own.empty() ? behavior->target_for(pair.attack->context) : own;
-    distances.push_back(
-        static_cast<double>(levenshtein(pair.attack->reply.substr(0, kLongest), target.substr(0, kLongest))));
+    distances.push_back(static_cast<double>(
+        edit_distance_in_characters(pair.attack->reply.substr(0, kLongest), target.substr(0, kLongest))));
   }
   if (distances.empty()) return std::nullopt;
   return mean(distances);

@@ -1,10 +1,10 @@
-#include "defenses/votes/binomial.h"
+#include "src/base/distributions.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-namespace hijack::binomial_test {
+namespace hijack::distributions_test {
 namespace {
 
 TEST(Binomial, UpperTailEqualsTheHandCount) {
@@ -38,4 +38,4 @@ TEST(Binomial, TheBoundHoldsAsOftenAsItSays) {
 }
 
 }  // namespace
-}  // namespace hijack::binomial_test
+}  // namespace hijack::distributions_test
