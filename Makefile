@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench fuzz format clean
+.PHONY: help setup build demo test bench fuzz odr format clean
 
 PRESET ?= dev
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
@@ -55,6 +55,13 @@ fuzz:  ## feed the readers of outside data with damaged files: ten minutes each 
 	@for name in safetensors tokenizer config image; do mkdir -p build/fuzz/found/$$name; \
 	  build/fuzz/tests/fuzz/fuzz_$$name -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -max_len=65536 \
 	    -artifact_prefix=build/fuzz/found/$$name- build/fuzz/found/$$name tests/fuzz/corpus/$$name || exit 1; done
+
+odr:  ## link the program once with a check that no name has two definitions
+	@$(SETUP)
+	@tests/structure/odr_check_works.sh
+	@cmake --preset odr
+	@cmake --build --preset odr -j $(JOBS)
+	@echo "Every name has one definition."
 
 format:  ## clang-format every C++ file
 	@$(SETUP) clang-format

@@ -1,6 +1,5 @@
 #pragma once
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,13 +26,8 @@ struct Pixels {
   int64_t image_width = 0;
 };
 
-/// A text as it stands in a prompt: at its ends tokens may hold some of what is around it.
-struct TextInPlace {
-  TokenIds ids;           ///< of the tokens that hold some of the text
-  std::string head = {};  ///< what is between the token in front of them and the text (often the space)
-  std::string tail = {};  ///< what the last of them holds behind the text
-  TokenId before = -1;    ///< the token in front of them; -1 = none
-};
+class PromptEmbeddings;
+class HiddenStates;
 
 /// A white-box vision-language model with frozen weights. Everything is deterministic for a fixed thread
 /// count.
@@ -63,44 +57,6 @@ class VisionLanguageModel {
   virtual std::vector<Tensor> target_logits(const Pixels& pixels, std::span<const Query> queries,
                                             std::span<const TokenIds> targets) const = 0;
 
-  /// The tokens of the text `part`, which ends the query's prompt, where they stand: often others than those
-  /// of `part` alone. Nothing where the family cannot say.
-  virtual std::optional<TextInPlace> in_place(const Query& query, const std::string& part) const {
-    (void)query, (void)part;
-    return {};
-  }
-
-  /// For gradient-guided swaps of prompt tokens (GCG): to first order, how the mean loss of the targets would
-  /// change if one token of the text `part` were another: float32 [n,V], one row per token of in_place,
-  /// comparable within a row. `part` ends the prompt of every query. Undefined where the family cannot say,
-  /// or where `part` has not equally many tokens in all queries.
-  virtual Tensor swap_scores(const Pixels& pixels, std::span<const Query> queries,
-                             std::span<const TokenIds> targets, const std::string& part) const {
-    (void)pixels, (void)queries, (void)targets, (void)part;
-    return {};
-  }
-
-  /// For adversarial prompts: the embeddings of the tokens of the query's own prompt, without template and
-  /// image, [n,D]. Undefined where the family cannot say.
-  virtual Tensor prompt_embeddings(const Pixels& pixels, const Query& query) const {
-    (void)pixels, (void)query;
-    return {};
-  }
-
-  /// target_logits with shifts[i] (like prompt_embeddings of queries[i], or undefined) added to those
-  /// embeddings; differentiable to the shifts, too. Throws Error where the family cannot do that.
-  virtual std::vector<Tensor> shifted_target_logits(const Pixels& pixels, std::span<const Query> queries,
-                                                    std::span<const TokenIds> targets,
-                                                    std::span<const Tensor> shifts) const;
-
-  /// How the decoder sees the image after its first `layer` blocks, the chat template before it: hidden
-  /// states [1,T_img,D] of the image tokens, differentiable; 0 = image_features. Throws Error for layers that
-  /// the model does not have or show.
-  virtual Tensor image_states(const Pixels& pixels, int64_t layer) const;
-
-  /// The same of a text that stands alone, without begin token: [1,n,D]. Throws Error when it has no tokens.
-  virtual Tensor text_states(const std::string& text, int64_t layer) const;
-
   /// One reply for each query, decoded together over the shared prefix; says of each whether it was
   /// cut. Special tokens are not in the text.
   virtual std::vector<Generated> generate(const Pixels& pixels, std::span<const Query> queries,
@@ -118,6 +74,10 @@ class VisionLanguageModel {
   /// The tokens that end a reply ("</s>"), appended to targets after which the model has to stop. Empty when
   /// the family has none.
   virtual TokenIds end_of_reply() const { return {}; }
+
+  /// What only some models offer (embedding_access.h); nullptr where this one does not.
+  virtual const PromptEmbeddings* embeddings() const { return nullptr; }
+  virtual const HiddenStates* states() const { return nullptr; }
 };
 
 }  // namespace hijack

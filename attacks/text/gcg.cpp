@@ -4,6 +4,7 @@
 #include "attacks/objectives/token_losses.h"
 #include "attacks/text/placed_suffix.h"
 #include "attacks/text/suffix.h"
+#include "models/embedding_access.h"
 #include "src/base/error.h"
 
 namespace hijack {
@@ -90,7 +91,7 @@ std::vector<std::vector<TokenId>> Search::ranked_swaps() {
   std::vector<Query> queries;
   for (const Context& context : contexts_) queries.push_back(with_suffix(context, now_.text));
   Tensor scores;  // [n,V]
-  if (placed_) scores = model_.swap_scores(pixels_, queries, targets_, now_.text);
+  if (placed_) scores = prompt_embeddings_of(model_).swap_scores(pixels_, queries, targets_, now_.text);
   if (!scores.defined()) {
     if (!std::exchange(said_, true) && hooks_.note) hooks_.note(kUnranked);
     return swaps;

@@ -1,13 +1,15 @@
 #include "attacks/text/placed_suffix.h"
 
 #include "attacks/text/suffix.h"
+#include "models/embedding_access.h"
 
 namespace hijack {
 
 std::optional<TextInPlace> PlacedSuffix::find(const std::string& suffix) const {
   std::optional<TextInPlace> all;
   for (const Context& context : contexts_) {
-    auto here = model_.in_place(with_suffix(context, suffix), suffix);
+    auto here = !model_.embeddings() ? std::nullopt
+                                     : model_.embeddings()->in_place(with_suffix(context, suffix), suffix);
     if (!here || (all && (here->ids != all->ids || here->head != all->head || here->tail != all->tail)))
       return {};
     if (!all) all = std::move(here);

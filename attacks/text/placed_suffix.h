@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "attacks/behavior.h"
-#include "models/vision_language_model.h"
+#include "models/embedding_access.h"
 
 namespace hijack {
 

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "models/embedding_access.h"
 #include "src/base/error.h"
 #include "src/base/nearest.h"
 #include "src/base/tensor_math.h"
@@ -45,7 +46,7 @@ Tensor ShiftedModel::shift_for(const Pixels& pixels, const Query& query) const {
   const auto drifted = shifts.find(known->second);
   if (!opened_) return drifted == shifts.end() ? Tensor() : drifted->second;
   if (const auto leaf = leaves_.find(known->second); leaf != leaves_.end()) return leaf->second.shift;
-  const Tensor embeddings = inner().prompt_embeddings(pixels, query);
+  const Tensor embeddings = prompt_embeddings_of(inner()).prompt_embeddings(pixels, query);
   if (!embeddings.defined())
     throw Error("the embeddings of the prompt '" + query.prompt.substr(0, 80) +
                 "' cannot be told apart in a " + family() +
@@ -60,7 +61,7 @@ std::vector<Tensor> ShiftedModel::target_logits(const Pixels& pixels, std::span<
   if (!enabled || (!opened_ && shifts.empty())) return inner().target_logits(pixels, queries, targets);
   std::vector<Tensor> wanted;
   for (const Query& query : queries) wanted.push_back(shift_for(pixels, query));
-  return inner().shifted_target_logits(pixels, queries, targets, wanted);
+  return prompt_embeddings_of(inner()).shifted_target_logits(pixels, queries, targets, wanted);
 }
 
 std::map<size_t, ShiftedModel::Leaf> ShiftedModel::close() {

@@ -25,27 +25,6 @@ class ModelDecorator : public VisionLanguageModel {
                                     std::span<const TokenIds> targets) const override {
     return inner_->target_logits(pixels, queries, targets);
   }
-  std::optional<TextInPlace> in_place(const Query& query, const std::string& part) const override {
-    return inner_->in_place(query, part);
-  }
-  Tensor swap_scores(const Pixels& pixels, std::span<const Query> queries, std::span<const TokenIds> targets,
-                     const std::string& part) const override {
-    return inner_->swap_scores(pixels, queries, targets, part);
-  }
-  Tensor prompt_embeddings(const Pixels& pixels, const Query& query) const override {
-    return inner_->prompt_embeddings(pixels, query);
-  }
-  std::vector<Tensor> shifted_target_logits(const Pixels& pixels, std::span<const Query> queries,
-                                            std::span<const TokenIds> targets,
-                                            std::span<const Tensor> shifts) const override {
-    return inner_->shifted_target_logits(pixels, queries, targets, shifts);
-  }
-  Tensor image_states(const Pixels& pixels, int64_t layer) const override {
-    return inner_->image_states(pixels, layer);
-  }
-  Tensor text_states(const std::string& text, int64_t layer) const override {
-    return inner_->text_states(text, layer);
-  }
   std::vector<Generated> generate(const Pixels& pixels, std::span<const Query> queries,
                                   const GenerateOptions& options) const override {
     return inner_->generate(pixels, queries, options);
@@ -55,6 +34,8 @@ class ModelDecorator : public VisionLanguageModel {
   }
   std::shared_ptr<const LanguageModel> language_model() const override { return inner_->language_model(); }
   TokenIds end_of_reply() const override { return inner_->end_of_reply(); }
+  const PromptEmbeddings* embeddings() const override { return inner_->embeddings(); }
+  const HiddenStates* states() const override { return inner_->states(); }
 
  protected:
   const VisionLanguageModel& inner() const { return *inner_; }

@@ -30,11 +30,24 @@ std::vector<Tensor> TemplatedModel::target_logits(const Pixels& pixels, std::spa
   return inner().target_logits(pixels, drawn(queries), targets);
 }
 
+std::optional<TextInPlace> TemplatedModel::in_place(const Query& query, const std::string& part) const {
+  return prompt_embeddings_of(inner()).in_place(query, part);
+}
+
+Tensor TemplatedModel::swap_scores(const Pixels& pixels, std::span<const Query> queries,
+                                   std::span<const TokenIds> targets, const std::string& part) const {
+  return prompt_embeddings_of(inner()).swap_scores(pixels, drawn(queries), targets, part);
+}
+
+Tensor TemplatedModel::prompt_embeddings(const Pixels& pixels, const Query& query) const {
+  return prompt_embeddings_of(inner()).prompt_embeddings(pixels, query);
+}
+
 std::vector<Tensor> TemplatedModel::shifted_target_logits(const Pixels& pixels,
                                                           std::span<const Query> queries,
                                                           std::span<const TokenIds> targets,
                                                           std::span<const Tensor> shifts) const {
-  return inner().shifted_target_logits(pixels, drawn(queries), targets, shifts);
+  return prompt_embeddings_of(inner()).shifted_target_logits(pixels, drawn(queries), targets, shifts);
 }
 
 std::vector<Generated> TemplatedModel::generate(const Pixels& pixels, std::span<const Query> queries,

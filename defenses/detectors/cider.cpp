@@ -1,6 +1,7 @@
 #include "defenses/detectors/cider.h"
 
 #include "defenses/image/denoise.h"
+#include "models/embedding_access.h"
 #include "src/base/error.h"
 
 namespace hijack {
@@ -59,7 +60,7 @@ std::vector<Tensor> Cider::rounds_of(const Tensor& image) const {
 Tensor Cider::text_of(const std::string& prompt) const {
   if (model_->target_ids(prompt).empty()) return {};
   const at::NoGradGuard no_grad;
-  return model_->text_states(prompt, 0).flatten(0, 1).mean(0, true);
+  return text_states(*model_, prompt, 0).flatten(0, 1).mean(0, true);
 }
 
 Tensor Cider::image_score(const Tensor& image) const {

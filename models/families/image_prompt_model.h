@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "models/embedding_access.h"
 #include "models/network/decoder.h"
 #include "models/prefix/prefix_memo.h"
 #include "models/prefix/shared_prefix.h"
@@ -26,7 +27,10 @@ struct TowerActivations {
 
 /// What families have in common whose image becomes tokens of the decoder's prompt: a family adds its
 /// preprocessing, its tower and projector, its chat template, and how many tokens an image takes.
-class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_from_this<ImagePromptModel> {
+class ImagePromptModel : public VisionLanguageModel,
+                         public PromptEmbeddings,
+                         public HiddenStates,
+                         public std::enable_shared_from_this<ImagePromptModel> {
  public:
   /// rules: the first of the stops is what a complete reply ends with.
   ImagePromptModel(std::shared_ptr<const Decoder> decoder, std::shared_ptr<const Tokenizer> tokenizer,
@@ -38,6 +42,8 @@ class ImagePromptModel : public VisionLanguageModel, public std::enable_shared_f
                                     std::span<const TokenIds> targets) const override;
   std::vector<Generated> generate(const Pixels& pixels, std::span<const Query> queries,
                                   const GenerateOptions& options) const override;
+  const PromptEmbeddings* embeddings() const override { return this; }
+  const HiddenStates* states() const override { return this; }
   std::optional<TextInPlace> in_place(const Query& query, const std::string& part) const override;
   Tensor swap_scores(const Pixels& pixels, std::span<const Query> queries, std::span<const TokenIds> targets,
                      const std::string& part) const override;

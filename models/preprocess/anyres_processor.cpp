@@ -14,7 +14,6 @@ namespace {
 
 using Size = AnyresProcessor::Size;
 
-constexpr int64_t kMaxSide = 16384;
 constexpr int64_t kMaxResolutions = 4096;
 constexpr int64_t kMaxTiles = 1024;
 

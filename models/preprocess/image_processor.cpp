@@ -8,8 +8,6 @@
 namespace hijack {
 namespace {
 
-constexpr int64_t kMaxResizedPixels = int64_t{1} << 28;
-
 /// A side of the result of Python's int(size * long / short).
 int64_t long_side(int64_t size, int64_t longer, int64_t shorter) {
   return static_cast<int64_t>(static_cast<double>(size * longer) / static_cast<double>(shorter));

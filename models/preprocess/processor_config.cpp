@@ -13,8 +13,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int64_t kMaxSide = 16384;
-
 // Settings that change nothing here: the input is always RGB, and only one image layout exists.
 const std::set<std::string> kWithoutEffect = {"processor_class",
                                               "image_processor_type",

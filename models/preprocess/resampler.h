@@ -3,6 +3,11 @@
 
 namespace hijack {
 
+/// The largest image that a processor may resize to, height x width, and the longest side that its files may
+/// name.
+inline constexpr int64_t kMaxResizedPixels = int64_t{1} << 28;
+inline constexpr int64_t kMaxSide = 16384;
+
 enum class Filter { kBox, kBilinear, kBicubic, kLanczos };
 
 /// PIL's Image.resize on an 8-bit image, bit for bit (22-bit integer weights, rounding and clipping after

@@ -11,27 +11,26 @@ namespace {
 // transformers never enlarges the longest edge beyond this
 constexpr int64_t kMaxLongestEdge = 4096;
 constexpr int64_t kMaxViews = 1024;
-constexpr int64_t kMaxResizedPixels = int64_t{1} << 28;
 
-struct Size {
+struct TileSize {
   int64_t height, width;
 };
 
 /// Python's int(width / aspect) for aspect = w / h, and int(height * aspect).
-int64_t height_for(int64_t width, const Size& like) {
+int64_t height_for(int64_t width, const TileSize& like) {
   const double aspect = static_cast<double>(like.width) / static_cast<double>(like.height);
   return static_cast<int64_t>(static_cast<double>(width) / aspect);
 }
-int64_t width_for(int64_t height, const Size& like) {
+int64_t width_for(int64_t height, const TileSize& like) {
   const double aspect = static_cast<double>(like.width) / static_cast<double>(like.height);
   return static_cast<int64_t>(static_cast<double>(height) * aspect);
 }
 
 /// The longest edge to `edge`, the other one in proportion and rounded up to an even number.
-Size with_longest_edge(const Size& size, int64_t edge) {
+TileSize with_longest_edge(const TileSize& size, int64_t edge) {
   const auto even = [](int64_t side) { return std::max(side + side % 2, int64_t{1}); };
-  Size result = size.width >= size.height ? Size{even(height_for(edge, size)), edge}
-                                          : Size{edge, even(width_for(edge, size))};
+  TileSize result = size.width >= size.height ? TileSize{even(height_for(edge, size)), edge}
+                                              : TileSize{edge, even(width_for(edge, size))};
   if (std::max(result.height, result.width) <= kMaxLongestEdge) return result;
   if (result.width >= result.height)
     return {std::max(height_for(kMaxLongestEdge, result), int64_t{1}), kMaxLongestEdge};
@@ -43,7 +42,7 @@ int64_t up_to_multiple(int64_t side, int64_t of) {
 }
 
 /// Both sides up to multiples of the tile, the shorter one from the proportions after the longer one grew.
-Size whole_tiles(const Size& size, int64_t tile) {
+TileSize whole_tiles(const TileSize& size, int64_t tile) {
   if (size.width >= size.height) {
     const int64_t width = up_to_multiple(size.width, tile);
     return {up_to_multiple(height_for(width, size), tile), width};
@@ -52,15 +51,15 @@ Size whole_tiles(const Size& size, int64_t tile) {
   return {height, up_to_multiple(width_for(height, size), tile)};
 }
 
-Size first_size(const TileProcessor& processor, const Size& size) {
+TileSize first_size(const TileProcessor& processor, const TileSize& size) {
   if (!processor.do_resize) return size;
   if (processor.longest_edge > 0) return with_longest_edge(size, processor.longest_edge);
   return {processor.resize_height, processor.resize_width};
 }
 
-Size second_size(const TileProcessor& processor, const Size& size) {
+TileSize second_size(const TileProcessor& processor, const TileSize& size) {
   const int64_t tile = processor.tile;
-  const Size result = processor.split ? whole_tiles(size, tile) : Size{tile, tile};
+  const TileSize result = processor.split ? whole_tiles(size, tile) : TileSize{tile, tile};
   if (result.height < tile || result.width < tile || result.height > kMaxResizedPixels / result.width ||
       (result.height / tile) * (result.width / tile) > kMaxViews)
     throw Error("an image of " + std::to_string(size.width) + "x" + std::to_string(size.height) +
@@ -68,7 +67,7 @@ Size second_size(const TileProcessor& processor, const Size& size) {
   return result;
 }
 
-TileProcessor::Grid grid_of(const Size& resized, int64_t tile) {
+TileProcessor::Grid grid_of(const TileSize& resized, int64_t tile) {
   if (resized.height <= tile && resized.width <= tile) return {};
   return {resized.height / tile, resized.width / tile};
 }
@@ -83,8 +82,8 @@ TileProcessor::Grid TileProcessor::grid(int64_t height, int64_t width) const {
 Tensor TileProcessor::resized(const Tensor& image) const {
   TORCH_CHECK(image.dim() == 4 && image.size(0) == 1 && image.size(1) == 3, "one RGB image is needed, not ",
               image.sizes());
-  const Size first = first_size(*this, {image.size(2), image.size(3)});
-  const Size second = second_size(*this, first);
+  const TileSize first = first_size(*this, {image.size(2), image.size(3)});
+  const TileSize second = second_size(*this, first);
   return resize_image(resize_image(image, first.height, first.width, filter), second.height, second.width,
                       filter);
 }

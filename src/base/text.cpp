@@ -63,6 +63,15 @@ std::string filled_pattern(std::string_view pattern,
   return out;
 }
 
+std::string plain_name(std::string_view text, std::string_view also) {
+  std::string name;
+  for (const char c : text) {
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    name += plain || also.find(c) != also.npos ? c : '-';
+  }
+  return name;
+}
+
 size_t edit_distance(std::string_view a, std::string_view b) {
   return distance_of<char>(a, b);
 }

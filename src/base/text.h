@@ -15,6 +15,9 @@ std::string strip(std::string_view text);
 std::string filled_pattern(std::string_view pattern,
                            const std::vector<std::pair<std::string, std::string>>& places);
 
+/// What may be part of a file name: letters, digits and the characters of `also` stay, others become "-".
+std::string plain_name(std::string_view text, std::string_view also);
+
 /// Levenshtein distance in bytes: the fewest insertions, deletions and replacements that turn a into b. Takes
 /// |a| * |b| time.
 size_t edit_distance(std::string_view a, std::string_view b);

@@ -6,6 +6,7 @@
 #include "attacks/objectives/make_objective.h"
 #include "attacks/objectives/token_losses.h"
 #include "attacks/wrappers/cropa.h"
+#include "models/embedding_access.h"
 #include "models/load_model.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
@@ -28,7 +29,7 @@ struct PromptsOfPocket : ::testing::Test {
   std::vector<TokenIds> targets = std::vector<TokenIds>(3, model->target_ids("Please visit canary.example"));
 
   Tensor shift_for(size_t i, double size) const {
-    const Tensor words = model->prompt_embeddings(pixels, queries[i]);
+    const Tensor words = prompt_embeddings_of(*model).prompt_embeddings(pixels, queries[i]);
     EXPECT_EQ(words.dim(), 2);
     Random random(40 + i);
     return size * words.square().mean().sqrt() * random.normal_tensor(words.sizes());
@@ -37,11 +38,11 @@ struct PromptsOfPocket : ::testing::Test {
 
 TEST_F(PromptsOfPocket, ShiftedTogetherAsOneByOne) {
   const std::vector<Tensor> shifts = {shift_for(0, .5), shift_for(1, .5), {}};
-  const auto together = model->shifted_target_logits(pixels, queries, targets, shifts);
+  const auto together = prompt_embeddings_of(*model).shifted_target_logits(pixels, queries, targets, shifts);
   const auto plain = model->target_logits(pixels, queries, targets);
   for (size_t i = 0; i < queries.size(); ++i) {
-    const auto alone =
-        model->shifted_target_logits(pixels, {&queries[i], 1}, {&targets[i], 1}, {&shifts[i], 1});
+    const auto alone = prompt_embeddings_of(*model).shifted_target_logits(pixels, {&queries[i], 1},
+                                                                          {&targets[i], 1}, {&shifts[i], 1});
     EXPECT_LT((together[i] - alone[0]).abs().max().item<double>(), 2e-4) << i;
     const double moved = (together[i] - plain[i]).abs().max().item<double>();
     if (shifts[i].defined())
@@ -55,7 +56,8 @@ TEST_F(PromptsOfPocket, GradientsToShiftsMatchDifferences) {
   const Tensor other = shift_for(1, .2);
   const auto loss = [&](const Tensor& shift) {
     const std::vector<Tensor> shifts = {shift, other, {}};
-    return mean_cross_entropy(model->shifted_target_logits(pixels, queries, targets, shifts), targets);
+    return mean_cross_entropy(
+        prompt_embeddings_of(*model).shifted_target_logits(pixels, queries, targets, shifts), targets);
   };
   EXPECT_LT(worst_gradient_error(loss, shift_for(0, .2), {.coordinates = 6, .step = 1e-2}), 3e-2);
 }
@@ -81,18 +83,21 @@ TEST_F(PromptsOfPocket, AnAscentRaisesTheLossOfEveryContext) {
 
 TEST_F(PromptsOfPocket, FeaturesOfLayers) {
   const Tensor read = model->image_features(pixels);
-  EXPECT_TRUE(at::equal(model->image_states(pixels, 0), read));
-  const Tensor first = model->image_states(pixels, 1), second = model->image_states(pixels, 2);
+  EXPECT_TRUE(at::equal(model->states()->image_states(pixels, 0), read));
+  const Tensor first = model->states()->image_states(pixels, 1),
+               second = model->states()->image_states(pixels, 2);
   EXPECT_EQ(first.sizes(), read.sizes());
   EXPECT_FALSE(at::allclose(first, second));
-  const Tensor text = model->text_states("a red ring", 1);
+  const Tensor text = model->states()->text_states("a red ring", 1);
   EXPECT_EQ(text.size(1), static_cast<int64_t>(model->tokenizer().encode("a red ring", false).size()));
   EXPECT_EQ(text.size(2), read.size(2));
   FeatureMatching objective(model, {.text = "a red ring", .layer = 2}, FeatureDistance::kCosine);
   const auto loss = [&](const Tensor& x) { return objective.loss(x, 0); };
   EXPECT_LT(worst_gradient_error(loss, .1 + .8 * image, {.coordinates = 2, .step = 1e-2}), 5e-2);
-  EXPECT_NE(support::error_of([&] { model->image_states(pixels, 99); }).find("99"), std::string::npos);
-  EXPECT_NE(support::error_of([&] { model->text_states("", 0); }).find("no tokens"), std::string::npos);
+  EXPECT_NE(support::error_of([&] { model->states()->image_states(pixels, 99); }).find("99"),
+            std::string::npos);
+  EXPECT_NE(support::error_of([&] { model->states()->text_states("", 0); }).find("no tokens"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "attacks/loop/attack_state_io.h"
 #include "attacks/loop/evaluate.h"
 #include "attacks/objectives/token_losses.h"
+#include "models/embedding_access.h"
 #include "src/base/error.h"
 #include "tests/support/finite_difference.h"
 #include "tests/support/temporary_folder.h"
@@ -45,7 +46,7 @@ struct Drifting {
 };
 
 double size_of(const Drifting& one, size_t context) {
-  const auto words = one.shifted->prompt_embeddings({}, one.contexts[context]);
+  const auto words = prompt_embeddings_of(*one.shifted).prompt_embeddings({}, one.contexts[context]);
   return words.square().mean().sqrt().item<double>();
 }
 

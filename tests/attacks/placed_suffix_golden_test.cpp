@@ -7,6 +7,7 @@
 
 #include "attacks/text/gcg.h"
 #include "attacks/text/suffix.h"
+#include "models/embedding_access.h"
 #include "models/load_model.h"
 #include "src/base/image.h"
 
@@ -99,7 +100,8 @@ TEST(PlacedSuffix, TokensAreRankedWhereTheyStandThoughTheSuffixAloneHasOthers) {
       if (others++ > 4) continue;
       std::vector<Query> queries;
       for (const Context& context : one.contexts) queries.push_back(with_suffix(context, suffix));
-      const Tensor scores = one.model->swap_scores(one.pixels, queries, targets, suffix);
+      const Tensor scores =
+          prompt_embeddings_of(*one.model).swap_scores(one.pixels, queries, targets, suffix);
       ASSERT_TRUE(scores.defined());
       EXPECT_EQ(scores.size(0), static_cast<int64_t>(placed->ids.size()));
       const auto behavior = make_behavior({.name = "string", .target = "yes"});

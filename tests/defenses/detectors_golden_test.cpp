@@ -5,6 +5,7 @@
 #include "defenses/detectors/ecso.h"
 #include "defenses/detectors/perplexity_filter.h"
 #include "defenses/image/denoise.h"
+#include "models/embedding_access.h"
 #include "src/base/file.h"
 #include "src/base/json.h"
 #include "tests/support/fake_language_model.h"
@@ -47,7 +48,7 @@ TEST(CiderGolden, TheDefenseScoresTheModelsEmbeddings) {
     return model->image_features(model->preprocess(seen)).flatten(0, 1).mean(0, true);
   };
   const Tensor once = denoised("median", image);
-  const Tensor text = model->text_states(prompt, 0).flatten(0, 1).mean(0, true);
+  const Tensor text = model->states()->text_states(prompt, 0).flatten(0, 1).mean(0, true);
   const double expected =
       similarity_drop(text, {embedding(image), embedding(once), embedding(denoised("median", once))})
           .item<double>();

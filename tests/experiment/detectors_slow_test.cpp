@@ -8,8 +8,8 @@
 #include "src/experiment/plan/dataset.h"
 #include "src/experiment/plan/recipe.h"
 #include "src/experiment/plan/shipped.h"
+#include "src/experiment/run/attack_space.h"
 #include "src/experiment/run/defense_setup.h"
-#include "src/experiment/run/trial_parts.h"
 #include "src/pocket/contexts.h"
 
 namespace hijack::detectors_slow_test {

@@ -5,6 +5,7 @@
 #include "attacks/objective.h"
 #include "attacks/wrappers/model_decorator.h"
 #include "models/checkpoint/safetensors.h"
+#include "models/embedding_access.h"
 
 // The networks of tests/golden/toy.py, on which references of the attacks were run. All in float64.
 
@@ -32,7 +33,7 @@ class GoldenClassifier : public Objective {
 };
 
 /// The model of text and image, with the words of the toy tokenizer. Targets have no end token.
-class GoldenModel : public ModelDecorator {
+class GoldenModel : public ModelDecorator, public PromptEmbeddings {
  public:
   explicit GoldenModel(const TensorMap& golden);
   Pixels preprocess(const Tensor& image) const override;
@@ -46,6 +47,8 @@ class GoldenModel : public ModelDecorator {
   Tensor swap_scores(const Pixels& pixels, std::span<const Query> queries, std::span<const TokenIds> targets,
                      const std::string& part) const override;
   TokenIds end_of_reply() const override { return {}; }
+  const PromptEmbeddings* embeddings() const override { return this; }
+  const HiddenStates* states() const override { return nullptr; }
 
   /// The words of ids, as [n] int64.
   std::string text(const Tensor& ids) const;

@@ -1,7 +1,7 @@
 #pragma once
 #include <memory>
 
-#include "models/vision_language_model.h"
+#include "models/embedding_access.h"
 
 namespace hijack {
 
@@ -17,7 +17,7 @@ struct ToyOptions {
 ///   image tokens f = tanh(patches [16,48] . W)            [16, D]
 ///   h_t = tanh(P_t f A + E[token t-1] + mean E[prompt])   [T, D]   P_t: fixed mix of the image tokens
 ///   logits = h U                                          [T, V]
-class ToyModel : public VisionLanguageModel {
+class ToyModel : public VisionLanguageModel, public PromptEmbeddings, public HiddenStates {
  public:
   explicit ToyModel(const ToyOptions& options = {});
   ~ToyModel() override;
@@ -31,6 +31,14 @@ class ToyModel : public VisionLanguageModel {
   Tensor image_features(const Pixels& pixels) const override;
   std::vector<Tensor> target_logits(const Pixels& pixels, std::span<const Query> queries,
                                     std::span<const TokenIds> targets) const override;
+  const PromptEmbeddings* embeddings() const override { return this; }
+  const HiddenStates* states() const override { return this; }
+  /// Nothing: the toy cannot tell.
+  std::optional<TextInPlace> in_place(const Query&, const std::string&) const override { return {}; }
+  Tensor swap_scores(const Pixels&, std::span<const Query>, std::span<const TokenIds>,
+                     const std::string&) const override {
+    return {};
+  }
   Tensor prompt_embeddings(const Pixels& pixels, const Query& query) const override;
   std::vector<Tensor> shifted_target_logits(const Pixels& pixels, std::span<const Query> queries,
                                             std::span<const TokenIds> targets,

@@ -5,6 +5,7 @@
 #include "defenses/make_defense.h"
 #include "src/base/error.h"
 #include "src/base/nearest.h"
+#include "src/base/text.h"
 #include "src/experiment/plan/methods.h"
 
 namespace hijack {
@@ -16,14 +17,7 @@ constexpr size_t kMaxTrials = 100'000;
 
 /// Letters, digits and "-_=." only: an id is also a file name.
 std::string file_part(const std::string& text) {
-  constexpr std::string_view kPlain = "_=.";
-  std::string part;
-  for (const char c : text) {
-    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                       kPlain.find(c) != std::string_view::npos;
-    part += plain ? c : '-';
-  }
-  return part.substr(0, 40);
+  return plain_name(text, "_=.").substr(0, 40);
 }
 
 /// What an id begins with: behavior, budget and photo.

@@ -2,6 +2,7 @@
 
 #include "src/base/error.h"
 #include "src/base/file.h"
+#include "src/base/text.h"
 #include "src/experiment/plan/shipped.h"
 
 namespace hijack {
@@ -43,18 +44,14 @@ std::string located_folder(const std::string& portable) {
   return (shipped_data() / inside).string();
 }
 
-/// Letters, digits, '.', '-' and '_' only.
-std::string file_part(const std::string& name) {
-  std::string part;
-  for (const char c : name) {
-    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-    part += plain || c == '.' ? c : '-';
-  }
+/// The end of a file's name, as part of another.
+std::string kept_name(const std::string& name) {
   constexpr size_t kLongest = 60;
-  return part.size() > kLongest ? part.substr(part.size() - kLongest) : part;
+  const std::string plain = plain_name(name, "_.");
+  return plain.size() > kLongest ? plain.substr(plain.size() - kLongest) : plain;
 }
 
-std::string text_of(const json& object, const char* key, const std::string& where) {
+std::string recorded_text(const json& object, const char* key, const std::string& where) {
   if (!object.is_object() || !object.contains(key) || !object[key].is_string())
     throw Error(where + ": '" + key + "' is missing; the manifest is damaged or of another version.");
   return object[key].get<std::string>();
@@ -84,7 +81,7 @@ void RunInputs::add_file(const std::string& file) {
   if (portable_.contains(file)) return;
   const std::string hash = file_hash(file);
   const std::string name =
-      "inputs/" + hash.substr(0, 8) + "-" + file_part(fs::path(file).filename().string());
+      "inputs/" + hash.substr(0, 8) + "-" + kept_name(fs::path(file).filename().string());
   files_[name] = {{"sha256", hash}, {"bytes", fs::file_size(file)}, {"name", name_of(file)}};
   portable_[file] = name;
   located_[name] = file;
@@ -136,12 +133,12 @@ void RunInputs::find_files(const fs::path& folder, const std::string& where) {
       throw Error(where + ": the input '" + name + "' lies outside the run folder.");
     const std::string file = (folder / inside).string();
     if (!fs::is_regular_file(file)) throw Error("'" + file + "', which the run was made from, is missing.");
-    if (file_hash(file) != text_of(recorded, "sha256", where))
+    if (file_hash(file) != recorded_text(recorded, "sha256", where))
       throw Error("'" + file +
                   "' is not what it was when the run began; put the old file back, or begin a new run.");
     portable_[file] = name;
     located_[name] = file;
-    names_[file] = text_of(recorded, "name", where);
+    names_[file] = recorded_text(recorded, "name", where);
   }
 }
 
@@ -155,12 +152,12 @@ void RunInputs::find_models(const std::vector<std::string>& moved, const std::st
     at[hash] = given;
   }
   for (const auto& [hash, recorded] : models_.items()) {
-    const std::string portable = text_of(recorded, "folder", where);
+    const std::string portable = recorded_text(recorded, "folder", where);
     const std::string located = at.contains(hash) ? at[hash] : located_folder(portable);
     check_model(located, recorded);
     portable_[located] = portable;
     located_[portable] = located;
-    names_[located] = text_of(recorded, "name", where);
+    names_[located] = recorded_text(recorded, "name", where);
   }
 }
 
@@ -197,8 +194,8 @@ TrialPlan RunInputs::plan(const json& item, const std::string& where) const {
   for_each_model(plan.config, locate);
   plan.names = names_;
   plan.identity = identity_of(plan.config);
-  if (plan.identity.setting_digest != text_of(item, "setting_digest", where) ||
-      plan.identity.trial_digest != text_of(item, "trial_digest", where))
+  if (plan.identity.setting_digest != recorded_text(item, "setting_digest", where) ||
+      plan.identity.trial_digest != recorded_text(item, "trial_digest", where))
     throw Error(where + " plan " + plan.id +
                 ": the settings are not those that the run began with (their digest differs); put the old "
                 "manifest back, or begin a new run.");

@@ -7,6 +7,7 @@
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/experiment/plan/methods.h"
+#include "src/experiment/run/explain.h"
 #include "src/experiment/run/search.h"
 
 namespace hijack {
@@ -23,9 +24,9 @@ Descent descent_of(const TrialParts& parts, const Prompts& prompts) {
   OptimizerConfig config = parts.config.optimizer;
   config.seed = parts.seed();
   config.models = static_cast<int64_t>(parts.setup.ensemble.size()) + 1;
-  auto optimizer = make_optimizer(config, parts.constraint);
+  auto optimizer = make_optimizer(config, parts.space.constraint);
   const bool compares = optimizer->needs_deterministic_objective();
-  auto objective = parts.attack_objective(prompts, compares);
+  auto objective = parts.objectives.for_optimizer(prompts, compares);
   if (compares && !objective->deterministic())
     throw Error("The optimizer " + config.name +
                 " compares losses between steps and needs the same contexts at each: set --batch 0.");
@@ -45,7 +46,7 @@ AttackHooks hooks_of(const TrialParts& parts, const Prompts& prompts,
                      const std::filesystem::path& checkpoint) {
   AttackHooks hooks;
   if (!prompts.contexts.validation.empty())
-    hooks.validate = [&](const Tensor& image) { return parts.validation_success(image, prompts); };
+    hooks.validate = [&](const Tensor& image) { return parts.judge.validation_success(image, prompts); };
   hooks.after_step = [&parts, checkpoint, validated = bool(hooks.validate)](const AttackState& now) {
     const AttackConfig& config = parts.config;
     if (now.step % config.checkpoint_every == 0) save_attack_state(now, checkpoint);
@@ -63,9 +64,9 @@ AttackHooks hooks_of(const TrialParts& parts, const Prompts& prompts,
   save_attack_state(state, checkpoint);
   const Tensor image = state.best_image.defined()
                            ? state.best_image
-                           : project_to_lattice(parts.constraint, state.image, parts.origin);
+                           : project_to_lattice(parts.space.constraint, state.image, parts.space.origin);
   const std::string name = RunFolder::image_name(parts.id(), "last_good");
-  save_png(parts.shown(image, parts.photos[0]).cpu(), parts.folder.path() / name);
+  save_png(parts.space.shown(image, parts.space.photos[0]).cpu(), parts.folder.path() / name);
   throw Failure(
       why + " The last good image, of step " +
       std::to_string(state.best_image.defined() ? std::max<int64_t>(0, state.best_step) : state.step) +
@@ -86,24 +87,26 @@ std::string early_stop(const TrialParts& parts, int64_t steps, bool validated, d
 /// Random signs or pixels at the budget of the attack.
 Tensor noise_for(const TrialParts& parts) {
   Random random = Random(parts.seed()).fork("noise control");
-  return project_to_lattice(parts.constraint, random_noise(parts.constraint, parts.origin, random),
-                            parts.origin);
+  return project_to_lattice(parts.space.constraint,
+                            random_noise(parts.space.constraint, parts.space.origin, random),
+                            parts.space.origin);
 }
 
 }  // namespace
 
 std::optional<Found> search_image(const TrialParts& parts) {
-  const Prompts prompts = parts.prompts();
+  const Prompts prompts = prompts_of(parts.setup);
   const auto [optimizer, objective] = descent_of(parts, prompts);
   const auto checkpoint = parts.folder.checkpoint(parts.id());
   AttackState state =
       std::filesystem::exists(checkpoint)
-          ? load_attack_state(checkpoint, parts.origin.device())
-          : start_attack(parts.constraint, parts.origin, parts.config.random_start, parts.seed());
+          ? load_attack_state(checkpoint, parts.space.origin.device())
+          : start_attack(parts.space.constraint, parts.space.origin, parts.config.random_start, parts.seed());
   std::filesystem::create_directories(checkpoint.parent_path());
   const AttackHooks hooks = hooks_of(parts, prompts, checkpoint);
   try {
-    run_attack(state, *objective, *optimizer, parts.constraint, parts.origin, options_of(parts), hooks);
+    run_attack(state, *objective, *optimizer, parts.space.constraint, parts.space.origin, options_of(parts),
+               hooks);
   } catch (const NotFinite& found) {
     try {
       explain(found, parts.config);
@@ -116,10 +119,10 @@ std::optional<Found> search_image(const TrialParts& parts) {
   save_attack_state(state, checkpoint);
   if (parts.hooks.stop.stop_requested()) return std::nullopt;
   Found found;
-  found.image = project_to_lattice(parts.constraint, state.best_image, parts.origin);
+  found.image = project_to_lattice(parts.space.constraint, state.best_image, parts.space.origin);
   found.noise = noise_for(parts);
-  found.budget = parts.constraint;
-  found.constraint = parts.described();
+  found.budget = parts.space.constraint;
+  found.constraint = parts.space.described();
   found.constraint_name = parts.config.constraint.name;
   found.optimizer = parts.config.optimizer.name + (parts.config.queries > 0 ? " (RGF)" : "");
   found.losses = state.losses;
@@ -144,7 +147,7 @@ struct Pair {
 class JointSearch {
  public:
   explicit JointSearch(const TrialParts& parts) : parts_(parts), config_(parts.config) {
-    state_ = start_attack(parts.constraint, parts.origin, config_.random_start, parts.seed());
+    state_ = start_attack(parts.space.constraint, parts.space.origin, config_.random_start, parts.seed());
     suffix_ = search_text(0, 0);
   }
 
@@ -166,7 +169,7 @@ class JointSearch {
   }
 
   void improve_image(int64_t number) {
-    const Prompts prompts = parts_.prompts_with(suffix_);
+    const Prompts prompts = prompts_with(suffix_, parts_.setup);
     const auto [optimizer, objective] = descent_of(parts_, prompts);
     AttackOptions options = options_of(parts_);
     options.steps = std::max<int64_t>(1, share(config_.optimizer.steps, number));
@@ -180,7 +183,7 @@ class JointSearch {
       parts_.progress(static_cast<int64_t>(losses_.size()), config_.optimizer.steps, losses_.back(),
                       best_.success);
     };
-    run_attack(next, *objective, *optimizer, parts_.constraint, parts_.origin, options, hooks);
+    run_attack(next, *objective, *optimizer, parts_.space.constraint, parts_.space.origin, options, hooks);
     state_ = std::move(next);
     keep(state_.best_image);
   }
@@ -191,7 +194,7 @@ class JointSearch {
     GcgHooks hooks;
     hooks.stop = parts_.hooks.stop;
     if (number == 1) hooks.note = [&](const std::string& text) { parts_.note(text); };
-    const Tensor image = state_.best_image.defined() ? state_.best_image : parts_.origin;
+    const Tensor image = state_.best_image.defined() ? state_.best_image : parts_.space.origin;
     const uint64_t seed =
         Random(parts_.seed()).fork("suffix of a round", static_cast<uint64_t>(number)).bits();
     return gcg_suffix(parts_.model, image, parts_.setup.contexts.train, *parts_.setup.behavior, config, seed,
@@ -203,7 +206,7 @@ class JointSearch {
     if (parts_.hooks.stop.stop_requested()) return;
     const double success = parts_.setup.contexts.validation.empty()
                                ? 0
-                               : parts_.validation_success(image, parts_.prompts_with(suffix_));
+                               : parts_.judge.validation_success(image, prompts_with(suffix_, parts_.setup));
     if (success < best_.success) return;
     best_ = {success, image, suffix_, static_cast<int64_t>(losses_.size())};
   }
@@ -226,13 +229,13 @@ std::optional<Found> search_jointly(const TrialParts& parts) {
     if (search.best().success >= parts.config.stop_at) break;
   }
   Found found;
-  found.image = project_to_lattice(parts.constraint, search.best().image, parts.origin);
+  found.image = project_to_lattice(parts.space.constraint, search.best().image, parts.space.origin);
   found.noise = noise_for(parts);
   found.suffix = search.best().suffix;
   found.noise_suffix = gibberish_suffix(parts.model.tokenizer(), parts.config.suffix.tokens, parts.seed());
-  found.budget = parts.constraint;
+  found.budget = parts.space.constraint;
   found.constraint =
-      parts.described() + " + suffix of " + std::to_string(parts.config.suffix.tokens) + " tokens";
+      parts.space.described() + " + suffix of " + std::to_string(parts.config.suffix.tokens) + " tokens";
   found.constraint_name = parts.config.constraint.name + " + suffix";
   found.optimizer = parts.config.optimizer.name + " + gcg";
   found.losses = search.losses();

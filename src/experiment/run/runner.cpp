@@ -8,8 +8,9 @@
 #include "src/base/image.h"
 #include "src/experiment/plan/methods.h"
 #include "src/experiment/record/manifest.h"
+#include "src/experiment/run/attack_space.h"
+#include "src/experiment/run/explain.h"
 #include "src/experiment/run/prepared_behavior.h"
-#include "src/experiment/run/trial_parts.h"
 
 namespace hijack {
 

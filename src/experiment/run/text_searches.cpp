@@ -28,31 +28,31 @@ std::string describe_text(const AttackConfig& config) {
 
 std::optional<Found> search_lettering(const TrialParts& parts) {
   const TypographicConfig& config = parts.config.typographic;
-  const Prompts prompts = parts.prompts();
+  const Prompts prompts = prompts_of(parts.setup);
   const auto& validation =
       prompts.contexts.validation.empty() ? prompts.contexts.train : prompts.contexts.validation;
   const std::string split = prompts.contexts.validation.empty() ? "train" : "validation";
   // A target with {context} in it is written with words that stand for the question.
   const std::string text = text_to_draw(config, *prompts.behavior, {.prompt = "your question"});
-  const auto loss = parts.objective_over(prompts, parts.asked(validation), 0, true);
+  const auto loss = parts.objectives.over(prompts, parts.objectives.asked(validation), 0, true);
   TypographicHooks hooks;
   hooks.stop = parts.hooks.stop;
   hooks.score = [&](const Tensor& image) {
     const at::NoGradGuard no_grad;
-    const auto successes =
-        TrialParts::successes(prompts, validation, parts.replies(image, parts.photos[0], prompts, split, {}));
-    return Score{static_cast<double>(successes) / static_cast<double>(validation.size()),
+    const int64_t obeyed =
+        successes(prompts, validation, parts.judge.replies(image, parts.space.photos[0], prompts, split, {}));
+    return Score{static_cast<double>(obeyed) / static_cast<double>(validation.size()),
                  -loss->loss(image, 0).mean().item<double>()};
   };
   hooks.after_try = [&](int64_t tries, const Score& best) {
     parts.progress(tries, config.tries, -best.second, best.first);
   };
   const auto start = Clock::now();
-  const auto result = typographic_attack(parts.photos[0], text, config, parts.seed(), hooks);
+  const auto result = typographic_attack(parts.space.photos[0], text, config, parts.seed(), hooks);
   if (!result) return std::nullopt;
   Found found;
   found.image = result->drawn.image;
-  found.noise = draw_text(parts.photos[0], scrambled(text, parts.seed()), Font::from_file(config.font),
+  found.noise = draw_text(parts.space.photos[0], scrambled(text, parts.seed()), Font::from_file(config.font),
                           config, result->lettering)
                     .image;
   found.budget = result->drawn.mask;
@@ -74,14 +74,14 @@ std::optional<Found> search_suffix(const TrialParts& parts) {
   hooks.note = [&](const std::string& text) { parts.note(text); };
   hooks.after_step = [&](int64_t step, double loss) { parts.progress(step, config.steps, loss, -1); };
   const auto start = Clock::now();
-  const GcgResult result = gcg_suffix(parts.model, parts.photos[0], parts.setup.contexts.train,
+  const GcgResult result = gcg_suffix(parts.model, parts.space.photos[0], parts.setup.contexts.train,
                                       *parts.setup.behavior, config, parts.seed(), hooks);
   if (parts.hooks.stop.stop_requested()) return std::nullopt;
   for (size_t step = 0; step < result.losses.size(); ++step)
     if (!std::isfinite(result.losses[step]))
       throw NotFinite("the loss of the suffix is not finite at step " + std::to_string(step));
   Found found;
-  found.image = found.noise = parts.photos[0];
+  found.image = found.noise = parts.space.photos[0];
   found.suffix = result.suffix;
   found.noise_suffix = gibberish_suffix(parts.model.tokenizer(), config.tokens, parts.seed());
   found.budget = LinfBall{0};

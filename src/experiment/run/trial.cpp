@@ -32,14 +32,14 @@ class Trial {
     const std::optional<Found> found = search(parts_);
     if (!found) return std::nullopt;
     parts_.note("measuring the saved image");
-    plain_ = parts_.prompts();
-    attacked_ = found->suffix.empty() ? plain_ : parts_.prompts_with(found->suffix);
-    noisy_ = found->noise_suffix.empty() ? plain_ : parts_.prompts_with(found->noise_suffix);
+    plain_ = prompts_of(parts_.setup);
+    attacked_ = found->suffix.empty() ? plain_ : prompts_with(found->suffix, parts_.setup);
+    noisy_ = found->noise_suffix.empty() ? plain_ : prompts_with(found->noise_suffix, parts_.setup);
     suffix_ = found->suffix;
     noise_suffix_ = found->noise_suffix;
     describe_trial(*found);
     std::vector<SavedImages> saved;
-    for (size_t i = 0; i < parts_.photos.size() + parts_.held_out.size(); ++i)
+    for (size_t i = 0; i < parts_.space.photos.size() + parts_.space.held_out.size(); ++i)
       saved.push_back(save(*found, i));
     measure_budgets(*found, saved);
     if (!ask_everything(saved)) return std::nullopt;
@@ -48,8 +48,8 @@ class Trial {
 
  private:
   const Tensor& photo(size_t index) const {
-    return index < parts_.photos.size() ? parts_.photos[index]
-                                        : parts_.held_out[index - parts_.photos.size()];
+    return index < parts_.space.photos.size() ? parts_.space.photos[index]
+                                              : parts_.space.held_out[index - parts_.space.photos.size()];
   }
   /// Names of files: "" and "noise" for the only photo, "photo2" and "photo2.noise" for further ones.
   std::string kind(size_t index, const std::string& of) const {
@@ -81,13 +81,13 @@ class Trial {
 };
 
 Tensor Trial::as_in_file(const Tensor& image) const {
-  return parts_.moving ? move_patch(*parts_.moving, image, parts_.place_in_attack, parts_.place_in_file,
-                                    parts_.photos[0])
-                       : image;
+  return parts_.space.moving() ? move_patch(*parts_.space.moving(), image, parts_.space.place_in_attack,
+                                            parts_.space.place_in_file, parts_.space.photos[0])
+                               : image;
 }
 
 std::string Trial::photo_name(size_t index) const {
-  const size_t trained = parts_.photos.size();
+  const size_t trained = parts_.space.photos.size();
   return parts_.setup.plan.photo_name(index < trained ? config_.images[index]
                                                       : config_.held_out_images[index - trained]);
 }
@@ -102,7 +102,7 @@ Tensor Trial::save_and_reload(const Tensor& image, const std::string& kind) {
 
 SavedImages Trial::save(const Found& found, size_t index) {
   const auto write = [&](const Tensor& image, const std::string& of) {
-    return save_and_reload(as_in_file(parts_.shown(image, photo(index))), kind(index, of));
+    return save_and_reload(as_in_file(parts_.space.shown(image, photo(index))), kind(index, of));
   };
   SavedImages saved{index, save_and_reload(photo(index), kind(index, "origin")), write(found.image, ""),
                     write(found.noise, "noise")};
@@ -126,7 +126,7 @@ void Trial::describe_trial(const Found& found) {
   row_.constraint_name = found.constraint_name;
   if (const auto* ball = std::get_if<LinfBall>(&found.budget)) row_.epsilon_255 = ball->epsilon * 255;
   if (const auto* patch = std::get_if<Patch>(&found.budget)) row_.patch_size = patch->size;
-  if (parts_.moving) row_.patch_size = parts_.moving->size;
+  if (parts_.space.moving()) row_.patch_size = parts_.space.moving()->size;
   row_.optimizer = found.optimizer;
   row_.suffix = found.suffix;
   describe_defenses(parts_.setup.defenses);
@@ -161,7 +161,7 @@ void Trial::measure_budgets(const Found& found, const std::vector<SavedImages>& 
     row_.budget.respected = row_.budget.respected && budget.respected;
     if (!config_.universal) continue;
     PhotoRow photo_row;
-    photo_row.held_out = one.photo >= parts_.photos.size();
+    photo_row.held_out = one.photo >= parts_.space.photos.size();
     photo_row.source_image = photo_name(one.photo);
     photo_row.image_file = RunFolder::image_name(row_.id, kind(one.photo, ""));
     photo_row.budget = budget;
@@ -181,7 +181,7 @@ bool Trial::ask_everything(const std::vector<SavedImages>& saved) {
   row_.loss_clean = test_loss(saved[0].origin, plain_);
   row_.loss_saved = test_loss(saved[0].adversarial, attacked_);
   for (const SavedImages& one : saved) {
-    if (one.photo >= parts_.photos.size()) {
+    if (one.photo >= parts_.space.photos.size()) {
       const Tally tally = ask(one.adversarial, one, attacked_, attack, "test");
       add(row_.success["held_out_photos"], tally);
       row_.photos[one.photo].test = tally;
@@ -225,12 +225,12 @@ Tally Trial::ask(const Tensor& image, const SavedImages& of, const Prompts& prom
                  const std::string& condition, const std::string& split, const TransferModel* other) {
   const auto& contexts = prompts.contexts.split(split);
   const auto start = Clock::now();
-  const auto asked = parts_.submissions(image, of.origin, prompts, split, parts_.place_in_file);
+  const auto asked = parts_.judge.submissions(image, of.origin, prompts, split, parts_.space.place_in_file);
   const auto answers =
-      pass_on(asked, other ? bare_model(other->model, parts_.setup.reply_tokens) : parts_.system);
+      pass_on(asked, other ? bare_model(other->model, parts_.setup.reply_tokens) : parts_.judge.system());
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count() /
                          static_cast<double>(std::max<size_t>(1, answers.size()));
-  const bool held_out = of.photo >= parts_.photos.size();
+  const bool held_out = of.photo >= parts_.space.photos.size();
   QuestionKeys keys = other ? QuestionKeys(other->folder, config_, parts_.setup.reply_tokens) : keys_;
   Tally tally;
   for (size_t i = 0; i < contexts.size(); ++i) {
@@ -264,7 +264,7 @@ Tally Trial::ask(const Tensor& image, const SavedImages& of, const Prompts& prom
 
 double Trial::test_loss(const Tensor& image, const Prompts& prompts) const {
   const at::NoGradGuard no_grad;
-  return parts_.objective_over(prompts, prompts.seen_test, 0, true)->loss(image, 0).mean().item<double>();
+  return parts_.objectives.over(prompts, prompts.seen_test, 0, true)->loss(image, 0).mean().item<double>();
 }
 
 }  // namespace

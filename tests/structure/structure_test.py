@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The structure of the code in figures, and held against its rules.
 
-    structure.py [ROOT]          files per folder, arrows between rooms, circles, longest file and function
-    structure.py check [ROOT]    exit code 1 and a line for each breach of the rules below
-    structure.py self-test       plants breaches and looks whether each is found
+    structure_test.py [ROOT]          files per folder, arrows between rooms, circles, longest file and function
+    structure_test.py check [ROOT]    exit code 1 and a line for each breach of the rules below
+    structure_test.py self-test       plants breaches and looks whether each is found
 
 A room is a folder; at the top of a folder lie interfaces, and what puts the rooms together is a room of its own
 (TOGETHER). An arrow leads from a room to one that its files include.

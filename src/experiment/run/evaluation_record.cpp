@@ -1,0 +1,45 @@
+#include "src/experiment/run/evaluation_record.h"
+
+#include "src/base/error.h"
+#include "src/experiment/run/defense_setup.h"
+
+namespace hijack {
+
+using nlohmann::json;
+
+void EvaluationRecord::add_stack(const IdentifiedStack& stack) {
+  json& list = manifest_["calibrations"];
+  if (!list.is_array()) list = json::array();
+  if (stack.defenses.empty()) return;
+  manifest_["stacks"][stack.digest] = stack.record;
+  for (const json& entry : calibration_entries(stack)) {
+    const auto same = [&](const json& other) {
+      return other.is_object() && other.value("stack", "") == stack.digest &&
+             other.value("defense", "") == entry["defense"];
+    };
+    const auto found = std::find_if(list.begin(), list.end(), same);
+    if (found == list.end())
+      list.push_back(entry);
+    else if (*found != entry)
+      throw Error("The calibration of " + entry["defense"].get<std::string>() +
+                  " in the manifest is not the one that its calibration prompts give (threshold " +
+                  (*found).value("threshold", json()).dump() + ", now " + entry["threshold"].dump() +
+                  "): the manifest was changed, or other code made it; evaluate a fresh run.");
+  }
+}
+
+void EvaluationRecord::add_adaptive_plan(const json& plan) {
+  json& plans = manifest_["adaptive_plans"];
+  if (!plans.is_array()) plans = json::array();
+  if (std::find(plans.begin(), plans.end(), plan) == plans.end()) plans.push_back(plan);
+}
+
+std::optional<std::string> EvaluationRecord::suffix(const std::string& key) const {
+  const json all = manifest_.value("text_suffixes", json::object());
+  if (!all.is_object() || !all.contains(key)) return {};
+  const json& kept = all[key];
+  if (!kept.is_object() || !kept.contains("text") || !kept["text"].is_string()) return {};
+  return kept["text"].get<std::string>();
+}
+
+}  // namespace hijack

@@ -1,0 +1,40 @@
+#pragma once
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "src/experiment/record/run_folder.h"
+#include "src/experiment/run/question.h"
+
+namespace hijack {
+
+/// What an evaluation adds to a run's manifest: stacks with their thresholds, text-side controls and how they
+/// were searched for, plans of adaptive attacks. In memory until it is written.
+class EvaluationRecord {
+ public:
+  /// Keeps the folder.
+  explicit EvaluationRecord(RunFolder& folder) : folder_(folder), manifest_(folder.manifest()) {}
+
+  const nlohmann::json& manifest() const { return manifest_; }
+
+  /// Throws Error when a threshold that was recorded before is not the one that the same calibration gives
+  /// now.
+  void add_stack(const IdentifiedStack& stack);
+  void add_variant(const std::string& digest, const nlohmann::json& made_by) {
+    manifest_["variants"][digest] = made_by;
+  }
+  void add_adaptive_plan(const nlohmann::json& plan);
+  /// The suffix that was kept under a key; nullopt where there is none.
+  std::optional<std::string> suffix(const std::string& key) const;
+  /// entry: {"text": the suffix, ...}
+  void keep_suffix(const std::string& key, const nlohmann::json& entry) {
+    manifest_["text_suffixes"][key] = entry;
+  }
+  void write() { folder_.write_manifest(manifest_); }
+
+ private:
+  RunFolder& folder_;
+  nlohmann::json manifest_;
+};
+
+}  // namespace hijack

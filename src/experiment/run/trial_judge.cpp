@@ -1,0 +1,47 @@
+#include "src/experiment/run/trial_judge.h"
+
+#include "defenses/kinds.h"
+#include "src/experiment/run/defense_setup.h"
+#include "src/experiment/run/shown_images.h"
+
+namespace hijack {
+
+TrialJudge::TrialJudge(const TrialSetup& setup, const AttackSpace& space)
+    : space_(space), system_(protect(setup.defenses.defenses, bare_model(setup.model, setup.reply_tokens))) {}
+
+std::vector<Submission> TrialJudge::submissions(const Tensor& image, const Tensor& photo,
+                                                const Prompts& prompts, const std::string& split,
+                                                Location patch_at) const {
+  const auto& contexts = prompts.contexts.split(split);
+  const auto images = shown_images(space_.constraint, image.cpu(), photo.cpu(), patch_at,
+                                   space_.config.seeds[0], split, contexts.size());
+  std::vector<Submission> submissions;
+  for (size_t i = 0; i < contexts.size(); ++i) submissions.push_back({images[i], contexts[i]});
+  return submissions;
+}
+
+std::vector<Reply> TrialJudge::replies(const Tensor& image, const Tensor& photo, const Prompts& prompts,
+                                       const std::string& split, Location patch_at) const {
+  return pass_on(submissions(image, photo, prompts, split, patch_at), system_);
+}
+
+double TrialJudge::validation_success(const Tensor& image, const Prompts& prompts) const {
+  const auto& contexts = prompts.contexts.validation;
+  int64_t obeyed = 0;
+  for (const Tensor& photo : space_.photos)
+    obeyed +=
+        successes(prompts, contexts,
+                  replies(space_.shown(image, photo), photo, prompts, "validation", space_.place_in_attack));
+  return static_cast<double>(obeyed) / static_cast<double>(contexts.size() * space_.photos.size());
+}
+
+int64_t successes(const Prompts& prompts, const std::vector<Context>& contexts,
+                  const std::vector<Reply>& replies) {
+  int64_t count = 0;
+  for (size_t i = 0; i < contexts.size(); ++i)
+    count +=
+        !replies[i].rejected && prompts.behavior->succeeded(contexts[i], {replies[i].text, replies[i].cut});
+  return count;
+}
+
+}  // namespace hijack
