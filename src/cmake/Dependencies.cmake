@@ -1,4 +1,4 @@
-# Every library the project uses, found in one place. See README, "Libraries".
+# Every library the project uses, found in one place. See CONTRIBUTING, "Libraries".
 include(Libtorch)
 if(hijack_torch_error)
   message(FATAL_ERROR "${hijack_torch_error}")
