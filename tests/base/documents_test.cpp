@@ -73,7 +73,7 @@ std::set<std::string> anchors(const std::string& text) {
 }
 
 /// A file or folder of this name, or files of this name with an ending.
-bool exists(const fs::path& path) {
+bool is_there(const fs::path& path) {
   if (fs::exists(path)) return true;
   if (!fs::is_directory(path.parent_path())) return false;
   for (const auto& entry : fs::directory_iterator(path.parent_path()))
@@ -104,7 +104,7 @@ TEST(Documents, PathsExist) {
     if (document.filename() == "CHANGELOG.md") continue;  // tells what was, too
     SCOPED_TRACE(document.lexically_relative(kRoot));
     for (const std::string& path : paths(read_file(document))) {
-      EXPECT_TRUE(exists(kRoot / path)) << path;
+      EXPECT_TRUE(is_there(kRoot / path)) << path;
       ++checked;
     }
   }
@@ -114,6 +114,17 @@ TEST(Documents, PathsExist) {
 TEST(Documents, TheFrontPageIsShort) {
   const std::string text = read_file(kRoot / "README.md");
   EXPECT_LE(std::count(text.begin(), text.end(), '\n'), 150);
+}
+
+TEST(Documents, TheLibrarySnippetIsPartOfTheQuickstart) {
+  const std::string text = read_file(kRoot / "README.md");
+  const std::string program = read_file(kRoot / "samples/quickstart.cpp");  // compiled and run
+  const size_t begin = text.find("\n## As a library\n");
+  ASSERT_NE(begin, std::string::npos);
+  static const std::regex code("\n {4,}([^\n]+)");
+  const auto lines = matches(text.substr(begin, text.find("\n## ", begin + 1) - begin), code);
+  EXPECT_GT(lines.size(), 5u);
+  for (const std::string& line : lines) EXPECT_NE(program.find(line), std::string::npos) << line;
 }
 
 TEST(Documents, ManualsKnowEveryName) {
@@ -143,8 +154,8 @@ TEST(Documents, TestsTellWhatTheCheckerCanSee) {
   EXPECT_EQ(paths("`src/base/error.h`, models/query.h. Not a/src/x, nor tests/*/make.py."),
             (std::vector<std::string>{"src/base/error.h", "models/query.h"}));
   EXPECT_EQ(anchors("# A title\ntext\n## What is `x`?\n"), (std::set<std::string>{"a-title", "what-is-x"}));
-  EXPECT_TRUE(exists(kRoot / "models/query"));
-  EXPECT_FALSE(exists(kRoot / "models/quer"));
+  EXPECT_TRUE(is_there(kRoot / "models/query"));
+  EXPECT_FALSE(is_there(kRoot / "models/quer"));
 }
 
 }  // namespace
