@@ -82,7 +82,8 @@ struct ConstraintConfig {
   void visit(Visitor&& field) {
     field("constraint", name,
           "where the image may change: linf, l2, patch, moving_patch, border, mask or box (unconstrained)");
-    field("epsilon", epsilon, "l_inf radius with its unit, as a fraction of 255 (8/255)");
+    field.each("epsilon", epsilon,
+               "linf: radius with its unit, as a fraction of 255; several (4/255,8/255) make a trial each");
     field("l2_radius", l2_radius,
           "l2: Euclidean radius over the whole image, pixel values running from 0 to 1 (a plain number; "
           "8/255 at "

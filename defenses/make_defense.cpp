@@ -29,18 +29,28 @@ namespace {
 struct DefenseKind {
   const char* name;
   const char* help;
-  std::string (*parameter_help)();
+  const char* kind;
+  std::vector<DefenseParameter> (*parameters)();
   void (*check)(const DefenseSpec&);
   std::shared_ptr<const Defense> (*make)(const DefenseSpec&, const DefenseResources&);
 };
 
 template <class D>
-std::string parameter_help() {
+std::vector<DefenseParameter> parameters_of() {
   typename D::Parameters parameters;
-  std::string lines;
-  for (const Field& field : fields_of(parameters))
-    lines += "      " + field.name + "=" + value_text(field) + "  " + field.help + "\n";
-  return lines;
+  const Fields fields = fields_of(parameters);
+  const nlohmann::json defaults = fields_to_json(fields);
+  std::vector<DefenseParameter> all;
+  for (const Field& field : fields)
+    all.push_back({field.name, type_text(field), defaults.at(field.name), field.help});
+  return all;
+}
+
+template <class D>
+constexpr const char* kind_name() {
+  if (std::is_base_of_v<ImageTransform, D>) return "image";
+  if (std::is_base_of_v<TextTransform, D>) return "text";
+  return std::is_base_of_v<CopyVote, D> ? "votes" : "detector";
 }
 
 template <class D>
@@ -54,8 +64,12 @@ std::shared_ptr<const Defense> make(const DefenseSpec& spec, const DefenseResour
 
 template <class D>
 DefenseKind kind() {
-  return {D::kName, D::kHelp, &parameter_help<D>,
-          [](const DefenseSpec& spec) { read_parameters<typename D::Parameters>(spec); }, &make<D>};
+  return {D::kName,
+          D::kHelp,
+          kind_name<D>(),
+          &parameters_of<D>,
+          [](const DefenseSpec& spec) { read_parameters<typename D::Parameters>(spec); },
+          &make<D>};
 }
 
 /// The one table of defenses.
@@ -149,11 +163,15 @@ std::vector<std::string> defense_names() {
   return defenses().names();
 }
 
-std::string defense_help() {
-  std::string help;
-  for (const DefenseKind& candidate : defenses())
-    help += std::string("  ") + candidate.name + "  " + candidate.help + "\n" + candidate.parameter_help();
-  return help;
+std::vector<DefenseInfo> defense_infos() {
+  std::vector<DefenseInfo> all;
+  for (const DefenseKind& one : defenses()) all.push_back({one.name, one.kind, one.help, one.parameters()});
+  return all;
+}
+
+DefenseInfo defense_info(const std::string& name) {
+  const DefenseKind& found = defenses().at(current_name(name));
+  return {found.name, found.kind, found.help, found.parameters()};
 }
 
 }  // namespace hijack

@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,23 @@ std::shared_ptr<const Defense> make_defense(const DefenseSpec& spec, const Defen
 
 std::vector<std::string> defense_names();
 
-/// For --help: one line per defense and one per parameter with its default.
-std::string defense_help();
+/// A parameter as `hijack defenses NAME` shows it.
+struct DefenseParameter {
+  std::string name;
+  std::string type;      ///< "TEXT", "N", "X", or "" for true and false
+  nlohmann::json value;  ///< default
+  std::string help;
+};
+struct DefenseInfo {
+  std::string name;
+  std::string kind;  ///< what it works on: "image", "text", "detector" or "votes"
+  std::string help;  ///< one sentence: source, and where it departs from it
+  std::vector<DefenseParameter> parameters = {};
+};
+
+/// All defenses, in the order of the table.
+std::vector<DefenseInfo> defense_infos();
+/// One of them, also by a former name. Throws Error for an unknown name (naming the nearest).
+DefenseInfo defense_info(const std::string& name);
 
 }  // namespace hijack

@@ -45,6 +45,8 @@ struct DecoderConfig {
 
 /// Whether DecoderConfig knows this model_type.
 bool is_decoder(const std::string& model_type);
+/// The model types of text-only checkpoints, for messages and lists.
+std::vector<std::string> text_decoder_names();
 
 /// Checkpoints may store a head beside embeddings to which config.json ties it. As transformers does: an
 /// equal head is left out of `weights`, a different one is used and the config's tied_head cleared.

@@ -125,6 +125,13 @@ bool is_decoder(const std::string& model_type) {
                      [&](const ClassDefaults& decoder) { return model_type == decoder.model_type; });
 }
 
+std::vector<std::string> text_decoder_names() {
+  std::vector<std::string> names;
+  for (const ClassDefaults& decoder : kDecoders)
+    if (!std::string_view(decoder.model_type).ends_with("_text")) names.emplace_back(decoder.model_type);
+  return names;
+}
+
 DecoderConfig DecoderConfig::from_json(const nlohmann::json& json, std::optional<bool> root_tied,
                                        const std::string& default_type) {
   const ConfigReader read(json, "text_config");

@@ -18,6 +18,7 @@ template <class... Ts>
 Overloaded(Ts...) -> Overloaded<Ts...>;
 
 const char* wanted(const Field& field) {
+  if (field.each) return "a text or a list of texts";
   return std::visit(
       Overloaded{[](std::string*) { return "a text"; }, [](int64_t*) { return "a whole number"; },
                  [](uint64_t*) { return "a whole number from 0"; }, [](double*) { return "a number"; },
@@ -59,9 +60,17 @@ void read_list(std::vector<T>& out, const json& value, One one) {
     for (const json& item : value) out.push_back(one(item));
 }
 
+/// One text, or those of a list where each of them makes a trial.
+std::string each_from(const Field& field, const json& value, const std::string& where) {
+  if (!field.each || !value.is_array() || value.empty()) return text_from(field, value, where);
+  std::vector<std::string> texts;
+  for (const json& item : value) texts.push_back(text_from(field, item, where));
+  return comma_list(texts);
+}
+
 void set_from_json(const Field& field, const json& value, const std::string& where) {
   std::visit(Overloaded{
-                 [&](std::string* out) { *out = text_from(field, value, where); },
+                 [&](std::string* out) { *out = each_from(field, value, where); },
                  [&](int64_t* out) { *out = integer_from(field, value, where); },
                  [&](uint64_t* out) { *out = unsigned_from(field, value, where); },
                  [&](double* out) {
@@ -116,6 +125,24 @@ std::string joined(const std::vector<T>& items) {
 
 }  // namespace
 
+std::string comma_list(std::span<const std::string> texts) {
+  std::string list;
+  for (size_t i = 0; i < texts.size(); ++i) list += (i ? "," : "") + texts[i];
+  return list;
+}
+
+std::vector<std::string> comma_parts(const std::string& text) {
+  std::vector<std::string> parts;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t comma = std::min(text.find(',', begin), text.size());
+    const size_t first = std::min(text.find_first_not_of(' ', begin), comma);
+    const size_t last = text.find_last_not_of(' ', comma == 0 ? 0 : comma - 1);
+    parts.push_back(first == comma ? "" : text.substr(first, last + 1 - first));
+    begin = comma + 1;
+  }
+  return parts;
+}
+
 std::string flag_name(const std::string& field_name) {
   std::string flag = "--" + field_name;
   std::replace(flag.begin(), flag.end(), '_', '-');
@@ -168,7 +195,7 @@ std::set<std::string> set_fields(std::span<const Field> fields, const json& obje
 void set_field(const Field& field, std::span<const std::string> texts) {
   const std::string text = texts.empty() ? "" : texts.back();
   std::visit(Overloaded{
-                 [&](std::string* out) { *out = text; },
+                 [&](std::string* out) { *out = field.each ? comma_list(texts) : text; },
                  [&](bool* out) { *out = bool_from_text(field, text); },
                  [&](std::vector<std::string>* out) { out->assign(texts.begin(), texts.end()); },
                  [&](std::vector<uint64_t>* out) {

@@ -1,10 +1,11 @@
 #include <iostream>
 
-#include "defenses/make_defense.h"
 #include "src/base/error.h"
 #include "src/base/profile.h"
 #include "src/cli/commands.h"
+#include "src/cli/defense_names.h"
 #include "src/cli/field_options.h"
+#include "src/cli/help.h"
 #include "src/cli/interrupt.h"
 #include "src/cli/model_options.h"
 #include "src/cli/run_session.h"
@@ -16,20 +17,32 @@ namespace {
 constexpr int64_t kProfiledFrom = 1;  // the first step also warms up
 constexpr int64_t kProfiledTo = 4;
 
+/// Fields that --help explains; the others it only names (help.h).
+const std::set<std::string> kCommon = {
+    "image",          "behavior",     "target",   "model",     "method",     "ensemble",  "transfer",
+    "universal",      "constraint",   "epsilon",  "l2_radius", "patch_size", "objective", "optimizer",
+    "steps",          "step_size",    "seed",     "restarts",  "augment",    "text",      "text_style",
+    "suffix_tokens",  "suffix_steps", "contexts", "train",     "validation", "test",      "batch",
+    "max_new_tokens", "defense",      "adaptive", "device",    "dtype",      "threads"};
+
 struct AttackCommand {
-  explicit AttackCommand(CLI::App& command) : flags(command, fields_of(config)) {
-    command.add_option("--config", file, "TOML file of these settings; flags override it")->type_name("FILE");
-    command.add_option("--preset", preset, "a published attack; --config and flags override it")
-        ->type_name("NAME");
-    command.add_flag("--list-presets", list, "list the published attacks, with paper and departures");
-    command.add_option("--out", out, "run folder to make; default runs/NAME")->type_name("DIR");
+  explicit AttackCommand(CLI::App& command) : flags(command, fields_of(config), kCommon) {
+    const auto add = [&](const char* name, std::string& value, const char* type, const char* help) {
+      return command.add_option(name, value, help)->type_name(type)->group("Run");
+    };
+    add("--out", out, "DIR", "run folder to make; default runs/NAME");
+    command.add_flag("--resume", resume, "go on with the stopped run in --out")->group("Run");
+    add("--config", file, "FILE", "TOML file of these settings; flags override it");
+    add("--preset", preset, "NAME", "a published attack; --config and flags override it");
+    command.add_flag("--list-presets", list, "list the published attacks, with paper and departures")
+        ->group("Run");
     checkpointing.add_to(command);
-    command
-        .add_option("--profile", profile,
-                    "write a trace of the steps 2 to 4 for ui.perfetto.dev, and print the top operators")
-        ->type_name("FILE");
-    command.add_flag("--resume", resume, "go on with the stopped run in --out");
-    command.footer("Defenses:\n" + defense_help());
+    add("--profile", profile, "FILE",
+        "write a trace of the steps 2 to 4 for ui.perfetto.dev, and print the top operators")
+        ->group(rare_group("Machine"));
+    output.add_to(command, "the rows of trials.jsonl as trials are done, with the run's folder");
+    command.set_help_all_flag("--help-all", "Print the help of every flag and exit");
+    command.footer("'hijack defenses' lists the defenses, 'hijack defenses NAME' what can be set.");
   }
 
   std::vector<TrialPlan> plans() {
@@ -37,9 +50,9 @@ struct AttackCommand {
     if (!preset.empty()) given = apply_preset(preset, shipped_presets(), config);
     if (!file.empty()) given.merge(read_config(file, config));
     given.merge(flags.apply());
+    note_former_names(config.defense.defenses);
     if (resume && only_the_machine(given)) return {};
-    resolve(config, given);
-    return plan_trials(config);
+    return plan_trials(config, given);
   }
 
   /// With --resume, --model, --device and --threads say how to go on, not what the run is.
@@ -52,13 +65,18 @@ struct AttackCommand {
     return true;
   }
 
-  static int show_presets() {
-    for (const Preset& one : list_presets(shipped_presets()))
-      std::cout << one.name << "\n    " << one.paper << "\n    departs: " << one.departs << "\n";
+  int show_presets() const {
+    for (const Preset& one : list_presets(shipped_presets())) {
+      if (output.json)
+        print_row("preset", {{"name", one.name}, {"paper", one.paper}, {"departs", one.departs}});
+      else
+        std::cout << one.name << "\n    " << one.paper << "\n    departs: " << one.departs << "\n";
+    }
     return 0;
   }
 
   int act() {
+    output.apply();
     if (list) return show_presets();
     checkpointing.apply();
     const Interrupt interrupt;
@@ -70,12 +88,12 @@ struct AttackCommand {
         resume ? resume_run(folder, planned, moved_models) : begin_run(folder, "attack", planned, models);
     Profile trace(profile);
     int64_t steps = 0;
-    const int code = finish_run(run, "attack", interrupt, models, machine, [&] {
+    const int code = finish_run(run, "attack", interrupt, models, output, machine, [&] {
       if (++steps == kProfiledFrom) trace.start();
       if (steps == kProfiledTo) trace.stop();
     });
     trace.stop();  // an attack of fewer steps
-    if (!trace.summary().empty()) std::cout << trace.summary() << "profile     " << profile << std::endl;
+    if (!trace.summary().empty()) output.text() << trace.summary() << "profile     " << profile << std::endl;
     return code;
   }
 
@@ -87,6 +105,7 @@ struct AttackCommand {
   std::string preset;
   std::string profile;
   CheckpointingOption checkpointing;  // decides no result, so it is no field of the config
+  OutputOptions output;
   bool list = false;
   bool resume = false;
   FieldOptions flags;

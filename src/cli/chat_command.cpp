@@ -6,7 +6,10 @@
 #include "defenses/pipeline.h"
 #include "src/base/image.h"
 #include "src/cli/commands.h"
+#include "src/cli/defense_names.h"
+#include "src/cli/log.h"
 #include "src/cli/model_options.h"
+#include "src/cli/output_options.h"
 #include "src/experiment/plan/dataset.h"
 #include "src/experiment/plan/shipped.h"
 #include "src/experiment/run/defense_setup.h"
@@ -21,6 +24,7 @@ struct ChatArguments {
   std::string system;
   std::vector<std::string> defenses;
   GenerateOptions generate;
+  OutputOptions output;
 };
 
 /// One conversation: earlier turns are part of the next query.
@@ -36,14 +40,40 @@ class Chat {
 
   void say(const std::string& prompt) {
     query_.prompt = prompt;
-    const Generated reply = stack_.empty() ? streamed() : defended();
-    if (reply.cut)
-      std::cerr << "[cut at " << arguments_.generate.max_new_tokens
-                << " tokens; --max-new-tokens allows longer replies]" << std::endl;
+    const Reply reply = stack_.empty() ? streamed() : defended();
+    if (arguments_.output.json)
+      print_json(reply);
+    else if (!notes_are_silent())
+      explain(reply);
     query_.earlier.push_back({prompt, reply.text});
   }
 
  private:
+  void print_json(const Reply& reply) const {
+    nlohmann::json stages = nlohmann::json::array();
+    for (const StageTrace& stage : reply.trace)
+      stages.push_back({{"defense", stage.stage},
+                        {"rejected", stage.rejected},
+                        {"score", stage.score},
+                        {"threshold", stage.threshold},
+                        {"note", stage.note}});
+    print_row("reply",
+              {{"prompt", query_.prompt}, {"reply", reply.text}, {"cut", reply.cut}, {"stages", stages}});
+  }
+
+  /// What the reply alone does not say.
+  void explain(const Reply& reply) const {
+    for (const StageTrace& stage : reply.trace)
+      std::cerr << "[" << stage.stage << (stage.rejected ? " rejected" : "")
+                << (stage.threshold > 0
+                        ? ", score " + std::to_string(stage.score) + " of " + std::to_string(stage.threshold)
+                        : "")
+                << (stage.note.empty() ? "" : ", " + stage.note) << "]" << std::endl;
+    if (reply.cut)
+      std::cerr << "[cut at " << arguments_.generate.max_new_tokens
+                << " tokens; --max-new-tokens allows longer replies]" << std::endl;
+  }
+
   void put_behind(const std::vector<DefenseSpec>& specs) {
     DefenseResources resources = defense_resources(model_, arguments_.generate.max_new_tokens);
     BenignPictures pictures(model_, "photo");  // images are submitted as they are
@@ -60,15 +90,19 @@ class Chat {
 
   /// As it comes on a terminal, whole where something else reads it: bytes that never become a character are
   /// only known at the end, and may then change what stood before them.
-  Generated streamed() const {
+  Reply streamed() const {
     GenerateOptions options = arguments_.generate;
     std::string shown;
-    if (isatty(STDOUT_FILENO) != 0)
+    if (!arguments_.output.json && isatty(STDOUT_FILENO) != 0)
       options.on_text = [&shown](size_t, std::string_view piece) {
         shown += piece;
         std::cout << piece << std::flush;
       };
-    Generated reply = generate(image_, {query_}, options).at(0);
+    const Generated said = generate(image_, {query_}, options).at(0);
+    Reply reply;
+    reply.text = said.text;
+    reply.cut = said.cut;
+    if (arguments_.output.json) return reply;
     if (!reply.text.starts_with(shown))
       std::cout << "\n" << reply.text << std::endl;
     else
@@ -76,7 +110,7 @@ class Chat {
     return reply;
   }
 
-  Generated defended() const {
+  Reply defended() const {
     // Sampled as the user wished; what a defense asks without image goes to the decoder alone.
     const Responder bare = [&](const std::vector<Submission>& submissions) {
       std::vector<Reply> replies;
@@ -88,15 +122,9 @@ class Chat {
       }
       return replies;
     };
-    const Reply reply = protect(stack_, bare)({{image_, query_}}).at(0);
-    for (const StageTrace& stage : reply.trace)
-      std::cerr << "[" << stage.stage << (stage.rejected ? " rejected" : "")
-                << (stage.threshold > 0
-                        ? ", score " + std::to_string(stage.score) + " of " + std::to_string(stage.threshold)
-                        : "")
-                << (stage.note.empty() ? "" : ", " + stage.note) << "]" << std::endl;
-    std::cout << reply.text << std::endl;
-    return {reply.text, reply.cut};
+    Reply reply = protect(stack_, bare)({{image_, query_}}).at(0);
+    if (!arguments_.output.json) std::cout << reply.text << std::endl;
+    return reply;
   }
 
   const ChatArguments& arguments_;
@@ -107,12 +135,14 @@ class Chat {
 };
 
 int chat(const ChatArguments& arguments) {
+  arguments.output.apply();
+  note_former_names(arguments.defenses);
   Chat chat(arguments);
   if (!arguments.prompt.empty()) {
     chat.say(arguments.prompt);
     return 0;
   }
-  const bool terminal = isatty(STDIN_FILENO) != 0;
+  const bool terminal = isatty(STDIN_FILENO) != 0 && !arguments.output.json;
   for (std::string line;
        (terminal ? std::cerr << "> " << std::flush : std::cerr), std::getline(std::cin, line);)
     if (!line.empty()) chat.say(line);
@@ -138,8 +168,10 @@ void add_chat(CLI::App& program, Action& chosen) {
   command->add_option("--image", arguments->image, "photo")->required()->type_name("FILE");
   command->add_option("--prompt", arguments->prompt, "one question; without it, one per line of the input");
   command->add_option("--system", arguments->system, "system prompt");
-  command->add_option("--defense", arguments->defenses,
-                      "defense in front of the model; the first is outermost");
+  command
+      ->add_option("--defense", arguments->defenses,
+                   "defense in front of the model, the first outermost; 'hijack defenses' lists them")
+      ->type_name("NAME");
   command->add_option("--max-new-tokens", generate.max_new_tokens, "longest reply")
       ->capture_default_str()
       ->check(CLI::Range(1, 4096));
@@ -150,6 +182,7 @@ void add_chat(CLI::App& program, Action& chosen) {
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
   command->add_option("--seed", generate.seed, "seed of sampling")->capture_default_str();
+  arguments->output.add_to(*command, "prompt and reply, and what each defense did");
   command->callback([&chosen, arguments] { chosen = [arguments] { return explained_chat(*arguments); }; });
 }
 

@@ -21,5 +21,8 @@ void add_trace(CLI::App& program, Action& chosen);
 void add_tokenize(CLI::App& program, Action& chosen);
 void add_scenes(CLI::App& program, Action& chosen);
 void add_models(CLI::App& program, Action& chosen);
+void add_defenses(CLI::App& program, Action& chosen);
+void add_completion(CLI::App& program, Action& chosen);
+void add_help(CLI::App& program, Action& chosen);
 
 }  // namespace hijack::cli

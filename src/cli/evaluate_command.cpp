@@ -1,13 +1,14 @@
 #include <iostream>
 
-#include "defenses/make_defense.h"
 #include "src/cli/commands.h"
+#include "src/cli/defense_names.h"
 #include "src/cli/field_options.h"
 #include "src/cli/interrupt.h"
 #include "src/cli/model_options.h"
 #include "src/cli/run_session.h"
 #include "src/cli/text.h"
 #include "src/experiment/report/aggregate.h"
+#include "src/experiment/report/report.h"
 #include "src/experiment/run/evaluate.h"
 
 namespace hijack::cli {
@@ -64,12 +65,26 @@ struct EvaluateCommand {
     command.add_option("run", run, "run folder of hijack attack or hijack run")->required()->type_name("RUN");
     command.get_option("--defense")->allow_extra_args(false);  // RUN may follow
     options.add_to(command);
-    command.footer("Defenses:\n" + defense_help());
+    output.add_to(command, "rates, intervals and costs of each defense, as in hijack report --format json");
+    command.footer("'hijack defenses' lists the defenses, 'hijack defenses NAME' what can be set.");
+  }
+
+  void show_table() const {
+    const RunRecord record = read_run(run);
+    const std::string report = write_report(run).string();
+    if (!output.json) {
+      std::cout << "success of the behavior on held-out contexts, and the cost on benign questions\n"
+                << defense_table(record) << "report  " << report << std::endl;
+      return;
+    }
+    print_defenses(record);
   }
 
   int act() {
+    output.apply();
     const Interrupt interrupt;
     flags.apply();
+    note_former_names(config.defense.defenses);
     bool done = false;
     {
       Progress progress;
@@ -78,16 +93,16 @@ struct EvaluateCommand {
                           options.models);
     }
     if (!done) {
-      std::cout << "Stopped; what was asked is saved. The same command goes on." << std::endl;
+      output.text() << "Stopped; what was asked is saved. The same command goes on." << std::endl;
       return 1;
     }
-    std::cout << "success of the behavior on held-out contexts, and the cost on benign questions\n"
-              << defense_table(read_run(run)) << "report  " << write_report(run).string() << std::endl;
+    show_table();
     return 0;
   }
 
   EvaluateConfig config;
   MachineOptions options;
+  OutputOptions output;
   std::string run;
   FieldOptions flags;
 };

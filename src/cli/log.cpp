@@ -10,6 +10,13 @@ void start_log() {
   spdlog::set_pattern("%H:%M:%S %^%l%$ %v");
 }
 
+void silence_notes() {
+  spdlog::set_level(spdlog::level::warn);
+}
+bool notes_are_silent() {
+  return !spdlog::should_log(spdlog::level::info);
+}
+
 void log_line(const std::string& text) {
   spdlog::info("{}", text);
 }

@@ -8,6 +8,7 @@
 #include "src/base/error.h"
 #include "src/base/memory_pool.h"
 #include "src/cli/commands.h"
+#include "src/cli/help.h"
 #include "src/cli/log.h"
 #include "src/cli/refusal.h"
 #include "src/cli/standard_output.h"
@@ -29,24 +30,33 @@ std::string first_line(const std::string& text) {
   return printable(text.substr(0, text.find('\n')), 300);
 }
 
+int show_help(const CLI::App& command, const std::string& part) {
+  std::cout << help_text(command, part, help_width());
+  return 0;
+}
+
 int run(int argc, char** argv) {
   CLI::App program("Adversarial images against vision-language models: attack, defend, report.", "hijack");
   program.set_version_flag("--version", "hijack " + hijack_version());
   program.require_subcommand(0, 1);
+  program.footer("'hijack help COMMAND' explains a command; 'hijack help attack budget' one heading of it.");
   Action chosen;
-  for (const auto add : {add_attack, add_evaluate, add_run, add_report, add_reproduce, add_chat, add_train,
-                         add_trace, add_tokenize, add_scenes, add_models})
+  for (const auto add :
+       {add_attack, add_evaluate, add_run, add_report, add_reproduce, add_chat, add_train, add_trace,
+        add_tokenize, add_scenes, add_models, add_defenses, add_completion, add_help})
     add(program, chosen);
   try {
     program.parse(argc, argv);
-  } catch (const CLI::Success& help) {
-    return program.exit(help);
+  } catch (const CLI::CallForHelp&) {
+    return show_help(innermost(program), "");
+  } catch (const CLI::CallForAllHelp&) {
+    return show_help(innermost(program), "all");
+  } catch (const CLI::Success& version) {
+    return program.exit(version);
   } catch (const CLI::ParseError& error) {
     return complain(refusal(program, error), kWrongInput);
   }
-  if (chosen) return chosen();
-  std::cout << program.help();
-  return 0;
+  return chosen ? chosen() : show_help(program, "");
 }
 
 int guarded(int argc, char** argv) {

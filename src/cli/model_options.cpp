@@ -4,6 +4,7 @@
 
 #include "models/network/activation_checkpointing.h"
 #include "src/base/error.h"
+#include "src/cli/help.h"
 #include "src/cli/log.h"
 #include "src/experiment/plan/shipped.h"
 
@@ -39,14 +40,17 @@ void MachineOptions::add_to(CLI::App& command) {
           "where a model of the run lies now, if its folder was moved: known by its files, which must be "
           "those that the run used; once for each")
       ->allow_extra_args(false)
-      ->type_name("DIR");
+      ->type_name("DIR")
+      ->group("Machine");
   command.add_option("--device", device, "cpu, cuda or cuda:1, in place of the run's own setting")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
-      ->type_name("NAME");
+      ->type_name("NAME")
+      ->group("Machine");
   command.add_option("--threads", threads, "CPU threads, in place of the run's own setting; 0 = all cores")
       ->check(CLI::Range(0, 1024))
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
-      ->type_name("N");
+      ->type_name("N")
+      ->group("Machine");
 }
 
 Machine MachineOptions::machine() const {
@@ -82,7 +86,8 @@ void CheckpointingOption::add_to(CLI::App& command) {
           "compute activations again in the backward pass, for less memory and a third more time: on, "
           "off, or auto = when they exceed half of the free memory")
       ->capture_default_str()
-      ->type_name("NAME");
+      ->type_name("NAME")
+      ->group(command.get_name() == "attack" ? rare_group("Machine") : "Options");
   command.add_option("--recompute", former_)->group("");
 }
 

@@ -8,6 +8,7 @@
 #include "src/base/json.h"
 #include "src/cli/commands.h"
 #include "src/cli/model_options.h"
+#include "src/cli/output_options.h"
 #include "src/cli/text.h"
 
 namespace hijack::cli {
@@ -17,6 +18,7 @@ namespace fs = std::filesystem;
 
 struct ModelsArguments {
   bool list = false;
+  OutputOptions output;
   ModelOptions inspected;
 };
 
@@ -181,11 +183,22 @@ int inspect(const ModelsArguments& arguments) {
   return 0;
 }
 
+int list(bool json) {
+  const auto show = [json](const std::string& name, bool images) {
+    if (json) return print_row("family", {{"name", name}, {"images", images}});
+    const std::string padding(name.size() < 18 ? 18 - name.size() : 1, ' ');
+    std::cout << name << (images ? "" : padding + "text only: perplexity, paraphrase") << "\n";
+  };
+  for (const std::string& family : supported_families()) show(family, true);
+  for (const std::string& decoder : text_decoder_names()) show(decoder, false);
+  return 0;
+}
+
 int models(const ModelsArguments& arguments) {
+  if (arguments.output.json && !arguments.list) throw Error("--json belongs to hijack models --list.");
   if (!arguments.inspected.model.empty()) return inspect(arguments);
   if (!arguments.list) throw Error("Say what to do: hijack models --list, or hijack models inspect DIR.");
-  for (const std::string& family : supported_families()) std::cout << family << "\n";
-  return 0;
+  return list(arguments.output.json);
 }
 
 }  // namespace
@@ -194,6 +207,7 @@ void add_models(CLI::App& program, Action& chosen) {
   CLI::App* command = program.add_subcommand("models", "list the supported families, or inspect a folder");
   auto arguments = std::make_shared<ModelsArguments>();
   command->add_flag("--list", arguments->list, "the model types that load");
+  command->add_flag("--json", arguments->output.json, "for scripts: --list as one JSON object a line");
   CLI::App* inspected =
       command->add_subcommand("inspect", "family, parameters, image size and tokens, memory");
   inspected->add_option("folder", arguments->inspected.model, "Hugging Face folder")

@@ -104,6 +104,7 @@ double Progress::measured_whole_rate(const ProgressState& state) const {
 }
 
 void Progress::show(ProgressState state) {
+  if (notes_are_silent()) return;
   state.rate = measured_rate(state);
   state.whole_rate = measured_whole_rate(state);
   const auto now = Clock::now();

@@ -3,22 +3,11 @@
 #include <vector>
 
 #include "src/base/nearest.h"
+#include "src/cli/help.h"
 #include "src/cli/text.h"
 
 namespace hijack::cli {
 namespace {
-
-/// The subcommand that was being parsed, or the program.
-const CLI::App& innermost(const CLI::App& program) {
-  const auto chosen = program.get_subcommands();
-  return chosen.empty() ? program : innermost(*chosen.back());
-}
-
-/// "hijack models inspect"
-std::string spelled(const CLI::App& command) {
-  const CLI::App* parent = command.get_parent();
-  return (parent ? spelled(*parent) + " " : "") + command.get_name();
-}
 
 std::string see_help(const CLI::App& command) {
   return " See " + spelled(command) + " --help.";

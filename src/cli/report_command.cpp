@@ -1,5 +1,6 @@
 #include <iostream>
 
+#include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/cli/commands.h"
 #include "src/experiment/record/recorded_images.h"
@@ -12,10 +13,14 @@ struct ReportArguments {
   std::vector<std::string> runs;
   std::string out;
   std::string format;
+  bool json = false;
 };
 
 /// --format, else the ending of -o, else html.
 std::string format_of(const ReportArguments& arguments) {
+  if (arguments.json && !arguments.format.empty() && arguments.format != "json")
+    throw Error("--json and --format " + arguments.format + " contradict each other: give one of them.");
+  if (arguments.json) return "json";
   if (!arguments.format.empty()) return arguments.format;
   const std::string ending = std::filesystem::path(arguments.out).extension().string();
   return ending.size() > 1 ? ending.substr(1) : "html";
@@ -51,6 +56,7 @@ void add_report(CLI::App& program, Action& chosen) {
       ->type_name("FILE");
   command->add_option("--format", arguments->format, "html, md, csv or json; default: the file's ending")
       ->type_name("NAME");
+  command->add_flag("--json", arguments->json, "the same as --format json");
   command->callback([&chosen, arguments] { chosen = [arguments] { return report(*arguments); }; });
 }
 

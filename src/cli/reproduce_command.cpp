@@ -9,6 +9,7 @@
 #include "src/cli/text.h"
 #include "src/experiment/plan/recipe.h"
 #include "src/experiment/report/recipe_tables.h"
+#include "src/experiment/run/evaluate.h"
 
 namespace hijack::cli {
 namespace {
@@ -20,11 +21,21 @@ struct ReproduceArguments {
   bool list = false;
   bool resume = false;
   ModelOptions model;
+  OutputOptions output;
 };
 
-int show_recipes() {
+int show_recipes(const OutputOptions& output) {
   for (const std::string& name : recipe_names(shipped_recipes())) {
     const Recipe recipe = read_recipe(name, shipped_recipes());
+    if (output.json) {
+      print_row("recipe", {{"name", name},
+                           {"title", recipe.title},
+                           {"trials", recipe.plans.size()},
+                           {"evaluates", recipe.evaluate.has_value()},
+                           {"paper", recipe.paper},
+                           {"differs", recipe.departs}});
+      continue;
+    }
     std::cout << name << "\n    " << recipe.title << "; " << recipe.plans.size()
               << (recipe.plans.size() == 1 ? " trial" : " trials")
               << (recipe.evaluate ? ", then their defenses" : "") << "\n    " << recipe.paper
@@ -50,18 +61,46 @@ std::string text_of(const std::vector<std::vector<std::vector<std::string>>>& ta
   return text;
 }
 
+/// Each row of a table by the names of its columns.
+void print_tables(const std::vector<std::vector<std::vector<std::string>>>& tables,
+                  const std::filesystem::path& run) {
+  for (size_t t = 0; t < tables.size(); ++t) {
+    for (size_t r = 1; r < tables[t].size(); ++r) {
+      nlohmann::json cells = nlohmann::json::object();
+      for (size_t i = 0; i < tables[t][r].size(); ++i) cells[tables[t][0][i]] = tables[t][r][i];
+      print_row("table", {{"table", t + 1}, {"cells", cells}, {"run", run.string()}});
+    }
+  }
+}
+
 /// False when stopped.
 bool work(RunFolder& folder, const Recipe& recipe, const std::vector<std::string>& moved_models,
-          const Interrupt& interrupt) {
+          const Interrupt& interrupt, const OutputOptions& output) {
   Progress progress;
-  const RunHooks hooks = show_on(progress, interrupt.token());
+  RunHooks hooks = show_on(progress, interrupt.token());
+  show_rows(hooks, folder.path(), output);
   const ModelSource models = folder_models();
   if (!run_trials(folder, hooks, models)) return false;
   return !recipe.evaluate || evaluate_run(folder.path(), *recipe.evaluate, hooks, models, moved_models);
 }
 
+void show_result(const ReproduceArguments& arguments, const Recipe& recipe,
+                 const std::filesystem::path& out) {
+  const RunRecord run = read_run(out);
+  write_file(out / "table.md", recipe_markdown(recipe, run));
+  const std::string report = write_report(out).string();
+  if (arguments.output.json) {
+    print_defenses(run);
+    return print_tables(recipe_tables(recipe, run), out);
+  }
+  std::cout << recipe.title << "\n"
+            << text_of(recipe_tables(recipe, run)) << "published  " << recipe.paper << "\ndiffers    "
+            << recipe.departs << "\nreport     " << report << std::endl;
+}
+
 int reproduce(const ReproduceArguments& arguments) {
-  if (arguments.list) return show_recipes();
+  arguments.output.apply();
+  if (arguments.list) return show_recipes(arguments.output);
   if (arguments.name.empty()) throw Error("No recipe was given; hijack reproduce --list shows them.");
   const Interrupt interrupt;
   const Recipe recipe =
@@ -74,16 +113,13 @@ int reproduce(const ReproduceArguments& arguments) {
     if (!model.empty()) given.push_back(model);
   RunFolder folder = arguments.resume ? resume_run(out, recipe.plans, given)
                                       : begin_run(out, "reproduce " + recipe.name, recipe.plans, models);
-  if (!work(folder, recipe, given, interrupt)) {
-    std::cout << "Stopped; everything so far is saved. Go on with:\n  hijack reproduce " << recipe.name
-              << " --out " << shell_word(out.string()) << " --resume" << std::endl;
+  if (!work(folder, recipe, given, interrupt, arguments.output)) {
+    arguments.output.text() << "Stopped; everything so far is saved. Go on with:\n  hijack reproduce "
+                            << shell_word(arguments.name) << " --out " << shell_word(out.string())
+                            << " --resume" << std::endl;
     return 1;
   }
-  const RunRecord run = read_run(out);
-  write_file(out / "table.md", recipe_markdown(recipe, run));
-  std::cout << recipe.title << "\n"
-            << text_of(recipe_tables(recipe, run)) << "published  " << recipe.paper << "\ndiffers    "
-            << recipe.departs << "\nreport     " << write_report(out).string() << std::endl;
+  show_result(arguments, recipe, out);
   return 0;
 }
 
@@ -103,6 +139,8 @@ void add_reproduce(CLI::App& program, Action& chosen) {
       ->add_option("--second-model", arguments->second_model,
                    "where a recipe compares two models, the other one; empty = the shipped second training")
       ->type_name("DIR");
+  arguments->output.add_to(
+      *command, "the rows of trials as they are done, of defenses, and of the tables beside the paper");
   command->callback([&chosen, arguments] { chosen = [arguments] { return reproduce(*arguments); }; });
 }
 

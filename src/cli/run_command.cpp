@@ -18,6 +18,7 @@ struct RunArguments {
   bool resume = false;
   double lease = 60;
   MachineOptions machine;
+  OutputOptions output;
 };
 
 std::vector<TrialPlan> plans_of(const RunArguments& arguments) {
@@ -67,6 +68,16 @@ RunFolder shared_folder(const RunArguments& arguments, const std::filesystem::pa
   return folder;
 }
 
+/// Which process did a trial does not matter: one of them tells of all.
+void show_group(const RunArguments& arguments, const std::filesystem::path& out) {
+  const RunRecord run = read_run(out);
+  const std::string report = write_report(out).string();
+  if (!arguments.output.json)
+    std::cout << summary(run) << "report      " << report << std::endl;
+  else
+    for (const TrialRow& trial : run.trials) print_trial(out, trial);
+}
+
 int run_in_group(const RunArguments& arguments, const std::filesystem::path& out, const WorkerPlace& place,
                  const Interrupt& interrupt) {
   WorkerGroup group(place, group_name(out), std::chrono::milliseconds(std::llround(arguments.lease * 1000)));
@@ -80,15 +91,16 @@ int run_in_group(const RunArguments& arguments, const std::filesystem::path& out
   }
   group.leave();
   if (!done) {
-    std::cout << "Stopped; everything so far is saved. Start the group again with --resume." << std::endl;
+    arguments.output.text() << "Stopped; everything so far is saved. Start the group again with --resume."
+                            << std::endl;
     return 1;
   }
-  if (place.rank == 0)
-    std::cout << summary(read_run(out)) << "report      " << write_report(out).string() << std::endl;
+  if (place.rank == 0) show_group(arguments, out);
   return 0;
 }
 
 int run_experiment(const RunArguments& arguments) {
+  arguments.output.apply();
   const Interrupt interrupt;
   if (arguments.file.empty() && !arguments.resume)
     throw Error("No experiment was given; name one: hijack run EXPERIMENT.toml.");
@@ -101,7 +113,7 @@ int run_experiment(const RunArguments& arguments) {
   const ModelSource models = folder_models(machine);
   RunFolder folder = arguments.resume ? resume_run(out, plans, arguments.machine.models)
                                       : begin_run(out, "run", plans, models);
-  return finish_run(folder, "run", interrupt, models, machine);
+  return finish_run(folder, "run", interrupt, models, arguments.output, machine);
 }
 
 }  // namespace
@@ -123,6 +135,7 @@ void add_run(CLI::App& program, Action& chosen) {
       ->capture_default_str()
       ->type_name("SECONDS");
   arguments->machine.add_to(*command);
+  arguments->output.add_to(*command, "the rows of trials.jsonl as trials are done, with the run's folder");
   command->add_flag("--resume", arguments->resume,
                     "go on with the stopped run: trials with a row are skipped");
   command->callback([&chosen, arguments] { chosen = [arguments] { return run_experiment(*arguments); }; });

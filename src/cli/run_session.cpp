@@ -133,6 +133,14 @@ RunHooks show_on(Progress& progress, std::stop_token stop, const Machine& machin
   return hooks;
 }
 
+void print_defenses(const RunRecord& run) {
+  const nlohmann::json report = json_report({run});
+  for (nlohmann::json row : report.at("defenses")) {
+    row["run"] = run.folder.string();
+    print_row("defense", std::move(row));
+  }
+}
+
 std::filesystem::path write_report(const std::filesystem::path& run) {
   const auto file = run / "report.html";
   write_file(file, html_report({read_verified_run(run)}));
@@ -169,12 +177,23 @@ RunFolder resume_run(const std::filesystem::path& folder, const std::vector<Tria
   return run;
 }
 
+void show_rows(RunHooks& hooks, const std::filesystem::path& run, const OutputOptions& output) {
+  if (!output.json) return;
+  for (const TrialRow& trial : read_run(run).trials) print_trial(run, trial);
+  hooks.on_trial = [run, note = hooks.on_trial](const TrialRow& trial) {
+    note(trial);
+    print_trial(run, trial);
+  };
+}
+
 int finish_run(RunFolder& folder, const std::string& command, const Interrupt& interrupt,
-               const ModelSource& models, const Machine& machine, const std::function<void()>& on_step) {
+               const ModelSource& models, const OutputOptions& output, const Machine& machine,
+               const std::function<void()>& on_step) {
   bool done = false;
   {
     Progress progress;
     RunHooks hooks = show_on(progress, interrupt.token(), machine);
+    show_rows(hooks, folder.path(), output);
     if (on_step)
       hooks.on_step = [show = hooks.on_step, on_step](const TrialProgress& now) {
         show(now);
@@ -183,13 +202,13 @@ int finish_run(RunFolder& folder, const std::string& command, const Interrupt& i
     done = run_trials(folder, hooks, models);
   }
   if (!done) {
-    std::cout << "Stopped; everything so far is saved. Go on with:\n  hijack " << command << " --out "
-              << shell_word(folder.path().string()) << " --resume" << std::endl;
+    output.text() << "Stopped; everything so far is saved. Go on with:\n  hijack " << command << " --out "
+                  << shell_word(folder.path().string()) << " --resume" << std::endl;
     return 1;
   }
   const RunRecord run = read_run(folder.path());
   const auto report = write_report(folder.path());
-  std::cout << summary(run) << "report      " << report.string() << std::endl;
+  if (!output.json) std::cout << summary(run) << "report      " << report.string() << std::endl;
   const bool allowed = std::all_of(run.trials.begin(), run.trials.end(),
                                    [](const TrialRow& trial) { return trial.budget.respected; });
   return allowed ? 0 : 1;

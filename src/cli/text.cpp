@@ -41,6 +41,44 @@ std::string shell_word(const std::string& word) {
   return quoted + "'";
 }
 
+std::string wrapped(const std::string& text, size_t width, size_t indent, size_t used) {
+  const std::string next_line = "\n" + std::string(indent, ' ');
+  std::string result;
+  bool begins = true;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find_first_of(" \n", at), text.size());
+    const std::string word = text.substr(at, end - at);
+    const size_t length = columns(word);
+    if (!begins && used + 1 + length > width) {
+      result += next_line;
+      used = indent;
+      begins = true;
+    }
+    result += (begins ? "" : " ") + word;
+    used += length + (begins ? 0 : 1);
+    begins = false;
+    if (end < text.size() && text[end] == '\n') {
+      result += next_line;
+      used = indent;
+      begins = true;
+    }
+    at = end + 1;
+  }
+  return result;
+}
+
+std::string item_text(const std::string& name, const std::string& text, size_t width, size_t column) {
+  constexpr size_t kLeast = 40;  // columns for the text beside its name
+  const std::string head = "  " + name;
+  if (text.empty()) return head + "\n";
+  const bool wide = column + kLeast <= width;
+  const size_t indent = wide ? column : 6;
+  const size_t taken = columns(head);
+  const bool beside = wide && taken + 2 <= column;
+  return head + (beside ? "" : "\n") + std::string(beside ? column - taken : indent, ' ') +
+         wrapped(text, width, indent, indent) + "\n";
+}
+
 namespace {
 
 /// Of a table that is too wide: a block for each row.

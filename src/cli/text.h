@@ -17,6 +17,15 @@ std::string shell_word(const std::string& word);
 /// the names of their columns.
 std::string table_text(const std::vector<std::vector<std::string>>& rows, size_t width = SIZE_MAX);
 
+/// Broken between words so that no line is wider than `width` columns (a longer word stands alone); lines
+/// after the first begin with `indent` spaces, the first has `used` columns before it. Its own line breaks
+/// stay.
+std::string wrapped(const std::string& text, size_t width, size_t indent, size_t used = 0);
+
+/// An entry of a list: "  name", and the text beginning in `column`; below the name where that is too long or
+/// the width too small.
+std::string item_text(const std::string& name, const std::string& text, size_t width, size_t column);
+
 /// Columns of the terminal that standard output goes to; SIZE_MAX for a file or a pipe.
 size_t output_width();
 

@@ -7,6 +7,7 @@
 #include "src/cli/field_options.h"
 #include "src/cli/interrupt.h"
 #include "src/cli/log.h"
+#include "src/cli/output_options.h"
 #include "src/cli/progress.h"
 #include "src/cli/text.h"
 #include "src/pocket/evaluation.h"
@@ -78,14 +79,17 @@ void add_train(CLI::App& program, Action& chosen) {
     TrainConfig config;
     bool evaluate_only = false;
     int64_t questions = 1200;
+    OutputOptions output;
   };
   auto arguments = std::make_shared<Arguments>();
   auto options = std::make_shared<FieldOptions>(*pocket, fields_of(arguments->config));
   pocket->add_flag("--evaluate-only", arguments->evaluate_only, "measure the model in --out again");
   pocket->add_option("--questions", arguments->questions, "questions of the closing evaluation")
       ->capture_default_str();
+  arguments->output.add_to(*pocket, "");
   pocket->callback([&chosen, arguments, options] {
     chosen = [arguments, options] {
+      arguments->output.apply();
       options->apply();
       return train(arguments->config, arguments->evaluate_only, arguments->questions);
     };

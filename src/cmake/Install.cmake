@@ -22,6 +22,25 @@ foreach(data pocket pocket-2 contexts images configs presets recipes)
   endif()
 endforeach()
 
+# Shell completion, written by the program itself when it is installed; not where it cannot run (another machine's).
+if(NOT CMAKE_CROSSCOMPILING)
+  set(hijack_completions ${PROJECT_BINARY_DIR}/completions)
+  install(CODE "
+    file(MAKE_DIRECTORY \"${hijack_completions}\")
+    foreach(shell bash zsh)
+      execute_process(COMMAND \"$<TARGET_FILE:hijack>\" completion \${shell} RESULT_VARIABLE failed
+                      OUTPUT_FILE \"${hijack_completions}/hijack.\${shell}\" ERROR_VARIABLE why)
+      if(failed)
+        file(REMOVE \"${hijack_completions}/hijack.\${shell}\")
+        message(WARNING \"no completion for \${shell} is installed: \${why}\")
+      endif()
+    endforeach()")
+  install(FILES ${hijack_completions}/hijack.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+          RENAME hijack OPTIONAL)
+  install(FILES ${hijack_completions}/hijack.zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions
+          RENAME _hijack OPTIONAL)
+endif()
+
 set(hijack_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/hijack)
 install(EXPORT hijackTargets NAMESPACE hijack:: DESTINATION ${hijack_package_dir})
 configure_package_config_file(src/cmake/hijackConfig.cmake.in ${PROJECT_BINARY_DIR}/hijackConfig.cmake

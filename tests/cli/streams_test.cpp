@@ -21,8 +21,8 @@ TEST_F(Program, OutputThatCannotBeWrittenIsAFailure) {
         std::string("attack --list-presets"), std::string("reproduce --list"), std::string("models --list"),
         "models inspect " + kModel, "report " + at("run") + " --format csv", "report " + at("run"),
         "tokenize --in " + at("in.jsonl"), "chat --image " + kPhoto + " --prompt x --max-new-tokens 2",
-        "scenes --count 1 --out " + at("scenes"),
-        "trace --image " + kPhoto + " --prompt a --target b --out " + at("t"),
+        "scenes --count 1 --out " + at("scenes"), std::string("defenses"), std::string("help attack"),
+        std::string("completion bash"), "trace --image " + kPhoto + " --prompt a --target b --out " + at("t"),
         "evaluate " + at("run") + " --defense bit_depth --utility 1 --suffix-steps 0",
         attack("--steps 1 --resume --out " + at("run"))}) {
     SCOPED_TRACE(command);
@@ -97,8 +97,9 @@ TEST_F(Program, SeveralValuesMayFollowOneFlag) {
 TEST_F(Program, FlagsThatMessagesNameExist) {
   std::string help;
   for (const char* command : {"attack", "evaluate", "run", "report", "reproduce", "chat", "train pocket",
-                              "trace", "tokenize", "scenes", "models", ""})
-    help += run(std::string(command) + " --help").out;
+                              "trace", "tokenize", "scenes", "models", "defenses", "completion", ""})
+    help += run(std::string(command) + (command == std::string("attack") ? " --help-all" : " --help")).out;
+  std::replace(help.begin(), help.end(), '\n', ' ');
   const std::regex literal(R"re("([^"\\\n]|\\.)*")re"), flag("--[a-z][a-z-]*[a-z]");
   int found = 0;
   for (const char* folder :

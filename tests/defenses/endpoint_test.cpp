@@ -218,7 +218,9 @@ TEST_F(Endpoint, AServerThatDoesNotEchoIsOneClearSentence) {
   const std::string message = error_of([&] { EndpointModel(parameters_).prompt_nll("seven eight"); });
   EXPECT_NE(message.find("404"), std::string::npos) << message;
   EXPECT_NE(message.find("vLLM"), std::string::npos) << message;
-  EXPECT_NE(defense_help().find("llama.cpp's own server does not"), std::string::npos);
+  std::string help;
+  for (const DefenseParameter& parameter : defense_info("perplexity").parameters) help += parameter.help;
+  EXPECT_NE(help.find("llama.cpp's own server does not"), std::string::npos);
 }
 
 TEST_F(Endpoint, ServesTheDefenses) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "src/base/error.h"
+#include "tests/support/temporary_folder.h"
 
 namespace hijack::make_defense_test {
 namespace {
@@ -86,10 +87,28 @@ TEST(ParseDefense, RefusesMalformedSpecs) {
   }
 }
 
-TEST(MakeDefense, HelpNamesEveryDefense) {
-  const std::string help = defense_help();
-  for (const std::string& name : defense_names()) EXPECT_NE(help.find("  " + name + "  "), std::string::npos);
-  EXPECT_NE(help.find("quality=75"), std::string::npos);
+TEST(MakeDefense, InfosNameEveryDefenseWithItsParameters) {
+  const std::vector<DefenseInfo> infos = defense_infos();
+  std::vector<std::string> names;
+  for (const DefenseInfo& info : infos) {
+    names.push_back(info.name);
+    EXPECT_FALSE(info.help.empty()) << info.name;
+    for (const DefenseParameter& parameter : info.parameters)
+      EXPECT_FALSE(parameter.help.empty()) << info.name << " " << parameter.name;
+    EXPECT_EQ(defense_info(info.name).name, info.name);
+  }
+  EXPECT_EQ(names, defense_names());
+  for (const auto& [name, kind] : std::map<std::string, std::string>{{"jpeg", "image"},
+                                                                     {"paraphrase", "text"},
+                                                                     {"smoothing", "votes"},
+                                                                     {"perplexity", "detector"},
+                                                                     {"ocr", "detector"},
+                                                                     {"ecso", "detector"}})
+    EXPECT_EQ(defense_info(name).kind, kind) << name;
+  ASSERT_EQ(defense_info("jpeg").parameters.size(), 1u);
+  EXPECT_EQ(defense_info("jpeg").parameters[0].value, 75);
+  EXPECT_EQ(defense_info("mask_vote").name, "smoothvlm") << "a former name";
+  EXPECT_NE(support::error_of([] { defense_info("jpg"); }).find("did you mean 'jpeg'"), std::string::npos);
 }
 
 TEST(MakeDefense, NamesAreUnique) {

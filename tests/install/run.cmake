@@ -28,3 +28,16 @@ step(${WORK}/build/consumer ${SOURCE}/tests/golden/llava/clip_gqa ${SOURCE}/test
 message(STATUS "consumer: ${step_output}")
 step(${WORK}/prefix/bin/hijack --version)
 message(STATUS "hijack --version: ${step_output}")
+
+foreach(completion bash-completion/completions/hijack zsh/site-functions/_hijack)
+  if(NOT EXISTS ${WORK}/prefix/share/${completion})
+    message(FATAL_ERROR "share/${completion} was not installed")
+  endif()
+endforeach()
+file(WRITE ${WORK}/complete.sh "source ${WORK}/prefix/share/bash-completion/completions/hijack
+COMP_WORDS=(hijack attack --behavior st)\nCOMP_CWORD=3\n_hijack\necho \"\${COMPREPLY[@]}\"\n")
+step(bash ${WORK}/complete.sh)
+if(NOT step_output STREQUAL "string\n")
+  message(FATAL_ERROR "the installed completion offers for --behavior st: ${step_output}")
+endif()
+message(STATUS "completion: ${step_output}")

@@ -199,8 +199,22 @@ void find_beside(AttackConfig& config, const std::filesystem::path& folder) {
   for_each_model(config, find);
 }
 
+/// Files for other commands are TOML, too.
+static void refuse_tables(const json& content, const std::string& file) {
+  const auto is_there = [&](const char* key) { return content.contains(key); };
+  if (is_there("title") && is_there("departs"))
+    throw Error(file + " is a recipe: run it with hijack reproduce " + file + ".");
+  if (is_there("paper") && is_there("departs"))
+    throw Error(file + " is a preset; --config takes the fields of its table [attack] at the top level.");
+  if (is_there("attack") || is_there("grid"))
+    throw Error(file + " has tables [attack] or [[grid]], so it is an experiment: run it with hijack run " +
+                file + "; --config takes fields at the top level.");
+}
+
 std::set<std::string> read_config(const std::filesystem::path& file, AttackConfig& config) {
-  const auto given = set_fields(fields_of(config), read_toml(file), file.string());
+  const json content = read_toml(file);
+  refuse_tables(content, file.string());
+  const auto given = set_fields(fields_of(config), content, file.string());
   find_beside(config, file.parent_path());
   return given;
 }

@@ -61,43 +61,68 @@ struct AttackConfig {
 
   template <class Visitor>
   void visit(Visitor&& field) {
+    visit_what(field);
+    field.group("Budget");
+    constraint.visit(field);
+    field("space", space,
+          "pixels that the constraint measures: input (the model's input size) or photo (the original photo; "
+          "the gradient goes through the model's own resizing)");
+    field.group("Objective");
+    objective.visit(field);
+    field.group("Search");
+    visit_search(field);
+    field.group("Augmentation");
+    augmentation.visit(field);
+    cropa.visit(field);
+    field.group("Text");
+    typographic.visit(field);
+    field.group("Suffix");
+    suffix.visit(field);
+    field("joint_rounds", joint_rounds, "joint: turns of image and suffix");
+    field.group("Contexts");
+    visit_contexts(field);
+    field.group("Defenses");
+    defense.visit(field);
+    visit_machine(field);
+  }
+
+ private:
+  template <class Visitor>
+  void visit_what(Visitor&& field) {
+    field.group("What");
     field("image", images, "photos to start from (PNG, JPEG, WebP, BMP or TIFF); each is one trial");
+    behavior.visit(field);
+    field("model", model, "Hugging Face folder of the model; empty = the shipped pocket model");
     field(
         "method", method,
         "what is searched: image (pixels, by an optimizer), typographic (text drawn into the photo), gcg (a "
         "suffix of the prompt, clean photo) or joint (image and suffix in turns)");
-    field("space", space,
-          "pixels that the constraint measures: input (the model's input size) or photo (the original photo; "
-          "the "
-          "gradient goes through the model's own resizing)");
-    field("universal", universal, "one change for all photos, in one trial");
-    field("held_out_image", held_out_images, "universal: photos that are only judged");
-    field("photo_batch", photo_batch, "universal: photos per step; 0 = all");
-    field("model", model, "Hugging Face folder of the model; empty = the shipped pocket model");
-    behavior.visit(field);
-    constraint.visit(field);
-    objective.visit(field);
     field("ensemble", ensemble,
           "further model folders that the image must work on; it lives in the space of the first model");
     field("transfer", transfer,
           "further model folders that the saved images are shown to, without having been optimized on");
+    field("universal", universal, "one change for all photos, in one trial");
+    field("held_out_image", held_out_images, "universal: photos that are only judged");
+    field("photo_batch", photo_batch, "universal: photos per step; 0 = all");
+  }
+
+  template <class Visitor>
+  void visit_search(Visitor&& field) {
     optimizer.visit(field);
-    augmentation.visit(field);
-    cropa.visit(field);
-    defense.visit(field);
-    field("queries", queries,
-          "estimate the gradient from that many random directions a step (RGF, a black box); 0 = exact "
-          "gradient");
-    field("query_smoothing", query_smoothing,
-          "queries: length of a direction as root mean square of pixel values (8/255 = 0.0314 in AttackVLM)");
-    typographic.visit(field);
-    suffix.visit(field);
-    field("joint_rounds", joint_rounds, "joint: turns of image and suffix");
     field("seed", seeds, "seeds; each is one trial");
     field("random_start", random_start, "start at a random allowed point instead of the photo");
     field("restarts", restarts,
           "further starts at random allowed points, of `steps` each; the best image of all is kept");
     field("stop_loss", stop_loss, "stop at an image whose loss on its batch is below this; 0 = never");
+    field("queries", queries,
+          "estimate the gradient from that many random directions a step (RGF, a black box); 0 = exact "
+          "gradient");
+    field("query_smoothing", query_smoothing,
+          "queries: length of a direction as root mean square of pixel values (8/255 = 0.0314 in AttackVLM)");
+  }
+
+  template <class Visitor>
+  void visit_contexts(Visitor&& field) {
     field("contexts", contexts,
           "JSONL file of user prompts with splits; empty = the shipped one for the behavior");
     field("train", train, "contexts to optimize on; 0 = all of the file's");
@@ -106,15 +131,21 @@ struct AttackConfig {
     field("batch", batch, "contexts per optimization step; 0 = all training contexts");
     field("validate_every", validate_every, "steps between validations; 0 = only at the end");
     field("stop_at", stop_at, "stop when the validation success rate reaches this; above 1 = never");
-    field("checkpoint_every", checkpoint_every, "steps between checkpoints for --resume");
     field("max_new_tokens", max_new_tokens,
           "longest reply, in tokens, in all that a trial asks; 0 = 48, or more where the behavior needs it "
           "(long targets, twice the clean reply for verbose)");
+  }
+
+  template <class Visitor>
+  void visit_machine(Visitor&& field) {
+    field.group("Machine");
     field("device", device, "cpu, cuda or cuda:1");
     field("dtype", dtype, "auto, float32, bfloat16 or float16");
+    field("threads", threads, "CPU threads; 0 = all cores");
     field("views", views,
           "all views that the image processor makes of a photo, or one (LLaVA-OneVision, Idefics3)");
-    field("threads", threads, "CPU threads; 0 = all cores");
+    field.group("Run");
+    field("checkpoint_every", checkpoint_every, "steps between checkpoints for --resume");
   }
 };
 
@@ -145,7 +176,7 @@ void find_beside(AttackConfig& config, const std::filesystem::path& folder);
 
 /// A TOML file of attack fields at its top level. Relative file names count from the file's own
 /// folder where they exist there. Returns the names it set. Throws Error that names the file and the line or
-/// key.
+/// key, and the command for a file that is an experiment, a recipe or a preset.
 std::set<std::string> read_config(const std::filesystem::path& file, AttackConfig& config);
 
 /// A TOML file as JSON: tables, arrays, texts, numbers and truth values. Throws Error with file, line and
@@ -154,7 +185,7 @@ nlohmann::json read_toml(const std::filesystem::path& file);
 
 /// Fills in what depends on other fields (the shipped model, contexts and canary; all contexts at each step
 /// for optimizers that need that) where `given` does not name the field, and checks everything that can be
-/// checked without loading a model. Throws Error.
+/// checked without loading a model. `epsilon` is a single one (plan.h, each_epsilon). Throws Error.
 void resolve(AttackConfig& config, const std::set<std::string>& given);
 
 }  // namespace hijack

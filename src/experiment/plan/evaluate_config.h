@@ -13,9 +13,11 @@ struct EvaluateConfig {
 
   template <class Visitor>
   void visit(Visitor&& field) {
+    field.group("Defenses");
     defense.visit(field);
     field("stack", stack, "evaluate all of them together as well, the first outermost");
     field("utility", utility, "benign questions with known answers that measure what a defense costs");
+    field.group("Suffix");
     suffix.visit(field);
   }
 };

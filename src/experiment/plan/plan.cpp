@@ -115,7 +115,21 @@ std::set<std::string> list_fields(AttackConfig config) {
   return names;
 }
 
+/// Files for other commands are TOML, too.
+void refuse_other_files(const json& experiment, const std::string& where) {
+  if (experiment.contains("title") && experiment.contains("departs"))
+    throw Error(where + " is a recipe: run it with hijack reproduce " + where + ".");
+  if (experiment.contains("attack") || experiment.contains("grid")) return;
+  AttackConfig config;
+  for (const Field& field : fields_of(config))
+    if (experiment.contains(field.name))
+      throw Error(where + " has attack fields at its top level (" + field.name +
+                  "): run it with hijack attack --config " + where +
+                  ", or write them under [attack] for hijack run.");
+}
+
 void check_tables(const json& experiment, const std::string& where) {
+  refuse_other_files(experiment, where);
   const std::vector<std::string> known = {"attack", "grid"};
   for (const auto& [key, value] : experiment.items())
     if (std::find(known.begin(), known.end(), key) == known.end())
@@ -145,6 +159,37 @@ std::vector<TrialPlan> plan_trials(const AttackConfig& config) {
   return plans;
 }
 
+std::vector<AttackConfig> each_epsilon(const AttackConfig& config) {
+  const std::vector<std::string> radii = comma_parts(config.constraint.epsilon);
+  if (radii.size() == 1) return {config};
+  const bool measures = config.constraint.name == "linf" &&
+                        (method_of(config) == Method::kImage || method_of(config) == Method::kJoint);
+  if (!measures)
+    throw Error("several --epsilon (" + config.constraint.epsilon.substr(0, 80) +
+                ") need constraint linf and an image that is searched, not constraint " +
+                config.constraint.name + " with method " + config.method + ": give one.");
+  std::vector<AttackConfig> configs;
+  std::set<double> known;
+  for (const std::string& radius : radii) {
+    if (!known.insert(parse_epsilon(radius)).second)
+      throw Error("--epsilon " + radius +
+                  " is given twice: each radius is a trial of its own, so give it once.");
+    configs.push_back(config);
+    configs.back().constraint.epsilon = radius;
+  }
+  return configs;
+}
+
+std::vector<TrialPlan> plan_trials(const AttackConfig& config, const std::set<std::string>& given) {
+  std::vector<TrialPlan> plans;
+  for (AttackConfig& one : each_epsilon(config)) {
+    resolve(one, given);
+    append(plans, one);
+  }
+  name_trials(plans);
+  return plans;
+}
+
 std::vector<TrialPlan> read_experiment(const std::filesystem::path& file, const std::string& model) {
   return plans_of_experiment(read_toml(file), file.string(), file.parent_path(), model);
 }
@@ -164,8 +209,10 @@ std::vector<TrialPlan> plans_of_experiment(const json& experiment, const std::st
       given.insert(shared_given.begin(), shared_given.end());
       find_beside(config, folder);
       if (!model.empty()) config.model = model;
-      resolve(config, given);
-      append(plans, config);
+      for (AttackConfig& one : each_epsilon(config)) {
+        resolve(one, given);
+        append(plans, one);
+      }
     }
   }
   name_trials(plans);

@@ -24,9 +24,15 @@ struct TrialPlan {
   std::string model_name(const std::string& folder) const;
 };
 
+/// One config for each radius that `epsilon` lists ("4/255,8/255"). Throws Error for one that is given twice,
+/// and for several where nothing is measured by them.
+std::vector<AttackConfig> each_epsilon(const AttackConfig& config);
+
 /// The trials of a resolved config: images x seeds (universal: seeds), with ids that differ from each other.
 /// Throws Error when two of them are the same.
 std::vector<TrialPlan> plan_trials(const AttackConfig& config);
+/// The trials of a config that is to be resolved (config.h): radii x images x seeds, in this order.
+std::vector<TrialPlan> plan_trials(const AttackConfig& config, const std::set<std::string>& given);
 
 /// The trials of an experiment file, in its order:
 ///

@@ -1,0 +1,50 @@
+#include "src/cli/completion.h"
+#include "src/cli/help.h"
+#include "src/cli/text.h"
+
+namespace hijack::cli {
+namespace {
+
+CompletedFlag completed_flag(const CLI::App& command, const CLI::Option& option) {
+  CompletedFlag flag;
+  for (const std::string& name : option.get_lnames()) flag.spellings.push_back("--" + name);
+  for (const std::string& name : option.get_snames()) flag.spellings.push_back("-" + name);
+  flag.help = printable(option.get_description(), 60);
+  flag.values = values_of(command, option);
+  flag.several = option.get_expected_max() > 1 && option.get_allow_extra_args();
+  return flag;
+}
+
+void collect(const CLI::App& command, std::vector<CompletedCommand>& all) {
+  CompletedCommand found;
+  found.path = spelled(command);
+  found.help = command.get_description();
+  for (const CLI::Option* option : command.get_options()) {
+    if (option->get_positional())
+      found.values = values_of(command, *option);
+    else if (!option->get_group().empty())
+      found.flags.push_back(completed_flag(command, *option));
+  }
+  const auto subcommands = command.get_subcommands({});
+  for (const CLI::App* one : subcommands) found.subcommands.push_back(one->get_name());
+  all.push_back(std::move(found));
+  for (const CLI::App* one : subcommands) collect(*one, all);
+}
+
+}  // namespace
+
+std::vector<CompletedCommand> completed_commands(const CLI::App& program) {
+  std::vector<CompletedCommand> all;
+  collect(program, all);
+  for (CompletedCommand& one : all)  // its positional is the name of a command
+    if (one.path == program.get_name() + " help") one.values = {Values::Kind::kNames, all[0].subcommands};
+  return all;
+}
+
+std::string single_quoted(const std::string& text) {
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+}  // namespace hijack::cli
