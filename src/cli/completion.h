@@ -21,6 +21,7 @@ struct CompletedCommand {
   std::string help;
   std::vector<CompletedFlag> flags;
   std::vector<std::string> subcommands;
+  std::vector<CompletedFlag> words = {};     ///< in place of a positional; what follows depends on it
   Values values = {Values::Kind::kNothing};  ///< of its positionals
 };
 

@@ -15,6 +15,19 @@ CompletedFlag completed_flag(const CLI::App& command, const CLI::Option& option)
   return flag;
 }
 
+/// What `hijack help` takes after the name of a command: its commands, or headings of its options.
+CompletedFlag helped(const CLI::App& command) {
+  CompletedFlag word;
+  word.spellings = {command.get_name()};
+  for (const CLI::App* one : command.get_subcommands({})) word.values.names.push_back(one->get_name());
+  if (word.values.names.empty()) {
+    word.values.names = headings_of(command);
+    word.values.names.emplace_back("all");
+  }
+  word.values.kind = Values::Kind::kNames;
+  return word;
+}
+
 void collect(const CLI::App& command, std::vector<CompletedCommand>& all) {
   CompletedCommand found;
   found.path = spelled(command);
@@ -36,8 +49,12 @@ void collect(const CLI::App& command, std::vector<CompletedCommand>& all) {
 std::vector<CompletedCommand> completed_commands(const CLI::App& program) {
   std::vector<CompletedCommand> all;
   collect(program, all);
-  for (CompletedCommand& one : all)  // its positional is the name of a command
-    if (one.path == program.get_name() + " help") one.values = {Values::Kind::kNames, all[0].subcommands};
+  const std::string help = program.get_name() + " help";
+  const auto found = std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.path == help; });
+  if (found != all.end()) {
+    found->values = {Values::Kind::kNames, all[0].subcommands};
+    for (const CLI::App* command : program.get_subcommands({})) found->words.push_back(helped(*command));
+  }
   return all;
 }
 

@@ -40,10 +40,14 @@ std::string pattern(const CompletedCommand& command, const CompletedFlag& flag) 
 /// Branches of a case over "$place FLAG".
 std::string flag_branches(const std::vector<CompletedCommand>& commands, bool only_several) {
   std::string text;
-  for (const CompletedCommand& command : commands)
+  for (const CompletedCommand& command : commands) {
     for (const CompletedFlag& flag : command.flags)
       if (only_several ? flag.several : flag.values.kind != Kind::kNothing)
         text += "      " + pattern(command, flag) + ") " + assignment(flag.values) + " ;;\n";
+    if (only_several) continue;
+    for (const CompletedFlag& word : command.words)
+      text += "      " + pattern(command, word) + ") " + assignment(word.values) + " ;;\n";
+  }
   return text;
 }
 

@@ -36,6 +36,11 @@ nlohmann::json row_of(const DefenseInfo& info) {
 
 /// As it is written after the name; texts with a line break or nothing in them as in JSON.
 std::string default_text(const DefenseParameter& parameter) {
+  if (parameter.value.is_number_float()) {
+    std::ostringstream shortest;
+    shortest << parameter.value.get<double>();
+    return shortest.str();
+  }
   if (!parameter.value.is_string()) return parameter.value.dump();
   const auto text = parameter.value.get<std::string>();
   return text.find('\n') == std::string::npos ? text : parameter.value.dump();

@@ -28,7 +28,11 @@ Options options_of(const CLI::App& command, const std::string& group) {
   return found;
 }
 
-/// Headings in the order of the options; "Options", where --help itself stands, comes last.
+bool is_help(const CLI::App& command, const CLI::Option* option) {
+  return option == command.get_help_ptr() || option == command.get_help_all_ptr();
+}
+
+/// Headings in the order of the options. "Options" comes first, or last where there is only --help in it.
 std::vector<std::string> groups_of(const CLI::App& command) {
   std::vector<std::string> groups;
   for (const CLI::Option* option : command.get_options()) {
@@ -38,7 +42,9 @@ std::vector<std::string> groups_of(const CLI::App& command) {
         std::find(groups.begin(), groups.end(), group) == groups.end())
       groups.push_back(group);
   }
-  groups.emplace_back("Options");
+  const Options plain = options_of(command, "Options");
+  const bool own = std::any_of(plain.begin(), plain.end(), [&](auto* one) { return !is_help(command, one); });
+  groups.insert(own ? groups.begin() : groups.end(), "Options");
   return groups;
 }
 
@@ -75,13 +81,14 @@ std::string explained(const CLI::Option& option) {
 std::string more_text(const Options& rare, size_t width) {
   std::string names = "more:";
   for (const CLI::Option* option : rare) names += " --" + option->get_lnames().at(0);
-  return "  " + wrapped(names, width, 8) + "\n";
+  return "  " + wrapped(names, width, 8, 2) + "\n";
 }
 
 std::string group_text(const CLI::App& command, const std::string& group, bool with_rare, size_t width) {
   Options shown = options_of(command, group);
   const Options rare = options_of(command, rare_group(group));
   if (with_rare) shown.insert(shown.end(), rare.begin(), rare.end());
+  std::stable_partition(shown.begin(), shown.end(), [&](auto* one) { return !is_help(command, one); });
   std::string text;
   for (const CLI::Option* option : shown)
     text += item_text(flag_shown(*option), explained(*option), width, kNameColumn);
@@ -99,7 +106,7 @@ std::string positionals_text(const CLI::App& command, size_t width) {
 
 std::string usage(const CLI::App& command, size_t width) {
   std::string text = "Usage: " + spelled(command);
-  if (!command.get_subcommands({}).empty()) text += " COMMAND";
+  if (!command.get_subcommands({}).empty()) text += " [COMMAND]";
   text += " [OPTIONS]";
   for (const CLI::Option* option : command.get_options())
     if (option->get_positional())
@@ -165,10 +172,11 @@ std::string help_text(const CLI::App& command, const std::string& part, size_t w
   if (!whole && text.empty()) {
     std::vector<std::string> known = headings_of(command);
     known.emplace_back("all");
-    throw Error(unknown_name("heading of hijack " + command.get_name() + " --help", part, known));
+    throw Error(unknown_name("heading", part, known));
   }
   if (!whole) return text.substr(1);
-  if (!command.get_footer().empty()) footer = "\n" + wrapped(command.get_footer(), width, 0) + "\n";
+  const bool inherited = command.get_parent() && command.get_footer() == command.get_parent()->get_footer();
+  if (!inherited) footer = "\n" + wrapped(command.get_footer(), width, 0) + "\n";
   return wrapped(spelled(command) + ": " + command.get_description(), width, 0) + "\n\n" +
          usage(command, width) + positionals_text(command, width) + subcommands_text(command, width) + text +
          footer + (part.empty() ? where_more(command, width) : "");

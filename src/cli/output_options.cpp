@@ -9,7 +9,7 @@ namespace hijack::cli {
 
 void OutputOptions::add_to(CLI::App& command, const std::string& rows) {
   if (!rows.empty())
-    command.add_flag("--json", json, "for scripts: " + rows + ", one JSON object a line, and nothing else")
+    command.add_flag("--json", json, "for scripts: " + rows + "; one JSON object a line, nothing else")
         ->group("Output");
   command.add_flag("--quiet", quiet, "no progress and no notes; warnings and errors stay")->group("Output");
 }

@@ -69,7 +69,7 @@ std::string wrapped(const std::string& text, size_t width, size_t indent, size_t
 
 std::string item_text(const std::string& name, const std::string& text, size_t width, size_t column) {
   constexpr size_t kLeast = 40;  // columns for the text beside its name
-  const std::string head = "  " + name;
+  const std::string head = "  " + wrapped(name, width, 4, 2);
   if (text.empty()) return head + "\n";
   const bool wide = column + kLeast <= width;
   const size_t indent = wide ? column : 6;

@@ -23,7 +23,7 @@ std::string table_text(const std::vector<std::vector<std::string>>& rows, size_t
 std::string wrapped(const std::string& text, size_t width, size_t indent, size_t used = 0);
 
 /// An entry of a list: "  name", and the text beginning in `column`; below the name where that is too long or
-/// the width too small.
+/// the width too small. Both are wrapped.
 std::string item_text(const std::string& name, const std::string& text, size_t width, size_t column);
 
 /// Columns of the terminal that standard output goes to; SIZE_MAX for a file or a pipe.

@@ -74,6 +74,8 @@ TEST_F(Completion, BashKnowsCommandsFlagsAndNames) {
   EXPECT_EQ(bash("models ins"), Set{"inspect"});
   EXPECT_EQ(bash("models inspect --h"), Set{"--help"});
   EXPECT_EQ(bash("help rep"), (Set{"report", "reproduce"}));
+  EXPECT_EQ(bash("help attack bud"), Set{"budget"});
+  EXPECT_EQ(bash("help models ''"), Set{"inspect"});
   EXPECT_EQ(bash("completion z"), Set{"zsh"});
 }
 

@@ -66,7 +66,7 @@ TEST_F(Program, JsonOfRunEvaluateAndReproduce) {
   ASSERT_FALSE(defenses.empty());
   EXPECT_EQ(defenses.size(), rows_of(evaluated.out).size());
   EXPECT_TRUE(std::any_of(defenses.begin(), defenses.end(),
-                          [](const json& row) { return row.at("defense") == "bit_depth"; }));
+                          [](const json& row) { return row.at("defense") == "bit_depth:bits=4"; }));
   EXPECT_TRUE(defenses[0].at("attack").contains("n"));
   EXPECT_EQ(defenses[0].at("run"), at("run"));
 
@@ -95,7 +95,7 @@ TEST_F(Program, JsonOfListsChatAndReport) {
   ASSERT_EQ(replies.size(), 1u);
   EXPECT_EQ(replies[0].at("prompt"), "who is it");
   EXPECT_EQ(replies[0].at("cut"), true);
-  EXPECT_EQ(replies[0].at("stages").at(0).at("defense"), "bit_depth");
+  EXPECT_EQ(replies[0].at("stages").at(0).at("defense"), "bit_depth:bits=4");
   EXPECT_EQ(rows_of(run(chat + " --json").out).at(0).at("reply").get<std::string>() + "\n", run(chat).out);
 
   ASSERT_EQ(run(attack("--steps 1 --out " + at("run"))).code, 0);
