@@ -155,6 +155,11 @@ TEST_F(Program, EveryRadiusIsATrial) {
   ASSERT_EQ(run(attack("--config " + at("list.toml") + " " + seeds + at("file"))).code, 0);
   EXPECT_EQ(ids_of("file"), expected);
   EXPECT_EQ(read_run(at("file")).trials[0].trial_digest, read_run(at("flags")).trials[0].trial_digest);
+  write_file(at("grid.toml"), "[attack]\nimage = \"" + kPhoto + "\"\ncontexts = \"contexts.jsonl\"\n" +
+                                  "target = \"abc\"\nmax_new_tokens = 6\nthreads = 1\nsteps = 1\n" +
+                                  "seed = [0, 1]\nepsilon = [\"4/255\", \"8/255\"]\n");
+  ASSERT_EQ(run("run " + at("grid.toml") + " --out " + at("grid")).code, 0) << read_file(at("err"));
+  EXPECT_EQ(ids_of("grid"), expected);
 
   const std::string out = " --out " + at("none");
   expect_refused(attack("--epsilon 8/255,8.0/255" + out), "is given twice");

@@ -60,6 +60,32 @@ TEST(Fields, WrongTypesAreNamed) {
   EXPECT_EQ(config.seeds, std::vector<uint64_t>{3});
 }
 
+TEST(Fields, ATextThatListsSeveralIsOneText) {
+  EXPECT_EQ(comma_parts("4/255, 8/255 ,16/255"), (std::vector<std::string>{"4/255", "8/255", "16/255"}));
+  EXPECT_EQ(comma_parts(""), std::vector<std::string>{""});
+  EXPECT_EQ(comma_parts(",a b,"), (std::vector<std::string>{"", "a b", ""}));
+  AttackConfig config;
+  set_fields(fields_of(config), {{"epsilon", {"4/255", "8/255"}}}, "x.toml");
+  EXPECT_EQ(config.constraint.epsilon, "4/255,8/255");
+  EXPECT_NE(error_of([&] { set_fields(fields_of(config), {{"epsilon", json::array()}}, "x.toml"); }), "");
+  EXPECT_NE(error_of([&] {
+              set_fields(fields_of(config), {{"target", {"a", "b"}}}, "x.toml");
+            }),
+            "")
+      << "only where each makes a trial";
+}
+
+TEST(Fields, EveryFieldOfAnAttackStandsUnderAHeading) {
+  AttackConfig config;
+  std::set<std::string> headings;
+  for (const Field& field : fields_of(config)) {
+    EXPECT_NE(field.group, "") << field.name;
+    headings.insert(field.group);
+  }
+  for (const char* name : {"What", "Budget", "Search", "Contexts", "Defenses", "Machine", "Run"})
+    EXPECT_TRUE(headings.contains(name)) << name;
+}
+
 TEST(Fields, FlagsAreParsedWhole) {
   OptimizerConfig config;
   const Fields fields = fields_of(config);
