@@ -53,7 +53,8 @@ std::vector<CompletedCommand> completed_commands(const CLI::App& program) {
   const auto found = std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.path == help; });
   if (found != all.end()) {
     found->values = {Values::Kind::kNames, all[0].subcommands};
-    for (const CLI::App* command : program.get_subcommands({})) found->words.push_back(helped(*command));
+    for (const CLI::App* command : program.get_subcommands({}))
+      if (spelled(*command) != help) found->words.push_back(helped(*command));  // it stands before, too
   }
   return all;
 }
