@@ -17,7 +17,7 @@ class Flags : public ToyRuns {
   Flags() {
     evaluate_.defense.defenses = {"perplexity"};
     evaluate_.defense.false_positive_rate = 0.05;
-    evaluate_.utility = 3;
+    evaluate_.utility = 14;  // with the five test contexts just enough for that rate
     evaluate_.suffix.tokens = 3;
     evaluate_.suffix.steps = 2;
     evaluate_.suffix.candidates = 4;
@@ -209,7 +209,7 @@ TEST_F(Flags, EvaluationsWithOtherSettingsAreNeverPooled) {
         found.push_back(one.details);
         EXPECT_EQ(one.attack.n, 5);
         EXPECT_EQ(one.text_suffix.n, 5);
-        EXPECT_EQ(one.benign_correct.n, 3);
+        EXPECT_EQ(one.benign_correct.n, 14);
       }
     return found;
   };
@@ -237,7 +237,8 @@ TEST_F(Flags, PhotosArePooledBehindADetector) {
 TEST_F(Flags, CalibrationPromptsAmongTheJudgedOnes) {
   std::string lines = read_file(root() / "contexts.jsonl");
   std::set<std::string> asked;
-  for (const UtilityItem& item : utility_set(Texts::kNatural, 3, 0x07e57)) asked.insert(item.exercise.prompt);
+  for (const UtilityItem& item : utility_set(Texts::kNatural, 14, 0x07e57))
+    asked.insert(item.exercise.prompt);
   for (const std::string& prompt : asked)
     lines += json({{"prompt", prompt}, {"split", "calibration"}}).dump() + "\n";
   write_file(root() / "contexts.jsonl", lines);

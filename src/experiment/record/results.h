@@ -118,7 +118,9 @@ struct ReplyRow {
 
 nlohmann::json to_json(const TrialRow& row);
 nlohmann::json to_json(const ReplyRow& row);
-/// Throw Error naming `where` (file:line) and the field that is missing or of the wrong type.
+/// Throw Error naming `where` (file:line) and the field that is missing or of the wrong type. A trial whose
+/// numbers are outside of the set that its setting allows has not respected its budget, whatever its row
+/// says.
 TrialRow trial_from_json(const nlohmann::json& json, const std::string& where);
 ReplyRow reply_from_json(const nlohmann::json& json, const std::string& where);
 

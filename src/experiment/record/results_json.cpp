@@ -282,6 +282,29 @@ Json to_json(const ReplyRow& row) {
 
 namespace {
 
+/// The radius that the setting states; NaN for one that makes no sense, `otherwise` without any.
+double stated_epsilon(const Json& setting, double otherwise) {
+  if (!setting.is_object() || !setting.contains("epsilon") || !setting["epsilon"].is_string())
+    return otherwise;
+  try {
+    return 255 * parse_epsilon(setting["epsilon"].get<std::string>());
+  } catch (const Error&) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+}
+
+/// Whether the change that the row tells of lies in the set of its own setting, whatever it claims.
+bool fits_its_setting(const TrialRow& row) {
+  constexpr double kLevel = 1e-3, kRounding = 1e-5;  // as measure_budget has them
+  const Budget& budget = row.budget;
+  if (!(budget.changed_outside == 0)) return false;
+  if (row.constraint_name.starts_with("linf"))
+    return budget.max_difference_255 <= stated_epsilon(row.setting, row.epsilon_255) + kLevel;
+  if (!row.constraint_name.starts_with("l2") || !row.setting.is_object()) return true;
+  const Json radius = row.setting.value("l2_radius", Json());
+  return !radius.is_number() || budget.l2 <= radius.get<double>() + kRounding * (radius.get<double>() + 0.1);
+}
+
 /// What every row of a trial has.
 void read_always_written(const RowReader& fields, TrialRow& row) {
   row.id = fields.text("id");
@@ -332,6 +355,7 @@ TrialRow trial_from_json(const Json& json, const std::string& where) {
   row.trial_digest = fields.text_or_empty("trial_digest");
   if (json.contains("reply_tokens")) row.reply_tokens = fields.integer("reply_tokens", 1);
   if (json.contains("files")) row.files = fields.object("files").inner_files();
+  row.budget.respected = row.budget.respected && fits_its_setting(row);
   return row;
 }
 

@@ -57,13 +57,17 @@ bool concerns(const Entry& entry, const ReplyRow& reply) {
                      [&](const StageTrace& stage) { return concerns(entry, reply, stage); });
 }
 
+/// A reply that a threshold's false alarms are counted on.
+bool is_judged(const Entry& entry, const ReplyRow& reply) {
+  const bool harmless = reply.condition == "benign" || reply.condition == "clean";
+  return harmless && reply.split != "train" && reply.split != "validation" && concerns(entry, reply);
+}
+
 /// Prompts that the threshold was fitted on among those that it is judged by.
 void check_separate(const RunRecord& run, const Entry& entry, Flags& flags) {
   std::set<std::string> judged, shared;
   for (const ReplyRow& reply : run.replies) {
-    const bool harmless = reply.condition == "benign" || reply.condition == "clean";
-    if (!harmless || reply.split == "train" || reply.split == "validation" || !concerns(entry, reply))
-      continue;
+    if (!is_judged(entry, reply)) continue;
     const std::string prompt = prompt_digest(reply.context);
     judged.insert(prompt);
     if (entry.prompts.contains(prompt)) shared.insert(prompt);
@@ -86,16 +90,38 @@ void check_fires(const Entry& entry, Flags& flags) {
                    "give it finer scores (more copies or draws), or leave it out."});
 }
 
-void check_enough(const Entry& entry, Flags& flags) {
-  if (!(entry.n > 0) || !(entry.alpha > 0) || entry.n >= 1 / entry.alpha - 1 - 1e-9) return;
-  const auto needed = static_cast<int64_t>(std::ceil(1 / entry.alpha - 1 - 1e-9));
-  flags.push_back({"too few benign examples for the false-positive rate", Severity::warning, "",
+constexpr const char* kTooFew = "too few benign examples for the false-positive rate";
+
+/// Submissions below which a false-positive rate can neither be promised nor be seen.
+int64_t needed_for(double alpha) {
+  return static_cast<int64_t>(std::ceil(1 / alpha - 1 - 1e-9));
+}
+
+/// Only of folders that were changed or that another program wrote: defenses refuse to be fitted on fewer.
+void check_fitted_on(const Entry& entry, Flags& flags) {
+  if (!(entry.n > 0) || !(entry.alpha > 0) || entry.n >= static_cast<double>(needed_for(entry.alpha))) return;
+  flags.push_back({kTooFew, Severity::warning, "",
                    "The threshold of " + entry.defense + " was fitted on " + decimal(entry.n) +
                        " benign submissions; a false-positive rate of " + percent(entry.alpha) +
-                       " needs at least " + std::to_string(needed) +
+                       " needs at least " + std::to_string(needed_for(entry.alpha)) +
                        ". Below that no threshold promises the rate.",
                    "Add prompts with the split calibration to the contexts file, or ask for a higher "
                    "--false-positive-rate."});
+}
+
+/// The rate that was asked for is below what one false alarm among those judged would be.
+void check_judged_on(const RunRecord& run, const Entry& entry, Flags& flags) {
+  std::set<std::string> questions;
+  int64_t judged = 0;
+  for (const ReplyRow& reply : run.replies)
+    if (is_judged(entry, reply)) judged += reply.question.empty() || questions.insert(reply.question).second;
+  if (judged == 0 || !(entry.alpha > 0) || judged >= needed_for(entry.alpha)) return;
+  flags.push_back({kTooFew, Severity::information, "",
+                   "The false alarms of " + entry.defense + " are counted on " + std::to_string(judged) +
+                       " harmless submissions; a rate of " + percent(entry.alpha) + " can be seen on " +
+                       std::to_string(needed_for(entry.alpha)) +
+                       " or more. No false alarm among fewer does not show that it is kept.",
+                   "Evaluate with more benign questions (--utility) or test contexts."});
 }
 
 /// Thresholds of reply rows that no entry of the manifest has.
@@ -137,7 +163,8 @@ void check_calibrations(const std::vector<RunRecord>& runs, Flags& flags) {
       Flags own;
       check_separate(run, entry, own);
       check_fires(entry, own);
-      check_enough(entry, own);
+      check_fitted_on(entry, own);
+      check_judged_on(run, entry, own);
       for (Flag& flag : own)
         if (said.insert(flag.name + flag.meaning).second) flags.push_back(std::move(flag));
     }

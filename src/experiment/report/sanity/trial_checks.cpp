@@ -33,8 +33,8 @@ void check_losses(const TrialRef& ref, Flags& flags) {
   if (bad != losses.end()) {
     flags.push_back({"loss not finite", Severity::failure, ref.label,
                      "The training loss is NaN or infinite at step " + std::to_string(bad - losses.begin()) +
-                         ": from there on the gradient carries nothing.",
-                     "Use --dtype float32, or a smaller step size."});
+                         ": it guides the search no longer.",
+                     "Use --dtype float32, a smaller step size, or a target that the model can say."});
     return;
   }
   if (losses.size() < 8) return;
@@ -104,6 +104,22 @@ void check_controls(const TrialRef& ref, Flags& flags) {
          "Choose another target or other contexts; subtract this rate when you quote the result."});
 }
 
+/// Where random noise had no choice (a text whose letters are all the same): the attack is no better than
+/// itself.
+void check_noise(const TrialRef& ref, Flags& flags) {
+  const TrialRow& trial = *ref.trial;
+  const auto noise = trial.files.find(trial.noise_file), image = trial.files.find(trial.image_file);
+  const bool only_text = trial.constraint_name == "suffix";  // the control is another suffix
+  if (only_text || trial.budget.max_difference_255 < 1 || noise == trial.files.end() ||
+      image == trial.files.end() || noise->second != image->second)
+    return;
+  flags.push_back(
+      {"no control", Severity::warning, ref.label,
+       "The control image is, byte for byte, the attack's own: what the attack adds to chance was "
+       "not measured.",
+       "Draw a text whose letters can stand in another order, or take another seed."});
+}
+
 /// A saved file differs by whole steps of 1/255 or not at all.
 void check_change(const TrialRef& ref, Flags& flags) {
   const TrialRow& trial = *ref.trial;
@@ -126,6 +142,7 @@ void check_trial(const TrialRef& ref, Flags& flags) {
   check_losses(ref, flags);
   check_convergence(ref, flags);
   check_controls(ref, flags);
+  check_noise(ref, flags);
 }
 
 }  // namespace hijack::sanity
