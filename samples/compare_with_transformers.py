@@ -227,6 +227,7 @@ def model_folder(named, run, given=""):
     """The folder of a run's model: where the manifest says, beside the run, or among the shipped models; or `given`."""
     if given:
         return given
+    named = named.removeprefix("shipped:")  # how manifests call the models that come with the program
     data = Path(os.environ.get("HIJACK_DATA", Path(__file__).resolve().parent))
     places = [Path(named), run / named, data / named, data / Path(named).name]
     if "HIJACK_MODEL" in os.environ and Path(os.environ["HIJACK_MODEL"]).name == Path(named).name:

@@ -48,6 +48,7 @@ class Compare(unittest.TestCase):
         with tempfile.TemporaryDirectory() as where:
             run = Path(where)
             self.assertEqual(script.model_folder("pocket", run), str(ROOT / "samples/pocket"))
+            self.assertEqual(script.model_folder("shipped:pocket", run), str(ROOT / "samples/pocket"))
             self.assertEqual(script.model_folder("/gone/elsewhere/pocket", run), str(ROOT / "samples/pocket"))
             self.assertEqual(script.model_folder("pocket", run, "given"), "given")
             (run / "mine").mkdir()
