@@ -185,8 +185,14 @@ TEST(Sanity, ADetectorThatCannotFire) {
 TEST(Sanity, TooFewBenignExamples) {
   const Names flag{"too few benign examples for the false-positive rate"};
   EXPECT_EQ(names(calibrated([](auto& entry) { entry["n"] = 18; })), flag);
-  EXPECT_EQ(names(calibrated([](auto& entry) { entry["alpha"] = 0.01; })), flag) << "needs 99";
   EXPECT_EQ(names(calibrated([](auto& entry) { entry["n"] = 0; })), Names{}) << "given by the user";
+  const auto fitted_on = [](int64_t n) {
+    return sanity_flags(calibrated([n](auto& entry) { entry["alpha"] = 0.01, entry["n"] = n; }));
+  };
+  EXPECT_EQ(fitted_on(98).size(), 2u) << "fitted and judged on too few";
+  ASSERT_EQ(fitted_on(99).size(), 1u);
+  EXPECT_EQ(fitted_on(99)[0].severity, Severity::information);
+  EXPECT_NE(fitted_on(99)[0].meaning.find("counted on 20 harmless"), std::string::npos);
 }
 
 TEST(Sanity, ACalibrationThatWasEdited) {

@@ -32,7 +32,8 @@ struct Flag {
 ///   change below 1/255    the saved image is the clean one
 ///   loss not finite       NaN or infinite training loss
 ///   loss did not fall     the gradient canary: the median of the last quarter is not below that of the first
-///   not converged         the loss still falls at the end (slope significant) while success is below 95 %
+///   not converged         the loss still falls at the end (slope significant; from 10 steps on) while success
+///                         is below 95 %
 ///   noise succeeds        random noise at the same budget cannot be told from the attack
 ///   no control            clean image or noise was not measured, or the noise is the attack's own image
 ///   clean image obeys     the unchanged image gets the behavior in more than 5 % of the contexts

@@ -61,9 +61,9 @@ void check_convergence(const TrialRef& ref, Flags& flags) {
   constexpr double kGoodEnough = 0.95, kSignificant = -3, kOfLevel = 0.05, kOfFall = 0.02;
   const bool finite =
       std::all_of(losses.begin(), losses.end(), [](double loss) { return std::isfinite(loss); });
-  if (losses.size() < 25 || !finite || test.n == 0 || rate(test) >= kGoodEnough) return;
-  const std::span<const double> tail(losses.end() - static_cast<std::ptrdiff_t>(losses.size() / 5),
-                                     losses.end());
+  constexpr size_t kFewest = 10, kShortest = 5;  // steps, and those of the tail
+  if (losses.size() < kFewest || !finite || test.n == 0 || rate(test) >= kGoodEnough) return;
+  const std::span<const double> tail = std::span(losses).last(std::max(kShortest, losses.size() / 5));
   const Trend trend = linear_trend(tail);
   const double level = mean(tail);
   const double gain = -trend.slope * static_cast<double>(tail.size());
@@ -71,10 +71,10 @@ void check_convergence(const TrialRef& ref, Flags& flags) {
       trend.slope > kSignificant * trend.standard_error)
     return;
   flags.push_back({"not converged", Severity::warning, ref.label,
-                   "Over the last fifth of the " + std::to_string(losses.size()) +
-                       " steps the loss still fell by " + percent(gain / level) +
-                       " of its level: the success of " + counted_text(test.exact, test.n) +
-                       " is a lower bound.",
+                   "Over the last " + std::to_string(tail.size()) + " of the " +
+                       std::to_string(losses.size()) + " steps the loss still fell by " +
+                       percent(gain / level) + " of its level: the success of " +
+                       counted_text(test.exact, test.n) + " is a lower bound.",
                    "Repeat with twice the steps; report it only when success no longer changes."});
 }
 
