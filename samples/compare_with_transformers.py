@@ -55,6 +55,8 @@ def load(folder):
         processor = AutoProcessor.from_pretrained(folder)
     finally:
         AutoImageProcessor.from_pretrained = original
+    if hasattr(processor, "vision_aspect_ratio"):  # old folders say it in config.json only
+        processor.vision_aspect_ratio = model.config.vision_aspect_ratio
     if getattr(processor, "video_processor", 0) is None:
         processor.video_processor = SimpleNamespace(num_frames=1, fps=1, size={})  # read when a prompt is rendered
     return model, processor
@@ -223,6 +225,12 @@ def rows_of(file):
     return [json.loads(line) for line in lines[:-1] if line]
 
 
+def rows_of_run(run, kind):
+    """Of all processes that have written the run: trials.jsonl, or trials.0.jsonl, trials.1.jsonl and so on."""
+    return [row for file in sorted(run.glob(f"{kind}.jsonl")) + sorted(run.glob(f"{kind}.[0-9]*.jsonl"))
+            for row in rows_of(file)]
+
+
 def model_folder(named, run, given=""):
     """The folder of a run's model: where the manifest says, beside the run, or among the shipped models; or `given`."""
     if given:
@@ -264,10 +272,10 @@ def can_be_replayed(trial, row):
 
 def replay(args):
     run = Path(args.run)
-    trials = {row["id"]: row for row in rows_of(run / "trials.jsonl")}
+    trials = {row["id"]: row for row in rows_of_run(run, "trials")}
     plans = {plan["id"]: plan["config"] for plan in
              json.loads((run / "manifest.json").read_text(encoding="utf-8")).get("plans", [])}
-    rows = [row for row in rows_of(run / "replies.jsonl")
+    rows = [row for row in rows_of_run(run, "replies")
             if row["trial"] in trials and can_be_replayed(trials[row["trial"]], row)]
     rows = rows[:args.limit] if args.limit else rows
     models, same, total = {}, Counter(), Counter()

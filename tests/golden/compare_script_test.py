@@ -64,6 +64,15 @@ class Compare(unittest.TestCase):
             finally:
                 del os.environ["HIJACK_DATA"]
 
+    def test_rows_of_all_processes_are_read(self):
+        with tempfile.TemporaryDirectory() as where:
+            run = Path(where)
+            (run / "trials.0.jsonl").write_text('{"id": "a"}\n{"id": "cut')
+            (run / "trials.1.jsonl").write_text('{"id": "b"}\n')
+            self.assertEqual([row["id"] for row in script.rows_of_run(run, "trials")], ["a", "b"])
+            (run / "trials.jsonl").write_text('{"id": "c"}\n')
+            self.assertEqual([row["id"] for row in script.rows_of_run(run, "trials")], ["c", "a", "b"])
+
     def test_replies_are_as_long_as_they_were_asked_for(self):
         long_target = " ".join(["word"] * 60)
         self.assertEqual(script.reply_length({"reply_tokens": 9}, {"max_new_tokens": 48}, Words), 9)
