@@ -10,8 +10,9 @@ namespace hijack::defense_flags_test {
 namespace {
 
 using support::error_of;
+using support::expect_quiet;
+using support::expect_raised;
 using support::raised;
-using support::told;
 
 class DefenseFlags : public ToyRuns {
  protected:
@@ -27,15 +28,6 @@ class DefenseFlags : public ToyRuns {
     evaluate_.defense.defenses = defenses;
     EXPECT_TRUE(evaluate_run(root() / name, evaluate_, {}, models()));
     return read_run(root() / name);
-  }
-
-  static void expect_raised(const RunRecord& run, const std::string& name, const std::string& words = "") {
-    const std::vector<Flag> flags = raised({run}, name);
-    ASSERT_EQ(flags.size(), 1u) << name << "\n" << told({run});
-    EXPECT_NE(flags[0].meaning.find(words), std::string::npos) << flags[0].meaning;
-  }
-  static void expect_quiet(const RunRecord& run, const std::string& name) {
-    EXPECT_EQ(raised({run}, name).size(), 0u) << name << "\n" << told({run});
   }
 
   EvaluateConfig evaluate_;

@@ -13,7 +13,8 @@ namespace {
 
 using nlohmann::json;
 using support::error_of;
-using support::raised;
+using support::expect_quiet;
+using support::expect_raised;
 using support::told;
 
 constexpr const char* kFont = "/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf";
@@ -54,15 +55,6 @@ class FlagsInRuns : public ToyRuns {
     std::filesystem::remove(root() / name / "trials.jsonl");
     RowWriter(root() / name / "trials.jsonl").write(to_json(row));
     return read_run(root() / name);
-  }
-
-  static void expect_raised(const RunRecord& run, const std::string& name, const std::string& words = "") {
-    const std::vector<Flag> flags = raised({run}, name);
-    ASSERT_EQ(flags.size(), 1u) << name << "\n" << told({run});
-    EXPECT_NE(flags[0].meaning.find(words), std::string::npos) << flags[0].meaning;
-  }
-  static void expect_quiet(const RunRecord& run, const std::string& name) {
-    EXPECT_EQ(raised({run}, name).size(), 0u) << name << "\n" << told({run});
   }
 };
 
