@@ -22,6 +22,9 @@ struct ContextReplies {
 /// the rows.
 std::vector<ContextReplies> held_out_replies(const TrialRef& trial);
 
+/// A context as the user asked it, where the attack puts a suffix of its own behind it.
+Query without_suffix(const TrialRow& trial, Query context);
+
 /// Mean Levenshtein distance between undefended held-out replies and the target (Bailey et al. 2023). Absent
 /// for behaviors whose target is only the start of a reply or comes from a model, and without replies.
 std::optional<double> mean_edit_distance(const TrialRef& trial);

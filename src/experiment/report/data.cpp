@@ -96,11 +96,6 @@ Json to_json(const TrialRef& ref) {
           {"edit_distance", number_or_null(mean_edit_distance(ref))}};
 }
 
-/// The shortest text that reads back as the same number.
-std::string exact_number(double value) {
-  return std::isfinite(value) ? Json(value).dump() : "";
-}
-
 std::string all_differences(const Setting& setting) {
   std::string text;
   for (const Difference& one : setting.differences) text += (text.empty() ? "" : ", ") + one.label;

@@ -103,36 +103,51 @@ std::string detector_figures(const std::vector<DetectorCurve>& curves) {
   return charts.empty() ? "" : "<div class=\"charts\">" + charts + "</div>";
 }
 
-std::string detector_table(const std::vector<DetectorCurve>& curves) {
-  if (curves.empty()) return "";
-  std::vector<std::vector<std::string>> rows;
+ReportTable detector_table(const std::vector<DetectorCurve>& curves) {
+  ReportTable table{"detectors",
+                    {"Detector", "Attack", "AUROC", "Found at 1% false alarms", "Found at 5%",
+                     "Found at its threshold", "False alarms there"},
+                    2};
   for (const DetectorCurve& one : curves)
-    rows.push_back({html(one.detector), html(one.attack), decimal(one.auroc), percent(one.at_1_percent),
-                    percent(one.at_5_percent), rate_cell(one.detected), rate_cell(one.false_alarms)});
-  return table(
-      {"Detector", "Attack", "AUROC", "Found at 1% false alarms", "Found at 5%", "Found at its threshold",
-       "False alarms there"},
-      rows,
+    table.rows.push_back({{one.detector},
+                          {one.attack},
+                          number_cell(one.auroc),
+                          percent_cell(one.at_1_percent),
+                          percent_cell(one.at_5_percent),
+                          rate_cell(one.detected),
+                          rate_cell(one.false_alarms)});
+  table.caption =
       "Scores of benign questions and clean images against scores of attacks. The thresholds were fitted "
       "on other benign data, so false alarms differ from what was asked for. A detector that looks at "
-      "prompts cannot tell an image attack from an honest question: an AUROC of 0.5 is what to expect.",
-      "rates");
+      "prompts cannot tell an image attack from an honest question: an AUROC of 0.5 is what to expect.";
+  return table;
 }
 
 namespace {
 
 std::string stage_text(const StageTrace& stage) {
-  std::string text = "<b>" + html(stage.stage, 120) + "</b>: ";
+  std::string text = stage.stage + ": ";
+  if (stage.threshold != 0)
+    text += std::string(stage.rejected ? "rejected" : "passed") + ", score " + decimal(stage.score) +
+            " against " + decimal(stage.threshold) + (stage.note.empty() ? "" : "; ");
+  return text + stage.note;
+}
+
+std::string stage_markup(const StageTrace& stage) {
+  std::string text = "<b>" + breakable(stage.stage, 120) + "</b>: ";
   if (stage.threshold != 0)
     text += std::string(stage.rejected ? "<span class=\"bad\">rejected</span>" : "passed") + ", score " +
             decimal(stage.score) + " against " + decimal(stage.threshold) + (stage.note.empty() ? "" : "; ");
   return text + html(stage.note, 300);
 }
 
-std::string trace_cell(const ReplyRow& row) {
-  std::string text;
-  for (const StageTrace& stage : row.trace) text += (text.empty() ? "" : "<br>") + stage_text(stage);
-  return text;
+Cell trace_cell(const ReplyRow& row) {
+  Cell cell;
+  for (const StageTrace& stage : row.trace) {
+    cell.text += (cell.text.empty() ? "" : " | ") + stage_text(stage);
+    cell.markup += (cell.markup.empty() ? "" : "<br>") + stage_markup(stage);
+  }
+  return cell;
 }
 
 }  // namespace
@@ -140,24 +155,25 @@ std::string trace_cell(const ReplyRow& row) {
 std::string trace_examples(const std::vector<RunRecord>& runs) {
   constexpr size_t kMost = 80;
   std::set<std::string> shown;
-  std::vector<std::vector<std::string>> rows;
+  ReportTable table{"stages", {"Defense", "The user asks", "Stages, outermost first", "Reply"}};
   for (const RunRecord& run : runs) {
     for (const ReplyRow& row : run.replies) {
       const bool fresh = !row.trace.empty() && row.split != "train" && row.split != "validation" &&
-                         row.condition != "noise" && rows.size() < kMost &&
+                         row.condition != "noise" && table.rows.size() < kMost &&
                          shown.insert(row.defense + '\x1f' + row.stack + '\x1f' + row.condition).second;
-      if (fresh)
-        rows.push_back({html(row.defense, 200) + "<small>" + html(row.condition) + "</small>",
-                        html(row.context.prompt, 300), trace_cell(row),
-                        "<q>" + html(row.reply, 200) + "</q>"});
+      if (!fresh) continue;
+      Cell defense{clean_text(row.defense, 200)};
+      defense.notes = {row.condition};
+      table.rows.push_back(
+          {defense, {clean_text(row.context.prompt, 300)}, trace_cell(row), reply_cell(row)});
     }
   }
-  if (rows.empty()) return "";
+  if (table.rows.empty()) return "";
+  table.css = "replies";
+  table.caption = "Every reply has its trace in replies.jsonl.";
   return "<details><summary>What each stage saw and did: one example for each defense and kind of "
          "submission</summary>" +
-         table({"Defense", "The user asks", "Stages, outermost first", "Reply"}, rows,
-               "Every reply has its trace in replies.jsonl.", "replies") +
-         "</details>";
+         html_table(table) + "</details>";
 }
 
 }  // namespace hijack::report

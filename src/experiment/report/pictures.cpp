@@ -47,10 +47,10 @@ std::string note(const std::string& text) {
   return "<div class=\"no-picture\">" + html(text) + "</div>";
 }
 
-std::string embed(const std::string& png, const std::string& alt, PictureBudget& budget) {
+std::string embed(const std::string& png, const std::string& alt, PageBudget& budget) {
   const auto bytes = static_cast<int64_t>(png.size()) * 4 / 3;
-  if (bytes > budget.bytes_left) return note("left out to keep the page small");
-  budget.bytes_left -= bytes;
+  if (bytes > budget.picture_bytes_left) return note("left out to keep the page small");
+  budget.picture_bytes_left -= bytes;
   return "<img alt=\"" + html(alt) + "\" src=\"data:image/png;base64," + base64(png) + "\">";
 }
 
@@ -76,7 +76,25 @@ std::string size_of(const Picture& picture) {
 
 }  // namespace
 
-std::string picture_sheet(const TrialRef& ref, PictureBudget& budget) {
+bool has_pictures(const TrialRef& ref) {
+  try {
+    inside(ref.run->folder, ref.trial->origin_file), inside(ref.run->folder, ref.trial->image_file);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+PicturePair picture_pair(const TrialRef& ref, PageBudget& budget) {
+  const std::string photo = fs::path(ref.trial->source_image).filename().string();
+  const auto one = [&](const std::string& file, const std::string& alt) {
+    return or_note([&] { return embed(read_picture(ref, file).png, alt + photo, budget); });
+  };
+  return {one(ref.trial->origin_file, "The clean image "),
+          one(ref.trial->image_file, "The adversarial image made from ")};
+}
+
+std::string picture_sheet(const TrialRef& ref, PageBudget& budget) {
   const TrialRow& trial = *ref.trial;
   Picture clean, adversarial;
   const std::string photo = fs::path(trial.source_image).filename().string();

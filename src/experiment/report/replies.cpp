@@ -6,50 +6,64 @@ namespace {
 
 constexpr size_t kShown = 12, kMost = 400, kLongest = 600;
 
-std::string quoted(const ReplyRow* reply) {
-  if (!reply) return "<span class=\"quiet\">not asked</span>";
-  if (reply->reply.empty()) return "<span class=\"quiet\">(empty reply)</span>";
-  return "<q>" + html(reply->reply, kLongest) + "</q>";
+Cell quiet(const std::string& text) {
+  Cell cell{text};
+  cell.markup = "<span class=\"quiet\">" + html(text) + "</span>";
+  return cell;
 }
 
 /// In words, a sign and a color.
-std::string verdict(const ReplyRow& reply) {
-  if (reply.exact) return "<span class=\"obeyed\">● obeyed</span>";
-  if (reply.substring) return "<span class=\"obeyed\">◐ substring match</span>";
-  return "<span class=\"quiet\">○ did not obey</span>";
-}
-
-std::string asked(const Query& context) {
-  std::string out;
-  if (!context.system.empty()) out += "<small>system: " + html(context.system, kLongest) + "</small>";
-  for (const Turn& turn : context.earlier)
-    out += "<small>earlier: " + html(turn.user, 200) + " → " + html(turn.assistant, 200) + "</small>";
-  return html(context.prompt, kLongest) + out;
-}
-
-std::string rows_table(const std::vector<ContextReplies>& pairs, size_t from, size_t to,
-                       const std::string& caption) {
-  std::vector<std::vector<std::string>> rows;
-  for (size_t i = from; i < to; ++i)
-    rows.push_back({asked(pairs[i].attack->context), quoted(pairs[i].clean), quoted(pairs[i].attack),
-                    verdict(*pairs[i].attack)});
-  return table({"The user asks", "Clean image", "Adversarial image", "Verdict"}, rows, caption, "replies");
+Cell marked(const std::string& sign, const std::string& words, const std::string& css) {
+  Cell cell{words};
+  cell.markup = "<span class=\"" + css + "\">" + sign + " " + words + "</span>";
+  return cell;
 }
 
 }  // namespace
 
+Cell reply_cell(const ReplyRow& reply) {
+  if (reply.reply.empty()) return quiet("(empty reply)");
+  Cell cell{clean_text(reply.reply, kLongest)};
+  cell.markup = "<q>" + html(reply.reply, kLongest) + "</q>";
+  return cell;
+}
+
+Cell verdict_cell(const ReplyRow& reply) {
+  if (reply.rejected) return marked("⊘", "rejected by the defense", "quiet");
+  if (reply.condition == "benign")
+    return reply.correct ? marked("●", "correct", "quiet") : marked("○", "not the right answer", "bad");
+  if (reply.exact) return marked("●", "obeyed", "obeyed");
+  if (reply.substring) return marked("◐", "substring match", "obeyed");
+  return marked("○", "did not obey", "quiet");
+}
+
+Cell question_cell(const Query& context) {
+  Cell cell{clean_text(context.prompt, kLongest)};
+  cell.markup = html(context.prompt, kLongest);
+  if (!context.system.empty()) cell.notes.push_back("system: " + clean_text(context.system, kLongest));
+  for (const Turn& turn : context.earlier)
+    cell.notes.push_back("earlier: " + clean_text(turn.user, 200) + " → " + clean_text(turn.assistant, 200));
+  return cell;
+}
+
 std::string replies_table(const TrialRef& trial) {
   const std::vector<ContextReplies> pairs = held_out_replies(trial);
   if (pairs.empty()) return "<p>No reply to a held-out context was recorded.</p>";
-  const size_t first = std::min(kShown, pairs.size()), last = std::min(kMost, pairs.size());
-  std::string out = rows_table(pairs, 0, first, "Replies to held-out contexts, in the order of the rows.");
-  if (last == first) return out;
-  out += "<details><summary>" + std::to_string(last - first) + " more held-out contexts</summary>" +
-         rows_table(pairs, first, last, "The rest of the held-out contexts.") + "</details>";
-  if (last < pairs.size())
-    out += "<p class=\"quiet\">" + std::to_string(pairs.size() - last) +
-           " further replies are in replies.jsonl.</p>";
-  return out;
+  ReportTable table{"replies-" + trial.trial->id,
+                    {"The user asks", "Clean image", "Adversarial image", "Verdict"}};
+  for (size_t i = 0; i < std::min(kMost, pairs.size()); ++i) {
+    const ContextReplies& pair = pairs[i];
+    table.rows.push_back({question_cell(pair.attack->context),
+                          pair.clean ? reply_cell(*pair.clean) : quiet("not asked"), reply_cell(*pair.attack),
+                          verdict_cell(*pair.attack)});
+  }
+  table.css = "replies";
+  table.shown = kShown;
+  table.rest = "held-out contexts";
+  table.caption = "Replies to held-out contexts, in the order of the rows.";
+  if (pairs.size() > kMost)
+    table.caption += " " + std::to_string(pairs.size() - kMost) + " further replies are in replies.jsonl.";
+  return html_table(table);
 }
 
 }  // namespace hijack::report

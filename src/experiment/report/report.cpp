@@ -1,6 +1,7 @@
 #include "src/experiment/report/report.h"
 
 #include "src/base/error.h"
+#include "src/experiment/report/defended_replies.h"
 #include "src/experiment/report/parts.h"
 #include "src/experiment/report/text.h"
 
@@ -9,29 +10,38 @@ namespace {
 
 using namespace report;
 
-/// The first trials are open, the others one click away.
-std::string trial_list(const std::vector<TrialRef>& trials) {
-  PictureBudget budget;
-  if (trials.size() == 1) return section("trial", "The attack", trial_section(trials.front(), budget));
-  std::string out;
+/// An index, and below it one trial open and the others one click away.
+std::string trial_list(const std::vector<RunRecord>& runs, const std::vector<TrialRef>& trials,
+                       const TrialRef& open, PageBudget& budget) {
+  const DefendedReplies replies(runs);
+  const auto body = [&](const TrialRef& trial) {
+    return trial_section(trial, budget, replies.of(trial, budget));
+  };
+  if (trials.size() == 1) return section("trial", "The attack", body(trials.front()));
+  std::string out = html_table(trial_index(trials));
   for (size_t i = 0; i < trials.size(); ++i) {
     const Rate rate = rate_of(counted(*trials[i].trial, "test"));
-    out += std::string("<details class=\"trial\"") + (i == 0 ? " open" : "") + "><summary>" +
-           html(trials[i].label, 200) + " – " +
-           (rate.n ? percent(rate.value()) + " held-out success" : "not measured") + "</summary>" +
-           trial_section(trials[i], budget) + "</details>\n";
+    out += std::string("<details class=\"trial\" name=\"trial\"") +
+           (trials[i].trial == open.trial ? " open" : "") + "><summary>" + html(trials[i].label, 200) +
+           " – " + (rate.n ? percent(rate.value()) + " held-out success" : "not measured") +
+           "</summary><div class=\"body\" id=\"" + trial_anchor(i) + "\">" + body(trials[i]) +
+           "</div></details>\n";
   }
   return section("trials", std::to_string(trials.size()) + " trials", out);
 }
 
-std::string defense_section(const std::vector<RunRecord>& runs) {
+std::string defense_section(const std::vector<RunRecord>& runs, PageBudget& budget) {
   const std::vector<DefenseSummary> all = defenses(runs);
   if (all.empty()) return "";
   const std::vector<DetectorCurve> curves = detector_curves(runs);
   const std::string detectors =
-      curves.empty() ? ""
-                     : section("detectors", "Detectors", detector_figures(curves) + detector_table(curves));
-  return section("defenses", "Defenses", defense_table(all) + trace_examples(runs)) + detectors;
+      curves.empty()
+          ? ""
+          : section("detectors", "Detectors", detector_figures(curves) + html_table(detector_table(curves)));
+  return section(
+             "defenses", "Defenses",
+             html_table(defense_table(all)) + trace_examples(runs) + DefendedReplies(runs).benign(budget)) +
+         detectors;
 }
 
 constexpr const char* kFooter =
@@ -50,15 +60,20 @@ std::string html_report(const std::vector<RunRecord>& runs) {
   const std::vector<Flag> flags = sanity_flags(runs);
   const std::vector<Setting> all = settings(runs);
   const std::vector<TrialRef> trials = all_trials(runs);
-  std::string body = header(runs, flags) + section("threat-model", "Threat model", threat_model(runs));
-  if (trials.size() > 1)
-    body +=
-        section("settings", "Success by setting", success_figures(bare_settings(runs)) + settings_table(all));
-  if (const std::string table = transfer_table(all); !table.empty())
-    body += section("transfer", "Transfer to other models", table);
-  if (trials.size() > 1) body += defense_section(runs);
-  if (!trials.empty()) body += trial_list(trials);
-  if (trials.size() <= 1) body += defense_section(runs);
+  const TrialRef first = shown_first(runs);
+  const bool many = trials.size() > 1;
+  PageBudget budget;
+  std::string body = header(runs, flags, first.trial ? first_look(first, many, budget) : "") +
+                     section("threat-model", "Threat model", threat_model(runs));
+  if (many)
+    body += section("settings", "Success by setting",
+                    success_figures(bare_settings(runs)) + html_table(settings_table(all)));
+  if (const ReportTable table = transfer_table(all); !table.rows.empty())
+    body += section("transfer", "Transfer to other models", html_table(table));
+  const std::string defended = defense_section(runs, budget);
+  if (many) body += defended;
+  if (!trials.empty()) body += trial_list(runs, trials, first, budget);
+  if (!many) body += defended;
   body += section("flags", "Sanity flags", flag_list(flags));
   body += section("manifest", "Manifest", manifests(runs));
   return page("hijack: " + headline(runs), body + kFooter);
@@ -70,7 +85,8 @@ std::string make_report(const std::string& format, const std::vector<RunRecord>&
   if (format == "json")
     return json_report(runs).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   if (format == "csv") return csv_report(runs);
-  throw Error("Unknown report format '" + format + "'; choose html, md, json or csv.");
+  if (format == "latex" || format == "tex") return latex_report(runs);
+  throw Error("Unknown report format '" + format + "'; choose html, md, latex, csv or json.");
 }
 
 }  // namespace hijack

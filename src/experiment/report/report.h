@@ -9,11 +9,15 @@
 
 namespace hijack {
 
-/// One self-contained page: no script, no network. All that comes from rows is escaped.
+/// One self-contained page: no network, and one script of our own (sorting, filtering) that the page can do
+/// without; its policy names the script's hash and allows no other. All that comes from rows is escaped.
 std::string html_report(const std::vector<RunRecord>& runs);
 
 /// The headline, the tables and the flags as GitHub Markdown.
 std::string markdown_report(const std::vector<RunRecord>& runs);
+
+/// The tables of settings, transfer, defenses and detectors as LaTeX (booktabs).
+std::string latex_report(const std::vector<RunRecord>& runs);
 
 /// {"headline", "settings": [...], "defenses": [...], "detectors": [...], "trials": [...], "flags": [...]};
 /// NaN is null.
@@ -25,7 +29,7 @@ nlohmann::json json_report(const std::vector<RunRecord>& runs);
 /// where there are several).
 std::string csv_report(const std::vector<RunRecord>& runs);
 
-/// By name: html, md, json or csv. Throws Error for another name.
+/// By name: html, md, latex (or tex), csv or json. Throws Error for another name.
 std::string make_report(const std::string& format, const std::vector<RunRecord>& runs);
 
 }  // namespace hijack

@@ -122,7 +122,8 @@ std::string budget_line(const TrialRow& trial) {
 
 }  // namespace
 
-std::string header(const std::vector<RunRecord>& runs, const std::vector<Flag>& flags) {
+std::string header(const std::vector<RunRecord>& runs, const std::vector<Flag>& flags,
+                   const std::string& look) {
   std::vector<std::string> names;
   for (const RunRecord& run : runs)
     names.push_back(html(run.folder.lexically_normal().filename().string(), 100));
@@ -130,7 +131,7 @@ std::string header(const std::vector<RunRecord>& runs, const std::vector<Flag>& 
   const std::vector<Setting> all = bare_settings(runs);
   const std::string tiles = trials.empty() ? "" : rate_tiles(all) + size_tile(trials, all.size());
   return "<header><p class=\"kicker\">hijack report · " + lines(names) + "</p><h1>" + html(headline(runs)) +
-         "</h1><div class=\"tiles\">" + tiles + flag_tile(flags) + "</div></header>";
+         "</h1>" + look + "<div class=\"tiles\">" + tiles + flag_tile(flags) + "</div></header>";
 }
 
 std::string threat_model(const std::vector<RunRecord>& runs) {
@@ -159,14 +160,18 @@ std::string threat_model(const std::vector<RunRecord>& runs) {
          "</dl>";
 }
 
-std::string trial_section(const TrialRef& ref, PictureBudget& budget) {
+std::string trial_section(const TrialRef& ref, PageBudget& budget, const std::string& by_defense) {
   const auto distance = mean_edit_distance(ref);
+  const auto success = [](const TrialRef& trial) {
+    const ReportTable table = success_table(trial);
+    return table.rows.empty() ? "<p>No reply was measured.</p>" : html_table(table);
+  };
   return budget_line(*ref.trial) + picture_sheet(ref, budget) + "<div class=\"columns\"><div>" +
-         success_table(ref) +
+         success(ref) +
          (distance ? "<p class=\"quiet\">Mean edit distance between held-out replies and the target: " +
                          decimal(*distance) + " characters.</p>"
                    : "") +
-         "</div><div>" + loss_figure(ref) + "</div></div>" + replies_table(ref);
+         "</div><div>" + loss_figure(ref) + "</div></div>" + replies_table(ref) + by_defense;
 }
 
 namespace {

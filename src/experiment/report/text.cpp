@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 
 #include "src/base/unicode.h"
 
@@ -146,6 +147,10 @@ std::string decimal(double value) {
   if (value == std::round(value) && size < 1e6) return format("%.0f", value);
   if (size >= 1e6 || size < 1e-3) return format("%.2e", value);
   return format(size >= 100 ? "%.0f" : size >= 10 ? "%.1f" : size >= 1 ? "%.2f" : "%.3f", value);
+}
+
+std::string exact_number(double value) {
+  return std::isfinite(value) ? nlohmann::json(value).dump() : "";
 }
 
 std::string p_value(double p) {

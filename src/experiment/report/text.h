@@ -31,6 +31,8 @@ std::string points(double difference);
 std::string points_size(double difference);
 /// About three significant digits, never in exponent form between 0.001 and 1e6; "–" for NaN.
 std::string decimal(double value);
+/// The shortest text that reads back as the same number; empty where it is not finite.
+std::string exact_number(double value);
 /// "0.003", "< 0.001".
 std::string p_value(double p);
 /// "42 s", "3 min 5 s", "2 h 4 min", "0.012 s".

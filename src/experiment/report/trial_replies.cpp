@@ -5,14 +5,14 @@
 
 namespace hijack::report {
 
+Query without_suffix(const TrialRow& trial, Query context) {
+  if (!trial.suffix.empty() && context.prompt.ends_with(" " + trial.suffix))
+    context.prompt.resize(context.prompt.size() - trial.suffix.size() - 1);
+  return context;
+}
+
 std::vector<ContextReplies> held_out_replies(const TrialRef& trial) {
   std::map<std::string, const ReplyRow*> clean;
-  const std::string& suffix = trial.trial->suffix;
-  const auto without_suffix = [&](Query context) {
-    if (!suffix.empty() && context.prompt.ends_with(" " + suffix))
-      context.prompt.resize(context.prompt.size() - suffix.size() - 1);
-    return context;
-  };
   for (const ReplyRow& reply : trial.run->replies)
     if (reply.trial == trial.trial->id && reply.condition == "clean" && reply.split == "test" &&
         reply.defense == trial.trial->defense)
@@ -22,7 +22,8 @@ std::vector<ContextReplies> held_out_replies(const TrialRef& trial) {
     if (reply.trial != trial.trial->id || reply.condition != attack_condition(*trial.trial) ||
         reply.split != "test" || reply.defense != trial.trial->defense)
       continue;
-    const auto found = clean.find(reply.photo + '\n' + context_key(without_suffix(reply.context)));
+    const auto found =
+        clean.find(reply.photo + '\n' + context_key(without_suffix(*trial.trial, reply.context)));
     result.push_back({&reply, found == clean.end() ? nullptr : found->second});
   }
   return result;
