@@ -4,7 +4,7 @@ namespace hijack::report {
 
 // System fonts, two widths, light and dark, print. The series colors are those of Okabe and Ito (2008), which
 // color-blind readers can tell apart; every series also has its own marker, every verdict its own sign. Where a
-// table is too wide, its first column and (on phones) the one after it, the success rate, stay in sight.
+// table is too wide, its first column and the one after it, the success rate, stay in sight.
 const char* const kStyle = R"css(
 :root{color-scheme:light dark;--page:#f7f7f5;--card:#fff;--text:#1d2126;--quiet:#5a626c;--line:#dfe2e6;--soft:#eef0f2;
 --accent:#0060a8;--obeyed:#a33c00;--bad:#b3261e;--warn:#8a5a00;
@@ -111,16 +111,17 @@ pre{overflow:auto;max-height:32rem;padding:1rem;background:var(--soft);border-ra
 footer{margin-top:1.5rem;color:var(--quiet);font-size:.88rem}
 @media (min-width:961px){.rates .main{min-width:8.6rem}}
 @media (max-width:960px){.side{grid-template-columns:minmax(0,1fr)}
-.rates .key{display:none}.rates .also{display:block}}
+.rates .key{display:none}.rates .also{display:block}:root{--first:10.5rem}
+.rates tr>:first-child{width:var(--first);min-width:var(--first);max-width:var(--first);padding-right:.5rem}
+.rates .main{position:sticky;left:var(--first);z-index:1;background:var(--card);min-width:6.4rem}
+.scrolls .main{box-shadow:1px 0 var(--line)}.rates .main+*{padding-left:.6rem}.index thead th.main{z-index:3}}
 @media (max-width:640px){main{padding:1rem .8rem 3rem}section{padding:1.1rem 1rem}h1{margin-bottom:.9rem;font-size:1.2rem}
 .look{padding:.8rem .9rem}.sides{gap:.9rem}.asked,.said{font-size:.95rem}.obeys b{font-size:1.4rem}
 .facts-grid>div{grid-template-columns:1fr}.pictures{gap:.5rem}.tiles{grid-template-columns:1fr 1fr;gap:.5rem}.tile{padding:.65rem .8rem}.tile.strong{grid-column:1/-1}
 .tile b{font-size:1.4rem}figcaption{font-size:.8rem}table{font-size:.88rem}
 html:not(.js) .hint.likely{display:block}
-.rates tr>:first-child{width:8.2rem;min-width:8.2rem;max-width:8.2rem;padding-right:.5rem}
-.rates .main{position:sticky;left:8.2rem;z-index:1;background:var(--card);box-shadow:1px 0 var(--line)}.rates .main+*{padding-left:.6rem}
-.index thead th.main{z-index:3}.scroll:has(>.index){max-height:70vh}
-.replies{min-width:0}.replies,.replies tbody,.replies tr,.replies th,.replies td{display:block;width:auto!important}
+:root{--first:8.2rem}.rates .main{min-width:5.4rem}.scroll:has(>.index){max-height:70vh}}
+@media (max-width:760px){.replies{min-width:0}.replies,.replies tbody,.replies tr,.replies th,.replies td{display:block;width:auto!important}
 .replies thead{display:none}.replies tr{border-top:1px solid var(--line);padding:.7rem 0}
 .replies tbody th,.replies td{border:0;padding:.15rem 0}.replies tbody th{font-weight:600}
 .replies td:nth-child(2)::before,.replies td:nth-child(3)::before{content:attr(data-label);display:block;font-size:.8rem;color:var(--quiet)}}

@@ -10,7 +10,7 @@ namespace hijack {
 namespace {
 
 // One size for all charts: text stays readable on a phone, where the drawing shrinks to about 70 %.
-constexpr double kWidth = 540, kHeight = 320, kLeft = 62, kRight = 16, kBottom = 50;
+constexpr double kWidth = 540, kHeight = 320, kLeft = 70, kRight = 16, kBottom = 50;
 
 /// Ticks are round numbers: "0.1", not "0.100".
 std::string tick_label(double value) {
