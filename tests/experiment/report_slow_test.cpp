@@ -52,6 +52,7 @@ window.onload = () => {
     bars: list('.bar svg', e => box(e).right > box(e.closest('td')).right + 0.5),
     broken: list('tbody th', e => e.firstChild.nodeName === '#text' && /^jpeg:quality=\d+$/.test(e.firstChild.data)
       && (r => (r.selectNode(e.firstChild), r.getClientRects().length > 1))(document.createRange())),
+    cut: list('.rates th,.rates td', wide),
     trials: [...document.querySelectorAll('details.trial')].filter(e => box(e).height > 0).length,
     lit: document.querySelectorAll('.look .rate').length,
   };
@@ -162,7 +163,7 @@ TEST_F(BrowserReport, EveryFigureIsVisibleAndNothingOverflows) {
       const nlohmann::json seen = measured(page, width);
       ASSERT_TRUE(seen.is_object()) << log_;
       for (const char* nothing :
-           {"figures", "beyond", "overflow", "unhinted", "first", "rates", "bars", "broken", "lost"})
+           {"figures", "beyond", "overflow", "unhinted", "first", "rates", "bars", "broken", "cut", "lost"})
         EXPECT_EQ(seen[nothing], nlohmann::json::array()) << nothing << " at " << width;
       if (width == 1280) {
         EXPECT_EQ(seen["scrolling"], nlohmann::json::array());

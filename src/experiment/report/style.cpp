@@ -112,7 +112,7 @@ footer{margin-top:1.5rem;color:var(--quiet);font-size:.88rem}
 @media (min-width:961px){.rates .main{min-width:8.6rem}}
 @media (max-width:960px){.side{grid-template-columns:minmax(0,1fr)}
 .rates .key{display:none}.rates .also{display:block}:root{--first:10.5rem}
-.rates tr>:first-child{width:var(--first);min-width:var(--first);max-width:var(--first);padding-right:.5rem}
+.rates tr>:first-child{width:var(--first);min-width:var(--first);max-width:var(--first);padding-right:.5rem;overflow-wrap:anywhere}
 .rates .main{position:sticky;left:var(--first);z-index:1;background:var(--card);min-width:6.4rem}
 .scrolls .main{box-shadow:1px 0 var(--line)}.rates .main+*{padding-left:.6rem}.index thead th.main{z-index:3}}
 @media (max-width:640px){main{padding:1rem .8rem 3rem}section{padding:1.1rem 1rem}h1{margin-bottom:.9rem;font-size:1.2rem}

@@ -109,7 +109,7 @@ std::string breakable(std::string_view text, size_t limit) {
     const bool inside = at + 1 < clean.size() && (static_cast<unsigned char>(clean[at + 1]) & 0xC0) == 0x80;
     if (inside) continue;  // of a character of several bytes
     run = clean[at] == ' ' || clean[at] == '\n' ? 0 : run + 1;
-    const bool joint = word > kShort && std::string_view(":,+").find(clean[at]) != std::string_view::npos;
+    const bool joint = word > kShort && std::string_view(":,+_").find(clean[at]) != std::string_view::npos;
     if (!joint && run < kLongestRun) continue;
     out += html(piece, SIZE_MAX) + "<wbr>";
     piece.clear();

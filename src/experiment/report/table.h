@@ -62,7 +62,7 @@ std::string latex_table(const ReportTable& table);
 /// clean_text, safe in the text and the table cells of LaTeX; line breaks become spaces.
 std::string latex(std::string_view text, size_t limit = 4000);
 
-/// html() with places to break before the end of the line: after : , + of long names, never within
+/// html() with places to break before the end of the line: after : , + _ of long names, never within
 /// "quality=90".
 std::string breakable(std::string_view text, size_t limit = 4000);
 
