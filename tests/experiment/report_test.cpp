@@ -99,7 +99,7 @@ std::string hash_between(const std::string& page, const std::string& from, const
   std::string bytes;
   for (size_t i = 0; i < digits.size(); i += 2)
     bytes += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
-  return "'sha256-" + report::base64(bytes) + "'";
+  return "'sha256-" + base64(bytes) + "'";
 }
 
 TEST_F(Report, NeedsNoNetworkAndHasOneScriptOfItsOwn) {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "src/base/sha256.h"
 #include "src/experiment/report/text.h"
 
 namespace hijack::report {

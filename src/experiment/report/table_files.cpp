@@ -30,50 +30,53 @@ std::string csv_value(const Cell& cell, const std::string& name) {
   return csv(text);
 }
 
-/// What stands for a character that LaTeX would not print as it is; null for the others.
+/// Characters that LaTeX would not print as they are, and what does.
+constexpr std::pair<std::string_view, const char*> kLatex[] = {
+    {"\\", "\\textbackslash{}"},
+    {"&", "\\&"},
+    {"%", "\\%"},
+    {"$", "\\$"},
+    {"#", "\\#"},
+    {"_", "\\_"},
+    {"{", "\\{"},
+    {"}", "\\}"},
+    {"~", "\\textasciitilde{}"},
+    {"<", "\\textless{}"},
+    {">", "\\textgreater{}"},
+    {"^", "\\textasciicircum{}"},
+    {"|", "\\textbar{}"},
+    {"\n", " "},
+    {"\t", " "},
+    // after \\ they would be its arguments, and some packages give quotes a meaning
+    {"[", "{[}"},
+    {"]", "{]}"},
+    {"*", "{*}"},
+    {"\"", "{''}"},
+    {"`", "{`}"},
+    {"–", "--"},
+    {"—", "---"},
+    {"−", "$-$"},
+    {"±", "$\\pm$"},
+    {"×", "$\\times$"},
+    {"·", "$\\cdot$"},
+    {"→", "$\\to$"},
+    {"…", "\\ldots{}"},
+    {"“", "``"},
+    {"”", "''"},
+    {"‘", "`"},
+    {"’", "'"},
+    {"≤", "$\\leq$"},
+    {"≥", "$\\geq$"},
+    {"\xEF\xBF\xBD", "{[}?{]}"}};
+
+/// Null for those that print as they are.
 const char* latex_character(std::string_view character) {
-  static const std::map<std::string_view, const char*> kWritten = {
-      {"\\", "\\textbackslash{}"},
-      {"&", "\\&"},
-      {"%", "\\%"},
-      {"$", "\\$"},
-      {"#", "\\#"},
-      {"_", "\\_"},
-      {"{", "\\{"},
-      {"}", "\\}"},
-      {"~", "\\textasciitilde{}"},
-      {"<", "\\textless{}"},
-      {">", "\\textgreater{}"},
-      {"^", "\\textasciicircum{}"},
-      {"|", "\\textbar{}"},
-      {"\n", " "},
-      {"\t", " "},
-      // after \\ they would be its arguments, and some packages give quotes a meaning
-      {"[", "{[}"},
-      {"]", "{]}"},
-      {"*", "{*}"},
-      {"\"", "{''}"},
-      {"`", "{`}"},
-      {"–", "--"},
-      {"—", "---"},
-      {"−", "$-$"},
-      {"±", "$\\pm$"},
-      {"×", "$\\times$"},
-      {"·", "$\\cdot$"},
-      {"→", "$\\to$"},
-      {"…", "\\ldots{}"},
-      {"“", "``"},
-      {"”", "''"},
-      {"‘", "`"},
-      {"’", "'"},
-      {"≤", "$\\leq$"},
-      {"≥", "$\\geq$"},
-      {"\xEF\xBF\xBD", "{[}?{]}"}};
-  const auto found = kWritten.find(character);
-  return found == kWritten.end() ? nullptr : found->second;
+  const auto* found = std::find_if(std::begin(kLatex), std::end(kLatex),
+                                   [&](const auto& one) { return one.first == character; });
+  return found == std::end(kLatex) ? nullptr : found->second;
 }
 
-/// "[U+2401]" for the visible pictures of control characters, which no font of LaTeX has.
+/// The visible pictures of control characters (clean_text), which no font of LaTeX has.
 bool is_control_picture(std::string_view character) {
   return character.size() == 3 && character.starts_with("\xE2\x90");
 }
