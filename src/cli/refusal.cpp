@@ -24,7 +24,7 @@ std::string unknown_argument(const CLI::App& command, const std::string& argumen
   const std::string name = argument.substr(0, argument.find('='));
   const std::string meant = nearest(name, known);
   return "unknown " + std::string(flag ? "flag" : "argument") + " '" + printable(name) + "'" +
-         (meant.empty() ? ";" : "; did you mean '" + meant + "'?") + see_help(command);
+         (meant.empty() ? "." : "; did you mean '" + meant + "'?") + see_help(command);
 }
 
 /// "--steps", "-o", "run".
