@@ -128,7 +128,7 @@ html:not(.js) .hint.likely{display:block}
 @media print{:root{--page:#fff;--card:#fff;--text:#000;--quiet:#444;--line:#bbb;--soft:#f3f3f3;--accent:#000}
 body{font-size:10.5pt}main{max-width:none;padding:0}section{border:0;padding:0}.tile,figure,tr,.flags li{break-inside:avoid}
 h2{break-after:avoid}.scroll{overflow:visible;border:0}.files,.filter,.hint{display:none!important}
-thead button::after{content:""!important}.rates tr>:first-child,.rates .main{position:static}pre{max-height:none}
+thead button::after{content:""!important}.rates tr>:first-child,.rates .main{position:static}.by-defense:not([open]){display:none}pre{max-height:none}
 details::details-content{content-visibility:visible;block-size:auto}.replies{min-width:0}}
 )css";
 

@@ -4,6 +4,7 @@
 #include "attacks/text/gcg.h"
 #include "attacks/text/suffix.h"
 #include "attacks/text/typographic.h"
+#include "src/base/error.h"
 #include "src/experiment/run/search.h"
 
 namespace hijack {
