@@ -4,7 +4,7 @@
 namespace hijack::report {
 namespace {
 
-constexpr size_t kShown = 12, kMost = 400, kLongest = 600;
+constexpr size_t kShown = 12, kMost = 400, kLongestReply = 600;
 
 Cell quiet(const std::string& text) {
   Cell cell{text};
@@ -23,8 +23,8 @@ Cell marked(const std::string& sign, const std::string& words, const std::string
 
 Cell reply_cell(const ReplyRow& reply) {
   if (reply.reply.empty()) return quiet("(empty reply)");
-  Cell cell{clean_text(reply.reply, kLongest)};
-  cell.markup = "<q>" + html(reply.reply, kLongest) + "</q>";
+  Cell cell{clean_text(reply.reply, kLongestReply)};
+  cell.markup = "<q>" + html(reply.reply, kLongestReply) + "</q>";
   return cell;
 }
 
@@ -38,9 +38,9 @@ Cell verdict_cell(const ReplyRow& reply) {
 }
 
 Cell question_cell(const Query& context) {
-  Cell cell{clean_text(context.prompt, kLongest)};
-  cell.markup = html(context.prompt, kLongest);
-  if (!context.system.empty()) cell.notes.push_back("system: " + clean_text(context.system, kLongest));
+  Cell cell{clean_text(context.prompt, kLongestReply)};
+  cell.markup = html(context.prompt, kLongestReply);
+  if (!context.system.empty()) cell.notes.push_back("system: " + clean_text(context.system, kLongestReply));
   for (const Turn& turn : context.earlier)
     cell.notes.push_back("earlier: " + clean_text(turn.user, 200) + " → " + clean_text(turn.assistant, 200));
   return cell;

@@ -35,7 +35,7 @@ std::string adaptive_id(const std::string& trial, const std::string& stack, cons
 void check(const EvaluateConfig& config) {
   if (config.defense.defenses.empty())
     throw Error(
-        "No defense was given; name one with --defense jpeg:quality=75 (hijack evaluate --help lists them).");
+        "No defense was given; name one with --defense jpeg:quality=75 (hijack defenses lists them).");
   hijack::check(config.defense);
   if (config.utility < 0 || config.utility > 10'000) throw Error("--utility must be from 0 to 10000.");
 }
