@@ -36,7 +36,7 @@ test:  ## build with warnings as errors and run every test
 	@$(SETUP) chromium
 	@cmake --preset $(PRESET)
 	@cmake --build --preset $(PRESET) -j $(JOBS)
-	@ctest --preset $(PRESET)
+	@ctest --preset $(PRESET) -j $(JOBS)
 
 bench: setup  ## time a step beside transformers (BENCH_ARGS: see tests/bench/side_by_side.py), and our inner loops
 	@cmake --preset release -DHIJACK_TESTS=ON

@@ -8,5 +8,5 @@
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/experiment/report/report.h"
-#include "src/experiment/report/statistics.h"
+#include "src/experiment/report/values/statistics.h"
 #include "src/experiment/run/runner.h"

@@ -7,7 +7,7 @@
 #include "src/cli/model_options.h"
 #include "src/cli/run_session.h"
 #include "src/cli/text.h"
-#include "src/experiment/report/aggregate.h"
+#include "src/experiment/report/aggregate/aggregate.h"
 #include "src/experiment/report/report.h"
 #include "src/experiment/run/evaluate.h"
 

@@ -9,7 +9,7 @@
 #include "src/cli/text.h"
 #include "src/experiment/record/manifest.h"
 #include "src/experiment/record/recorded_images.h"
-#include "src/experiment/report/aggregate.h"
+#include "src/experiment/report/aggregate/aggregate.h"
 #include "src/experiment/report/report.h"
 
 namespace hijack::cli {

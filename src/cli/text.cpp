@@ -6,7 +6,7 @@
 #include <cstdio>
 
 #include "src/base/unicode.h"
-#include "src/experiment/report/statistics.h"
+#include "src/experiment/report/values/statistics.h"
 
 namespace hijack::cli {
 namespace {

@@ -4,9 +4,9 @@
 
 #include "src/base/error.h"
 #include "src/base/file.h"
-#include "src/experiment/report/style.h"
-#include "src/experiment/report/svg.h"
-#include "src/experiment/report/text.h"
+#include "src/experiment/report/page/style.h"
+#include "src/experiment/report/page/svg.h"
+#include "src/experiment/report/values/text.h"
 
 namespace hijack {
 namespace {

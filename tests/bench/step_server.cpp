@@ -6,10 +6,10 @@
 // prompt: tokens after the image; target: target tokens; system: words of a system prompt before the image;
 // views: keep only that many of the image's views (0 = all); height, width: of the picture (0 = the model's
 // own, one tile where it takes several); images: photos of a universal attack, all with the same contexts.
-// Also device=cpu and recompute=auto. Commands, one a line, each answered by one line of JSON: "inputs FILE"
-// (writes what a peer needs to do the same step: input_ids [B,L], target_ids [B,T], pixel_values), "step"
-// (seconds, loss, peak and resident bytes), "gradient FILE" (pixel_gradient of the last step), "rate"
-// (multiply-adds a second of a matrix product), "quit".
+// Also device=cpu, recompute=auto and pool=on (off: tensors from the heap). Commands, one a line, each
+// answered by one line of JSON: "inputs FILE" (writes what a peer needs to do the same step: input_ids [B,L],
+// target_ids [B,T], pixel_values), "step" (seconds, loss, peak and resident bytes), "gradient FILE"
+// (pixel_gradient of the last step), "rate" (multiply-adds a second of a matrix product), "quit".
 #include <ATen/Parallel.h>
 
 #include <chrono>
@@ -110,10 +110,10 @@ struct Settings {
   int64_t number(const std::string& name) const { return std::stoll(values.at(name)); }
 
   std::string folder;
-  std::map<std::string, std::string> values = {{"contexts", "8"}, {"prompt", "32"},      {"target", "16"},
-                                               {"views", "0"},    {"dtype", "float32"},  {"threads", "0"},
-                                               {"device", "cpu"}, {"recompute", "auto"}, {"system", "0"},
-                                               {"images", "1"},   {"height", "0"},       {"width", "0"}};
+  std::map<std::string, std::string> values = {
+      {"contexts", "8"}, {"prompt", "32"},  {"target", "16"},      {"views", "0"}, {"dtype", "float32"},
+      {"threads", "0"},  {"device", "cpu"}, {"recompute", "auto"}, {"pool", "on"}, {"system", "0"},
+      {"images", "1"},   {"height", "0"},   {"width", "0"}};
 };
 
 class Server {
@@ -226,7 +226,10 @@ int serve(std::span<char*> arguments) {
 }  // namespace hijack
 
 int main(int argc, char** argv) {
-  hijack::pool_tensor_memory();
+  const std::span<char*> given(argv, static_cast<size_t>(argc));
+  if (std::none_of(given.begin(), given.end(),
+                   [](const char* one) { return std::string(one) == "pool=off"; }))
+    hijack::pool_tensor_memory();  // before any tensor exists
   try {
     return hijack::serve(std::span(argv + 1, static_cast<size_t>(argc - 1)));
   } catch (const std::exception& error) {

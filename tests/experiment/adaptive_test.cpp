@@ -8,7 +8,7 @@
 #include "defenses/make_defense.h"
 #include "src/base/file.h"
 #include "src/base/image.h"
-#include "src/experiment/report/aggregate.h"
+#include "src/experiment/report/aggregate/aggregate.h"
 #include "src/experiment/run/evaluate.h"
 #include "src/experiment/run/shown_images.h"
 #include "tests/support/scripted_model.h"

@@ -1,4 +1,4 @@
-#include "src/experiment/report/clusters.h"
+#include "src/experiment/report/values/clusters.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 #include "src/base/random.h"
-#include "src/experiment/report/rate.h"
+#include "src/experiment/report/values/rate.h"
 
 namespace hijack::clusters_test {
 namespace {

@@ -1,9 +1,9 @@
 // What the report says about detectors, adaptive attacks and damaged rows.
 #include <gtest/gtest.h>
 
-#include "src/experiment/report/parts.h"
+#include "src/experiment/report/page/parts.h"
 #include "src/experiment/report/report.h"
-#include "src/experiment/report/sanity.h"
+#include "src/experiment/report/sanity/sanity.h"
 #include "tests/support/sample_run.h"
 
 namespace hijack::detectors_report_test {

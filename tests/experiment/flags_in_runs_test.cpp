@@ -3,7 +3,7 @@
 #include <cmath>
 #include <fstream>
 
-#include "src/experiment/report/aggregate.h"
+#include "src/experiment/report/aggregate/aggregate.h"
 #include "src/experiment/run/evaluate.h"
 #include "tests/support/raised_flags.h"
 #include "tests/support/toy_runs.h"

@@ -6,9 +6,9 @@
 #include <regex>
 
 #include "src/base/file.h"
-#include "src/experiment/report/aggregate.h"
+#include "src/experiment/report/aggregate/aggregate.h"
 #include "src/experiment/report/report.h"
-#include "src/experiment/report/text.h"
+#include "src/experiment/report/values/text.h"
 #include "tests/support/sample_run.h"
 
 // Opens reports in headless Chromium, as a reader would.

@@ -1,9 +1,9 @@
 // Tables as the page shows them, and the CSV and LaTeX files beside them.
 #include <gtest/gtest.h>
 
-#include "src/experiment/report/parts.h"
+#include "src/experiment/report/page/parts.h"
+#include "src/experiment/report/page/table.h"
 #include "src/experiment/report/report.h"
-#include "src/experiment/report/table.h"
 #include "tests/support/sample_run.h"
 #include "tests/support/temporary_folder.h"
 

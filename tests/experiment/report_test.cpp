@@ -7,9 +7,9 @@
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/base/sha256.h"
-#include "src/experiment/report/aggregate.h"
-#include "src/experiment/report/svg.h"
-#include "src/experiment/report/text.h"
+#include "src/experiment/report/aggregate/aggregate.h"
+#include "src/experiment/report/page/svg.h"
+#include "src/experiment/report/values/text.h"
 #include "tests/support/sample_run.h"
 
 namespace hijack::report_test {

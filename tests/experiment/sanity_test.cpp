@@ -1,11 +1,11 @@
-#include "src/experiment/report/sanity.h"
+#include "src/experiment/report/sanity/sanity.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "src/experiment/plan/prompt_digest.h"
-#include "src/experiment/report/aggregate.h"
+#include "src/experiment/report/aggregate/aggregate.h"
 #include "tests/support/sample_run.h"
 
 namespace hijack::sanity_test {

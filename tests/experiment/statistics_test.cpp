@@ -1,4 +1,4 @@
-#include "src/experiment/report/statistics.h"
+#include "src/experiment/report/values/statistics.h"
 #include "src/base/text.h"
 
 #include <gtest/gtest.h>

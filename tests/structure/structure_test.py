@@ -53,8 +53,15 @@ ROOM_RULES = {
     "src/experiment/plan": [],
     "src/experiment/record": ["src/experiment/plan"],
     "src/experiment/run": ["src/experiment/plan", "src/experiment/record"],
-    "src/experiment/report": ["src/experiment/plan", "src/experiment/record", "src/experiment/report/sanity"],
-    "src/experiment/report/sanity": ["src/experiment/plan", "src/experiment/record", "src/experiment/report"],
+    "src/experiment/report/values": ["src/experiment/plan", "src/experiment/record"],
+    "src/experiment/report/aggregate": ["src/experiment/plan", "src/experiment/record", "src/experiment/report/values"],
+    "src/experiment/report/sanity": ["src/experiment/plan", "src/experiment/record", "src/experiment/report/aggregate",
+                                     "src/experiment/report/values"],
+    "src/experiment/report/page": ["src/experiment/plan", "src/experiment/record", "src/experiment/report/aggregate",
+                                   "src/experiment/report/sanity", "src/experiment/report/values"],
+    "src/experiment/report": ["src/experiment/plan", "src/experiment/record", "src/experiment/report/aggregate",
+                              "src/experiment/report/page", "src/experiment/report/sanity",
+                              "src/experiment/report/values"],
     "src/cli": [],
 }
 FOLDER_RULES = {
@@ -66,9 +73,6 @@ FOLDER_RULES = {
     "src/experiment": ["src/base", "models", "attacks", "defenses", "src/pocket"],
     "src/cli": ["src/base", "models", "attacks", "defenses", "src/pocket", "src/experiment"],
 }
-# rooms that are one for circles: a room and what it is divided into
-SAME = {"src/experiment/report/sanity": "src/experiment/report"}
-
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.M)
 PRINTS = re.compile(r"std::c(?:out|err)\b|\b(?:std::)?(?:exit|abort)\(|\bprintf\(")
 NO_FUNCTION = re.compile(r"\s*((namespace|struct|class|enum|union|extern|if|for|while|switch|do|else|try|catch|"
@@ -127,7 +131,6 @@ class Code:
         """Rooms of a folder by the longest way down, or a circle as a list."""
         below = {}
         for a, b in self.arrows:
-            a, b = SAME.get(a, a), SAME.get(b, b)
             if a != b and folder_of(a + "/") == within and folder_of(b + "/") == within:
                 below.setdefault(a, set()).add(b)
         depth, open_ = {}, []
@@ -137,11 +140,11 @@ class Code:
                 raise ValueError(" -> ".join(open_[open_.index(room):] + [room]))
             if room not in depth:
                 open_.append(room)
-                depth[room] = 1 + max((visit(b) for b in below.get(room, ())), default=0)
+                depth[room] = 1 + max((visit(b) for b in sorted(below.get(room, ()))), default=0)
                 open_.pop()
             return depth[room]
 
-        for room in sorted({SAME.get(room_of(f), room_of(f)) for f in self.files if folder_of(f) == within}):
+        for room in sorted({room_of(f) for f in self.files if folder_of(f) == within}):
             visit(room)
         return depth
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "src/experiment/report/sanity.h"
+#include "src/experiment/report/sanity/sanity.h"
 
 namespace hijack::support {
 

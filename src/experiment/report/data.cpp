@@ -1,9 +1,9 @@
 #include "src/base/json.h"
-#include "src/experiment/report/aggregate.h"
-#include "src/experiment/report/parts.h"
+#include "src/experiment/report/aggregate/aggregate.h"
+#include "src/experiment/report/page/parts.h"
 #include "src/experiment/report/report.h"
-#include "src/experiment/report/sanity.h"
-#include "src/experiment/report/text.h"
+#include "src/experiment/report/sanity/sanity.h"
+#include "src/experiment/report/values/text.h"
 
 // The tables for programs: JSON and CSV.
 

@@ -1,6 +1,6 @@
-#include "src/experiment/report/parts.h"
+#include "src/experiment/report/page/parts.h"
 #include "src/experiment/report/report.h"
-#include "src/experiment/report/text.h"
+#include "src/experiment/report/values/text.h"
 
 namespace hijack {
 

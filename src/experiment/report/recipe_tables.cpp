@@ -1,7 +1,7 @@
 #include "src/experiment/report/recipe_tables.h"
 
-#include "src/experiment/report/aggregate.h"
-#include "src/experiment/report/text.h"
+#include "src/experiment/report/aggregate/aggregate.h"
+#include "src/experiment/report/values/text.h"
 
 namespace hijack {
 namespace {

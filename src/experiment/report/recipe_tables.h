@@ -11,7 +11,7 @@ namespace hijack {
 /// of the models that their images were shown to, or of behaviors by constraints; and one of defenses, where
 /// the recipe evaluates some. The
 /// first row of each is the head. Rates with their intervals
-/// (report/rate.h); further columns name what differs between settings. A published row that meets none of
+/// (report/values/rate.h); further columns name what differs between settings. A published row that meets none of
 /// ours stands at the end of the last.
 std::vector<std::vector<std::vector<std::string>>> recipe_tables(const Recipe& recipe, const RunRecord& run);
 

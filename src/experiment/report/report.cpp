@@ -1,9 +1,9 @@
 #include "src/experiment/report/report.h"
 
 #include "src/base/error.h"
-#include "src/experiment/report/defended_replies.h"
-#include "src/experiment/report/parts.h"
-#include "src/experiment/report/text.h"
+#include "src/experiment/report/page/defended_replies.h"
+#include "src/experiment/report/page/parts.h"
+#include "src/experiment/report/values/text.h"
 
 namespace hijack {
 namespace {

@@ -1,9 +1,9 @@
 #include <limits>
 
 #include "src/experiment/plan/prompt_digest.h"
-#include "src/experiment/report/differences.h"
+#include "src/experiment/report/aggregate/differences.h"
 #include "src/experiment/report/sanity/checks.h"
-#include "src/experiment/report/text.h"
+#include "src/experiment/report/values/text.h"
 
 namespace hijack::sanity {
 namespace {

@@ -2,8 +2,8 @@
 #include <string>
 #include <vector>
 
-#include "src/experiment/report/aggregate.h"
-#include "src/experiment/report/sanity.h"
+#include "src/experiment/report/aggregate/aggregate.h"
+#include "src/experiment/report/sanity/sanity.h"
 
 // The checks behind sanity_flags, by what they look at. Each adds its flags.
 

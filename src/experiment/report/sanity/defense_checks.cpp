@@ -1,5 +1,5 @@
 #include "src/experiment/report/sanity/checks.h"
-#include "src/experiment/report/text.h"
+#include "src/experiment/report/values/text.h"
 
 namespace hijack::sanity {
 namespace {

@@ -1,7 +1,7 @@
 #include "src/experiment/plan/identity.h"
-#include "src/experiment/report/differences.h"
+#include "src/experiment/report/aggregate/differences.h"
 #include "src/experiment/report/sanity/checks.h"
-#include "src/experiment/report/text.h"
+#include "src/experiment/report/values/text.h"
 
 namespace hijack::sanity {
 namespace {

@@ -1,0 +1,41 @@
+#pragma once
+#include "src/experiment/report/aggregate/trials.h"
+
+// Which replies of the runs a summary of defenses counts, and what each belongs to.
+
+namespace hijack::report {
+
+/// A held-out reply that counts.
+struct Asked {
+  const ReplyRow* reply = nullptr;
+  const TrialRow* trial = nullptr;  ///< null where the runs do not hold it
+  const RunRecord* run = nullptr;
+  std::string attack;   ///< equal for trials that differ in nothing but seed, photo and defense
+  std::string model;    ///< of the trial
+  std::string stack;    ///< digest of its record; "none", or the name where there is no record
+  std::string variant;  ///< of what was searched with other settings: a suffix or an adaptive image
+  /// The same submission whatever the defense: two replies with one key pair up.
+  std::string pair = {};
+  size_t place = 0;  ///< of its context among those of one trial, condition and stack
+};
+
+/// All of them, each question once: what a trial that is counted twice asked, and what was asked again, is
+/// left out; the clean image of a photo counts once, whatever the seed; and of trials with one adversarial
+/// image only the first. Pointers refer to `runs`.
+std::vector<Asked> asked_once(const std::vector<RunRecord>& runs);
+
+/// Replies that stand in the rows again: (run, row) of those after the first.
+std::vector<std::pair<const RunRecord*, const ReplyRow*>> repeated_replies(
+    const std::vector<RunRecord>& runs);
+
+/// What the manifest's "stacks" say of the defenses in front of a reply, without what differs between
+/// attacked photos (the photos themselves are kept out of the calibration). Null where they say nothing.
+nlohmann::json stack_record(const RunRecord& run, const ReplyRow& reply);
+
+/// Asked::attack of a trial.
+std::string attack_key(const TrialRow& trial);
+
+/// Equal for equal contexts.
+std::string context_key(const Query& context);
+
+}  // namespace hijack::report
