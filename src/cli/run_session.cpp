@@ -125,6 +125,12 @@ RunHooks show_on(Progress& progress, std::stop_token stop, const Machine& machin
     progress.clear();
     log_line(text);
   };
+  hooks.on_evaluated = [&progress](int64_t done, int64_t all, double seconds_left) {
+    progress.clear();
+    if (all > 1)
+      log_line("evaluated " + std::to_string(done) + " of " + std::to_string(all) + " trials, " +
+               clock_text(seconds_left) + " left in all");
+  };
   hooks.on_trial = [&progress](const TrialRow& row) {
     progress.clear();
     const Tally test = tally(row.success, "test");

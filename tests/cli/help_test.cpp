@@ -146,10 +146,12 @@ TEST_F(Program, FormerNamesOfDefensesAreNoted) {
   ASSERT_EQ(attacked.code, 0) << attacked.err;
   EXPECT_NE(attacked.err.find(note), std::string::npos) << attacked.err;
   const std::string rest = " --utility 1 --suffix-steps 0";
-  const Outcome evaluated = run("evaluate " + at("run") + " --defense mask_vote:copies=2" + rest);
+  expect_refused("evaluate " + at("run") + " --defense median" + rest, "attacked behind its own defenses");
+  ASSERT_EQ(run(attack("--steps 1 --out " + at("plain"))).code, 0);
+  const Outcome evaluated = run("evaluate " + at("plain") + " --defense mask_vote:copies=2" + rest);
   ASSERT_EQ(evaluated.code, 0) << evaluated.err;
   EXPECT_NE(evaluated.err.find(note), std::string::npos) << evaluated.err;
-  EXPECT_EQ(run("evaluate " + at("run") + " --defense smoothvlm:copies=2" + rest).err.find("is called"),
+  EXPECT_EQ(run("evaluate " + at("plain") + " --defense smoothvlm:copies=2" + rest).err.find("is called"),
             std::string::npos);
   const Outcome chat =
       run("chat --image " + kPhoto + " --prompt x --max-new-tokens 2 --defense mask_vote:copies=2");

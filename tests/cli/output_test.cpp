@@ -62,6 +62,8 @@ TEST_F(Program, JsonOfRunEvaluateAndReproduce) {
   const Outcome evaluated =
       run("evaluate " + at("run") + " --json --defense bit_depth --utility 1 --suffix-steps 0");
   ASSERT_EQ(evaluated.code, 0) << evaluated.err;
+  for (const char* progress : {"evaluated 1 of 2 trials, ", "evaluated 2 of 2 trials, 0:00 left in all"})
+    EXPECT_NE(evaluated.err.find(progress), std::string::npos) << evaluated.err;
   const auto defenses = of_kind(rows_of(evaluated.out), "defense");
   ASSERT_FALSE(defenses.empty());
   EXPECT_EQ(defenses.size(), rows_of(evaluated.out).size());
@@ -184,6 +186,7 @@ TEST_F(Program, FilesForAnotherCommandNameIt) {
     expect_refused(command + " --out " + at("none"), "run it with hijack reproduce " + at("recipe.toml"));
   write_file(at("preset.toml"), "paper = \"p\"\ndeparts = \"d\"\n[attack]\nsteps = 3\n");
   expect_refused(attack("--config " + at("preset.toml") + " --out " + at("none")), "is a preset");
+  expect_refused("run " + at("preset.toml") + " --out " + at("none"), "--preset NAME");
   EXPECT_FALSE(fs::exists(at("none")));
 }
 

@@ -119,6 +119,9 @@ std::set<std::string> list_fields(AttackConfig config) {
 void refuse_other_files(const json& experiment, const std::string& where) {
   if (experiment.contains("title") && experiment.contains("departs"))
     throw Error(where + " is a recipe: run it with hijack reproduce " + where + ".");
+  if (experiment.contains("paper") && experiment.contains("departs"))
+    throw Error(where +
+                " is a preset of hijack attack: shipped ones are used with hijack attack --preset NAME.");
   if (experiment.contains("attack") || experiment.contains("grid")) return;
   AttackConfig config;
   for (const Field& field : fields_of(config))

@@ -1,5 +1,7 @@
 #include "src/experiment/run/evaluate.h"
 
+#include <chrono>
+
 #include "defenses/make_defense.h"
 #include "defenses/pipeline.h"
 #include "src/base/error.h"
@@ -190,7 +192,15 @@ bool evaluate_run(const std::filesystem::path& path, const EvaluateConfig& wante
   if (read_run(path).trials.empty())
     throw Error("The run '" + path.string() + "' has no finished trial to evaluate.");
   RunEvaluation evaluation(path, config, hooks, models, moved_models);
-  for (auto& [plan, row] : evaluation.trials()) {
+  auto trials = evaluation.trials();
+  if (trials.empty())
+    throw Error(
+        "Every trial of the run '" + path.string() +
+        "' was attacked behind its own defenses, and judged there: evaluate judges attacks that were made "
+        "without (hijack attack without --defense).");
+  const auto start = std::chrono::steady_clock::now();
+  for (size_t i = 0; i < trials.size(); ++i) {
+    auto& [plan, row] = trials[i];
     hooks.machine.put_into(plan.config);
     use_threads(plan.config);
     try {
@@ -198,6 +208,11 @@ bool evaluate_run(const std::filesystem::path& path, const EvaluateConfig& wante
     } catch (const NotFinite& found) {
       explain(found, plan.config);
     }
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+    const auto done = static_cast<int64_t>(i) + 1, all = static_cast<int64_t>(trials.size());
+    if (hooks.on_evaluated)
+      hooks.on_evaluated(done, all,
+                         spent.count() / static_cast<double>(done) * static_cast<double>(all - done));
   }
   return true;
 }
