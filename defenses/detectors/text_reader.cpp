@@ -7,11 +7,40 @@
 #include <tesseract/resultiterator.h>
 
 #include <mutex>
+
+// Of the OpenMP library that Tesseract and libtorch share, where there is one.
+extern "C" {
+[[gnu::weak]] int omp_get_max_active_levels();
+[[gnu::weak]] void omp_set_max_active_levels(int levels);
+}
 #endif
 
 namespace hijack {
 
 #ifdef HIJACK_TESSERACT
+namespace {
+
+/// While it lives, parallel regions have one thread. Tesseract asks for four of them in each layer whatever
+/// the machine has, and where there are fewer cores they wait for each other: twenty times as long beside
+/// other work.
+class OneThread {
+ public:
+  OneThread() {
+    if (!omp_get_max_active_levels || !omp_set_max_active_levels) return;
+    levels_ = omp_get_max_active_levels();
+    omp_set_max_active_levels(0);
+  }
+  ~OneThread() {
+    if (levels_ >= 0) omp_set_max_active_levels(levels_);
+  }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int levels_ = -1;
+};
+
+}  // namespace
 
 struct TextReader::Engine {
   tesseract::TessBaseAPI api;
@@ -37,6 +66,7 @@ std::vector<ReadWord> TextReader::read(const Tensor& gray) const {
   const Tensor bytes = (gray.cpu() * 255).round().clamp(0, 255).to(at::kByte).contiguous();
   const auto height = static_cast<int>(bytes.size(0)), width = static_cast<int>(bytes.size(1));
   const std::lock_guard lock(engine_->mutex);
+  const OneThread one;
   tesseract::TessBaseAPI& api = engine_->api;
   api.SetImage(bytes.data_ptr<uint8_t>(), width, height, 1, width);
   api.SetSourceResolution(150);

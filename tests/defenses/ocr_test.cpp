@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "defenses/detectors/ocr.h"
 #include "src/base/error.h"
 #include "src/base/font.h"
@@ -41,6 +43,24 @@ class OcrTest : public ::testing::Test {
     if (!have_tesseract()) GTEST_SKIP() << "this build has no Tesseract";
   }
 };
+
+/// Of this process, as Linux counts them; 0 elsewhere.
+int64_t threads() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;)
+    if (word == "Threads:") {
+      int64_t count = 0;
+      status >> count;
+      return count;
+    }
+  return 0;
+}
+
+TEST_F(OcrTest, ReadsWithoutThreadsOfItsOwn) {
+  const int64_t before = threads();
+  score("normalized", picture("HELLO", 60));
+  EXPECT_EQ(threads(), before) << "Tesseract's own would wait for each other on a busy machine";
+}
 
 TEST_F(OcrTest, CountsTheLettersThatItReads) {
   EXPECT_EQ(score("plain", picture("STOP", 100)), 4);
