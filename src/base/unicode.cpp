@@ -133,6 +133,28 @@ bool extends_segment(char32_t c) {
          utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class != 0;
 }
 
+bool is_cased(char32_t c) {
+  const std::string_view kind = category(c);
+  return kind == "Lu" || kind == "Ll" || kind == "Lt";
+}
+
+bool is_printable(char32_t c) {
+  const std::string_view kind = category(c);
+  return c == ' ' || (kind[0] != 'C' && kind[0] != 'Z');
+}
+
+void append_upper(std::string& text, char32_t c) {
+  if (c == 0xDF) {
+    text += "SS";
+    return;
+  }
+  append(text, static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(c))));
+}
+
+void append_lower(std::string& text, char32_t c) {
+  append(text, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))));
+}
+
 std::string nfc(std::string_view text) {
   utf8proc_uint8_t* mapped = nullptr;
   const auto length = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
