@@ -14,6 +14,8 @@ class LanguageModel {
  public:
   virtual ~LanguageModel() = default;
   virtual const Tokenizer& tokenizer() const = 0;
+  /// Where the chat template is from; "" for none.
+  virtual std::string template_origin() const { return {}; }
 
   /// Negative log-likelihood in nats of each token of `text` but the first, given those before it, float32
   /// CPU [L-1]. `text` is scored where the model meets user prompts: inside its chat template, without image.

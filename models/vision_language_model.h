@@ -65,6 +65,12 @@ class VisionLanguageModel {
   /// The token ids of a query as the decoder sees them (image tokens expanded), for `hijack trace`.
   virtual TokenIds input_ids(const Pixels& pixels, const Query& query) const = 0;
 
+  /// The prompt of a query with its image as the chat template renders it; "" where the model has no text of
+  /// it.
+  virtual std::string rendered(const Query&) const { return {}; }
+  /// Where the chat template is from, e.g. "the folder's own (chat_template.jinja)"; "" for none.
+  virtual std::string template_origin() const { return {}; }
+
   /// The decoder alone, for perplexity and paraphrase. Shares the weights.
   virtual std::shared_ptr<const LanguageModel> language_model() const = 0;
 

@@ -13,37 +13,30 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 /// "chat_template" of an object: a text, or the "default" one of a list of {name, template}.
-std::string template_in(const json& from) {
+std::string template_in(const json& from, const fs::path& file) {
   if (!from.is_object() || !from.contains("chat_template")) return "";
   const json& value = from["chat_template"];
   if (value.is_string()) return value.get<std::string>();
-  if (!value.is_array()) return "";
-  for (const json& one : value)
-    if (one.is_object() && one.value("name", json()) == "default" &&
-        one.value("template", json()).is_string())
-      return one["template"].get<std::string>();
-  return "";
+  if (value.is_null() || value.empty()) return "";
+  if (value.is_array())
+    for (const json& one : value)
+      if (one.is_object() && one.value("name", json()) == "default" &&
+          one.value("template", json()).is_string())
+        return one["template"].get<std::string>();
+  throw Error(file.string() + ": chat_template must be a text, or a list with a template named \"default\"");
 }
 
 }  // namespace
 
-std::string chat_template(const fs::path& folder) {
-  if (const fs::path file = folder / "chat_template.jinja"; fs::is_regular_file(file)) return read_file(file);
+TemplateText chat_template(const fs::path& folder) {
+  const std::string own = "chat_template.jinja";
+  if (fs::is_regular_file(folder / own)) return {read_file(folder / own), own};
   for (const char* name : {"chat_template.json", "processor_config.json", "tokenizer_config.json"}) {
     if (!fs::is_regular_file(folder / name)) continue;
-    const std::string found = template_in(read_json(folder / name));
-    if (!found.empty()) return found;
+    std::string found = template_in(read_json(folder / name), folder / name);
+    if (!found.empty()) return {std::move(found), name};
   }
-  return "";
-}
-
-std::string known_chat_template(const fs::path& folder, const std::string& mark) {
-  const std::string text = chat_template(folder);
-  if (!text.empty() && text.find(mark) == text.npos)
-    throw Error(folder.string() + ": the chat template is not the one of this family (it has no \"" + mark +
-                "\"), so prompts would not be what the model was trained on; put back the template of the "
-                "model's page");
-  return text;
+  return {};
 }
 
 }  // namespace hijack

@@ -4,12 +4,14 @@
 
 namespace hijack {
 
-/// The chat template's text from chat_template.jinja, chat_template.json, processor_config.json or
-/// tokenizer_config.json, in the order of transformers; "" when there is none.
-std::string chat_template(const std::filesystem::path& folder);
+struct TemplateText {
+  std::string text = {};
+  std::string file = {};  ///< its name; "" when the folder has no template
+};
 
-/// The chat template, which must be the one that the code of its family follows: throws Error when there is
-/// one without `mark`, a text that only the known template has.
-std::string known_chat_template(const std::filesystem::path& folder, const std::string& mark);
+/// The chat template from chat_template.jinja, chat_template.json, processor_config.json or
+/// tokenizer_config.json, in the order of transformers. Throws Error for several templates of which none is
+/// the default.
+TemplateText chat_template(const std::filesystem::path& folder);
 
 }  // namespace hijack

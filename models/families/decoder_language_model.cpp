@@ -3,7 +3,6 @@
 #include <nlohmann/json.hpp>
 
 #include "models/chat_template/prompt_format.h"
-#include "models/chat_template/template_file.h"
 #include "models/checkpoint/config_json.h"
 #include "models/checkpoint/parameter_source.h"
 #include "models/checkpoint/reply_rules.h"
@@ -15,18 +14,19 @@ namespace hijack {
 
 DecoderLanguageModel::DecoderLanguageModel(std::shared_ptr<const Decoder> decoder,
                                            std::shared_ptr<const Tokenizer> tokenizer, ReplyRules rules,
-                                           Render render)
+                                           Render render, std::string template_origin)
     : decoder_(std::move(decoder)),
       tokenizer_(std::move(tokenizer)),
       rules_(std::move(rules)),
-      render_(std::move(render)) {}
+      render_(std::move(render)),
+      template_origin_(std::move(template_origin)) {}
 
 namespace {
 
 /// Where the template puts the user's text: [first byte, bytes after it). The text itself may occur anywhere
 /// in a template, so two texts that share nothing show the place.
 std::pair<size_t, size_t> place_of_text(const DecoderLanguageModel::Render& render) {
-  const std::string one = render({.prompt = "\x01"}), other = render({.prompt = "\x02"});
+  const std::string one = render({.prompt = "\x01"}).text, other = render({.prompt = "\x02"}).text;
   size_t begin = 0;
   while (begin < one.size() && one[begin] == other[begin]) ++begin;
   return {begin, one.size() - begin - 1};
@@ -36,10 +36,11 @@ std::pair<size_t, size_t> place_of_text(const DecoderLanguageModel::Render& rend
 
 Tensor DecoderLanguageModel::prompt_nll(const std::string& text) const {
   const at::NoGradGuard no_gradients;
-  const std::string rendered = render_({.prompt = text});
+  const RenderedPrompt prompted = render_({.prompt = text});
+  const std::string& rendered = prompted.text;
   const auto [begin, after] = place_of_text(render_);
   const size_t end = rendered.size() - after;
-  const Encoding encoding = tokenizer_->encode_with_offsets(rendered, /*add_special_tokens=*/true);
+  const Encoding encoding = tokenizer_->encode_with_offsets(rendered, prompted.add_special_tokens);
   // the tokens that overlap the user's text; its first token has no score
   size_t first = encoding.ids.size(), last = 0;
   for (size_t i = 0; i < encoding.ids.size(); ++i) {
@@ -63,28 +64,22 @@ Tensor DecoderLanguageModel::prompt_nll(const std::string& text) const {
 std::vector<Generated> DecoderLanguageModel::generate(std::span<const Query> queries,
                                                       const GenerateOptions& options) const {
   std::vector<Prompt> prompts;
-  for (const auto& query : queries) prompts.push_back({tokenizer_->encode(render_(query), true)});
+  for (const auto& query : queries) {
+    const RenderedPrompt rendered = render_(query);
+    prompts.push_back({tokenizer_->encode(rendered.text, rendered.add_special_tokens)});
+  }
   return shared_prefix_generate(*decoder_, prompts, {}, *tokenizer_, rules_, options);
 }
 
 namespace {
 
-DecoderLanguageModel::Render render_of(const std::filesystem::path& folder, const Tokenizer& tokenizer) {
-  const std::string text = chat_template(folder);
-  const auto has = [&](const char* mark) { return text.find(mark) != text.npos; };
-  // what the tokenizer adds by itself, the template need not write
-  const auto begin = [&](const char* token) {
-    return std::string(tokenizer.encode("", true).empty() ? token : "");
-  };
-  if (has("<|im_start|>"))
-    return [system = default_system(text)](const Query& query) { return render_chatml(query, system); };
-  if (has("<start_of_turn>"))
-    return [first = begin("<bos>")](const Query& query) { return first + render_gemma(query); };
-  if (has("<|start_header_id|>"))
-    return [first = begin("<|begin_of_text|>"), dated = has("Cutting Knowledge Date")](const Query& query) {
-      return first + render_llama3(query, dated);
-    };
-  return render_plain;
+DecoderLanguageModel::Render render_of(std::shared_ptr<const ChatTemplate> chat) {
+  if (!chat) return [](const Query& query) { return RenderedPrompt{render_plain(query)}; };
+  return [chat = std::move(chat)](const Query& query) { return chat->render(query, /*with_image=*/false); };
+}
+
+std::string origin_of(const std::shared_ptr<const ChatTemplate>& chat) {
+  return chat ? chat->origin() : "none in the folder; texts are given as they are";
 }
 
 /// The class default of eos_token_id, which files of the hub may leave out.
@@ -113,9 +108,9 @@ std::shared_ptr<const LanguageModel> load_decoder_language_model(const std::file
   weights.finish();
   auto tokenizer = load_tokenizer(folder, config.vocabulary);
   const ReplyRules rules = reply_rules(folder, json, default_stops(read.text("model_type", "")));
-  auto render = render_of(folder, *tokenizer);
+  const auto chat = ChatTemplate::of_text_folder(folder);
   return std::make_shared<DecoderLanguageModel>(std::move(decoder), std::move(tokenizer), rules,
-                                                std::move(render));
+                                                render_of(chat), origin_of(chat));
 }
 
 }  // namespace hijack

@@ -4,6 +4,7 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 
+#include "models/chat_template/chat_template.h"
 #include "models/checkpoint/reply_rules.h"
 #include "models/language_model.h"
 #include "models/network/decoder.h"
@@ -13,10 +14,11 @@ namespace hijack {
 /// A decoder with its tokenizer and chat template, without image.
 class DecoderLanguageModel : public LanguageModel {
  public:
-  using Render = std::function<std::string(const Query&)>;
+  using Render = std::function<RenderedPrompt(const Query&)>;
   DecoderLanguageModel(std::shared_ptr<const Decoder> decoder, std::shared_ptr<const Tokenizer> tokenizer,
-                       ReplyRules rules, Render render);
+                       ReplyRules rules, Render render, std::string template_origin);
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
+  std::string template_origin() const override { return template_origin_; }
   Tensor prompt_nll(const std::string& text) const override;
   std::vector<Generated> generate(std::span<const Query> queries,
                                   const GenerateOptions& options) const override;
@@ -26,10 +28,11 @@ class DecoderLanguageModel : public LanguageModel {
   std::shared_ptr<const Tokenizer> tokenizer_;
   ReplyRules rules_;
   Render render_;
+  std::string template_origin_;
 };
 
-/// A text-only folder (`LlamaForCausalLM`, `Qwen2ForCausalLM`, `GemmaForCausalLM`). Its chat template is
-/// followed where it is ChatML (Qwen2, SmolLM2) or Gemma's; any other model sees the texts as they are.
+/// A text-only folder (`LlamaForCausalLM`, `Qwen2ForCausalLM`, `GemmaForCausalLM`). Without a chat
+/// template it sees the texts as they are, each on lines of its own.
 std::shared_ptr<const LanguageModel> load_decoder_language_model(const std::filesystem::path& folder,
                                                                  const nlohmann::json& config,
                                                                  at::Device device, at::ScalarType dtype);

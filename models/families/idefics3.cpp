@@ -1,7 +1,5 @@
 #include "models/families/idefics3.h"
 
-#include "models/chat_template/prompt_format.h"
-#include "models/chat_template/template_file.h"
 #include "models/checkpoint/config_json.h"
 #include "models/checkpoint/parameter_source.h"
 #include "models/checkpoint/reply_rules.h"
@@ -55,12 +53,12 @@ Tensor Idefics3Network::image_features(const Tensor& pixels) const {
 
 Idefics3::Idefics3(std::string family, std::shared_ptr<const Idefics3Network> network,
                    std::shared_ptr<const Tokenizer> tokenizer, const TileProcessor& processor,
-                   ReplyRules rules, std::string prefix)
-    : ImagePromptModel(network->decoder, std::move(tokenizer), network->config.image_token, std::move(rules)),
+                   ReplyRules rules, std::shared_ptr<const ChatTemplate> chat)
+    : ImagePromptModel(network->decoder, std::move(tokenizer), network->config.image_token, std::move(rules),
+                       std::move(chat)),
       family_(std::move(family)),
       network_(std::move(network)),
-      processor_(processor),
-      prefix_(std::move(prefix)) {
+      processor_(processor) {
   network_->config.tokens_per_view(processor_.tile);  // checks
 }
 
@@ -102,10 +100,6 @@ TokenIds Idefics3::end_of_reply() const {
   return end ? TokenIds{*end} : ImagePromptModel::end_of_reply();
 }
 
-std::string Idefics3::render(const Query& query, bool with_image) const {
-  return prefix_ + render_idefics3(query, with_image);
-}
-
 TokenIds Idefics3::image_ids(const Pixels& pixels) const {
   std::string tokens;
   for (int64_t i = 0; i < network_->config.tokens_per_view(processor_.tile); ++i) tokens += "<image>";
@@ -122,16 +116,6 @@ TokenIds Idefics3::image_ids(const Pixels& pixels) const {
       text + "<fake_token_around_image><global-img>" + tokens + "<fake_token_around_image>",
       /*add_special_tokens=*/false);
 }
-
-namespace {
-
-/// What stands before the loop over messages: "<|im_start|>" of SmolVLM, "<|begin_of_text|>" of Idefics3.
-std::string template_prefix(const std::filesystem::path& folder) {
-  const std::string text = known_chat_template(folder, "<end_of_utterance>");
-  return text.empty() ? "<|im_start|>" : text.substr(0, text.find('{'));
-}
-
-}  // namespace
 
 std::shared_ptr<const VisionLanguageModel> load_idefics3(const std::filesystem::path& folder,
                                                          const nlohmann::json& json, at::Device device,
@@ -155,7 +139,7 @@ std::shared_ptr<const VisionLanguageModel> load_idefics3(const std::filesystem::
   // LlamaConfig's own end token where no file names one
   return std::make_shared<Idefics3>(json.at("model_type").get<std::string>(), std::move(network),
                                     std::move(tokenizer), processor, reply_rules(folder, json, {2}),
-                                    template_prefix(folder));
+                                    ChatTemplate::of_folder(folder, kSmolVlmTemplate));
 }
 
 }  // namespace hijack

@@ -39,10 +39,9 @@ struct Idefics3Network {
 /// the input space is the image that is cut, whose size depends on the photo's proportions.
 class Idefics3 : public ImagePromptModel {
  public:
-  /// prefix: what the chat template writes before the first message.
   Idefics3(std::string family, std::shared_ptr<const Idefics3Network> network,
            std::shared_ptr<const Tokenizer> tokenizer, const TileProcessor& processor, ReplyRules rules,
-           std::string prefix);
+           std::shared_ptr<const ChatTemplate> chat);
 
   std::string family() const override { return family_; }
   /// Of a square photo.
@@ -56,14 +55,12 @@ class Idefics3 : public ImagePromptModel {
   TokenIds end_of_reply() const override;
 
  protected:
-  std::string render(const Query& query, bool with_image) const override;
   TokenIds image_ids(const Pixels& pixels) const override;
 
  private:
   std::string family_;
   std::shared_ptr<const Idefics3Network> network_;
   TileProcessor processor_;
-  std::string prefix_;
 };
 
 /// Both model types.

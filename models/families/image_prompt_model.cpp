@@ -3,16 +3,41 @@
 #include "models/families/decoder_language_model.h"
 #include "models/prefix/packed_suffixes.h"
 #include "src/base/error.h"
+#include "src/base/unicode.h"
 
 namespace hijack {
 
 ImagePromptModel::ImagePromptModel(std::shared_ptr<const Decoder> decoder,
                                    std::shared_ptr<const Tokenizer> tokenizer, TokenId image_token,
-                                   ReplyRules rules)
+                                   ReplyRules rules, std::shared_ptr<const ChatTemplate> chat)
     : decoder_(std::move(decoder)),
       tokenizer_(std::move(tokenizer)),
       image_token_(image_token),
-      rules_(std::move(rules)) {}
+      rules_(std::move(rules)),
+      chat_(std::move(chat)) {
+  if (chat_) check_image_place();
+}
+
+void ImagePromptModel::check_image_place() const {
+  const RenderedPrompt probe = chat_->render({.prompt = "x"}, /*with_image=*/true);
+  const TokenIds ids = tokenizer_->encode(probe.text, probe.add_special_tokens);
+  const auto places = std::count(ids.begin(), ids.end(), image_token_);
+  const bool known = image_token_ >= 0 && image_token_ < tokenizer_->vocabulary_size();
+  const std::string token = known ? tokenizer_->id_to_token(image_token_) : "";
+  const std::string name = "the image token " + std::to_string(image_token_) +
+                           (token.empty() ? std::string() : " (" + unicode::excerpt(token) + ")");
+  if (places == 0 && !token.empty() && probe.text.find(token) == std::string::npos)
+    throw Error("the chat template has no place for the image: a user turn with one is rendered without " +
+                name);
+  if (places > 1)
+    throw Error(
+        "the chat template has more than one place for the image: a user turn with one is rendered with " +
+        name + " " + std::to_string(places) + " times");
+}
+
+RenderedPrompt ImagePromptModel::render(const Query& query, bool with_image) const {
+  return chat_->render(query, with_image);
+}
 
 Prompt expand_image(const TokenIds& ids, TokenId image_token, const TokenIds& image) {
   const auto count = std::count(ids.begin(), ids.end(), image_token);
@@ -35,7 +60,8 @@ Prompt expand_image(const TokenIds& ids, TokenId image_token, const TokenIds& im
 }
 
 Prompt ImagePromptModel::prompt(const Pixels& pixels, const Query& query) const {
-  return expand_image(tokenizer_->encode(render(query, /*with_image=*/true), true), image_token_,
+  const RenderedPrompt text = render(query, /*with_image=*/true);
+  return expand_image(tokenizer_->encode(text.text, text.add_special_tokens), image_token_,
                       image_ids(pixels));
 }
 
@@ -71,12 +97,13 @@ struct ImagePromptModel::Located {
 
 std::optional<ImagePromptModel::Located> ImagePromptModel::locate(const Query& query,
                                                                   const std::string& part) const {
-  Located found{.text = render(query, /*with_image=*/true)};
+  RenderedPrompt whole = render(query, /*with_image=*/true);
+  Located found{.text = std::move(whole.text)};
   const size_t prompt_at = found.text.rfind(query.prompt);
   if (prompt_at == std::string::npos || !query.prompt.ends_with(part)) return {};
   found.end = prompt_at + query.prompt.size();
   found.begin = found.end - part.size();
-  found.encoding = tokenizer_->encode_with_offsets(found.text, true);
+  found.encoding = tokenizer_->encode_with_offsets(found.text, whole.add_special_tokens);
   found.first = found.encoding.ids.size();
   for (size_t i = 0; i < found.encoding.ids.size(); ++i) {
     const auto [from, to] = found.encoding.offsets[i];
@@ -220,7 +247,8 @@ std::shared_ptr<const LanguageModel> ImagePromptModel::language_model() const {
       decoder_, tokenizer_, rules_,
       [self = std::static_pointer_cast<const ImagePromptModel>(shared_from_this())](const Query& query) {
         return self->render(query, /*with_image=*/false);
-      });
+      },
+      template_origin());
 }
 
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& folder, int64_t vocabulary) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "models/chat_template/chat_template.h"
 #include "models/embedding_access.h"
 #include "models/network/decoder.h"
 #include "models/prefix/prefix_memo.h"
@@ -32,9 +33,10 @@ class ImagePromptModel : public VisionLanguageModel,
                          public HiddenStates,
                          public std::enable_shared_from_this<ImagePromptModel> {
  public:
-  /// rules: the first of the stops is what a complete reply ends with.
+  /// rules: the first of the stops is what a complete reply ends with. chat: nullptr for a family that
+  /// overrides render. Throws Error for a template that has no place for the image, or several.
   ImagePromptModel(std::shared_ptr<const Decoder> decoder, std::shared_ptr<const Tokenizer> tokenizer,
-                   TokenId image_token, ReplyRules rules);
+                   TokenId image_token, ReplyRules rules, std::shared_ptr<const ChatTemplate> chat = nullptr);
 
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
   at::Device device() const override { return decoder_->device(); }
@@ -58,6 +60,8 @@ class ImagePromptModel : public VisionLanguageModel,
     return rules_.stops.empty() ? TokenIds{} : TokenIds{rules_.stops.front()};
   }
   std::shared_ptr<const LanguageModel> language_model() const override;
+  std::string rendered(const Query& query) const override { return render(query, /*with_image=*/true).text; }
+  std::string template_origin() const override { return chat_ ? chat_->origin() : ""; }
 
   const Decoder& decoder() const { return *decoder_; }
   /// Tokens whose embeddings are image features.
@@ -70,7 +74,7 @@ class ImagePromptModel : public VisionLanguageModel,
  protected:
   /// The chat template with the generation prompt. With an image, the family's image token stands once where
   /// the image goes: in the first user turn.
-  virtual std::string render(const Query& query, bool with_image) const = 0;
+  virtual RenderedPrompt render(const Query& query, bool with_image) const;
 
   /// The tokens that replace the one image token: the image token itself where features go, and whatever the
   /// family puts around and between them.
@@ -96,11 +100,13 @@ class ImagePromptModel : public VisionLanguageModel,
   PrefixMemo* memo() const { return decoder_->frozen() ? &memo_ : nullptr; }
   at::TensorOptions embedding_options() const;
   void check_layer(int64_t layer) const;
+  void check_image_place() const;
 
   std::shared_ptr<const Decoder> decoder_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   TokenId image_token_;
   ReplyRules rules_;
+  std::shared_ptr<const ChatTemplate> chat_;
   mutable PrefixMemo memo_;
 };
 

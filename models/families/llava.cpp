@@ -1,7 +1,5 @@
 #include "models/families/llava.h"
 
-#include "models/chat_template/prompt_format.h"
-#include "models/chat_template/template_file.h"
 #include "models/checkpoint/config_json.h"
 #include "models/checkpoint/parameter_source.h"
 #include "models/checkpoint/reply_rules.h"
@@ -105,11 +103,11 @@ Tensor LlavaNetwork::image_features(const Tensor& pixels) const {
 }
 
 Llava::Llava(std::shared_ptr<const LlavaNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
-             const ImageProcessor& processor, ReplyRules rules, bool chatml)
-    : ImagePromptModel(network->decoder, std::move(tokenizer), network->config.image_token, std::move(rules)),
+             const ImageProcessor& processor, ReplyRules rules, std::shared_ptr<const ChatTemplate> chat)
+    : ImagePromptModel(network->decoder, std::move(tokenizer), network->config.image_token, std::move(rules),
+                       std::move(chat)),
       network_(std::move(network)),
-      processor_(processor),
-      chatml_(chatml) {}
+      processor_(processor) {}
 
 ImageSpec Llava::image_spec() const {
   return {processor_.output_height(), processor_.output_width()};
@@ -133,10 +131,6 @@ TowerActivations Llava::tower_activations(const Pixels& pixels) const {
   const int64_t tokens = config.vision.patches() + (config.vision.class_token ? 1 : 0);
   return TowerActivations::of(config.vision_layers_used(), pixels.values.size(0) * tokens,
                               config.vision.width, config.vision.mlp_width);
-}
-
-std::string Llava::render(const Query& query, bool with_image) const {
-  return chatml_ ? render_llava_onevision(query, with_image) : render_llava(query, with_image);
 }
 
 TokenIds Llava::image_ids(const Pixels&) const {
@@ -202,11 +196,10 @@ std::shared_ptr<const VisionLanguageModel> load_llava(const std::filesystem::pat
   weights.finish();
   auto tokenizer = load_tokenizer(folder, config.text.vocabulary);
   const json text = root.value("text_config", json::object());
-  const bool chatml = chat_template(folder).find("<|im_start|>") != std::string::npos;
-  if (!chatml) known_chat_template(folder, "ASSISTANT:");
   const bool llama = text.value("model_type", "llama") == "llama";  // whose class names an end token
   return std::make_shared<Llava>(std::move(network), std::move(tokenizer), processor,
-                                 reply_rules(folder, root, llama ? TokenIds{2} : TokenIds{}), chatml);
+                                 reply_rules(folder, root, llama ? TokenIds{2} : TokenIds{}),
+                                 ChatTemplate::of_folder(folder, kLlavaTemplate));
 }
 
 }  // namespace hijack

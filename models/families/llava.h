@@ -41,11 +41,10 @@ struct LlavaNetwork {
   std::shared_ptr<const Decoder> decoder;
 };
 
-/// chatml: prompts as LLaVA-OneVision has them (LLaVA-Interleave), not "USER: ... ASSISTANT:".
 class Llava : public ImagePromptModel {
  public:
   Llava(std::shared_ptr<const LlavaNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
-        const ImageProcessor& processor, ReplyRules rules, bool chatml = false);
+        const ImageProcessor& processor, ReplyRules rules, std::shared_ptr<const ChatTemplate> chat);
 
   std::string family() const override { return "llava"; }
   ImageSpec image_spec() const override;
@@ -55,13 +54,11 @@ class Llava : public ImagePromptModel {
   TowerActivations tower_activations(const Pixels& pixels) const override;
 
  protected:
-  std::string render(const Query& query, bool with_image) const override;
   TokenIds image_ids(const Pixels& pixels) const override;
 
  private:
   std::shared_ptr<const LlavaNetwork> network_;
   ImageProcessor processor_;
-  bool chatml_;
 };
 
 /// The names that this version of the code uses (transformers 5) for the names of any version.

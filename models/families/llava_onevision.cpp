@@ -2,8 +2,6 @@
 
 #include <cmath>
 
-#include "models/chat_template/prompt_format.h"
-#include "models/chat_template/template_file.h"
 #include "models/checkpoint/config_json.h"
 #include "models/checkpoint/parameter_source.h"
 #include "models/checkpoint/reply_rules.h"
@@ -133,9 +131,9 @@ Tensor LlavaOnevisionNetwork::image_features(const Tensor& pixels, const Size& i
 
 LlavaOnevision::LlavaOnevision(std::shared_ptr<const LlavaOnevisionNetwork> network,
                                std::shared_ptr<const Tokenizer> tokenizer, const AnyresProcessor& processor,
-                               ReplyRules rules)
+                               ReplyRules rules, std::shared_ptr<const ChatTemplate> chat)
     : ImagePromptModel(network->llava.decoder, std::move(tokenizer), network->config.llava.image_token,
-                       std::move(rules)),
+                       std::move(rules), std::move(chat)),
       network_(std::move(network)),
       processor_(processor) {
   TORCH_CHECK(processor_.tile == network_->config.llava.vision.image_size, "see check_view");
@@ -185,10 +183,6 @@ TokenIds LlavaOnevision::end_of_reply() const {
   return end ? TokenIds{*end} : ImagePromptModel::end_of_reply();
 }
 
-std::string LlavaOnevision::render(const Query& query, bool with_image) const {
-  return render_llava_onevision(query, with_image);
-}
-
 TokenIds LlavaOnevision::image_ids(const Pixels& pixels) const {
   int64_t count = network_->config.llava.image_tokens();
   if (processor_.one_view || (pixels.values.defined() && pixels.values.size(0) == 1)) {
@@ -217,10 +211,10 @@ std::shared_ptr<const VisionLanguageModel> load_llava_onevision(const std::files
   settle_tied_head(weights, "language_model.model", "language_model.lm_head", config.llava.text);
   auto network = std::make_shared<const LlavaOnevisionNetwork>(config, frozen_source(weights, device, dtype));
   weights.finish();
-  known_chat_template(folder, "<|im_start|>");
   auto tokenizer = load_tokenizer(folder, config.llava.text.vocabulary);
   return std::make_shared<LlavaOnevision>(std::move(network), std::move(tokenizer), processor,
-                                          reply_rules(folder, json));
+                                          reply_rules(folder, json),
+                                          ChatTemplate::of_folder(folder, kLlavaOnevisionTemplate));
 }
 
 }  // namespace hijack

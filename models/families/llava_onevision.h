@@ -45,7 +45,7 @@ class LlavaOnevision : public ImagePromptModel {
  public:
   LlavaOnevision(std::shared_ptr<const LlavaOnevisionNetwork> network,
                  std::shared_ptr<const Tokenizer> tokenizer, const AnyresProcessor& processor,
-                 ReplyRules rules);
+                 ReplyRules rules, std::shared_ptr<const ChatTemplate> chat);
 
   std::string family() const override { return "llava_onevision"; }
   /// Of a square photo.
@@ -59,7 +59,6 @@ class LlavaOnevision : public ImagePromptModel {
   TokenIds end_of_reply() const override;
 
  protected:
-  std::string render(const Query& query, bool with_image) const override;
   TokenIds image_ids(const Pixels& pixels) const override;
 
  private:

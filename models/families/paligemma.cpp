@@ -106,11 +106,11 @@ TowerActivations PaliGemma::tower_activations(const Pixels& pixels) const {
                               vision.mlp_width);
 }
 
-std::string PaliGemma::render(const Query& query, bool with_image) const {
+RenderedPrompt PaliGemma::render(const Query& query, bool with_image) const {
   const std::string text = render_plain(query) + "\n";
-  if (with_image) return "<image>" + begin_ + text;
-  // without an image the caller adds the tokenizer's own special tokens
-  return tokenizer().encode("", true).empty() ? begin_ + text : text;
+  // the begin token is in the text, after the image: the processor turns the tokenizer's own off
+  if (with_image) return {"<image>" + begin_ + text, /*add_special_tokens=*/false};
+  return {tokenizer().encode("", true).empty() ? begin_ + text : text};
 }
 
 TokenIds PaliGemma::image_ids(const Pixels&) const {
@@ -118,8 +118,8 @@ TokenIds PaliGemma::image_ids(const Pixels&) const {
 }
 
 Prompt PaliGemma::prompt(const Pixels& pixels, const Query& query) const {
-  // the begin token is in the text, after the image: the processor turns the tokenizer's own off
-  const TokenIds ids = tokenizer().encode(render(query, /*with_image=*/true), /*add_special_tokens=*/false);
+  const RenderedPrompt text = render(query, /*with_image=*/true);
+  const TokenIds ids = tokenizer().encode(text.text, text.add_special_tokens);
   Prompt prompt = expand_image(ids, image_token(), image_ids(pixels));
   prompt.positions = at::arange(1, static_cast<int64_t>(prompt.ids.size()) + 1, at::kLong).unsqueeze(0);
   prompt.bidirectional = true;

@@ -48,7 +48,7 @@ class PaliGemma : public ImagePromptModel {
   TowerActivations tower_activations(const Pixels& pixels) const override;
 
  protected:
-  std::string render(const Query& query, bool with_image) const override;
+  RenderedPrompt render(const Query& query, bool with_image) const override;
   TokenIds image_ids(const Pixels& pixels) const override;
   Prompt prompt(const Pixels& pixels, const Query& query) const override;
 

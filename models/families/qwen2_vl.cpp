@@ -2,8 +2,6 @@
 
 #include <cmath>
 
-#include "models/chat_template/prompt_format.h"
-#include "models/chat_template/template_file.h"
 #include "models/checkpoint/config_json.h"
 #include "models/checkpoint/parameter_source.h"
 #include "models/checkpoint/reply_rules.h"
@@ -37,11 +35,11 @@ Qwen2VlNetwork::Qwen2VlNetwork(const Qwen2VlConfig& c, const ParameterSource& so
       decoder(std::make_shared<const Decoder>(c.text, source, "model.language_model", "lm_head")) {}
 
 Qwen2Vl::Qwen2Vl(std::shared_ptr<const Qwen2VlNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
-                 const PatchProcessor& processor, ReplyRules rules, std::string system)
-    : ImagePromptModel(network->decoder, std::move(tokenizer), network->config.image_token, std::move(rules)),
+                 const PatchProcessor& processor, ReplyRules rules, std::shared_ptr<const ChatTemplate> chat)
+    : ImagePromptModel(network->decoder, std::move(tokenizer), network->config.image_token, std::move(rules),
+                       std::move(chat)),
       network_(std::move(network)),
-      processor_(processor),
-      system_(std::move(system)) {}
+      processor_(processor) {}
 
 ImageSpec Qwen2Vl::image_spec() const {
   constexpr double kSide = 448;
@@ -82,10 +80,6 @@ Tensor Qwen2Vl::image_features(const Pixels& pixels) const {
 TowerActivations Qwen2Vl::tower_activations(const Pixels& pixels) const {
   const Qwen2VlVisionConfig& vision = network_->config.vision;
   return TowerActivations::of(vision.layers, pixels.values.size(0), vision.width, vision.mlp_width);
-}
-
-std::string Qwen2Vl::render(const Query& query, bool with_image) const {
-  return render_chatml(query, system_, with_image ? "<|vision_start|><|image_pad|><|vision_end|>" : "");
 }
 
 TokenIds Qwen2Vl::image_ids(const Pixels& pixels) const {
@@ -152,10 +146,9 @@ std::shared_ptr<const VisionLanguageModel> load_qwen2_vl(const std::filesystem::
   auto network = std::make_shared<const Qwen2VlNetwork>(config, frozen_source(weights, device, dtype));
   weights.finish();
   auto tokenizer = load_tokenizer(folder, config.text.vocabulary);
-  const std::string chat = known_chat_template(folder, "<|vision_start|>");
   return std::make_shared<Qwen2Vl>(std::move(network), std::move(tokenizer), processor,
                                    reply_rules(folder, json, {151645}),
-                                   chat.empty() ? "You are a helpful assistant." : default_system(chat));
+                                   ChatTemplate::of_folder(folder, kQwen2VlTemplate));
 }
 
 }  // namespace hijack

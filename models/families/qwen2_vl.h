@@ -36,7 +36,7 @@ class Qwen2Vl : public ImagePromptModel {
  public:
   /// system: what the chat template writes as system turn where the query has none; "" for nothing.
   Qwen2Vl(std::shared_ptr<const Qwen2VlNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
-          const PatchProcessor& processor, ReplyRules rules, std::string system);
+          const PatchProcessor& processor, ReplyRules rules, std::shared_ptr<const ChatTemplate> chat);
 
   std::string family() const override { return "qwen2_vl"; }
   /// Of a square photo of about 448 x 448 pixels, as far as the processor's limits allow.
@@ -47,7 +47,6 @@ class Qwen2Vl : public ImagePromptModel {
   TowerActivations tower_activations(const Pixels& pixels) const override;
 
  protected:
-  std::string render(const Query& query, bool with_image) const override;
   TokenIds image_ids(const Pixels& pixels) const override;
   Prompt prompt(const Pixels& pixels, const Query& query) const override;
 
@@ -57,7 +56,6 @@ class Qwen2Vl : public ImagePromptModel {
 
   std::shared_ptr<const Qwen2VlNetwork> network_;
   PatchProcessor processor_;
-  std::string system_;
 };
 
 /// Rotary positions [3,tokens] (time, height, width) of text before an image, an image of rows x columns

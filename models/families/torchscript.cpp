@@ -101,8 +101,8 @@ Tensor TorchScriptTower::image_features(const Pixels& pixels) const {
   return features;
 }
 
-std::string TorchScriptTower::render(const Query& query, bool with_image) const {
-  return prompt_.render(query, with_image);
+RenderedPrompt TorchScriptTower::render(const Query& query, bool with_image) const {
+  return {prompt_.render(query, with_image)};
 }
 
 TokenIds TorchScriptTower::image_ids(const Pixels&) const {

@@ -51,7 +51,7 @@ class TorchScriptTower : public ImagePromptModel {
   TowerActivations tower_activations(const Pixels&) const override { return {}; }
 
  protected:
-  std::string render(const Query& query, bool with_image) const override;
+  RenderedPrompt render(const Query& query, bool with_image) const override;
   TokenIds image_ids(const Pixels& pixels) const override;
 
  private:

@@ -38,8 +38,8 @@ bool is_word(char32_t c);          ///< Rust's \w: Alphabetic, M, Nd, Pc, Join_C
 bool is_numeric(char32_t c);       ///< Nd, Nl, No
 bool extends_segment(char32_t c);  ///< may combine with what is before it under NFC
 
-bool is_cased(char32_t c);         ///< Lu, Ll, Lt
-bool is_printable(char32_t c);     ///< Python's str.isprintable
+bool is_cased(char32_t c);      ///< Lu, Ll, Lt
+bool is_printable(char32_t c);  ///< Python's str.isprintable
 /// The capital or small letter for c, or c itself, by the simple mappings and that of the German sharp s.
 void append_upper(std::string& text, char32_t c);
 void append_lower(std::string& text, char32_t c);

@@ -119,6 +119,7 @@ Rows image_model_rows(const fs::path& folder, const StoredWeights& stored) {
   if (prompted != nullptr) size += ", " + std::to_string(prompted->image_tokens(pixels)) + " tokens";
   if (views > 1) size += ", " + std::to_string(views) + " views";
   Rows rows = {{"image", size}, {"vocabulary", std::to_string(model->tokenizer().vocabulary_size())}};
+  if (!model->template_origin().empty()) rows.emplace_back("chat template", model->template_origin());
   if (prompted != nullptr) {
     rows.emplace_back("context window",
                       std::to_string(prompted->decoder().config().max_positions) + " tokens");
@@ -130,7 +131,8 @@ Rows image_model_rows(const fs::path& folder, const StoredWeights& stored) {
 Rows text_model_rows(const fs::path& folder) {
   const auto model = load_language_model(folder, {.device = "meta"});
   return {{"image", "none: a language model, for the perplexity and paraphrase defenses"},
-          {"vocabulary", std::to_string(model->tokenizer().vocabulary_size())}};
+          {"vocabulary", std::to_string(model->tokenizer().vocabulary_size())},
+          {"chat template", model->template_origin()}};
 }
 
 /// Runs one check; its Error is another problem.

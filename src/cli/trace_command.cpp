@@ -19,6 +19,7 @@ struct TraceArguments {
   std::string out;
   CheckpointingOption checkpointing;
   std::string profile;
+  bool show_prompt = false;
 };
 
 /// input_ids [L], pixel_values, target_ids [T], target_logits [T,V], loss [], pixel_gradient (like
@@ -48,9 +49,11 @@ int run_trace(const TraceArguments& arguments) {
   const Tensor image = load_image(arguments.image);
   arguments.checkpointing.apply();
   const auto model = arguments.model.load();
+  const Query query{arguments.prompt, arguments.system};
+  if (arguments.show_prompt) std::cout << model->rendered(query) << std::endl;
   Profile profile(arguments.profile);
   profile.start();
-  const TensorMap tensors = trace(*model, image, {arguments.prompt, arguments.system}, arguments.target);
+  const TensorMap tensors = trace(*model, image, query, arguments.target);
   profile.stop();
   save_safetensors(tensors, arguments.out);  // also what is not finite: it shows where
   for (const char* name : {"loss", "pixel_gradient"})
@@ -74,6 +77,8 @@ void add_trace(CLI::App& program, Action& chosen) {
   command->add_option("--prompt", arguments->prompt, "the user's question")->required();
   command->add_option("--system", arguments->system, "system prompt");
   command->add_option("--target", arguments->target, "the reply whose loss is differentiated")->required();
+  command->add_flag("--show-prompt", arguments->show_prompt,
+                    "print the prompt as the chat template renders it, before the loss");
   arguments->checkpointing.add_to(*command);
   command
       ->add_option("--profile", arguments->profile,

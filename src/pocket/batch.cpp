@@ -1,6 +1,6 @@
 #include "src/pocket/batch.h"
 
-#include "models/chat_template/prompt_format.h"
+#include "models/chat_template/chat_template.h"
 #include "src/pocket/bpe_trainer.h"
 
 namespace hijack {
@@ -24,8 +24,9 @@ struct Encoded {
 };
 
 Encoded encode_prompt(const Tokenizer& tokenizer, const std::string& prompt, bool with_image) {
+  static const ChatTemplate chat(kLlavaTemplate.text, Contents::parts, kLlavaTemplate.whose);
   Encoded result;
-  for (const TokenId id : tokenizer.encode(render_llava({.prompt = prompt}, with_image), true)) {
+  for (const TokenId id : tokenizer.encode(chat.render({.prompt = prompt}, with_image).text, true)) {
     if (id != kImageToken) {
       result.ids.push_back(id);
       continue;

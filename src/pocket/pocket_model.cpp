@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "models/chat_template/published.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/pocket/bpe_trainer.h"
@@ -12,19 +13,6 @@ namespace {
 
 const std::vector<double> kMean = {0.48145466, 0.4578275, 0.40821073};
 const std::vector<double> kStd = {0.26862954, 0.26130258, 0.27577711};
-
-// LLaVA-1.5's template as the hub has it
-constexpr const char* kChatTemplate =
-    "{% for message in messages %}{% if message['role'] != 'system' %}{{ message['role'].upper() + ': '}}{% "
-    "endif %}"
-    "{# Render all images first #}{% for content in message['content'] | selectattr('type', 'equalto', "
-    "'image') %}"
-    "{{ '<image>\\n' }}{% endfor %}{# Render all text next #}{% if message['role'] != 'assistant' %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] + ' "
-    "'}}"
-    "{% endfor %}{% else %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
-    "{% generation %}{{ content['text'] + ' '}}{% endgeneration %}{% endfor %}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}";
 
 nlohmann::json text_config(const DecoderConfig& c) {
   return {{"model_type", "llama"},
@@ -142,7 +130,7 @@ void write_pocket_folder(const TensorMap& weights, const std::string& tokenizer_
                                 {"processor_class", "LlavaProcessor"}});
   put("generation_config.json",
       {{"bos_token_id", kBosToken}, {"eos_token_id", kEosToken}, {"pad_token_id", kPadToken}});
-  write_file(folder / "chat_template.jinja", kChatTemplate);
+  write_file(folder / "chat_template.jinja", kLlavaTemplate.text);
   write_file(folder / "tokenizer.json", tokenizer_json);
   TensorMap rounded;
   for (const auto& [name, value] : weights) rounded[name] = value.detach().cpu().to(at::kBFloat16);

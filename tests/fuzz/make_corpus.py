@@ -109,9 +109,26 @@ def images():
         (work / f"cut-{name}").write_bytes(data[:len(data) * 2 // 3])
 
 
+def chat_templates():
+    golden = json.loads((GOLDEN / "chat_template" / "golden.json").read_text(encoding="utf-8"))
+    for one in golden["templates"]:
+        put("chat_template", one["name"], one["template"])
+    doubled = "{% set x = [1] %}" + "{% set x = [x, x] %}" * 60
+    cases = {
+        "recursion": "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "doubled": doubled + "{{ x }}",
+        "loops": "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
+        "long": "{{ 'abcdefgh' * 10 ** 9 }}", "open": "{{ " + "(" * 500, "signs": "{{ " + "-" * 500 + "1 }}",
+        "raw_signs": "{%- raw -%} {{ {%- endraw +%}\n", "once": "{% set g = messages | map('upper') %}{{ g | list }}{{ g | list }}",
+        "temporary": "{{ {'a': 1} | select | list }}", "not_utf8": b"{{ '\xff' }}",
+    }
+    for name, data in cases.items():
+        put("chat_template", name, data)
+
+
 if __name__ == "__main__":
     shutil.rmtree(CORPUS, ignore_errors=True)
     safetensors()
     tokenizers()
     configs()
+    chat_templates()
     images()

@@ -3,7 +3,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "models/chat_template/prompt_format.h"
 #include "models/network/decoder.h"
 #include "tests/support/temporary_folder.h"
 
@@ -132,28 +131,6 @@ TEST(DecoderConfig, WhatIsRefusedIsNamed) {
       why_not({{"model_type", "qwen2"}, {"layer_types", {"sliding_attention"}}}).find("sliding_attention"),
       std::string::npos);
   EXPECT_NE(why_not({{"model_type", "llama"}, {"hidden_act", "mish"}}).find("mish"), std::string::npos);
-}
-
-TEST(PromptFormat, SystemTextOfChatmlTemplates) {
-  EXPECT_EQ(default_system("<|im_start|>system\nYou are kind.<|im_end|>\n"), "You are kind.");
-  // an expression stands before the text that the template writes by itself
-  EXPECT_EQ(
-      default_system(R"({{ '<|im_start|>system\n' + messages[0]['content'] + '<|im_end|>\n' }}{% else %})"
-                     R"({{ '<|im_start|>system\nYou're here.<|im_end|>\n' }})"),
-      "You're here.");
-  EXPECT_EQ(default_system("{{ '<|im_start|>' + role }}"), "");
-  EXPECT_EQ(default_system("<|im_start|>system\nno end"), "");
-}
-
-TEST(PromptFormat, ChatmlAndGemmaTurns) {
-  const Query query{.prompt = " B ", .system = "S", .earlier = {{"A", "a"}}};
-  EXPECT_EQ(render_chatml(query, "default", "<i>"),
-            "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\n<i>A<|im_end|>\n<|im_start|>assistant\na<|im_"
-            "end|>\n"
-            "<|im_start|>user\n B <|im_end|>\n<|im_start|>assistant\n");
-  EXPECT_EQ(render_gemma(query),
-            "<start_of_turn>user\nS\n\nA<end_of_turn>\n<start_of_turn>model\na<end_of_turn>\n"
-            "<start_of_turn>user\nB<end_of_turn>\n<start_of_turn>model\n");
 }
 
 }  // namespace

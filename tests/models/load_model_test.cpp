@@ -65,9 +65,32 @@ TEST_F(LoadModel, MissingProcessor) {
   EXPECT_SAYS(why_not(), "processor_config.json");
 }
 
-TEST_F(LoadModel, AnotherChatTemplateIsRefused) {
-  write_file(folder_ / "chat_template.jinja", "{% for message in messages %}[INST]{% endfor %}");
-  EXPECT_SAYS(why_not(), "chat template");
+TEST_F(LoadModel, ChatTemplatesThatCannotBeUsed) {
+  const auto with = [&](const std::string& text) {
+    write_file(folder_ / "chat_template.jinja", text);
+    return why_not();
+  };
+  EXPECT_SAYS(with("{% for message in messages %}[INST]{% endfor %}"), "has no place for the image");
+  EXPECT_SAYS(with("<image>{{ messages[0].content[1].text }}<image>"), "more than one place for the image");
+  EXPECT_SAYS(with("<image>{% include 'x' %}"),
+              "chat_template.jinja: the chat template cannot be used: line 1: {% include %}");
+  EXPECT_SAYS(with("<image>{{ raise_exception('No!') }}"),
+              "the chat template refuses this conversation: No!");
+  EXPECT_EQ(with("{{ messages[0].content[1].text }} <image>"), "loaded");
+}
+
+TEST_F(LoadModel, ChatTemplatesOfTheTokenizersConfig) {
+  fs::remove(folder_ / "chat_template.jinja");
+  const auto prompt = [&](const nlohmann::json& value) {
+    set("tokenizer_config.json", "/chat_template", value);
+    return load_model(folder_)->rendered({.prompt = "x"});
+  };
+  EXPECT_EQ(prompt("<image>A{{ messages[0].content[1].text }}"), "<image>Ax");
+  const nlohmann::json tools = {{"name", "tool_use"}, {"template", "<image>T"}};
+  EXPECT_EQ(prompt({tools, {{"name", "default"}, {"template", "D<image>"}}}), "D<image>");
+  set("tokenizer_config.json", "/chat_template", nlohmann::json::array({tools}));
+  EXPECT_SAYS(why_not(), "a list with a template named \"default\"");
+  EXPECT_EQ(prompt(nullptr), "USER: <image>\nx ASSISTANT:");  // the family's published one
 }
 
 TEST_F(LoadModel, RulesForReplies) {

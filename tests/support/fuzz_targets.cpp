@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "models/chat_template/prompt_format.h"
+#include "models/chat_template/jinja/template.h"
 #include "models/checkpoint/safetensors.h"
 #include "models/families/idefics3.h"
 #include "models/families/llava_onevision.h"
@@ -120,13 +120,21 @@ void read_processors(const nlohmann::json& json) {
   });
 }
 
+void run_chat_template(std::string_view bytes) {
+  attempt([&] {
+    jinja::Template(bytes).render({{"messages", {{{"role", "user"}, {"content", "Où?"}}}},
+                                   {"add_generation_prompt", true},
+                                   {"bos_token", "<s>"}});
+  });
+}
+
 void run_config(std::string_view bytes) {
   attempt([&] {
     const nlohmann::json json = parse_json(bytes, "fuzz");
     read_configs(json);
     read_processors(json);
     if (json.is_object() && json.contains("chat_template") && json["chat_template"].is_string())
-      default_system(json["chat_template"].get<std::string>());
+      run_chat_template(json["chat_template"].get<std::string>());
   });
 }
 
@@ -146,6 +154,7 @@ const std::vector<FuzzTarget>& fuzz_targets() {
   static const std::vector<FuzzTarget> kTargets = {{"safetensors", run_safetensors},
                                                    {"tokenizer", run_tokenizer},
                                                    {"config", run_config},
+                                                   {"chat_template", run_chat_template},
                                                    {"image", run_image}};
   return kTargets;
 }

@@ -1,5 +1,6 @@
 #include "src/experiment/record/run_inputs.h"
 
+#include "models/chat_template/template_file.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/base/text.h"
@@ -95,7 +96,11 @@ void RunInputs::add_model(const std::string& folder) {
     return;
   }
   const std::string portable = portable_folder(folder);
-  models_[hash] = {{"folder", portable}, {"name", model_name(folder)}, {"files", model_files(folder)}};
+  const std::string own = chat_template(folder).file;
+  models_[hash] = {{"folder", portable},
+                   {"name", model_name(folder)},
+                   {"chat_template", own.empty() ? "none in the folder" : own},
+                   {"files", model_files(folder)}};
   portable_[folder] = portable;
   located_[portable] = folder;
 }

@@ -15,9 +15,8 @@ namespace hijack {
 
 /// The inputs of a run and how its manifest calls them:
 ///   inputs  {"inputs/1a2b3c4d-cat.png": {"sha256", "bytes", "name": "cat.png", as the user gave it}}
-///   models  {HASH: {"folder": "/absolute/path" or, of shipped ones, "shipped:pocket", "name", "files":
-///   {name:
-///           sha256}}}
+///   models  {HASH: {"folder": "/absolute/path" or, of shipped ones, "shipped:pocket", "name",
+///           "chat_template": the file that has it or "none in the folder", "files": {name: sha256}}}
 class RunInputs {
  public:
   /// Of new plans. Reads and hashes everything; writes nothing.

@@ -1,0 +1,49 @@
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "models/chat_template/jinja/template.h"
+#include "models/chat_template/published.h"
+#include "models/query.h"
+
+namespace hijack {
+
+/// A prompt as text, and whether the tokenizer puts its own special tokens around it: not where the template
+/// has written them.
+struct RenderedPrompt {
+  std::string text;
+  bool add_special_tokens = true;
+};
+
+/// What the content of a message is: a list of parts ({"type": "image"}, {"type": "text", "text": ...}), as
+/// processors pass it, or a text, as tokenizers do.
+enum class Contents { parts, text };
+
+/// The chat template of a model folder, or the family's published one where the folder has none.
+class ChatTemplate {
+ public:
+  /// Throws Error, which names the construct, for a template that is not supported.
+  static std::shared_ptr<const ChatTemplate> of_folder(const std::filesystem::path& folder,
+                                                       const PublishedTemplate& published);
+  /// For a text-only folder; nullptr where it has none.
+  static std::shared_ptr<const ChatTemplate> of_text_folder(const std::filesystem::path& folder);
+  ChatTemplate(std::string_view source, Contents contents, std::string origin);
+
+  /// The messages of the query with the generation prompt. with_image: the first user turn begins with an
+  /// image part, and the template decides where its place is. Throws Error where the template refuses.
+  RenderedPrompt render(const Query& query, bool with_image) const;
+  /// "the folder's own (chat_template.jinja)" or "none in the folder; LLaVA-1.5's published one is used".
+  const std::string& origin() const { return origin_; }
+
+ private:
+  nlohmann::ordered_json messages(const Query& query, bool with_image) const;
+
+  jinja::Template template_;
+  Contents contents_;
+  std::string origin_;
+  nlohmann::ordered_json variables_;  ///< bos_token and so on
+};
+
+}  // namespace hijack

@@ -1,0 +1,49 @@
+#include "models/chat_template/published.h"
+
+namespace hijack {
+
+const PublishedTemplate kLlavaTemplate = {
+    "LLaVA-1.5",
+    "{% for message in messages %}{% if message['role'] != 'system' %}{{ message['role'].upper() "
+    "+ ': '}}{% endif %}{# Render all images first #}{% for content in message['content'] | "
+    "selectattr('type', "
+    "'equalto', 'image') %}{{ '<image>\\n' }}{% endfor %}{# Render all text next #}{% if message['role'] "
+    "!= 'assistant' %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') "
+    "%}{{ content['text'] + ' '}}{% endfor %}{% else %}{% for content in message['content'] | "
+    "selectattr('type', "
+    "'equalto', 'text') %}{% generation %}{{ content['text'] + ' '}}{% endgeneration %}{% endfor "
+    "%}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"};
+
+const PublishedTemplate kLlavaOnevisionTemplate = {
+    "LLaVA-OneVision",
+    "{% for message in messages %}{{'<|im_start|>' + message['role'] + ' '}}{# Render all images "
+    "first #}{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>' "
+    "}}{% endfor %}{# Render all text next #}{% if message['role'] != 'assistant' %}{% for content "
+    "in message['content'] | selectattr('type', 'equalto', 'text') %}{{ '\n' + content['text'] }}"
+    "{% endfor %}{% else %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') "
+    "%}{% generation %}{{ '\n' + content['text'] }}{% endgeneration %}{% endfor %}{% endif %}{{'<|im_end|>'}"
+    "}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"};
+
+const PublishedTemplate kQwen2VlTemplate = {
+    "Qwen2-VL",
+    "{% set image_count = namespace(value=0) %}{% set video_count = namespace(value=0) %}{% for message "
+    "in messages %}{% if loop.first and message['role'] != 'system' %}<|im_start|>system\nYou are "
+    "a helpful assistant.<|im_end|>\n{% endif %}<|im_start|>{{ message['role'] }}\n{% if message['content'] "
+    "is string %}{{ message['content'] }}<|im_end|>\n{% else %}{% for content in message['content'] "
+    "%}{% if content['type'] == 'image' or 'image' in content or 'image_url' in content %}{% set "
+    "image_count.value = image_count.value + 1 %}{% if add_vision_id %}Picture {{ image_count.value "
+    "}}: {% endif %}<|vision_start|><|image_pad|><|vision_end|>{% elif 'text' in content %}{{ "
+    "content['text'] "
+    "}}{% endif %}{% endfor %}<|im_end|>\n{% endif %}{% endfor %}{% if add_generation_prompt "
+    "%}<|im_start|>assistant\n{% "
+    "endif %}"};
+
+const PublishedTemplate kSmolVlmTemplate = {
+    "SmolVLM",
+    "<|im_start|>{% for message in messages %}{{message['role'] | capitalize}}{% if "
+    "message['content'][0]['type'] "
+    "== 'image' %}{{':'}}{% else %}{{': '}}{% endif %}{% for line in message['content'] %}{% if line['type'] "
+    "== 'text' %}{{line['text']}}{% elif line['type'] == 'image' %}{{ '<image>' }}{% endif %}{% endfor "
+    "%}<end_of_utterance>\n{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"};
+
+}  // namespace hijack
