@@ -125,8 +125,9 @@ TEST_F(Program, QuietLeavesOnlyResultsAndErrors) {
   ASSERT_EQ(quiet.code, 0);
   EXPECT_EQ(quiet.err, "");
   EXPECT_NE(quiet.out.find("report.html"), std::string::npos) << "the result stays";
+  ASSERT_EQ(run(attack("--steps 1 --quiet --out " + at("plain"))).err, "");
   const Outcome evaluated =
-      run("evaluate " + at("quiet") + " --quiet --json --defense bit_depth --utility 1 --suffix-steps 0");
+      run("evaluate " + at("plain") + " --quiet --json --defense bit_depth --utility 1 --suffix-steps 0");
   EXPECT_EQ(evaluated.code, 0);
   EXPECT_EQ(evaluated.err, "");
   const Outcome cut = run("chat --quiet --image " + kPhoto + " --prompt x --max-new-tokens 2");
