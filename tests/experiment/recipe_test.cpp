@@ -104,6 +104,7 @@ TEST(Recipes, BadOnesAreRefused) {
   EXPECT_NE(refused("title = \"T\"\npaper = \"P\"\ndeparts = \"D\"\npublished = 3\n").find("[[published]]"),
             std::string::npos);
   const std::string named = "title = \"T\"\npaper = \"P\"\ndeparts = \"D\"\n";
+  EXPECT_NE(refused(named + "[[published]]\nrow = \"a\"\n").find("`value`"), std::string::npos);
   EXPECT_NE(refused(named + "columns = \"behaviour\"\n").find("did you mean 'behavior'"), std::string::npos);
   EXPECT_NE(refused(named + "columns = \"behavior\"\n[[published]]\nrow = \"a\"\nvalue = \"b\"\n")
                 .find("none for published"),

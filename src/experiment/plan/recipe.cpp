@@ -30,7 +30,7 @@ std::vector<Recipe::Published> published_rows(const json& content, const std::st
   if (!list.is_array()) throw Error(where + ": write [[published]] with two brackets, once for each row.");
   for (const json& row : list) {
     if (!row.is_object()) throw Error(where + ": write [[published]] with two brackets, once for each row.");
-    rows.push_back({needed_text(row, "row", where), text_of(row, "value", where)});
+    rows.push_back({needed_text(row, "row", where), needed_text(row, "value", where)});
   }
   return rows;
 }
