@@ -120,8 +120,9 @@ class Code:
         self.root = pathlib.Path(root)
         self.files = {str(p.relative_to(self.root)): p.read_text(errors="replace")
                       for folder in FOLDERS for p in sources(self.root, folder)}
-        self.tests = {str(p.relative_to(self.root)): p.read_text(errors="replace")
-                      for p in sources(self.root, "tests")} if (self.root / "tests").is_dir() else {}
+        others = [p for folder in ("tests", "samples") for p in (self.root / folder).rglob("*")
+                  if p.suffix in (".h", ".cpp", ".py", ".sh")]
+        self.others = {str(p.relative_to(self.root)): p.read_text(errors="replace") for p in sorted(others)}
         self.arrows = {}
         for file, text in self.files.items():
             for include in INCLUDE.findall(text):
@@ -168,7 +169,7 @@ class Code:
                 self.layers(folder)
             except ValueError as circle:
                 yield f"a circle: {circle}"
-        for file, text in {**self.files, **self.tests}.items():
+        for file, text in {**self.files, **self.others}.items():
             if text.count("\n") > MOST_FILE_LINES:
                 yield f"{file} has {text.count(chr(10))} lines; the most is {MOST_FILE_LINES}"
         for file, text in self.files.items():
@@ -209,6 +210,7 @@ def self_test():
         "defenses/kitchen/a.cpp": "\n",
         "models/checkpoint/a.cpp": 'void f() { std::cout << "x"; }\n',
         "src/base/a.cpp": "\n" * (MOST_FILE_LINES + 1),
+        "tests/golden/a.py": "\n" * (MOST_FILE_LINES + 1),
         "src/pocket/a.cpp": "int f(int a) {\n" + "  ++a;\n" * MOST_FUNCTION_LINES + "}\n",
     }
     for name, text in planted.items():
