@@ -10,6 +10,7 @@
 #include "src/experiment/plan/methods.h"
 #include "src/experiment/plan/presets.h"
 #include "src/experiment/plan/recipe.h"
+#include "src/experiment/report/report.h"
 
 namespace hijack::cli {
 namespace {
@@ -51,10 +52,7 @@ constexpr Named kNamed[] = {
      [] {
        return Names{"auto", "float32", "bfloat16", "float16"};
      }},
-    {"--format",
-     [] {
-       return Names{"html", "md", "csv", "json"};
-     }},
+    {"--format", report_formats},
     {"--method", method_names},
     {"--objective", objective_names},
     {"--optimizer", optimizer_names},

@@ -71,6 +71,7 @@ TEST_F(Completion, BashKnowsCommandsFlagsAndNames) {
   EXPECT_TRUE(has(bash("attack --preset ''"), {"cropa"}));
   EXPECT_FALSE(bash("reproduce ''").empty()) << "recipes";
   EXPECT_EQ(bash("defenses jp"), Set{"jpeg"});
+  EXPECT_EQ(bash("report --format la"), Set{"latex"});
   EXPECT_EQ(bash("models ins"), Set{"inspect"});
   EXPECT_EQ(bash("models inspect --h"), Set{"--help"});
   EXPECT_EQ(bash("help rep"), (Set{"report", "reproduce"}));

@@ -1,6 +1,7 @@
 #include "src/experiment/report/report.h"
 
 #include "src/base/error.h"
+#include "src/base/registry.h"
 #include "src/experiment/report/page/defended_replies.h"
 #include "src/experiment/report/page/parts.h"
 #include "src/experiment/report/values/text.h"
@@ -11,9 +12,8 @@ namespace {
 using namespace report;
 
 /// An index, and below it one trial open and the others one click away.
-std::string trial_list(const std::vector<RunRecord>& runs, const std::vector<TrialRef>& trials,
-                       const TrialRef& open, PageBudget& budget) {
-  const DefendedReplies replies(runs);
+std::string trial_list(const std::vector<TrialRef>& trials, const TrialRef& open,
+                       const DefendedReplies& replies, PageBudget& budget) {
   const auto body = [&](const TrialRef& trial) {
     return trial_section(trial, budget, replies.of(trial, budget));
   };
@@ -30,7 +30,8 @@ std::string trial_list(const std::vector<RunRecord>& runs, const std::vector<Tri
   return section("trials", std::to_string(trials.size()) + " trials", out);
 }
 
-std::string defense_section(const std::vector<RunRecord>& runs, PageBudget& budget) {
+std::string defense_section(const std::vector<RunRecord>& runs, const DefendedReplies& replies,
+                            PageBudget& budget) {
   const std::vector<DefenseSummary> all = defenses(runs);
   if (all.empty()) return "";
   const std::vector<DetectorCurve> curves = detector_curves(runs);
@@ -38,9 +39,8 @@ std::string defense_section(const std::vector<RunRecord>& runs, PageBudget& budg
       curves.empty()
           ? ""
           : section("detectors", "Detectors", detector_figures(curves) + html_table(detector_table(curves)));
-  return section(
-             "defenses", "Defenses",
-             html_table(defense_table(all)) + trace_examples(runs) + DefendedReplies(runs).benign(budget)) +
+  return section("defenses", "Defenses",
+                 html_table(defense_table(all)) + trace_examples(runs) + replies.benign(budget)) +
          detectors;
 }
 
@@ -62,6 +62,7 @@ std::string html_report(const std::vector<RunRecord>& runs) {
   const std::vector<TrialRef> trials = all_trials(runs);
   const TrialRef first = shown_first(runs);
   const bool many = trials.size() > 1;
+  const DefendedReplies replies(runs);
   PageBudget budget;
   std::string body = header(runs, flags, first.trial ? first_look(first, many, budget) : "") +
                      section("threat-model", "Threat model", threat_model(runs));
@@ -70,23 +71,45 @@ std::string html_report(const std::vector<RunRecord>& runs) {
                     success_figures(bare_settings(runs)) + html_table(settings_table(all)));
   if (const ReportTable table = transfer_table(all); !table.rows.empty())
     body += section("transfer", "Transfer to other models", html_table(table));
-  const std::string defended = defense_section(runs, budget);
+  const std::string defended = defense_section(runs, replies, budget);
   if (many) body += defended;
-  if (!trials.empty()) body += trial_list(runs, trials, first, budget);
+  if (!trials.empty()) body += trial_list(trials, first, replies, budget);
   if (!many) body += defended;
   body += section("flags", "Sanity flags", flag_list(flags));
   body += section("manifest", "Manifest", manifests(runs));
   return page("hijack: " + headline(runs), body + kFooter);
 }
 
+namespace {
+
+std::string json_text(const std::vector<RunRecord>& runs) {
+  return json_report(runs).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+struct Format {
+  const char* name;
+  std::string (*make)(const std::vector<RunRecord>&);
+};
+const Registry<Format> kFormats("report format", {{"html", html_report},
+                                                  {"md", markdown_report},
+                                                  {"latex", latex_report},
+                                                  {"csv", csv_report},
+                                                  {"json", json_text}});
+
+}  // namespace
+
+std::vector<std::string> report_formats() {
+  return kFormats.names();
+}
+
 std::string make_report(const std::string& format, const std::vector<RunRecord>& runs) {
-  if (format == "html") return html_report(runs);
-  if (format == "md") return markdown_report(runs);
-  if (format == "json")
-    return json_report(runs).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  if (format == "csv") return csv_report(runs);
-  if (format == "latex" || format == "tex") return latex_report(runs);
-  throw Error("Unknown report format '" + format + "'; choose html, md, latex, csv or json.");
+  const Format* found = kFormats.find(format == "tex" ? "latex" : format);
+  if (found) return found->make(runs);
+  std::string known;
+  const std::vector<std::string> names = report_formats();
+  for (size_t i = 0; i < names.size(); ++i)
+    known += (i == 0 ? "" : i + 1 < names.size() ? ", " : " or ") + names[i];
+  throw Error("Unknown report format '" + format + "'; choose " + known + ".");
 }
 
 }  // namespace hijack

@@ -29,7 +29,10 @@ nlohmann::json json_report(const std::vector<RunRecord>& runs);
 /// where there are several).
 std::string csv_report(const std::vector<RunRecord>& runs);
 
-/// By name: html, md, latex (or tex), csv or json. Throws Error for another name.
+/// What make_report knows: html, md, latex, csv and json.
+std::vector<std::string> report_formats();
+
+/// By one of these names (or tex). Throws Error for another name.
 std::string make_report(const std::string& format, const std::vector<RunRecord>& runs);
 
 }  // namespace hijack

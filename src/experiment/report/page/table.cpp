@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "src/base/sha256.h"
+#include "src/base/unicode.h"
 #include "src/experiment/report/values/text.h"
 
 namespace hijack::report {
@@ -107,7 +108,7 @@ std::string breakable(std::string_view text, size_t limit) {
   for (size_t at = 0; at < clean.size(); ++at) {
     if (at == 0 || clean[at - 1] == ' ') word = std::min(clean.find(' ', at), clean.size()) - at;
     piece += clean[at];
-    const bool inside = at + 1 < clean.size() && (static_cast<unsigned char>(clean[at + 1]) & 0xC0) == 0x80;
+    const bool inside = at + 1 < clean.size() && !unicode::starts_character(clean[at + 1]);
     if (inside) continue;  // of a character of several bytes
     run = clean[at] == ' ' || clean[at] == '\n' ? 0 : run + 1;
     const bool joint = word > kShort && std::string_view(":,+_").find(clean[at]) != std::string_view::npos;

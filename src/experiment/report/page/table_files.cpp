@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "src/base/unicode.h"
 #include "src/experiment/report/page/table.h"
 #include "src/experiment/report/values/text.h"
 
@@ -134,9 +135,7 @@ std::string latex(std::string_view text, size_t limit) {
   const std::string clean = clean_text(text, limit);
   std::string out;
   for (size_t at = 0, length = 0; at < clean.size(); at += length) {
-    for (length = 1;
-         at + length < clean.size() && (static_cast<unsigned char>(clean[at + length]) & 0xC0) == 0x80;)
-      ++length;
+    length = unicode::decode(clean, at).length;
     const std::string_view character = std::string_view(clean).substr(at, length);
     if (const char* written = latex_character(character))
       out += written;
