@@ -21,8 +21,7 @@ namespace hijack {
 namespace {
 
 /// While it lives, parallel regions have one thread. Tesseract asks for four of them in each layer whatever
-/// the machine has, and where there are fewer cores they wait for each other: twenty times as long beside
-/// other work.
+/// the machine has, and where there are fewer cores they wait for each other.
 class OneThread {
  public:
   OneThread() {

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "models/chat_template/prompt_format.h"
+#include "models/chat_template/render_plain.h"
 #include "models/checkpoint/config_json.h"
 #include "models/checkpoint/parameter_source.h"
 #include "models/checkpoint/reply_rules.h"

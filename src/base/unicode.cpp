@@ -103,7 +103,7 @@ std::string excerpt(std::string_view text) {
   constexpr size_t kLongest = 80;
   if (text.size() <= kLongest) return lossy(text);
   size_t end = kLongest;
-  while (end > 0 && (byte_at(text, end) & 0xC0U) == 0x80U) --end;
+  while (end > 0 && !starts_character(text[end])) --end;
   return lossy(text.substr(0, end)) + "...";
 }
 

@@ -1,6 +1,6 @@
 # hijack_library(NAME name SOURCES a.cpp ... LINKS libs ...): one static library per folder, warnings set,
 # the shared precompiled header reused, sources compiled in batches. Includes are written from the project's root.
-option(HIJACK_UNITY "Compile sources in batches: a third of the time; off: each by itself" ON)
+option(HIJACK_UNITY "Compile sources in batches, which is faster; off: each by itself" ON)
 set(HIJACK_BATCH 12 CACHE STRING "Sources of a batch")
 mark_as_advanced(HIJACK_BATCH)
 

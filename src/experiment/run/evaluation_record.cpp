@@ -35,11 +35,9 @@ void EvaluationRecord::add_adaptive_plan(const json& plan) {
 }
 
 std::optional<std::string> EvaluationRecord::suffix(const std::string& key) const {
-  const json all = manifest_.value("text_suffixes", json::object());
-  if (!all.is_object() || !all.contains(key)) return {};
-  const json& kept = all[key];
-  if (!kept.is_object() || !kept.contains("text") || !kept["text"].is_string()) return {};
-  return kept["text"].get<std::string>();
+  const json::json_pointer place = json::json_pointer("/text_suffixes") / key / "text";
+  if (!manifest_.contains(place) || !manifest_.at(place).is_string()) return {};
+  return manifest_.at(place).get<std::string>();
 }
 
 }  // namespace hijack

@@ -1,4 +1,4 @@
-#include "models/chat_template/prompt_format.h"
+#include "models/chat_template/render_plain.h"
 
 namespace hijack {
 
