@@ -31,8 +31,8 @@ class DecoderLanguageModel : public LanguageModel {
   std::string template_origin_;
 };
 
-/// A text-only folder (`LlamaForCausalLM`, `Qwen2ForCausalLM`, `GemmaForCausalLM`). Without a chat
-/// template it sees the texts as they are, each on lines of its own.
+/// A text-only folder (`LlamaForCausalLM`, `Qwen2ForCausalLM`, `Qwen3ForCausalLM`, `GemmaForCausalLM`).
+/// Without a chat template it sees the texts as they are, each on lines of its own.
 std::shared_ptr<const LanguageModel> load_decoder_language_model(const std::filesystem::path& folder,
                                                                  const nlohmann::json& config,
                                                                  at::Device device, at::ScalarType dtype);

@@ -23,8 +23,8 @@ Decoder::Decoder(const DecoderConfig& config, const ParameterSource& source, con
                  const std::string& head)
     : config_(config) {
   const int64_t width = config.width;
-  const auto norm = [&](const std::string& name) {
-    return RmsNorm(source, name, width, config.epsilon, config.norm_adds_one);
+  const auto norm = [&](const std::string& name, int64_t of) {
+    return RmsNorm(source, name, of, config.epsilon, config.norm_adds_one);
   };
   embedding_ = source(body + ".embed_tokens.weight", {config.vocabulary, width});
   frequencies_ =
@@ -36,16 +36,22 @@ Decoder::Decoder(const DecoderConfig& config, const ParameterSource& source, con
     };
     const int64_t query = config.heads * config.head_dim, keys = config.kv_heads * config.head_dim;
     const bool bias = config.query_bias;
-    blocks_.push_back({norm(name + ".input_layernorm"), norm(name + ".post_attention_layernorm"),
+    blocks_.push_back({norm(name + ".input_layernorm", width),
+                       norm(name + ".post_attention_layernorm", width),
                        linear(".self_attn.q_proj", width, query, bias),
                        linear(".self_attn.k_proj", width, keys, bias),
                        linear(".self_attn.v_proj", width, keys, bias),
                        linear(".self_attn.o_proj", query, width, config.output_bias),
                        linear(".mlp.gate_proj", width, config.mlp_width, config.mlp_bias),
                        linear(".mlp.up_proj", width, config.mlp_width, config.mlp_bias),
-                       linear(".mlp.down_proj", config.mlp_width, width, config.mlp_bias)});
+                       linear(".mlp.down_proj", config.mlp_width, width, config.mlp_bias),
+                       {},
+                       {}});
+    if (!config.head_norms) continue;
+    blocks_.back().query_norm = norm(name + ".self_attn.q_norm", config.head_dim);
+    blocks_.back().key_norm = norm(name + ".self_attn.k_norm", config.head_dim);
   }
-  norm_ = norm(body + ".norm");
+  norm_ = norm(body + ".norm", width);
   if (config.tied_head)
     head_.weight = embedding_;
   else
@@ -64,10 +70,14 @@ std::vector<Tensor> Decoder::run_block(const Block& block, const std::vector<Ten
                                        const Tensor& read) const {
   const Tensor& x = inputs[0];
   const Tensor normed = block.norm1(x);
-  const Tensor key = apply_rotary(split_heads(block.key(normed), config_.kv_heads), rotary);
+  const auto turned = [&](const Linear& linear, const RmsNorm& norm, int64_t heads) {  // [N,heads,L,d]
+    const Tensor split = split_heads(linear(normed), heads);
+    return apply_rotary(config_.head_norms ? norm(split) : split, rotary);
+  };
+  const Tensor key = turned(block.key, block.key_norm, config_.kv_heads);
   const Tensor value = split_heads(block.value(normed), config_.kv_heads);
   if (read.defined() && read.numel() == 0) return {x.narrow(1, 0, 0), key, value};
-  const Tensor query = apply_rotary(split_heads(block.query(normed), config_.heads), rotary);
+  const Tensor query = turned(block.query, block.query_norm, config_.heads);
   const Tensor mixed = merge_heads(attend(query, key, value, std::span(inputs).subspan(1)));
   const auto read_of = [&](const Tensor& all) { return read.defined() ? all.index_select(1, read) : all; };
   const Tensor seen = block.output(read_of(mixed)).add_(read_of(x));
@@ -78,8 +88,9 @@ std::vector<Tensor> Decoder::run_block(const Block& block, const std::vector<Ten
 
 int64_t Decoder::block_bytes(const Tensor& x) const {
   // inputs of the two norms, query and mixed values, key and value, two of the MLP
+  const int64_t heads = config_.heads + config_.kv_heads;
   const int64_t wide =
-      2 * config_.width + 2 * (config_.heads + config_.kv_heads) * config_.head_dim + 2 * config_.mlp_width;
+      2 * config_.width + (config_.head_norms ? 3 : 2) * heads * config_.head_dim + 2 * config_.mlp_width;
   return x.size(0) * x.size(1) * wide * x.element_size();
 }
 
@@ -94,7 +105,7 @@ void Decoder::prefill(const Tensor& x, const Tensor& positions, AttentionPlan& p
 
 Tensor Decoder::blocks(const Tensor& x, const Tensor& positions, AttentionPlan& plan, int64_t layers,
                        const Tensor& read) const {
-  Rotary turn = rotary(positions, frequencies_, config_.mrope_sections);
+  Rotary turn = rotary(positions, frequencies_, config_.mrope_axes);
   if (const double longer = config_.rope_scaling.attention_factor; longer != 1)
     turn = {turn.cosine * longer, turn.sine * longer};
   const BlockRunner run(x, frozen(), layers, block_bytes(x));

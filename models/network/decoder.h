@@ -14,7 +14,8 @@ namespace hijack {
 
 class Weights;
 
-/// Llama (Touvron et al. 2023) with grouped-query attention, and what its relatives Qwen2 and Gemma change.
+/// Llama (Touvron et al. 2023) with grouped-query attention, and what its relatives Qwen2, Qwen3 and Gemma
+/// change.
 struct DecoderConfig {
   int64_t vocabulary = 32000;
   int64_t width = 4096;
@@ -27,18 +28,21 @@ struct DecoderConfig {
   double epsilon = 1e-6;
   double rope_theta = 10000;
   RopeScaling rope_scaling = {};
-  std::vector<int64_t> mrope_sections = {};  ///< Qwen2-VL: which frequencies turn by time, height and width
+  /// M-RoPE (Wang et al. 2024): the axis of a position by which each frequency turns, head_dim/2 of 0 (time),
+  /// 1 (height) and 2 (width); empty: positions have one axis.
+  std::vector<int64_t> mrope_axes = {};
   Activation activation = Activation::kSilu;
   bool query_bias = false;   ///< of query, key and value
   bool output_bias = false;  ///< of the attention's output
   bool mlp_bias = false;
+  bool head_norms = false;  ///< Qwen3: query and key of each head through an RmsNorm, before they are turned
   bool norm_adds_one = false;  ///< Gemma: x (1 + w), in float32
   double embedding_scale = 1;  ///< Gemma: sqrt(width); token embeddings only, not image features
   bool tied_head = false;
 
-  /// `text_config` of config.json, or the whole of it, with the class defaults of its model_type (llama,
-  /// qwen2, qwen2_vl_text, gemma; `default_type` where it names none). root_tied: tie_word_embeddings of the
-  /// root, for a text_config that does not say; nullopt: the class default.
+  /// `text_config` of config.json, or the whole of it, with the class defaults of its model_type (the table
+  /// in decoder_config.cpp; `default_type` where it names none). root_tied: tie_word_embeddings of the root,
+  /// for a text_config that does not say; nullopt: the class default.
   static DecoderConfig from_json(const nlohmann::json& json, std::optional<bool> root_tied,
                                  const std::string& default_type = "llama");
 };
@@ -61,7 +65,7 @@ class Decoder {
 
   /// ids int64 [..] -> [.., D], scaled where the family scales them.
   Tensor embed(const Tensor& ids) const;
-  /// x [N,L,D], positions int64 [L], [N,L] or, with M-RoPE sections, [3,N,L] -> hidden state after the final
+  /// x [N,L,D], positions int64 [L], [N,L] or, with M-RoPE, [3,N,L] -> hidden state after the final
   /// norm [N,L,D]. Where `read`, int64 [R], says which tokens are read: [N,R,D], and the last block leaves
   /// the others out.
   Tensor forward(const Tensor& x, const Tensor& positions, AttentionPlan& plan,
@@ -83,6 +87,7 @@ class Decoder {
   struct Block {
     RmsNorm norm1, norm2;
     Linear query, key, value, output, gate, up, down;
+    RmsNorm query_norm, key_norm;  // with head_norms
   };
   /// {x [N,L,D], what the kernel shares} -> {x, key, value}; read: tokens of the new x, or undefined for all
   std::vector<Tensor> run_block(const Block& block, const std::vector<Tensor>& inputs, const Rotary& rotary,

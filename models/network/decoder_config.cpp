@@ -1,4 +1,5 @@
 // Reading DecoderConfig from config.json: hub files leave out what equals the class default.
+#include <array>
 #include <cmath>
 
 #include "models/checkpoint/config_json.h"
@@ -8,6 +9,13 @@
 namespace hijack {
 namespace {
 
+/// M-RoPE: how many frequencies turn by time, height and width; one after the other, or in turn (Qwen3-VL).
+struct Sections {
+  std::array<int64_t, 3> sizes = {0, 0, 0};
+  bool interleaved = false;
+  bool any() const { return sizes[0] + sizes[1] + sizes[2] > 0; }
+};
+
 /// What transformers 5.23 assumes where config.json says nothing; 0: follows from the other sizes.
 struct ClassDefaults {
   const char* model_type;
@@ -15,13 +23,19 @@ struct ClassDefaults {
   double epsilon, rope_theta;
   const char* activation;
   bool tied_head;
+  Sections mrope = {};
 };
+
+constexpr Sections kInRow = {{16, 24, 24}}, kInTurn = {{24, 20, 20}, true};
 
 // the one table of decoders
 constexpr ClassDefaults kDecoders[] = {
     {"llama", 32000, 4096, 32, 32, 0, 0, 11008, 2048, 1e-6, 1e4, "silu", false},
     {"qwen2", 151936, 4096, 32, 32, 32, 0, 22016, 32768, 1e-6, 1e4, "silu", false},
-    {"qwen2_vl_text", 152064, 8192, 80, 64, 8, 0, 29568, 32768, 1e-5, 1e6, "silu", false},
+    {"qwen2_vl_text", 152064, 8192, 80, 64, 8, 0, 29568, 32768, 1e-5, 1e6, "silu", false, kInRow},
+    {"qwen2_5_vl_text", 152064, 8192, 80, 64, 8, 0, 29568, 32768, 1e-5, 1e6, "silu", false, kInRow},
+    {"qwen3", 151936, 4096, 32, 32, 32, 128, 22016, 32768, 1e-6, 1e4, "silu", false},
+    {"qwen3_vl_text", 151936, 4096, 32, 32, 32, 128, 22016, 128000, 1e-6, 5e5, "silu", false, kInTurn},
     {"gemma", 256000, 3072, 28, 16, 16, 256, 24576, 8192, 1e-6, 1e4, "gelu_pytorch_tanh", true},
 };
 
@@ -34,29 +48,47 @@ const ClassDefaults& defaults_of(const std::string& type) {
   throw Error("decoder \"" + type + "\" is not supported; supported are: " + known);
 }
 
-std::vector<int64_t> read_sections(const nlohmann::json& rope, int64_t head_dim) {
-  std::vector<int64_t> sections{16, 24, 24};
-  if (rope.contains("mrope_section") && !rope.at("mrope_section").is_null()) {
-    sections.clear();
-    const auto& list = rope.at("mrope_section");
-    if (!list.is_array()) throw Error("config.json: mrope_section must be a list of whole numbers");
-    for (const auto& part : list) {
-      if (!part.is_number_integer() || part.get<int64_t>() < 0 || part.get<int64_t>() > head_dim)
-        throw Error("config.json: mrope_section must be a list of whole numbers up to the head width");
-      sections.push_back(part.get<int64_t>());
+/// `mrope_section` of the rope, else the class's.
+Sections read_sections(const ConfigReader& rope, Sections sections, int64_t head_dim) {
+  if (rope.has("mrope_section")) {
+    const auto& list = rope.raw("mrope_section");
+    if (!list.is_array() || list.size() != sections.sizes.size())
+      throw Error("config.json: mrope_section must be a list of three whole numbers");
+    for (size_t i = 0; i < list.size(); ++i) {
+      if (!list[i].is_number_integer() || list[i].get<int64_t>() < 0 || list[i].get<int64_t>() > head_dim)
+        throw Error("config.json: mrope_section must be three whole numbers up to the head width");
+      sections.sizes[i] = list[i].get<int64_t>();
     }
   }
-  int64_t sum = 0;
-  for (const int64_t part : sections) sum += part;
+  const int64_t sum = sections.sizes[0] + sections.sizes[1] + sections.sizes[2];
   if (sum != head_dim / 2)
     throw Error("config.json: mrope_section must add up to half the head width of " +
                 std::to_string(head_dim) + ", not to " + std::to_string(sum));
+  if (rope.flag("mrope_interleaved", sections.interleaved) != sections.interleaved)
+    throw Error("config.json: mrope_interleaved " + std::string(sections.interleaved ? "false" : "true") +
+                " is not supported for this model_type");
   return sections;
+}
+
+/// DecoderConfig::mrope_axes.
+std::vector<int64_t> axes_of(const Sections& sections, int64_t frequencies) {
+  std::vector<int64_t> axes;
+  for (int64_t i = 0; i < frequencies; ++i) {
+    int64_t axis = 0;
+    if (sections.interleaved) {  // time, height, width, time, ... as far as the sections reach; then time
+      const int64_t turn = i % 3;
+      axis = i < 3 * sections.sizes[static_cast<size_t>(turn)] ? turn : 0;
+    } else {
+      for (int64_t end = sections.sizes[0]; i >= end; end += sections.sizes[static_cast<size_t>(axis)])
+        ++axis;
+    }
+    axes.push_back(axis);
+  }
+  return axes;
 }
 
 /// transformers 5 writes rope_parameters, older versions rope_theta and rope_scaling, which goes before.
 void read_rope(const ConfigReader& read, const ClassDefaults& defaults, DecoderConfig& config) {
-  const bool multimodal = std::string_view(defaults.model_type) == "qwen2_vl_text";
   config.rope_theta = read.number("rope_theta", defaults.rope_theta);
   nlohmann::json rope = nlohmann::json::object();
   for (const char* key : {"rope_parameters", "rope_scaling"})
@@ -67,11 +99,14 @@ void read_rope(const ConfigReader& read, const ClassDefaults& defaults, DecoderC
   if (read.has("partial_rotary_factor") && !rope.contains("partial_rotary_factor"))
     rope["partial_rotary_factor"] = read.raw("partial_rotary_factor");
   const ConfigReader parameters(rope, "rope parameters");
-  const bool sections = multimodal && parameters.text("rope_type", parameters.text("type", "")) == "mrope";
-  if (!sections) config.rope_scaling = RopeScaling::from_json(parameters, config.max_positions);
+  const bool plain =
+      defaults.mrope.any() && parameters.text("rope_type", parameters.text("type", "")) == "mrope";
+  if (!plain) config.rope_scaling = RopeScaling::from_json(parameters, config.max_positions);
   config.rope_theta = parameters.number("rope_theta", config.rope_theta);
   if (config.rope_theta <= 0) throw Error("config.json: rope_theta must be positive");
-  if (multimodal) config.mrope_sections = read_sections(rope, config.head_dim);
+  if (defaults.mrope.any())
+    config.mrope_axes =
+        axes_of(read_sections(parameters, defaults.mrope, config.head_dim), config.head_dim / 2);
 }
 
 void refuse_sliding_window(const ConfigReader& read) {
@@ -93,7 +128,8 @@ void read_sizes(const ConfigReader& read, const ClassDefaults& defaults, Decoder
   config.kv_heads = read.integer("num_key_value_heads", as_heads ? config.heads : defaults.kv_heads);
   const int64_t split = config.width / config.heads;
   config.head_dim = read.integer("head_dim", defaults.head_dim > 0 ? defaults.head_dim : split);
-  if (std::string_view(defaults.model_type) == "qwen2_vl_text") config.head_dim = split;
+  const std::string_view type = defaults.model_type;
+  if (type == "qwen2_vl_text" || type == "qwen2_5_vl_text") config.head_dim = split;
   config.mlp_width = read.integer("intermediate_size", defaults.mlp_width);
   config.max_positions = read.integer("max_position_embeddings", defaults.max_positions);
   if (config.heads % config.kv_heads != 0)
@@ -112,6 +148,10 @@ void read_kind(const ConfigReader& read, const std::string& type, DecoderConfig&
     config.norm_adds_one = true;
     config.embedding_scale = std::sqrt(static_cast<double>(config.width));
     if (config.activation == Activation::kGelu) config.activation = Activation::kGeluTanh;
+  } else if (type == "qwen3" || type == "qwen3_vl_text") {
+    config.query_bias = config.output_bias = read.flag("attention_bias", false);
+    config.head_norms = true;
+    refuse_sliding_window(read);
   } else {
     config.query_bias = true;
     refuse_sliding_window(read);

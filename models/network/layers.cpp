@@ -176,27 +176,14 @@ Tensor activate(Activation activation, const Tensor& x) {
   TORCH_CHECK(false, "unknown activation");
 }
 
-namespace {
-
-/// [A,N,L,d/2] -> [N,L,d/2]: each section of frequencies from its axis.
-Tensor pick_axes(const Tensor& angle, at::IntArrayRef sections) {
-  std::vector<Tensor> parts;
-  int64_t begin = 0;
-  for (size_t i = 0; i < sections.size(); ++i) {
-    const Tensor axis = angle.select(0, static_cast<int64_t>(i) % angle.size(0));
-    parts.push_back(axis.narrow(-1, begin, sections[i]));
-    begin += sections[i];
-  }
-  TORCH_CHECK(begin == angle.size(-1), "sections do not cover the frequencies");
-  return at::cat(parts, -1);
-}
-
-}  // namespace
-
-Rotary rotary(const Tensor& positions, const Tensor& frequencies, at::IntArrayRef sections) {
+Rotary rotary(const Tensor& positions, const Tensor& frequencies, at::IntArrayRef axes) {
   const Tensor batched = positions.dim() == 1 ? positions.unsqueeze(0) : positions;  // [..,N,L]
   Tensor angle = batched.to(at::kFloat).unsqueeze(-1) * frequencies;                 // [..,N,L,d/2]
-  if (angle.dim() == 4) angle = pick_axes(angle, sections);
+  if (angle.dim() == 4) {
+    TORCH_CHECK(static_cast<int64_t>(axes.size()) == angle.size(-1), "one axis for each frequency");
+    const Tensor which = at::tensor(axes, at::kLong).to(angle.device());
+    angle = angle.gather(0, which.expand({1, angle.size(1), angle.size(2), -1})).squeeze(0);
+  }
   const Tensor both = at::cat({angle, angle}, -1).unsqueeze(1);  // [N,1,L,d]
   return {both.cos(), both.sin()};
 }

@@ -51,9 +51,9 @@ Tensor gated(Activation activation, const Tensor& gate, const Tensor& x);
 struct Rotary {
   Tensor cosine, sine;
 };
-/// positions [L], [N,L] or [A,N,L] int64, frequencies [d/2] (`rotary_frequencies`). With A axes, `sections`
-/// splits the frequencies; section i turns by axis i % A (M-RoPE, Wang et al. 2024).
-Rotary rotary(const Tensor& positions, const Tensor& frequencies, at::IntArrayRef sections = {});
+/// positions [L], [N,L] or [A,N,L] int64, frequencies [d/2] (`rotary_frequencies`). With A axes, axes[i] is
+/// the one by which frequency i turns (M-RoPE, Wang et al. 2024).
+Rotary rotary(const Tensor& positions, const Tensor& frequencies, at::IntArrayRef axes = {});
 /// x [N,H,L,d] rotated in halves.
 Tensor apply_rotary(const Tensor& x, const Rotary& rotary);
 

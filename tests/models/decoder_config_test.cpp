@@ -115,12 +115,33 @@ TEST(DecoderConfig, SectionsOfMrope) {
                  {"num_key_value_heads", 2}};
   config["rope_scaling"] = {{"type", "mrope"}, {"mrope_section", {2, 3, 3}}};
   const auto read = DecoderConfig::from_json(config, false, "qwen2_vl_text");
-  EXPECT_EQ(read.mrope_sections, (std::vector<int64_t>{2, 3, 3}));
+  EXPECT_EQ(read.mrope_axes, (std::vector<int64_t>{0, 0, 1, 1, 1, 2, 2, 2}));
   EXPECT_EQ(read.rope_theta, 1e6);
   config["rope_scaling"]["mrope_section"] = {2, 3, 4};
   EXPECT_NE(why_not(config).find("add up to half"), std::string::npos);
   config["rope_scaling"]["mrope_section"] = "all";
   EXPECT_NE(why_not(config).find("mrope_section"), std::string::npos);
+}
+
+TEST(DecoderConfig, InterleavedSectionsOfQwen3Vl) {
+  json config = {{"model_type", "qwen3_vl_text"}, {"head_dim", 16}};
+  config["rope_parameters"] = {{"rope_type", "default"}, {"mrope_section", {4, 2, 2}}};
+  const auto read = DecoderConfig::from_json(config, false);
+  EXPECT_EQ(read.mrope_axes, (std::vector<int64_t>{0, 1, 2, 0, 1, 2, 0, 0}));
+  EXPECT_EQ(read.rope_theta, 5e5);
+  EXPECT_TRUE(read.head_norms);
+  config["rope_parameters"]["mrope_interleaved"] = false;
+  EXPECT_NE(why_not(config).find("mrope_interleaved"), std::string::npos);
+}
+
+TEST(DecoderConfig, HeadsOfQwen3AreIndependentOfTheWidth) {
+  const auto qwen3 = DecoderConfig::from_json({{"model_type", "qwen3"},
+                                               {"hidden_size", 1024},
+                                               {"num_attention_heads", 16},
+                                               {"num_key_value_heads", 8}},
+                                              std::nullopt);
+  EXPECT_EQ(qwen3.head_dim, 128);
+  EXPECT_TRUE(qwen3.head_norms && !qwen3.query_bias && !qwen3.output_bias);
 }
 
 TEST(DecoderConfig, WhatIsRefusedIsNamed) {

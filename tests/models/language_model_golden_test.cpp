@@ -46,7 +46,8 @@ TEST_P(LanguageModelGolden, TakesNoImages) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Folders, LanguageModelGolden, testing::Values("llama", "qwen2", "gemma", "llama3"),
+INSTANTIATE_TEST_SUITE_P(Folders, LanguageModelGolden,
+                         testing::Values("llama", "qwen2", "qwen3", "gemma", "llama3"),
                          [](const auto& parameter) { return std::string(parameter.param); });
 
 }  // namespace

@@ -81,7 +81,7 @@ TEST_P(SharedTokens, EqualEachPromptAlone) {
   const Decoder& decoder = model->decoder();
   std::vector<Prompt> prompts;
   std::vector<TokenIds> targets;
-  alike(prompts, targets, !decoder.config().mrope_sections.empty());
+  alike(prompts, targets, !decoder.config().mrope_axes.empty());
   const Tensor features = random_features(decoder);
   Step alone;
   for (size_t i = 0; i < prompts.size(); ++i) {
@@ -153,7 +153,7 @@ class LongSystemPrompt : public testing::TestWithParam<const char*> {};
 TEST_P(LongSystemPrompt, IsRememberedWithoutChangingTheStep) {
   const auto model = family(GetParam());
   const Decoder& decoder = model->decoder();
-  const bool mrope = !decoder.config().mrope_sections.empty();
+  const bool mrope = !decoder.config().mrope_axes.empty();
   const Tensor features = random_features(decoder);
   const std::vector<TokenIds> targets = {{14, 15, 16}, {17, 18}};
   PrefixMemo memo;

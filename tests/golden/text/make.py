@@ -5,6 +5,7 @@
 
 llama  base model without chat template, grouped-query attention, untied head, fp32
 qwen2  ChatML with a default system text, tied head, bf16
+qwen3  head norms, heads wider than the hidden size, ChatML as Qwen3 writes it (no default system text), tied head, bf16
 gemma  Gemma's turns, <bos> from the template, bf16
 llama3 the headers of Llama 3.1 with its dates, two end tokens and a repetition penalty in generation_config.json, bf16
 expected.json: per text, the negative log-likelihood of each token of the user's text but the first, and the reply.
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import torch
 from transformers import (GemmaConfig, GemmaForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast,
-                          Qwen2Config, Qwen2ForCausalLM)
+                          Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -27,6 +28,13 @@ CHATML = (
     "You are a helpful AI assistant.<|im_end|>\\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\\n' + "
     "message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}{% if add_generation_prompt %}"
     "{{ '<|im_start|>assistant\\n' }}{% endif %}")
+QWEN3 = (
+    "{%- if messages[0].role == 'system' %}{{- '<|im_start|>system\n' + messages[0].content + '<|im_end|>\n' }}{%- endif %}"
+    "{%- for message in messages %}{%- if (message.role == 'user') or (message.role == 'system' and not loop.first) %}"
+    "{{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>' + '\n' }}"
+    "{%- elif message.role == 'assistant' %}{{- '<|im_start|>' + message.role + '\n' + message.content.lstrip('\n') + "
+    "'<|im_end|>\n' }}{%- endif %}{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}"
+    "{%- if enable_thinking is defined and enable_thinking is false %}{{- '<think>\n\n</think>\n\n' }}{%- endif %}{%- endif %}")
 GEMMA = (
     "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
     "{% for message in messages %}{% if (message['role'] == 'assistant') %}{% set role = 'model' %}{% else %}"
@@ -100,6 +108,16 @@ def make_qwen2(folder, seed):
     make(folder, Qwen2ForCausalLM(config), seed, tokenizer, {"eos_token": "<|im_end|>"}, CHATML, torch.bfloat16)
 
 
+def make_qwen3(folder, seed):
+    tokenizer = family.bytelevel_tokenizer(300, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
+    stop = tokenizer.token_to_id("<|im_end|>")
+    config = Qwen3Config(hidden_size=20, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
+                         num_key_value_heads=2, head_dim=8, vocab_size=304, max_position_embeddings=256,
+                         tie_word_embeddings=True, eos_token_id=stop,
+                         rope_parameters={"rope_type": "default", "rope_theta": 1000000.0})
+    make(folder, Qwen3ForCausalLM(config), seed, tokenizer, {"eos_token": "<|im_end|>"}, QWEN3, torch.bfloat16)
+
+
 def make_llama3(folder, seed):
     special = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
     tokenizer = family.bytelevel_tokenizer(300, special)
@@ -121,4 +139,4 @@ def make_gemma(folder, seed):
 
 
 if __name__ == "__main__":
-    family.make_all(HERE, [make_llama, make_qwen2, make_gemma, make_llama3])
+    family.make_all(HERE, [make_llama, make_qwen2, make_qwen3, make_gemma, make_llama3])
