@@ -7,10 +7,12 @@
 #include "models/families/decoder_language_model.h"
 #include "models/families/idefics3.h"
 #include "models/families/llava.h"
+#include "models/families/llava_next.h"
 #include "models/families/llava_onevision.h"
 #include "models/families/paligemma.h"
 #include "models/families/qwen2_vl.h"
 #include "models/families/torchscript.h"
+#include "models/families/tower_folder.h"
 #include "src/base/error.h"
 #include "src/base/json.h"
 #include "src/base/registry.h"
@@ -19,10 +21,18 @@ namespace hijack {
 
 namespace {
 
+using Loaded = std::shared_ptr<const VisionLanguageModel>;
+
 struct Family {
+  using Load = Loaded(const std::filesystem::path&, const nlohmann::json&, at::Device, at::ScalarType);
+  using LoadWithTower = Loaded(const std::filesystem::path&, const nlohmann::json&, at::Device,
+                               at::ScalarType, const TowerFolder*);
+  Family(const char* type, Load* loader) : name(type), load(loader) {}
+  Family(const char* type, LoadWithTower* loader) : name(type), load_with_tower(loader) {}
+
   const char* name;  ///< model_type of config.json
-  std::shared_ptr<const VisionLanguageModel> (*load)(const std::filesystem::path&, const nlohmann::json&,
-                                                     at::Device, at::ScalarType);
+  Load* load = nullptr;
+  LoadWithTower* load_with_tower = nullptr;  ///< of families that take another folder's tower; else `load`
 };
 
 // the one table of families
@@ -30,6 +40,7 @@ const Registry<Family> kFamilies("family", {
                                                {"llava", load_llava},
                                                {"idefics3", load_idefics3},
                                                {"smolvlm", load_idefics3},
+                                               {"llava_next", load_llava_next},
                                                {"llava_onevision", load_llava_onevision},
                                                {"qwen2_vl", load_qwen2_vl},
                                                {"paligemma", load_paligemma},
@@ -80,6 +91,21 @@ struct Folder {
   std::string type;
 };
 
+Loaded load_family(const Family& family, const std::filesystem::path& folder, const Folder& found,
+                   const std::filesystem::path& vision_tower) {
+  if (family.load_with_tower != nullptr) {
+    std::optional<TowerFolder> tower;
+    if (!vision_tower.empty()) tower.emplace(vision_tower);
+    return family.load_with_tower(folder, found.config, found.device, found.dtype, tower ? &*tower : nullptr);
+  }
+  if (vision_tower.empty()) return family.load(folder, found.config, found.device, found.dtype);
+  std::string takers;
+  for (const Family& one : kFamilies)
+    if (one.load_with_tower != nullptr) takers += (takers.empty() ? "" : ", ") + std::string(one.name);
+  throw Error("--vision-tower: the family " + found.type +
+              " takes no other vision tower; these do: " + takers);
+}
+
 std::shared_ptr<const VisionLanguageModel> in_views(std::shared_ptr<const VisionLanguageModel> model,
                                                     const std::string& views) {
   const auto* prompted = views == "one" ? dynamic_cast<const ImagePromptModel*>(model.get()) : nullptr;
@@ -103,7 +129,7 @@ std::shared_ptr<const VisionLanguageModel> load_model(const std::filesystem::pat
   if (options.views != "all" && options.views != "one")
     throw Error("views \"" + options.views + "\" is not known; write all or one");
   if (const Family* family = kFamilies.find(found.type))
-    return in_views(family->load(folder, found.config, found.device, found.dtype), options.views);
+    return in_views(load_family(*family, folder, found, options.vision_tower), options.views);
   std::string known;
   for (const std::string& name : kFamilies.names()) known += (known.empty() ? "" : ", ") + name;
   if (is_decoder(found.type))

@@ -16,6 +16,9 @@ struct LoadOptions {
   /// all: as the folder's image processor says; one: a photo is one view, in families that cut it into
   /// several.
   std::string views = "all";
+  /// A CLIP or SigLIP folder whose tower takes the place of the model's own (models/families/tower_folder.h);
+  /// empty: none. Throws Error for families that do not take another one.
+  std::filesystem::path vision_tower = {};
 };
 
 /// The type that weights are loaded as: what auto stands for on the device. Throws Error for unknown names.

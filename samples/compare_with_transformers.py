@@ -47,6 +47,7 @@ def without_videos():
 def load(folder):
     """Model in float32 and processor, with the PIL image processor: the torchvision one differs by a gray level."""
     without_videos()
+    allow_first_view()
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False)
     pictures = AutoImageProcessor.from_pretrained(folder, backend="pil")
     original = AutoImageProcessor.from_pretrained
@@ -60,6 +61,17 @@ def load(folder):
     if getattr(processor, "video_processor", 0) is None:
         processor.video_processor = SimpleNamespace(num_frames=1, fps=1, size={})  # read when a prompt is rendered
     return model, processor
+
+
+def allow_first_view():
+    """LLaVA-NeXT counts the views of a photo by its size; one of 0 x 0 pixels is one view."""
+    from transformers.models.llava_next import modeling_llava_next as module
+    count = module.image_size_to_num_patches
+    if getattr(count, "one_view", False):
+        return
+    module.image_size_to_num_patches = lambda image_size, **others: (
+        1 if torch.as_tensor(image_size).sum() == 0 else count(image_size=image_size, **others))
+    module.image_size_to_num_patches.one_view = True
 
 
 def open_image(file):
@@ -114,6 +126,17 @@ def one_view_of_several(processor, image, text):
             "batch_num_images": [Several(1)]}
 
 
+def first_view(processor, image, text):
+    """LLaVA-NeXT's photo squeezed into one view, alone: a photo of 0 x 0 pixels for the model, see load."""
+    pixels = torch.as_tensor(processor.image_processor(image, return_tensors="pt")["pixel_values"][:, :1])
+    height, width = pixels.shape[-2:]
+    count = (height // processor.patch_size) * (width // processor.patch_size) + processor.num_additional_image_tokens + 1
+    count -= processor.vision_feature_select_strategy == "default"
+    inputs = dict(processor.tokenizer(text.replace("<image>", "<image>" * count), return_tensors="pt",
+                                      **special_tokens(processor, text)))
+    return {**inputs, "pixel_values": pixels, "image_sizes": torch.tensor([[0, 0]])}
+
+
 def inputs_of(model, processor, image, context, views="all"):
     """What the processor makes of the context: ids, pixels, and the further tensors that its model wants."""
     if model.config.model_type == "paligemma":
@@ -124,6 +147,8 @@ def inputs_of(model, processor, image, context, views="all"):
                                              add_generation_prompt=True)
     if views == "one" and model.config.model_type == "llava_onevision":
         return one_view_of_several(processor, image, text)
+    if views == "one" and model.config.model_type == "llava_next":
+        return first_view(processor, image, text)
     options = {"do_image_splitting": False} if views == "one" else {}
     inputs = dict(processor(images=image, text=text, return_tensors="pt", **options,
                             **special_tokens(processor, text)))

@@ -14,6 +14,25 @@ const PublishedTemplate kLlavaTemplate = {
     "'equalto', 'text') %}{% generation %}{{ content['text'] + ' '}}{% endgeneration %}{% endfor "
     "%}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"};
 
+const PublishedTemplate kMistralTemplate = {
+    "LLaVA-1.6-Mistral",
+    "{% for message in messages %}{% if message['role'] == 'system' %}{{ '<<SYS>>\n' + "
+    "message['content'][0]['text'] + '\n<</SYS>>\n\n' }}{% elif message['role'] == 'user' %}{{ '[INST] ' }}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}"
+    "{% endfor %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
+    "{{ content['text'] + ' ' }}{% endfor %}{{ '[/INST]' }}{% elif message['role'] == 'assistant' %}"
+    "{{ ' ' + message['content'][0]['text'] + '</s> ' }}{% endif %}{% endfor %}"};
+
+const PublishedTemplate kChatMlTemplate = {
+    "LLaVA-NeXT-72B",
+    "{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are a helpful "
+    "assistant.<|im_end|>\n' }}"
+    "{% endif %}{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}"
+    "{% endfor %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
+    "{{ content['text'] }}{% endfor %}{{ '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"};
+
 const PublishedTemplate kLlavaOnevisionTemplate = {
     "LLaVA-OneVision",
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + ' '}}{# Render all images "

@@ -9,6 +9,8 @@ struct PublishedTemplate {
 };
 
 extern const PublishedTemplate kLlavaTemplate;
+extern const PublishedTemplate kMistralTemplate;
+extern const PublishedTemplate kChatMlTemplate;
 extern const PublishedTemplate kLlavaOnevisionTemplate;
 extern const PublishedTemplate kQwen2VlTemplate;
 extern const PublishedTemplate kSmolVlmTemplate;

@@ -31,6 +31,8 @@ class Weights {
 
   /// Maps every stored name to the name the model code uses (old and new naming schemes); "" drops a tensor.
   void rename(const std::function<std::string(const std::string&)>& canonical);
+  /// The tensors of another checkpoint in place of all whose names begin with `prefix`.
+  void replace(const std::string& prefix, const Weights& others);
   const TensorMap& tensors() const { return tensors_; }
   bool has(const std::string& name) const { return tensors_.contains(name); }
   at::IntArrayRef shape(const std::string& name) const;

@@ -97,6 +97,14 @@ void Weights::rename(const std::function<std::string(const std::string&)>& canon
   used_.clear();
 }
 
+void Weights::replace(const std::string& prefix, const Weights& others) {
+  std::erase_if(tensors_, [&](const auto& one) { return one.first.starts_with(prefix); });
+  for (const auto& [name, tensor] : others.tensors_)
+    if (!tensors_.emplace(name, tensor).second)
+      throw Error(others.where_ + " has a tensor " + name.substr(0, 200) + ", which " + where_ +
+                  " has as well");
+}
+
 at::IntArrayRef Weights::shape(const std::string& name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) throw Error(where_ + " lacks the tensor " + name);

@@ -82,14 +82,13 @@ std::string origin_of(const std::shared_ptr<const ChatTemplate>& chat) {
   return chat ? chat->origin() : "none in the folder; texts are given as they are";
 }
 
-/// The class default of eos_token_id, which files of the hub may leave out.
-TokenIds default_stops(const std::string& type) {
-  if (type == "llama") return {2};
-  if (type == "gemma") return {1};
+}  // namespace
+
+TokenIds class_stops(const std::string& model_type) {
+  if (model_type == "llama" || model_type == "mistral") return {2};
+  if (model_type == "gemma") return {1};
   return {};
 }
-
-}  // namespace
 
 std::shared_ptr<const LanguageModel> load_decoder_language_model(const std::filesystem::path& folder,
                                                                  const nlohmann::json& json,
@@ -107,7 +106,7 @@ std::shared_ptr<const LanguageModel> load_decoder_language_model(const std::file
       std::make_shared<const Decoder>(config, frozen_source(weights, device, dtype), "model", "lm_head");
   weights.finish();
   auto tokenizer = load_tokenizer(folder, config.vocabulary);
-  const ReplyRules rules = reply_rules(folder, json, default_stops(read.text("model_type", "")));
+  const ReplyRules rules = reply_rules(folder, json, class_stops(read.text("model_type", "")));
   const auto chat = ChatTemplate::of_text_folder(folder);
   return std::make_shared<DecoderLanguageModel>(std::move(decoder), std::move(tokenizer), rules,
                                                 render_of(chat), origin_of(chat));

@@ -31,8 +31,11 @@ class DecoderLanguageModel : public LanguageModel {
   std::string template_origin_;
 };
 
-/// A text-only folder (`LlamaForCausalLM`, `Qwen2ForCausalLM`, `Qwen3ForCausalLM`, `GemmaForCausalLM`).
-/// Without a chat template it sees the texts as they are, each on lines of its own.
+/// The class default of eos_token_id of a decoder's model_type, which files of the hub may leave out.
+TokenIds class_stops(const std::string& model_type);
+
+/// A text-only folder (`LlamaForCausalLM`, `Qwen2ForCausalLM`, `Qwen3ForCausalLM`, `MistralForCausalLM`,
+/// `GemmaForCausalLM`). Without a chat template it sees the texts as they are, each on lines of its own.
 std::shared_ptr<const LanguageModel> load_decoder_language_model(const std::filesystem::path& folder,
                                                                  const nlohmann::json& config,
                                                                  at::Device device, at::ScalarType dtype);

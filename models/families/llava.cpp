@@ -3,7 +3,9 @@
 #include "models/checkpoint/config_json.h"
 #include "models/checkpoint/parameter_source.h"
 #include "models/checkpoint/reply_rules.h"
+#include "models/families/decoder_language_model.h"
 #include "models/families/processor_match.h"
+#include "models/families/tower_folder.h"
 #include "src/base/error.h"
 
 namespace hijack {
@@ -137,6 +139,12 @@ TokenIds Llava::image_ids(const Pixels&) const {
   return TokenIds(static_cast<size_t>(network_->config.image_tokens()), image_token());
 }
 
+std::string llava_text_type(const json& root) {
+  const ConfigReader read(root, "root");
+  const json text = read.has("text_config") ? read.raw("text_config") : json::object();
+  return ConfigReader(text, "text_config").text("model_type", "llama");
+}
+
 std::string canonical_llava_name(const std::string& stored) {
   std::string name = stored;
   const auto replace_front = [&](const char* from, const char* to) {
@@ -147,6 +155,7 @@ std::string canonical_llava_name(const std::string& stored) {
   replace_front("model.language_model.", "language_model.model.");
   replace_front("lm_head.", "language_model.lm_head.");
   replace_front("vision_tower.vision_model.", "vision_tower.");
+  if (name == "model.image_newline") return "image_newline";
   if (name.ends_with(".position_ids") || name.ends_with("rotary_emb.inv_freq")) return "";
   return name;
 }
@@ -166,28 +175,24 @@ std::string projector_name(const std::string& name) {
   return name;
 }
 
-/// The tokens that transformers' LlavaProcessor puts into a prompt for an image of this size.
-std::optional<int64_t> room_for_image(const std::filesystem::path& folder, const ImageProcessor& processor) {
-  const json settings = processor_settings(folder);
-  const auto patch = processor_number(settings, "patch_size");
-  if (!patch) return {};
-  const bool drops_one = settings.value("vision_feature_select_strategy", json()) == "default";
-  return (processor.output_height() / *patch) * (processor.output_width() / *patch) +
-         processor_number(settings, "num_additional_image_tokens").value_or(0) - (drops_one ? 1 : 0);
-}
-
 }  // namespace
 
 std::shared_ptr<const VisionLanguageModel> load_llava(const std::filesystem::path& folder,
-                                                      const nlohmann::json& root, at::Device device,
-                                                      at::ScalarType dtype) {
+                                                      const nlohmann::json& given, at::Device device,
+                                                      at::ScalarType dtype, const TowerFolder* tower) {
+  const json root = tower ? tower->put_into(given) : given;
   LlavaConfig config = LlavaConfig::from_json(root);
-  const ImageProcessor processor = ImageProcessor::from_folder(folder);
+  const ImageProcessor own = ImageProcessor::from_folder(folder);
+  ImageProcessor processor = tower ? tower->processor() : own;
+  processor.pad_to_square = own.pad_to_square;
   check_view(folder, config.vision, processor.output_height(), processor.output_width());
-  check_image_tokens(folder, room_for_image(folder, processor), config.image_tokens());
+  if (!tower)
+    check_image_tokens(folder, room_for_view(folder, processor.output_height(), processor.output_width()),
+                       config.image_tokens());
   Weights weights(folder);
-  weights.rename([&](const std::string& stored) {
-    const std::string name = projector_name(canonical_llava_name(stored));
+  weights.rename([](const std::string& stored) { return projector_name(canonical_llava_name(stored)); });
+  if (tower) tower->put_into(weights, "vision_tower");
+  weights.rename([&](const std::string& name) {
     return beyond_features(name, "vision_tower", config.vision_layers_used()) ? std::string() : name;
   });
   settle_tied_head(weights, "language_model.model", "language_model.lm_head", config.text);
@@ -195,10 +200,8 @@ std::shared_ptr<const VisionLanguageModel> load_llava(const std::filesystem::pat
   auto network = std::make_shared<const LlavaNetwork>(config, frozen_source(weights, device, dtype));
   weights.finish();
   auto tokenizer = load_tokenizer(folder, config.text.vocabulary);
-  const json text = root.value("text_config", json::object());
-  const bool llama = text.value("model_type", "llama") == "llama";  // whose class names an end token
   return std::make_shared<Llava>(std::move(network), std::move(tokenizer), processor,
-                                 reply_rules(folder, root, llama ? TokenIds{2} : TokenIds{}),
+                                 reply_rules(folder, root, class_stops(llava_text_type(root))),
                                  ChatTemplate::of_folder(folder, kLlavaTemplate));
 }
 

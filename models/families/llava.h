@@ -11,6 +11,8 @@
 
 namespace hijack {
 
+class TowerFolder;
+
 /// LLaVA and LLaVA-1.5 (Liu et al. 2023), `LlavaForConditionalGeneration`.
 struct LlavaConfig {
   VisionConfig vision;
@@ -61,11 +63,16 @@ class Llava : public ImagePromptModel {
   ImageProcessor processor_;
 };
 
+/// model_type of a LLaVA's decoder.
+std::string llava_text_type(const nlohmann::json& root);
+
 /// The names that this version of the code uses (transformers 5) for the names of any version.
 std::string canonical_llava_name(const std::string& stored);
 
+/// tower: takes the place of the folder's own, with its image processor (bars and crops stay the folder's),
+/// or nullptr.
 std::shared_ptr<const VisionLanguageModel> load_llava(const std::filesystem::path& folder,
                                                       const nlohmann::json& config, at::Device device,
-                                                      at::ScalarType dtype);
+                                                      at::ScalarType dtype, const TowerFolder* tower);
 
 }  // namespace hijack

@@ -27,6 +27,15 @@ void check_image_tokens(const std::filesystem::path& folder, std::optional<int64
               " tokens of a view, but the network of config.json gives " + std::to_string(given) + kAdvice);
 }
 
+std::optional<int64_t> room_for_view(const std::filesystem::path& folder, int64_t height, int64_t width) {
+  const nlohmann::json settings = processor_settings(folder);
+  const auto patch = processor_number(settings, "patch_size");
+  if (!patch) return {};
+  const bool drops_one = settings.value("vision_feature_select_strategy", nlohmann::json()) == "default";
+  return (height / *patch) * (width / *patch) +
+         processor_number(settings, "num_additional_image_tokens").value_or(0) - (drops_one ? 1 : 0);
+}
+
 nlohmann::json processor_settings(const std::filesystem::path& folder) {
   const auto file = folder / "processor_config.json";
   if (!std::filesystem::is_regular_file(file)) return nlohmann::json::object();

@@ -19,6 +19,10 @@ void check_view(const std::filesystem::path& folder, const VisionConfig& tower, 
 /// what the network of config.json gives.
 void check_image_tokens(const std::filesystem::path& folder, std::optional<int64_t> room, int64_t given);
 
+/// The tokens that transformers' processors of LLaVA and LLaVA-NeXT put into a prompt for a view of this
+/// size, by patch_size of processor_config.json; nullopt where it does not say.
+std::optional<int64_t> room_for_view(const std::filesystem::path& folder, int64_t height, int64_t width);
+
 /// The root of processor_config.json; an empty object where there is none.
 nlohmann::json processor_settings(const std::filesystem::path& folder);
 /// A whole number above 0 of it.

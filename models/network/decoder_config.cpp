@@ -36,6 +36,7 @@ constexpr ClassDefaults kDecoders[] = {
     {"qwen2_5_vl_text", 152064, 8192, 80, 64, 8, 0, 29568, 32768, 1e-5, 1e6, "silu", false, kInRow},
     {"qwen3", 151936, 4096, 32, 32, 32, 128, 22016, 32768, 1e-6, 1e4, "silu", false},
     {"qwen3_vl_text", 151936, 4096, 32, 32, 32, 128, 22016, 128000, 1e-6, 5e5, "silu", false, kInTurn},
+    {"mistral", 32000, 4096, 32, 32, 8, 0, 14336, 131072, 1e-6, 1e4, "silu", false},
     {"gemma", 256000, 3072, 28, 16, 16, 256, 24576, 8192, 1e-6, 1e4, "gelu_pytorch_tanh", true},
 };
 
@@ -119,6 +120,13 @@ void refuse_sliding_window(const ConfigReader& read) {
                   " is not supported; only full_attention is");
 }
 
+/// Mistral's tokens see the last sliding_window ones (4096 where the file does not say, all where it says
+/// null): up to that many, which is the context then, it is full attention.
+void limit_to_window(const ConfigReader& read, DecoderConfig& config) {
+  if (read.is_null("sliding_window")) return;
+  config.max_positions = std::min(config.max_positions, read.integer("sliding_window", 4096));
+}
+
 void read_sizes(const ConfigReader& read, const ClassDefaults& defaults, DecoderConfig& config) {
   config.vocabulary = read.integer("vocab_size", defaults.vocabulary);
   config.width = read.integer("hidden_size", defaults.width);
@@ -152,6 +160,8 @@ void read_kind(const ConfigReader& read, const std::string& type, DecoderConfig&
     config.query_bias = config.output_bias = read.flag("attention_bias", false);
     config.head_norms = true;
     refuse_sliding_window(read);
+  } else if (type == "mistral") {
+    limit_to_window(read, config);
   } else {
     config.query_bias = true;
     refuse_sliding_window(read);

@@ -53,10 +53,13 @@ size_t constant_tokens(const Prompt& prompt, const Tensor& features, const Prefi
 
 void check_prompt(const Decoder& decoder, const Prompt& prompt, const TokenIds& target, size_t room) {
   const auto limit = static_cast<size_t>(decoder.config().max_positions);
-  if (prompt.ids.size() + room > limit)
-    throw Error("a prompt of " + std::to_string(prompt.ids.size()) + " tokens and a target of " +
-                std::to_string(room) + " do not fit the model's context of " + std::to_string(limit) +
-                " tokens; shorten one of them");
+  if (prompt.ids.size() + room > limit) {
+    const std::string size = "a prompt of " + std::to_string(prompt.ids.size()) + " tokens";
+    const std::string context = " the model's context of " + std::to_string(limit) + " tokens; shorten ";
+    throw Error(target.empty() ? size + " leaves no room for a reply in" + context + "the prompt"
+                               : size + " and a target of " + std::to_string(target.size()) + " do not fit" +
+                                     context + "one of them");
+  }
   // a tokenizer may know more tokens than the decoder has embeddings
   const auto check = [&](TokenId id) {
     if (id >= decoder.config().vocabulary)

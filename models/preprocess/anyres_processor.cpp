@@ -39,7 +39,16 @@ Tensor with_bars(const Tensor& image, const Size& size) {
 
 }  // namespace
 
-std::vector<Size> default_resolutions(int64_t tile, const std::string& where) {
+const AnyresProcessor::Class kLlavaOnevisionProcessor = {
+    "LlavaOnevisionImageProcessor", 384, 0, AnyresProcessor::OneView::kSquare, onevision_resolutions};
+const AnyresProcessor::Class kLlavaNextProcessor = {
+    "LlavaNextImageProcessor", 224, 224, AnyresProcessor::OneView::kSqueezed, llava_next_resolutions};
+
+std::vector<Size> llava_next_resolutions(int64_t tile, const std::string& where) {
+  return read_resolutions({{336, 672}, {672, 336}, {672, 672}, {1008, 336}, {336, 1008}}, tile, where);
+}
+
+std::vector<Size> onevision_resolutions(int64_t tile, const std::string& where) {
   if (384 % tile != 0)
     throw Error(where + ": image_grid_pinpoints must be present for views of " + std::to_string(tile) +
                 " pixels");
@@ -101,7 +110,8 @@ Tensor AnyresProcessor::fit(const Tensor& image) const {
   TORCH_CHECK(image.dim() == 4 && image.size(0) == 1 && image.size(1) == 3, "one RGB image is needed, not ",
               image.sizes());
   const Size size = fitted({image.size(2), image.size(3)});
-  return resize_image(one_view ? padded_to_square(image, mean) : image, size.height, size.width, filter);
+  const bool bars = one_view && one_view_kind == OneView::kSquare;
+  return resize_image(bars ? padded_to_square(image, mean) : image, size.height, size.width, filter);
 }
 
 Tensor AnyresProcessor::views(const Tensor& image) const {
@@ -119,14 +129,15 @@ Tensor AnyresProcessor::normalize(const Tensor& views) const {
   return normalize_channels(views, mean, std);
 }
 
-AnyresProcessor AnyresProcessor::from_json(const nlohmann::json& config, const std::string& where) {
+AnyresProcessor AnyresProcessor::from_json(const nlohmann::json& config, const std::string& where,
+                                           const Class& defaults) {
   static const std::set<std::string> kImplemented = {
       "do_resize", "size",       "resample",   "image_grid_pinpoints", "do_center_crop",
       "crop_size", "do_rescale", "image_mean", "rescale_factor",       "do_normalize",
       "image_std", "do_pad",     "pad_size"};  // padding is of other images' views: here is one image
   const ProcessorConfig reader(config, where, kImplemented);
-  const std::string type = reader.type("LlavaOnevisionImageProcessor");
-  if (type != "LlavaOnevisionImageProcessor")
+  const std::string type = reader.type(defaults.type);
+  if (type != defaults.type)
     reader.fail("the image processor " + type.substr(0, 100) + " is not supported for this family");
   const auto square = [&](const char* key, const nlohmann::json& value) {
     if (value.is_object() && value.size() == 1 && value.contains("shortest_edge"))
@@ -136,25 +147,29 @@ AnyresProcessor AnyresProcessor::from_json(const nlohmann::json& config, const s
     return height;
   };
   AnyresProcessor processor;
+  processor.tile = defaults.tile;
+  processor.one_view_kind = defaults.one_view;
   processor.mean = {0.48145466, 0.4578275, 0.40821073};
   processor.std = {0.26862954, 0.26130258, 0.27577711};
   if (const nlohmann::json* size = reader.find("size")) processor.tile = square("size", *size);
   processor.resizes = reader.flag("do_resize", true);  // several views have the size already
   processor.normalizes = reader.flag("do_normalize", true);
-  if (const nlohmann::json* crop = reader.find("crop_size"))
-    if (square("crop_size", *crop) != processor.tile)
-      reader.fail("a crop_size other than size is not supported");
+  int64_t crop = config.contains("crop_size") ? 0 : defaults.crop;
+  if (const nlohmann::json* given = reader.find("crop_size")) crop = square("crop_size", *given);
+  if (crop != 0 && crop != processor.tile)
+    reader.fail("a crop_size of " + std::to_string(crop) + " beside a size of " +
+                std::to_string(processor.tile) + " is not supported");
   const nlohmann::json* pinpoints = reader.find("image_grid_pinpoints");
   processor.resolutions = pinpoints != nullptr ? read_resolutions(*pinpoints, processor.tile, where)
-                                               : default_resolutions(processor.tile, where);
+                                               : defaults.resolutions(processor.tile, where);
   processor.filter = reader.filter(processor.filter);
   reader.read_normalization(processor.mean, processor.std);
   return processor;
 }
 
-AnyresProcessor AnyresProcessor::from_folder(const std::filesystem::path& folder) {
+AnyresProcessor AnyresProcessor::from_folder(const std::filesystem::path& folder, const Class& defaults) {
   const auto [config, where] = processor_json(folder);
-  return from_json(config, where);
+  return from_json(config, where, defaults);
 }
 
 }  // namespace hijack

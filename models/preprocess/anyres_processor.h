@@ -9,9 +9,10 @@
 
 namespace hijack {
 
-/// The image processor of LLaVA-OneVision ("anyres"): of a list of resolutions, all made of square tiles, the
-/// one that fits the photo best is filled with the resized photo and black bars, then cut into tiles; the
-/// photo squeezed into one tile comes first. Same numbers as transformers' PIL-based processor.
+/// The image processor of LLaVA-NeXT and LLaVA-OneVision ("anyres"): of a list of resolutions, all made of
+/// square tiles, the one that fits the photo best is filled with the resized photo and black bars, then cut
+/// into tiles; the photo squeezed into one tile comes first. Same numbers as transformers' PIL-based
+/// processor.
 struct AnyresProcessor {
   struct Size {
     int64_t height = 0;
@@ -19,11 +20,23 @@ struct AnyresProcessor {
     bool operator==(const Size&) const = default;
   };
 
+  enum class OneView {
+    kSquare,    ///< in a square of the mean color: what OneVision makes of each image of several
+    kSqueezed,  ///< the first of several views
+  };
+  /// What the class of a family sets where its file does not.
+  struct Class {
+    const char* type;  ///< image_processor_type
+    int64_t tile;
+    int64_t crop;  ///< crop_size; 0: none
+    OneView one_view;
+    std::vector<Size> (*resolutions)(int64_t tile, const std::string& where);
+  };
+
   std::vector<Size> resolutions;  ///< image_grid_pinpoints
-  /// The photo in a square of the mean color, as one view: what transformers makes of each image of a prompt
-  /// that has several.
   bool one_view = false;
-  bool resizes = true, normalizes = true;  ///< do_resize and do_normalize, of which one_view needs both
+  OneView one_view_kind = OneView::kSquare;
+  bool resizes = true, normalizes = true;  ///< do_resize and do_normalize, of which kSquare needs both
   int64_t tile = 384;                      ///< side of a view
   Filter filter = Filter::kBicubic;
   std::array<double, 3> mean{};
@@ -31,9 +44,10 @@ struct AnyresProcessor {
 
   /// From the JSON of preprocessor_config.json, or the `image_processor` part of processor_config.json.
   /// Throws Error for settings this code does not implement.
-  static AnyresProcessor from_json(const nlohmann::json& config, const std::string& where);
+  static AnyresProcessor from_json(const nlohmann::json& config, const std::string& where,
+                                   const Class& defaults);
   /// Reads whichever of the two files the folder has.
-  static AnyresProcessor from_folder(const std::filesystem::path& folder);
+  static AnyresProcessor from_folder(const std::filesystem::path& folder, const Class& defaults);
 
   /// Of an image before preprocessing: the resolution that is filled, and the size of the photo inside it.
   Size best_resolution(const Size& image) const;
@@ -52,9 +66,14 @@ struct AnyresProcessor {
 /// Resolutions as config.json and processors list them: [[height, width], ...], each a multiple of `tile`.
 std::vector<AnyresProcessor::Size> read_resolutions(const nlohmann::json& pinpoints, int64_t tile,
                                                     const std::string& where);
-/// What both have where the file does not say: 384..2304 in steps of 384. Throws Error when `tile` does not
+/// What LLaVA-OneVision has where no file says: 384..2304 in steps of 384. Throws Error when `tile` does not
 /// divide 384.
-std::vector<AnyresProcessor::Size> default_resolutions(int64_t tile, const std::string& where);
+std::vector<AnyresProcessor::Size> onevision_resolutions(int64_t tile, const std::string& where);
+/// What LLaVA-NeXT has: five of two to four views of 336 pixels. Throws Error for another tile.
+std::vector<AnyresProcessor::Size> llava_next_resolutions(int64_t tile, const std::string& where);
+
+extern const AnyresProcessor::Class kLlavaOnevisionProcessor, kLlavaNextProcessor;
+
 /// The choice among them: most pixels of the photo kept, then fewest wasted.
 AnyresProcessor::Size select_resolution(const std::vector<AnyresProcessor::Size>& resolutions,
                                         const AnyresProcessor::Size& image);

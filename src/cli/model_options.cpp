@@ -18,19 +18,28 @@ constexpr const char* kNoNumbers = "Device meta has no numbers to compute with; 
 void ModelOptions::add_to(CLI::App& command) {
   command.add_option("--model", model, "Hugging Face folder of the model; default: the shipped pocket model")
       ->type_name("DIR");
+  add_tower_to(command);
   command.add_option("--device", device, "cpu, cuda or cuda:1")->capture_default_str()->type_name("NAME");
   command.add_option("--dtype", dtype, "auto, float32, bfloat16 or float16")
       ->capture_default_str()
       ->type_name("NAME");
   command
       .add_option("--views", views,
-                  "all views that the image processor makes of a photo, or one (LLaVA-OneVision, Idefics3)")
+                  "all views that the image processor makes of a photo, or one (LLaVA-NeXT, LLaVA-OneVision, "
+                  "Idefics3)")
       ->capture_default_str()
       ->type_name("NAME");
   command.add_option("--threads", threads, "CPU threads; 0 = all cores")
       ->capture_default_str()
       ->check(CLI::Range(0, 1024))
       ->type_name("N");
+}
+
+void ModelOptions::add_tower_to(CLI::App& command) {
+  command
+      .add_option("--vision-tower", vision_tower,
+                  "CLIP or SigLIP folder whose tower takes the place of the model's own (FARE, TeCoA)")
+      ->type_name("DIR");
 }
 
 void MachineOptions::add_to(CLI::App& command) {
@@ -71,12 +80,12 @@ std::filesystem::path ModelOptions::folder() const {
 std::shared_ptr<const VisionLanguageModel> ModelOptions::load() const {
   if (device == "meta") throw Error(kNoNumbers);
   if (threads > 0) at::set_num_threads(static_cast<int>(threads));
-  return load_model(folder(), {device, dtype, views});
+  return load_model(folder(), {device, dtype, views, vision_tower});
 }
 
 void ModelOptions::explain(const NotFinite& found) const {
   const std::filesystem::path from = folder();
-  hijack::explain(found, {&from, 1}, {device, dtype, views});
+  hijack::explain(found, {&from, 1}, {device, dtype, views, vision_tower});
 }
 
 void CheckpointingOption::add_to(CLI::App& command) {

@@ -8,15 +8,19 @@
 
 namespace hijack::cli {
 
-/// --model, --device, --dtype, --views and --threads, for the commands that only talk to a model.
+/// --model, --vision-tower, --device, --dtype, --views and --threads, for the commands that only talk to a
+/// model.
 struct ModelOptions {
   std::string model;
+  std::string vision_tower;
   std::string device = "cpu";
   std::string dtype = "auto";
   std::string views = "all";
   int64_t threads = 0;
 
   void add_to(CLI::App& command);
+  /// --vision-tower alone.
+  void add_tower_to(CLI::App& command);
   /// --model, or the shipped one. Throws Error when there is no such folder.
   std::filesystem::path folder() const;
   std::shared_ptr<const VisionLanguageModel> load() const;

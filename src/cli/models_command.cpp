@@ -107,8 +107,8 @@ void check_prompt_of(const ImagePromptModel& model, const Pixels& pixels) {
 }
 
 /// What the model says of itself; loaded without its weights.
-Rows image_model_rows(const fs::path& folder, const StoredWeights& stored) {
-  const auto model = load_model(folder, {.device = "meta"});
+Rows image_model_rows(const fs::path& folder, const fs::path& tower, const StoredWeights& stored) {
+  const auto model = load_model(folder, {.device = "meta", .vision_tower = tower});
   const at::NoGradGuard no_grad;
   const ImageSpec image = model->image_spec();
   const Pixels pixels = model->preprocess(at::full({1, 3, image.height, image.width}, 0.5));
@@ -166,7 +166,8 @@ int inspect(const ModelsArguments& arguments) {
   // what fails with everything there is a part that is not supported
   if (problems.empty())
     note(problems, [&] {
-      for (auto& row : text_only ? text_model_rows(folder) : image_model_rows(folder, stored))
+      const fs::path tower = arguments.inspected.vision_tower;
+      for (auto& row : text_only ? text_model_rows(folder) : image_model_rows(folder, tower, stored))
         rows.push_back(std::move(row));
     });
   std::string ignored;
@@ -215,6 +216,7 @@ void add_models(CLI::App& program, Action& chosen) {
   inspected->add_option("folder", arguments->inspected.model, "Hugging Face folder")
       ->required()
       ->type_name("DIR");
+  arguments->inspected.add_tower_to(*inspected);
   command->callback([&chosen, arguments] { chosen = [arguments] { return models(*arguments); }; });
 }
 

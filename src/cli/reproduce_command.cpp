@@ -51,6 +51,7 @@ ModelChoice choice_of(const ModelOptions& options, const std::string& second_mod
   choice.device = options.device;
   choice.dtype = options.dtype;
   choice.views = options.views;
+  choice.vision_tower = options.vision_tower;
   choice.threads = options.threads;
   return choice;
 }

@@ -123,8 +123,9 @@ def reply_of(model, tokenizer, inputs, stop, image_token=None, length=12):
     return ids, tokenizer.decode(ids, skip_special_tokens=True), min(margins)
 
 
-def expect(folder, model, tokenizer, inputs_of, names, image_token, stop, gradients):
-    """inputs_of(picture, prompt) -> the processor's tensors. gradients: pictures whose gradient is kept."""
+def expect(folder, model, tokenizer, inputs_of, names, image_token, stop, gradients, dialog=None):
+    """inputs_of(picture, prompt) -> the processor's tensors. gradients: pictures whose gradient is kept. dialog: a context
+    with "system" and "earlier" turns, and a function of a picture that gives its tensors."""
     model.requires_grad_(False)
     tensors, cases = {}, []
     for name in names:
@@ -141,7 +142,9 @@ def expect(folder, model, tokenizer, inputs_of, names, image_token, stop, gradie
             gradient, = torch.autograd.grad(loss, pixels)
             reply_ids, reply, margin = reply_of(model, tokenizer, inputs, stop, image_token)
             key = f"{name}.{index}"
-            tensors[f"{name}.pixel_values"] = pixels.detach()
+            if pixels.dim() == 5:  # views of one image
+                pixels, gradient = pixels[0], gradient[0]
+            tensors[f"{name}.pixel_values"] = pixels.detach().contiguous()
             if index == 0 or name == names[0]:
                 tensors[f"{key}.target_logits"] = logits.detach().contiguous()
             if index == 0 and name in gradients:
@@ -153,7 +156,11 @@ def expect(folder, model, tokenizer, inputs_of, names, image_token, stop, gradie
             print(f"{folder.name} {key}: loss {loss.item():.3f} margin {margin:.4f} {reply!r}")
         if name == names[0]:
             tensors[f"{name}.batch_gradient"] = joint  # of the sum of the contexts' mean losses
-    (folder / "expected.json").write_text(json.dumps({"cases": cases}, ensure_ascii=False) + "\n", encoding="utf-8")
+    expected = {"cases": cases}
+    if dialog:
+        ids = dialog[1](load_image(str(HERE / "qwen2_vl" / "images" / f"{names[0]}.png")))["input_ids"][0].tolist()
+        expected["dialog"] = {**dialog[0], "input_ids": ids}
+    (folder / "expected.json").write_text(json.dumps(expected, ensure_ascii=False) + "\n", encoding="utf-8")
     save_file(tensors, folder / "expected.safetensors")
 
 

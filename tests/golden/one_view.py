@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Expectations for `--views one`: what transformers says when a photo is one view (tests/golden/one_view).
 
-    python tests/golden/one_view.py      (after the make.py of llava_onevision and idefics3)
+    python tests/golden/one_view.py      (after the make.py of llava_next, llava_onevision and idefics3)
 """
 import json
 import sys
@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1] / "samples")]
 import compare_with_transformers as compare  # noqa: E402
 
-CASES = [("llava_onevision/anyres", "wide.png"), ("llava_onevision/hub_scaled", "tall.png"), ("llava_onevision/clip", "gray.png"),
+CASES = [("llava_next/mistral", "wide.png"), ("llava_next/granite", "tall.png"), ("llava_onevision/anyres", "wide.png"), ("llava_onevision/hub_scaled", "tall.png"), ("llava_onevision/clip", "gray.png"),
          ("idefics3/hub_tiles", "tall.png")]
 PROMPT, TARGET = "What is in this picture?", "Sure, it is"
 

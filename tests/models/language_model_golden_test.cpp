@@ -47,7 +47,7 @@ TEST_P(LanguageModelGolden, TakesNoImages) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Folders, LanguageModelGolden,
-                         testing::Values("llama", "qwen2", "qwen3", "gemma", "llama3"),
+                         testing::Values("llama", "qwen2", "qwen3", "gemma", "llama3", "mistral"),
                          [](const auto& parameter) { return std::string(parameter.param); });
 
 }  // namespace

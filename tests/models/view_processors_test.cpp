@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "models/families/llava_next.h"
 #include "models/families/llava_onevision.h"
 #include "models/network/vision_tower.h"
 #include "models/preprocess/anyres_processor.h"
@@ -11,6 +12,7 @@
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "tests/support/expect_says.h"
+#include "tests/support/temporary_folder.h"
 
 namespace hijack::view_processors_test {
 namespace {
@@ -21,7 +23,10 @@ using Size = AnyresProcessor::Size;
 template <class Processor>
 std::string why_not(const char* text) {
   try {
-    Processor::from_json(json::parse(text), "here");
+    if constexpr (std::is_same_v<Processor, AnyresProcessor>)
+      Processor::from_json(json::parse(text), "here", kLlavaOnevisionProcessor);
+    else
+      Processor::from_json(json::parse(text), "here");
   } catch (const Error& error) {
     return error.what();
   }
@@ -90,7 +95,7 @@ TEST(TileProcessor, RefusesByNameWhatItDoesNotImplement) {
 }
 
 TEST(AnyresProcessor, ChoosesAndFits) {
-  const auto processor = AnyresProcessor::from_json(json::parse("{}"), "here");
+  const auto processor = AnyresProcessor::from_json(json::parse("{}"), "here", kLlavaOnevisionProcessor);
   EXPECT_EQ(processor.resolutions.size(), 36u);
   EXPECT_EQ(processor.best_resolution({384, 384}), (Size{384, 384}));
   EXPECT_EQ(processor.fitted({384, 384}), (Size{384, 384}));
@@ -143,8 +148,37 @@ TEST(AnyresProcessor, RefusesByNameWhatItDoesNotImplement) {
   EXPECT_SAYS(why_not<AnyresProcessor>(R"({"crop_size":100})"), "crop_size");
 }
 
+TEST(AnyresProcessor, DefaultsOfLlavaNext) {
+  const auto processor_of = [](const char* text) {
+    return AnyresProcessor::from_json(json::parse(text), "here", kLlavaNextProcessor);
+  };
+  const auto processor = processor_of(R"({"size":{"shortest_edge":336},"crop_size":336})");
+  EXPECT_EQ(processor.resolutions.size(), 5u);
+  EXPECT_EQ(processor.best_resolution({480, 640}), (Size{672, 672}));
+  EXPECT_EQ(processor.fitted({480, 640}), (Size{504, 672}));
+  EXPECT_EQ(processor.fitted({100, 3000}), (Size{34, 1008}));
+  // the class crops views to 224 where the file does not say
+  EXPECT_SAYS(support::error_of([&] { processor_of(R"({"size":{"shortest_edge":336}})"); }),
+              "a crop_size of 224 beside a size of 336");
+  EXPECT_EQ(processor_of(R"({"size":{"shortest_edge":336},"crop_size":null})").tile, 336);
+  EXPECT_SAYS(support::error_of([&] { processor_of("{}"); }), "multiples of the view's 224");
+}
+
+TEST(LlavaNext, LayoutsOfRealSizes) {
+  const auto config = llava_next_config(json::parse("{}"));
+  EXPECT_EQ(config.patches_per_side(), 24);
+  const auto tokens = [&](int64_t height, int64_t width) {
+    const auto scaled = config.layout({height, width}).scaled;
+    return config.llava.image_tokens() + scaled.height * (scaled.width + 1);
+  };
+  EXPECT_EQ(tokens(336, 336), 1176);
+  EXPECT_EQ(tokens(448, 448), 2928);
+  EXPECT_EQ(tokens(480, 640), 2340);
+  EXPECT_EQ(tokens(768, 1024), 2340);
+}
+
 TEST(LlavaOnevision, LayoutsOfRealSizes) {
-  const auto config = LlavaOnevisionConfig::from_json(json::parse("{}"));
+  const auto config = llava_onevision_config(json::parse("{}"));
   EXPECT_EQ(config.patches_per_side(), 27);
   const auto square = config.layout({384, 384});
   EXPECT_EQ(square.scaled, (Size{27, 27}));
@@ -156,7 +190,7 @@ TEST(LlavaOnevision, LayoutsOfRealSizes) {
   EXPECT_EQ(large.unpadded, (Size{162, 162}));
   EXPECT_EQ(large.scaled, (Size{81, 81}));
   // so thin that no column of features is the photo's: its rows are newlines only, as in transformers
-  const auto small = LlavaOnevisionConfig::from_json(
+  const auto small = llava_onevision_config(
       json::parse(R"({"vision_config":{"image_size":28,"patch_size":7},"image_grid_pinpoints":[[28,28]]})"));
   EXPECT_EQ(small.layout({500, 3}).scaled, (Size{4, 0}));
 }

@@ -3,9 +3,6 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
-#include "models/load_model.h"
 #include "src/base/file.h"
 #include "src/base/image.h"
 
@@ -34,13 +31,19 @@ void record(const char* what, double value) {
   ::testing::Test::RecordProperty(what, text.str());
 }
 
+LoadOptions in_float32(LoadOptions options) {
+  options.dtype = "float32";
+  return options;
+}
+
 }  // namespace
 
-FamilyGolden::FamilyGolden(const std::string& folder)
+FamilyGolden::FamilyGolden(const std::string& folder, LoadOptions options)
     : folder_(std::filesystem::path(HIJACK_SOURCE_DIR) / "tests/golden" / folder),
-      model_(load_model(folder_, {.dtype = "float32"})),
+      model_(load_model(folder_, in_float32(std::move(options)))),
       expected_(load_safetensors(folder_ / "expected.safetensors")) {
   const auto json = nlohmann::json::parse(read_file(folder_ / "expected.json"));
+  dialog_ = json.value("dialog", nlohmann::json());
   for (const auto& row : json.at("cases")) {
     const auto key = row.at("key").get<std::string>();
     cases_.push_back({.key = key,
@@ -120,6 +123,14 @@ void FamilyGolden::expect_batch_gradient() const {
   EXPECT_LE(relative_error(pixels.values.grad(), expected), 1e-4);
   for (size_t i = 0; i < cases.size(); ++i)
     EXPECT_LE(relative_error(logits[i], expected_.at(cases[i].key + ".target_logits")), 2e-5) << cases[i].key;
+}
+
+void FamilyGolden::expect_dialog() const {
+  ASSERT_TRUE(dialog_.is_object());
+  Query query{.prompt = dialog_.at("prompt"), .system = dialog_.at("system")};
+  for (const auto& turn : dialog_.at("earlier"))
+    query.earlier.push_back({turn.at("user"), turn.at("assistant")});
+  EXPECT_EQ(model_->input_ids(pixels_of(cases_.front()), query), dialog_.at("input_ids").get<TokenIds>());
 }
 
 void FamilyGolden::expect_replies() const {

@@ -1,11 +1,12 @@
 #pragma once
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "models/checkpoint/safetensors.h"
-#include "models/vision_language_model.h"
+#include "models/load_model.h"
 
 namespace hijack {
 
@@ -14,14 +15,16 @@ namespace hijack {
 /// (--gtest_output=json shows them).
 class FamilyGolden {
  public:
-  /// folder: "qwen2_vl/small".
-  explicit FamilyGolden(const std::string& folder);
+  /// folder: "qwen2_vl/small". options: how it is loaded, always in float32.
+  explicit FamilyGolden(const std::string& folder, LoadOptions options = {});
 
   void expect_ids_and_pixels() const;
   void expect_logits_and_gradients() const;
   /// Two contexts on the first picture: the gradient of the sum of their losses, and the same logits.
   void expect_batch_gradient() const;
   void expect_replies() const;
+  /// A system text and an earlier turn have the same ids.
+  void expect_dialog() const;
 
   const VisionLanguageModel& model() const { return *model_; }
 
@@ -39,6 +42,7 @@ class FamilyGolden {
   std::shared_ptr<const VisionLanguageModel> model_;
   TensorMap expected_;
   std::vector<Case> cases_;
+  nlohmann::json dialog_;
 };
 
 }  // namespace hijack

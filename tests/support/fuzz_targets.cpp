@@ -11,6 +11,7 @@
 #include "models/chat_template/jinja/template.h"
 #include "models/checkpoint/safetensors.h"
 #include "models/families/idefics3.h"
+#include "models/families/llava_next.h"
 #include "models/families/llava_onevision.h"
 #include "models/families/paligemma.h"
 #include "models/families/qwen2_vl.h"
@@ -92,7 +93,8 @@ void at_all_sizes(Use use) {
 void read_configs(const nlohmann::json& json) {
   attempt([&] { LlavaConfig::from_json(json).image_tokens(); });
   attempt([&] {
-    const auto config = LlavaOnevisionConfig::from_json(json);
+    const auto config = llava_onevision_config(json);
+    llava_next_config(json);
     at_all_sizes([&](int64_t height, int64_t width) { config.layout({height, width}); });
   });
   attempt([&] { Idefics3Config::from_json(json).tokens_per_view(512); });
@@ -111,8 +113,10 @@ void read_processors(const nlohmann::json& json) {
     at_all_sizes([&](int64_t height, int64_t width) { processor.grid(height, width); });
   });
   attempt([&] {
-    const auto processor = AnyresProcessor::from_json(json, "fuzz");
-    at_all_sizes([&](int64_t height, int64_t width) { processor.fitted({height, width}); });
+    for (const auto* defaults : {&kLlavaOnevisionProcessor, &kLlavaNextProcessor}) {
+      const auto processor = AnyresProcessor::from_json(json, "fuzz", *defaults);
+      at_all_sizes([&](int64_t height, int64_t width) { processor.fitted({height, width}); });
+    }
   });
   attempt([&] {
     const auto processor = PatchProcessor::from_json(json, "fuzz");

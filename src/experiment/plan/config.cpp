@@ -75,6 +75,9 @@ void check_files(const AttackConfig& config) {
   if (!std::filesystem::is_directory(config.model))
     throw Error("There is no model folder '" + config.model +
                 "'; --model takes a Hugging Face checkpoint folder.");
+  if (!config.vision_tower.empty() && !std::filesystem::is_directory(config.vision_tower))
+    throw Error("There is no folder '" + config.vision_tower +
+                "'; --vision-tower takes a CLIP or SigLIP folder.");
   for (const std::string& image : config.held_out_images)
     if (!std::filesystem::is_regular_file(image)) throw Error("There is no image file '" + image + "'.");
   const std::string& font = config.typographic.font;

@@ -27,6 +27,7 @@ struct AttackConfig {
   std::vector<std::string> held_out_images;
   int64_t photo_batch = 0;
   std::string model;  ///< "" = the shipped model (resolve fills it in)
+  std::string vision_tower;
   BehaviorConfig behavior;
   ConstraintConfig constraint;
   ObjectiveConfig objective;
@@ -93,6 +94,9 @@ struct AttackConfig {
     field("image", images, "photos to start from (PNG, JPEG, WebP, BMP or TIFF); each is one trial");
     behavior.visit(field);
     field("model", model, "Hugging Face folder of the model; empty = the shipped pocket model");
+    field("vision_tower", vision_tower,
+          "CLIP or SigLIP folder whose tower takes the place of the model's own (FARE, TeCoA); of `model` "
+          "only");
     field(
         "method", method,
         "what is searched: image (pixels, by an optimizer), typographic (text drawn into the photo), gcg (a "
@@ -143,7 +147,8 @@ struct AttackConfig {
     field("dtype", dtype, "auto, float32, bfloat16 or float16");
     field("threads", threads, "CPU threads; 0 = all cores");
     field("views", views,
-          "all views that the image processor makes of a photo, or one (LLaVA-OneVision, Idefics3)");
+          "all views that the image processor makes of a photo, or one (LLaVA-NeXT, LLaVA-OneVision, "
+          "Idefics3)");
     field.group("Run");
     field("checkpoint_every", checkpoint_every, "steps between checkpoints for --resume");
   }
@@ -165,7 +170,8 @@ void for_each_file(AttackConfig& config, const Each& each) {
 /// Calls `each` with every model folder of a config that is not empty.
 template <class Each>
 void for_each_model(AttackConfig& config, const Each& each) {
-  if (!config.model.empty()) each(config.model);
+  for (std::string* folder : {&config.model, &config.vision_tower})
+    if (!folder->empty()) each(*folder);
   for (auto* folders : {&config.ensemble, &config.transfer})
     for (std::string& folder : *folders) each(folder);
 }

@@ -16,6 +16,20 @@ std::string dtype_of(const AttackConfig& config) {
   return config.device == "cpu" ? "float32" : "bfloat16";
 }
 
+LoadOptions load_options(const AttackConfig& config, const std::string& folder) {
+  LoadOptions options{.device = config.device, .dtype = config.dtype, .views = config.views};
+  if (folder == config.model) options.vision_tower = config.vision_tower;
+  return options;
+}
+
+std::string model_key(const AttackConfig& config) {
+  std::string key;
+  for (const std::string& part :
+       {config.model, config.vision_tower, config.device, config.dtype, config.views})
+    key += part + "\n";
+  return key;
+}
+
 void use_threads(const AttackConfig& config) {
   if (config.threads > 0) at::set_num_threads(static_cast<int>(config.threads));
 }

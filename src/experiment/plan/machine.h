@@ -2,6 +2,7 @@
 #include <optional>
 #include <string>
 
+#include "models/load_model.h"
 #include "src/experiment/plan/config.h"
 
 namespace hijack {
@@ -19,6 +20,11 @@ struct Machine {
 
 /// The type of the weights by name: what `auto` stands for on the config's device.
 std::string dtype_of(const AttackConfig& config);
+
+/// How a config has a model of its loaded; folder: `model`, or one of ensemble and transfer.
+LoadOptions load_options(const AttackConfig& config, const std::string& folder);
+/// All that tells how `model` is loaded, as a key.
+std::string model_key(const AttackConfig& config);
 
 /// Computes with the CPU threads of a config from here on.
 void use_threads(const AttackConfig& config);

@@ -83,6 +83,7 @@ void adapt(json& attack, const ModelChoice& choice) {
   attack["device"] = choice.device;
   attack["dtype"] = choice.dtype;
   attack["views"] = choice.views;
+  if (!choice.vision_tower.empty()) attack["vision_tower"] = choice.vision_tower;
   attack["threads"] = choice.threads;
 }
 

@@ -49,6 +49,7 @@ struct ModelChoice {
   std::string device = "cpu";
   std::string dtype = "auto";
   std::string views = "all";
+  std::string vision_tower;
   int64_t threads = 0;
 };
 

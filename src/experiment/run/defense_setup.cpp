@@ -120,7 +120,7 @@ const DefenseResources& DefenseMaker::resources_for(const std::string& key, cons
 DefenseStack DefenseMaker::make(const std::vector<std::string>& specs, const Situation& situation) {
   if (specs.empty()) return {};
   const AttackConfig& config = situation.config;
-  const std::string model = config.model + "\n" + config.device + "\n" + config.dtype + "\n" + config.views;
+  const std::string model = model_key(config);
   if (model != model_) {
     made_.clear();
     resources_.clear();

@@ -154,6 +154,11 @@ bool RunEvaluation::ask_stack(TrialEvaluation& evaluation, const Stack& stack, c
   return !config_.defense.adaptive || stack.defenses.empty() || ask_adaptively(evaluation, stack, plain);
 }
 
+/// By content.
+static std::string model_of(const AttackConfig& config) {
+  return model_hash(config.model) + (config.vision_tower.empty() ? "" : model_hash(config.vision_tower));
+}
+
 /// False when stopped.
 bool RunEvaluation::trial(const TrialPlan& plan, const TrialRow& row) {
   const TrialSetup setup = set_up(plan, models_(plan.config), maker_);
@@ -163,7 +168,7 @@ bool RunEvaluation::trial(const TrialPlan& plan, const TrialRow& row) {
   const auto plain = text_.suffix(evaluation, {});
   if (!plain) return false;
   record_.write();
-  const bool with_utility = utility_done_.insert(model_hash(plan.config.model) + plan.config.space).second;
+  const bool with_utility = utility_done_.insert(model_of(plan.config) + plan.config.space).second;
   const auto benign = evaluation.benign(with_utility ? config_.utility : 0);
   for (const Stack& stack : all)
     if (hooks_.stop.stop_requested() || !ask_stack(evaluation, stack, *plain, benign)) return false;

@@ -4,6 +4,7 @@
 #include "src/base/sha256.h"
 #include "src/experiment/plan/dataset.h"
 #include "src/experiment/plan/identity.h"
+#include "src/experiment/plan/machine.h"
 #include "src/experiment/plan/prompt_digest.h"
 
 namespace hijack {
@@ -53,7 +54,10 @@ QuestionKeys::QuestionKeys(const std::string& model, const AttackConfig& config,
     : model_({{"model", model_hash(model)},
               {"dtype", config.dtype},
               {"views", config.views},
-              {"reply_tokens", reply_tokens}}) {}
+              {"reply_tokens", reply_tokens}}) {
+  const auto tower = load_options(config, model).vision_tower;
+  if (!tower.empty()) model_["vision_tower"] = model_hash(tower);
+}
 
 std::string QuestionKeys::hash_of(const Tensor& image) {
   if (!image.defined()) return "none";

@@ -32,7 +32,7 @@ nlohmann::json calibration_entries(const IdentifiedStack& stack);
 /// Keys of questions to one model.
 class QuestionKeys {
  public:
-  /// model: its folder; the config's dtype and views decide how it is loaded.
+  /// model: its folder; the config's dtype, views and tower decide how it is loaded.
   QuestionKeys(const std::string& model, const AttackConfig& config, int64_t reply_tokens);
   /// Equal exactly when model, defenses, image values, prompt and reply length are.
   std::string of(const Submission& submission, const IdentifiedStack& stack);

@@ -20,10 +20,10 @@ ModelSource folder_models(const Machine& machine) {
   auto kept = std::make_shared<std::pair<std::string, std::shared_ptr<const VisionLanguageModel>>>();
   return [kept, machine](AttackConfig config) {
     machine.put_into(config);
-    const std::string key = config.model + "\n" + config.device + "\n" + config.dtype + "\n" + config.views;
+    const std::string key = model_key(config);
     if (!kept->second || kept->first != key) {
       kept->second.reset();  // frees the memory of the last one first
-      *kept = {key, load_model(config.model, {config.device, config.dtype, config.views})};
+      *kept = {key, load_model(config.model, load_options(config, config.model))};
     }
     return kept->second;
   };
@@ -54,7 +54,7 @@ void prepare(TrialSetup& setup) {
   const Tensor origin = in_attack_space(*setup.model, config, config.images[0]);
   std::vector<std::shared_ptr<const VisionLanguageModel>> models = {setup.model};
   for (const std::string& folder : config.transfer) {
-    models.push_back(load_model(folder, {config.device, config.dtype, config.views}));
+    models.push_back(load_model(folder, load_options(config, folder)));
     setup.transfer.push_back({setup.plan.model_name(folder), folder, models.back(), {}});
   }
   const PreparedBehaviors prepared = prepare_behaviors(config, setup.contexts, models, origin);
@@ -70,7 +70,7 @@ TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageMod
   const AttackConfig& config = plan.config;
   TrialSetup setup{plan, std::move(model), {}, {}, contexts_of(config), {}, {}, {}, {}};
   for (const std::string& folder : config.ensemble)
-    setup.ensemble.push_back(load_model(folder, {config.device, config.dtype, config.views}));
+    setup.ensemble.push_back(load_model(folder, load_options(config, folder)));
   prepare(setup);
   add_defenses(setup, defenses);
   return setup;

@@ -4,6 +4,7 @@
     python tests/golden/text/make.py         (transformers 5.23, torch 2.13, tokenizers, safetensors)
 
 llama  base model without chat template, grouped-query attention, untied head, fp32
+mistral  [INST] turns, a window that is the class default, heads narrower than width / heads, bf16
 qwen2  ChatML with a default system text, tied head, bf16
 qwen3  head norms, heads wider than the hidden size, ChatML as Qwen3 writes it (no default system text), tied head, bf16
 gemma  Gemma's turns, <bos> from the template, bf16
@@ -15,8 +16,8 @@ import sys
 from pathlib import Path
 
 import torch
-from transformers import (GemmaConfig, GemmaForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast,
-                          Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
+from transformers import (GemmaConfig, GemmaForCausalLM, LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM,
+                          PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -40,6 +41,13 @@ GEMMA = (
     "{% for message in messages %}{% if (message['role'] == 'assistant') %}{% set role = 'model' %}{% else %}"
     "{% set role = message['role'] %}{% endif %}{{ '<start_of_turn>' + role + '\\n' + message['content'] | trim + "
     "'<end_of_turn>\\n' }}{% endfor %}{% if add_generation_prompt %}{{'<start_of_turn>model\\n'}}{% endif %}")
+
+# of Mistral-7B-Instruct-v0.1
+MISTRAL = (
+    "{{ bos_token }}{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}"
+    "{% if message['role'] == 'user' %}{{ '[INST] ' + message['content'] + ' [/INST]' }}{% else %}"
+    "{{ message['content'] + eos_token + ' ' }}{% endif %}{% endfor %}")
 
 # of Llama 3.1, without its branches for tools
 LLAMA3 = (
@@ -99,6 +107,13 @@ def make_llama(folder, seed):
          torch.float32)
 
 
+def make_mistral(folder, seed):
+    tokenizer = family.llava.llama_tokenizer(310)
+    config = MistralConfig(hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+                           head_dim=10, vocab_size=312, max_position_embeddings=256, rms_norm_eps=1e-5)
+    make(folder, MistralForCausalLM(config), seed, tokenizer, {"bos_token": "<s>", "eos_token": "</s>"}, MISTRAL, torch.bfloat16)
+
+
 def make_qwen2(folder, seed):
     tokenizer = family.bytelevel_tokenizer(300, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
     stop = tokenizer.token_to_id("<|im_end|>")
@@ -139,4 +154,4 @@ def make_gemma(folder, seed):
 
 
 if __name__ == "__main__":
-    family.make_all(HERE, [make_llama, make_qwen2, make_qwen3, make_gemma, make_llama3])
+    family.make_all(HERE, [make_llama, make_qwen2, make_qwen3, make_gemma, make_llama3, make_mistral])

@@ -1,0 +1,61 @@
+#include "models/families/tower_folder.h"
+
+#include "models/checkpoint/config_json.h"
+#include "src/base/error.h"
+#include "src/base/json.h"
+
+namespace hijack {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+json read_vision_config(const fs::path& folder) {
+  if (!fs::is_directory(folder) || !fs::is_regular_file(folder / "config.json"))
+    throw Error("there is no vision tower in '" + folder.string() +
+                "'; --vision-tower takes a CLIP or SigLIP folder with config.json, safetensors and "
+                "preprocessor_config.json");
+  const json root = read_json(folder / "config.json");
+  const ConfigReader read(root, "root");
+  const std::string type = read.text("model_type", "");
+  if (type == "clip_vision_model" || type == "siglip_vision_model") return root;
+  if (type != "clip" && type != "siglip")
+    throw Error((folder / "config.json").string() + ": model_type \"" + type.substr(0, 100) +
+                "\" is no vision tower; clip, clip_vision_model, siglip and siglip_vision_model are");
+  json vision = read.has("vision_config") ? read.raw("vision_config") : json::object();
+  // old files have both, and transformers lets the second go before
+  if (read.has("vision_config_dict") && read.raw("vision_config_dict").is_object() && vision.is_object())
+    vision.update(read.raw("vision_config_dict"));
+  if (vision.is_object() && !vision.contains("model_type")) vision["model_type"] = type + "_vision_model";
+  return vision;
+}
+
+/// The name inside the tower; "" for what belongs to the other tower and to the loss between both.
+std::string name_in_tower(std::string name) {
+  for (const char* other :
+       {"text_model.", "visual_projection.", "text_projection.", "logit_scale", "logit_bias"})
+    if (name.starts_with(other)) return "";
+  if (name.ends_with(".position_ids")) return "";
+  const std::string inner = "vision_model.";
+  return name.starts_with(inner) ? name.substr(inner.size()) : name;
+}
+
+}  // namespace
+
+TowerFolder::TowerFolder(const fs::path& folder) : folder_(folder), config_(read_vision_config(folder)) {}
+
+json TowerFolder::put_into(json root) const {
+  if (root.is_object()) root["vision_config"] = config_;
+  return root;
+}
+
+void TowerFolder::put_into(Weights& weights, const std::string& prefix) const {
+  Weights tower(folder_);
+  tower.rename([&](const std::string& stored) {
+    const std::string name = name_in_tower(stored);
+    return name.empty() ? name : prefix + "." + name;
+  });
+  weights.replace(prefix + ".", tower);
+}
+
+}  // namespace hijack

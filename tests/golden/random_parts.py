@@ -1,0 +1,235 @@
+"""What random checkpoints of several families are made of: decoders, towers, the files of a folder in its layouts."""
+import sys
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, CLIPVisionConfig, LlamaConfig, MistralConfig, Qwen2Config, SiglipVisionConfig
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "samples")]
+import family  # noqa: E402
+
+
+write = family.write_json
+CLIP_MEAN, CLIP_STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
+
+
+def randomized(model, tokenizer, seed):
+    """Uneven norms, no zero bias, wide logits, mostly no lone bytes in replies."""
+    model = family.randomize(model, seed)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "language_model" in name and "norm" in name and model.config.model_type == "paligemma":
+                weight.sub_(1)
+            if name.endswith("ln_q.weight"):
+                weight.add_(1)
+    if seed % 3:  # else replies have bytes that are no character
+        model = family.readable(model, tokenizer)
+    model.tie_weights()
+    return model
+
+
+def rope(draw, theta):
+    """rope_parameters as real folders have them: mostly plain."""
+    kind = draw.choice(["default"] * 4 + ["llama3", "linear", "yarn", "dynamic"])
+    parameters = {"rope_type": kind, "rope_theta": theta}
+    if kind == "llama3":
+        parameters.update(factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32)
+    if kind in ("linear", "dynamic"):
+        parameters["factor"] = 4.0
+    if kind == "yarn":
+        parameters.update(factor=draw.choice([2.0, 4.0, 8.5]), original_max_position_embeddings=draw.choice([32, 64, 256]))
+        parameters.update(draw.choice([{}, {}, {"beta_fast": 8.0, "beta_slow": 2.0}, {"attention_factor": 0.9}, {"truncate": False},
+                                       {"mscale": 0.7, "mscale_all_dim": 1.1}]))
+    return parameters
+
+
+def llama_text(draw, vocabulary, **options):
+    heads = draw.choice([2, 3, 4])
+    head_dim = draw.choice([6, 8, 12])
+    return LlamaConfig(hidden_size=heads * head_dim, intermediate_size=draw.choice([20, 40]), num_hidden_layers=draw.choice([1, 2, 3]),
+                       num_attention_heads=heads, num_key_value_heads=draw.choice([n for n in (1, 2, 3, 4) if heads % n == 0]),
+                       head_dim=draw.choice([head_dim, head_dim, 10]), vocab_size=vocabulary, max_position_embeddings=2048,
+                       rms_norm_eps=draw.choice([1e-5, 1e-6]), attention_bias=draw.random() < 0.2, mlp_bias=draw.random() < 0.2,
+                       hidden_act=draw.choice(["silu"] * 4 + ["gelu", "gelu_pytorch_tanh"]),
+                       rope_parameters=rope(draw, draw.choice([500.0, 10000.0])), **options)
+
+
+def mistral_text(draw, vocabulary, **options):
+    heads = draw.choice([2, 4])
+    width = heads * draw.choice([6, 8])
+    return MistralConfig(hidden_size=width, intermediate_size=draw.choice([20, 40]), num_hidden_layers=draw.choice([1, 2, 3]),
+                         num_attention_heads=heads, num_key_value_heads=draw.choice([1, 2]), head_dim=draw.choice([None, 10]),
+                         vocab_size=vocabulary, max_position_embeddings=2048, sliding_window=draw.choice([None, None, 4096]),
+                         rms_norm_eps=draw.choice([1e-5, 1e-6]), hidden_act=draw.choice(["silu"] * 4 + ["gelu"]),
+                         rope_parameters=rope(draw, draw.choice([1e4, 1e6])), **options)
+
+
+def llava_text(draw, tied):
+    """Decoder, tokenizer, kind and tokens of its files, of a LLaVA."""
+    kind = draw.choice(["llama", "llama", "mistral", "qwen2"])
+    if kind == "qwen2":
+        tokenizer = family.llava.bytelevel_tokenizer(300)
+        text = qwen2_text(draw, 304, bos_token_id=0, eos_token_id=1, tie_word_embeddings=tied)
+        return text, tokenizer, "PreTrainedTokenizerFast", {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
+    tokenizer = family.llava.llama_tokenizer(draw.choice([306, 320]))
+    make = mistral_text if kind == "mistral" else llama_text
+    text = make(draw, 324, bos_token_id=1, eos_token_id=2, tie_word_embeddings=tied)
+    return (text, tokenizer, draw.choice(["LlamaTokenizer", "PreTrainedTokenizerFast", "LlamaTokenizerFast"]),
+            {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"})
+
+
+def qwen2_text(draw, vocabulary, **options):
+    heads = draw.choice([2, 4])
+    return Qwen2Config(hidden_size=heads * 8, intermediate_size=draw.choice([20, 40]), num_hidden_layers=draw.choice([1, 2]),
+                       num_attention_heads=heads, num_key_value_heads=draw.choice([1, 2]), vocab_size=vocabulary,
+                       max_position_embeddings=2048, rope_parameters=rope(draw, draw.choice([1e4, 1e6])),
+                       hidden_act=draw.choice(["silu"] * 5 + ["gelu"]), **options)
+
+
+def tower(draw, kind, image, patch):
+    heads = draw.choice([2, 3])
+    common = {"hidden_size": heads * 8, "intermediate_size": draw.choice([20, 36]), "num_hidden_layers": draw.choice([2, 3, 4]),
+              "num_attention_heads": heads, "image_size": image, "patch_size": patch}
+    if kind == "clip":
+        return CLIPVisionConfig(**common, projection_dim=draw.choice([16, 24]), hidden_act=draw.choice(["quick_gelu", "gelu", "gelu_new"]),
+                                layer_norm_eps=draw.choice([1e-5, 1e-6]))
+    return SiglipVisionConfig(**common, hidden_act=draw.choice(["gelu_pytorch_tanh"] * 3 + ["gelu", "quick_gelu"]), vision_use_head=draw.random() < 0.3, layer_norm_eps=draw.choice([1e-6, 1e-5]))
+
+
+def feature_layer(draw, layers, lists):
+    if lists and draw.random() < 0.3:
+        return draw.choice([[-1, -2], [1, layers], [-2, 1, -1], [0, -1], [-2]])
+    return draw.choice([-1, -2, 1, layers])
+
+
+def tokenizer_files(folder, tokenizer, draw, kind, tokens, template):
+    """tokenizer.json, tokenizer_config.json and the chat template in one of its three places."""
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = {"tokenizer_class": kind, "clean_up_tokenization_spaces": False, "model_max_length": 4096, **tokens}
+    place = draw.choice(["jinja", "json", "tokenizer"])
+    if template and place == "jinja":
+        (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
+    if template and place == "json":
+        write(folder / "chat_template.json", {"chat_template": template})
+    if template and place == "tokenizer":
+        config["chat_template"] = template
+    write(folder / "tokenizer_config.json", config)
+
+
+def picture_files(folder, draw, settings, processor):
+    """The image processor nested (transformers 5) or in its own file (before)."""
+    if draw.random() < 0.5:
+        write(folder / "processor_config.json", {**processor, "image_processor": settings})
+    else:
+        write(folder / "processor_config.json", processor)
+        write(folder / "preprocessor_config.json", {**settings, "processor_class": processor["processor_class"]})
+
+
+HUB_NAMES = (("model.vision_tower.", "vision_tower.vision_model."), ("lm_head.", "language_model.lm_head."),
+             ("model.language_model.", "language_model.model."), ("model.image_newline", "image_newline"),
+             ("model.multi_modal_projector.", "multi_modal_projector."))
+MIDDLE_NAMES = (("model.vision_tower.", "model.vision_tower.vision_model."),)
+QWEN_NAMES = (("model.visual.", "visual."), ("model.language_model.", "model."))
+
+
+def drop_defaults(config, reference):
+    """Leaves out what equals the class default, as files of the hub do."""
+    return {key: value for key, value in config.items()
+            if key in ("model_type", "architectures") or key not in reference or reference[key] != value}
+
+
+def old_spelling(config):
+    """rope_parameters and dtype as transformers 4 wrote them."""
+    config = dict(config)
+    config.pop("dtype", None)
+    parameters = config.pop("rope_parameters", None)
+    if isinstance(parameters, dict):
+        parameters = dict(parameters)
+        config["rope_theta"] = parameters.pop("rope_theta", 10000.0)
+        if "mrope_section" in parameters:
+            config["rope_scaling"] = {"type": "mrope", "mrope_section": parameters["mrope_section"]}
+        elif parameters.get("rope_type", "default") != "default":
+            config["rope_scaling"] = parameters
+    return config
+
+
+def save_model(folder, model, draw, names=HUB_NAMES):
+    """save_pretrained of transformers 5, or the hub's layout."""
+    layout = draw.choice(["current", "current_bf16", "hub", "hub", "middle"])
+    if draw.random() < 0.3:
+        model.generation_config.repetition_penalty = draw.choice([1.05, 1.2, 1.5])
+    end = model.generation_config.eos_token_id
+    if isinstance(end, int) and draw.random() < 0.4:
+        model.generation_config.eos_token_id = [end, draw.randint(3, 40)]
+    if layout.startswith("current"):
+        model.to(torch.bfloat16 if layout == "current_bf16" else torch.float32).save_pretrained(
+            folder, max_shard_size=draw.choice(["5GB", "5GB", "40KB"]))
+        return layout
+    config = old_spelling(model.config.to_dict())
+    for part in ("text_config", "vision_config"):
+        if isinstance(config.get(part), dict):
+            reference = AutoConfig.for_model(config[part]["model_type"]).to_dict() if "model_type" in config[part] else {}
+            config[part] = old_spelling(drop_defaults(config[part], reference))
+    config["torch_dtype"], config["transformers_version"] = "bfloat16", "4.45.0"
+    write(folder / "config.json", config)
+    if draw.random() < 0.7:
+        rules = {name: getattr(model.generation_config, name) for name in ("eos_token_id", "repetition_penalty")}
+        write(folder / "generation_config.json",
+              {"_from_model_config": True, "transformers_version": "4.45.0", **drop_defaults(rules, {"repetition_penalty": None})})
+    tied = model.config.tie_word_embeddings
+    tensors = {}
+    for name, value in model.state_dict().items():
+        if "position_ids" in name or (tied and name == "lm_head.weight"):
+            continue
+        for new, old in names if layout == "hub" else MIDDLE_NAMES if names is HUB_NAMES else ():
+            if name.startswith(new):
+                name = old + name[len(new):]
+                break
+        tensors[name] = value.to(torch.bfloat16 if layout == "hub" else torch.float16).contiguous()
+    family.save_sharded(tensors, folder, draw.choice([1, 2, 3]))
+    return layout
+
+
+def clip_settings(draw, side):
+    crop = draw.choice(["crop", "crop", "bigger", "square", "pad"])
+    settings = {"do_convert_rgb": True, "do_normalize": True, "do_rescale": True, "do_resize": True, "resample": draw.choice([3, 3, 2, 1]),
+                "rescale_factor": 1 / 255, "image_mean": CLIP_MEAN, "image_std": CLIP_STD,
+                "image_processor_type": "CLIPImageProcessor", "do_center_crop": True, "size": {"shortest_edge": side},
+                "crop_size": {"height": side, "width": side}}
+    if crop == "bigger":
+        settings["size"] = {"shortest_edge": side + draw.choice([-5, 3, 9])}
+    if crop == "square":
+        settings.update(do_center_crop=False, size={"height": side, "width": side})
+        settings.pop("crop_size")
+    if crop == "pad":
+        settings.update(image_processor_type="LlavaImageProcessor", do_pad=True)
+    if draw.random() < 0.3:
+        settings.update(size=side, crop_size=side)
+    return odd_settings(draw, settings)
+
+
+def odd_settings(draw, settings):
+    """What files leave out or spell otherwise."""
+    for key, standard in (("do_convert_rgb", True), ("do_resize", True), ("do_rescale", True), ("rescale_factor", 1 / 255),
+                          ("do_normalize", True)):
+        if settings.get(key) == standard and draw.random() < 0.2:
+            settings[key] = None
+            if draw.random() < 0.7 or key not in ("do_convert_rgb", "do_normalize"):
+                settings.pop(key)
+    if draw.random() < 0.1 and not settings.get("do_pad"):
+        settings["do_normalize"] = False
+    if draw.random() < 0.1:
+        settings.update(image_mean=[0.5] * 3, image_std=[0.25, 0.5, 0.125])
+    if settings.get("resample") == 3 and draw.random() < 0.3:
+        settings.pop("resample")
+    if draw.random() < 0.15:
+        settings["resample"] = 4
+    return settings
+
+
+def siglip_settings(draw, side):
+    return odd_settings(draw, {
+        "do_normalize": True, "do_rescale": True, "do_resize": True, "resample": draw.choice([3, 3, 2]), "rescale_factor": 1 / 255,
+        "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "image_processor_type": "SiglipImageProcessor",
+        "size": {"height": side, "width": side}})
