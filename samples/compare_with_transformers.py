@@ -260,9 +260,11 @@ def model_folder(named, run, given=""):
     """The folder of a run's model: where the manifest says, beside the run, or among the shipped models; or `given`."""
     if given:
         return given
-    named = named.removeprefix("shipped:")  # how manifests call the models that come with the program
     data = Path(os.environ.get("HIJACK_DATA", Path(__file__).resolve().parent))
-    places = [Path(named), run / named, data / named, data / Path(named).name]
+    # how manifests call the models that come with the program, and those that make smollm2 makes
+    made = {"made:smollm2": "smollm2-vision", "made:smollm2-text": "smollm2"}.get(named, Path(named).name)
+    named = named.removeprefix("shipped:")
+    places = [Path(named), run / named, data / named, data / Path(named).name, data.parent / "build" / "models" / made]
     if "HIJACK_MODEL" in os.environ and Path(os.environ["HIJACK_MODEL"]).name == Path(named).name:
         places.append(Path(os.environ["HIJACK_MODEL"]))
     for place in places:

@@ -16,7 +16,11 @@ constexpr const char* kNoNumbers = "Device meta has no numbers to compute with; 
 }  // namespace
 
 void ModelOptions::add_to(CLI::App& command) {
-  command.add_option("--model", model, "Hugging Face folder of the model; default: the shipped pocket model")
+  command
+      .add_option(
+          "--model", model,
+          "Hugging Face folder of the model, or a short name of 'hijack models --list'; default: the shipped "
+          "pocket model")
       ->type_name("DIR");
   add_tower_to(command);
   command.add_option("--device", device, "cpu, cuda or cuda:1")->capture_default_str()->type_name("NAME");
@@ -70,7 +74,7 @@ Machine MachineOptions::machine() const {
 }
 
 std::filesystem::path ModelOptions::folder() const {
-  const std::filesystem::path named = model.empty() ? shipped_model() : std::filesystem::path(model);
+  const std::filesystem::path named = model_folder(model);
   if (!std::filesystem::is_directory(named))
     throw Error("There is no model folder '" + named.string() +
                 "'; --model takes a Hugging Face checkpoint folder.");

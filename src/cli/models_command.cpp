@@ -10,6 +10,7 @@
 #include "src/cli/model_options.h"
 #include "src/cli/output_options.h"
 #include "src/cli/text.h"
+#include "src/experiment/plan/shipped.h"
 
 namespace hijack::cli {
 namespace {
@@ -186,6 +187,22 @@ int inspect(const ModelsArguments& arguments) {
   return 0;
 }
 
+/// Models that have a short name.
+void list_named(bool json) {
+  for (const NamedModel& model : named_models()) {
+    const bool there = model.is_there();
+    if (json)
+      print_row("model", {{"name", model.name},
+                          {"what", model.what},
+                          {"folder", model.folder.string()},
+                          {"is_there", there},
+                          {"made_by", model.made_by}});
+    else
+      std::cout << "--model " << model.name << std::string(16 - model.name.size(), ' ') << model.what << ": "
+                << (there ? model.folder.string() : "not made yet; '" + model.made_by + "' makes it") << "\n";
+  }
+}
+
 int list(bool json) {
   const auto show = [json](const std::string& name, bool images) {
     if (json) return print_row("family", {{"name", name}, {"images", images}});
@@ -194,6 +211,7 @@ int list(bool json) {
   };
   for (const std::string& family : supported_families()) show(family, true);
   for (const std::string& decoder : text_decoder_names()) show(decoder, false);
+  list_named(json);
   return 0;
 }
 

@@ -24,20 +24,25 @@ struct ReproduceArguments {
   OutputOptions output;
 };
 
+std::string size_of(const Recipe& recipe) {
+  if (!recipe.missing.empty()) return recipe.missing;
+  return std::to_string(recipe.plans.size()) + (recipe.plans.size() == 1 ? " trial" : " trials");
+}
+
 int show_recipes(const OutputOptions& output) {
   for (const std::string& name : recipe_names(shipped_recipes())) {
-    const Recipe recipe = read_recipe(name, shipped_recipes());
+    const Recipe recipe = describe_recipe(name, shipped_recipes());
     if (output.json) {
       print_row("recipe", {{"name", name},
                            {"title", recipe.title},
                            {"trials", recipe.plans.size()},
                            {"evaluates", recipe.evaluate.has_value()},
                            {"paper", recipe.paper},
-                           {"differs", recipe.departs}});
+                           {"differs", recipe.departs},
+                           {"missing", recipe.missing}});
       continue;
     }
-    std::cout << name << "\n    " << recipe.title << "; " << recipe.plans.size()
-              << (recipe.plans.size() == 1 ? " trial" : " trials")
+    std::cout << name << "\n    " << recipe.title << "; " << size_of(recipe)
               << (recipe.evaluate ? ", then their defenses" : "") << "\n    " << recipe.paper
               << "\n    differs: " << recipe.departs << "\n";
   }

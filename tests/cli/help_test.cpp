@@ -133,11 +133,33 @@ TEST_F(Program, ModelsListNamesTextDecoders) {
   std::map<std::string, bool> images;
   for (const std::string& line : lines_of(run("models --list --json").out)) {
     const auto row = nlohmann::json::parse(line);
-    images[row.at("name")] = row.at("images");
+    if (row.at("kind") == "family") images[row.at("name")] = row.at("images");
   }
   EXPECT_TRUE(images.at("qwen2_vl"));
   EXPECT_FALSE(images.at("gemma"));
   expect_refused("models --json", "--json belongs to hijack models --list");
+}
+
+TEST_F(Program, ShortNamesOfModels) {
+  std::filesystem::create_directories(at("data/contexts"));
+  setenv("HIJACK_DATA", at("data").c_str(), 1);
+  const std::string list = run("models --list").out;
+  EXPECT_NE(list.find("--model smollm2 "), std::string::npos) << list;
+  EXPECT_NE(list.find("not made yet; 'make smollm2' makes it"), std::string::npos) << list;
+  expect_refused("models inspect smollm2", "has not been made");
+  expect_refused(attack("--model smollm2"), "'make smollm2' makes it");
+  expect_refused(attack("--transfer smollm2-text"), "'make smollm2' makes it");
+  std::filesystem::create_directories(at("build/models"));
+  copy_of("llava/clip_gqa", "build/models/smollm2-vision");
+  EXPECT_NE(run("models inspect smollm2").out.find("supported             yes"), std::string::npos);
+  const Outcome done = run(attack("--model smollm2 --steps 1 --out " + at("run")));
+  EXPECT_EQ(done.code, 0) << done.err;
+  const auto manifest = nlohmann::json::parse(read_file(at("run/manifest.json")));
+  EXPECT_EQ(manifest.at("models").begin().value().at("folder"), "made:smollm2") << "no path of this machine";
+  EXPECT_EQ(run("evaluate " + at("run") + " --defense jpeg --utility 0 --suffix-steps 0").code, 0);
+  std::filesystem::remove_all(at("build/models/smollm2-vision"));
+  expect_refused("evaluate " + at("run") + " --defense jpeg", "has not been made");
+  unsetenv("HIJACK_DATA");
 }
 
 TEST_F(Program, FormerNamesOfDefensesAreNoted) {

@@ -199,7 +199,9 @@ void find_beside(AttackConfig& config, const std::filesystem::path& folder) {
   };
   if (folder.empty()) return;
   for_each_file(config, find);
-  for_each_model(config, find);
+  for_each_model(config, [&](std::string& model) {
+    if (!is_named_model(model)) find(model);
+  });
 }
 
 /// Files for other commands are TOML, too.
@@ -236,7 +238,8 @@ void resolve(AttackConfig& config, const std::set<std::string>& given) {
     config.augmentation.templates = shipped_templates().string();
   for (const std::string& name : config.augmentation.names) parse_augmentation(name);
   check_optimizer(config, given);
-  if (config.model.empty()) config.model = shipped_model().string();
+  config.model = model_folder(config.model).string();
+  for_each_model(config, [](std::string& model) { model = model_folder(model).string(); });
   if (config.contexts.empty()) config.contexts = default_contexts(config.behavior.name).string();
   check_files(config);
   check_transfer(config);

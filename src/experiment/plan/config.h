@@ -93,7 +93,9 @@ struct AttackConfig {
     field.group("What");
     field("image", images, "photos to start from (PNG, JPEG, WebP, BMP or TIFF); each is one trial");
     behavior.visit(field);
-    field("model", model, "Hugging Face folder of the model; empty = the shipped pocket model");
+    field("model", model,
+          "Hugging Face folder of the model, or a short name of `hijack models --list`; empty = the shipped "
+          "pocket model");
     field("vision_tower", vision_tower,
           "CLIP or SigLIP folder whose tower takes the place of the model's own (FARE, TeCoA); of `model` "
           "only");

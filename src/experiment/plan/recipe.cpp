@@ -70,7 +70,11 @@ void place(json& table, const fs::path& folder, const ModelChoice& choice) {
     if (name == "first") return choice.model.empty() ? shipped_model().string() : choice.model;
     if (name == "second")
       return choice.second_model.empty() ? (shipped_data() / "pocket-2").string() : choice.second_model;
-    throw Error("recipes name models by their role, first or second, not '" + name + "'.");
+    if (is_named_model(name)) return name;
+    throw Error(
+        "recipes name models by their role, first or second, or by a short name (hijack models --list), not "
+        "'" +
+        name + "'.");
   };
   for (const char* key : {"image", "contexts", "feature_image", "mask", "targets"})
     change_texts(table, key, found);
@@ -118,20 +122,11 @@ fs::path recipe_file(const std::string& name, const fs::path& shipped) {
 
 }  // namespace
 
-Recipe read_recipe(const std::string& name, const fs::path& shipped, const ModelChoice& choice) {
-  const fs::path file = recipe_file(name, shipped);
+namespace {
+
+std::vector<TrialPlan> plans_of(const json& content, const fs::path& file, const ModelChoice& choice) {
   const fs::path folder = file.parent_path();
   const std::string where = file.string();
-  json content = read_toml(file);
-  check_keys(content, where);
-  Recipe recipe{file.stem().string(),
-                needed_text(content, "title", where),
-                needed_text(content, "paper", where),
-                needed_text(content, "departs", where),
-                {},
-                {},
-                published_rows(content, where),
-                has_behavior_columns(content, where)};
   json attack = content.value("attack", json::object());
   if (!attack.is_object()) throw Error(where + ": a recipe has a table [attack].");
   place(attack, folder, choice);
@@ -142,11 +137,47 @@ Recipe read_recipe(const std::string& name, const fs::path& shipped, const Model
     if (experiment["grid"].is_array())
       for (json& block : experiment["grid"]) place(block, folder, choice);
   }
-  recipe.plans = plans_of_experiment(experiment, where);
+  return plans_of_experiment(experiment, where);
+}
+
+/// All of a recipe but its trials.
+Recipe without_plans(const json& content, const fs::path& file) {
+  const std::string where = file.string();
+  check_keys(content, where);
+  Recipe recipe{file.stem().string(),
+                needed_text(content, "title", where),
+                needed_text(content, "paper", where),
+                needed_text(content, "departs", where),
+                {},
+                {},
+                published_rows(content, where),
+                has_behavior_columns(content, where)};
   if (content.contains("evaluate")) {
     EvaluateConfig evaluate;
     set_fields(fields_of(evaluate), content["evaluate"], where + " [evaluate]");
     recipe.evaluate = evaluate;
+  }
+  return recipe;
+}
+
+}  // namespace
+
+Recipe read_recipe(const std::string& name, const fs::path& shipped, const ModelChoice& choice) {
+  const fs::path file = recipe_file(name, shipped);
+  const json content = read_toml(file);
+  Recipe recipe = without_plans(content, file);
+  recipe.plans = plans_of(content, file, choice);
+  return recipe;
+}
+
+Recipe describe_recipe(const std::string& name, const fs::path& shipped) {
+  const fs::path file = recipe_file(name, shipped);
+  const json content = read_toml(file);
+  Recipe recipe = without_plans(content, file);
+  try {
+    recipe.plans = plans_of(content, file, {});
+  } catch (const MissingModel& missing) {
+    recipe.missing = missing.what();
   }
   return recipe;
 }

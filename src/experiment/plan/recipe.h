@@ -16,7 +16,8 @@ namespace hijack {
 ///                                  constraint; for grids that no paper published
 ///     [attack] and [[grid]]        as in experiment files; pictures and contexts lie beside the shipped
 ///     ones,
-///                                  models are "first" (the shipped one) or "second" (its sister)
+///                                  models are "first" (the shipped one), "second" (its sister), or a short
+///                                  name (smollm2)
 ///     [evaluate]                   optional: fields of hijack evaluate
 ///     [[published]]                one line of the paper's table
 ///     row = "string, linf 8/255"   a setting, or a defense as it is written
@@ -34,6 +35,7 @@ struct Recipe {
   };
   std::vector<Published> published;
   bool behavior_columns = false;
+  std::string missing = {};  ///< describe_recipe: why there are no plans; "" = they are there
 };
 
 /// The folder of the shipped ones: shipped_data()/recipes.
@@ -57,5 +59,8 @@ struct ModelChoice {
 /// are shipped. Throws Error for an unknown name (naming the nearest) and for a file that is no recipe.
 Recipe read_recipe(const std::string& name, const std::filesystem::path& folder,
                    const ModelChoice& choice = {});
+
+/// A shipped recipe for a list: one whose model has to be made first has no plans, and says so.
+Recipe describe_recipe(const std::string& name, const std::filesystem::path& folder);
 
 }  // namespace hijack

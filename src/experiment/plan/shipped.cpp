@@ -2,7 +2,6 @@
 
 #include <cstdlib>
 
-#include "src/base/error.h"
 #include "src/pocket/canary.h"
 
 #ifndef HIJACK_SOURCE_DIR
@@ -41,6 +40,59 @@ fs::path shipped_data() {
 fs::path shipped_model() {
   const fs::path named = from_environment("HIJACK_MODEL");
   return named.empty() ? shipped_data() / "pocket" : named;
+}
+
+bool NamedModel::is_there() const {
+  return fs::is_regular_file(folder / "config.json");
+}
+
+namespace {
+
+struct NamedEntry {
+  const char* name;
+  const char* what;
+  const char* folder;   ///< in the shipped data; of one that is made, in build/models beside it
+  const char* made_by;  ///< "" = it ships
+};
+constexpr NamedEntry kNamedModels[] = {
+    {"pocket", "the shipped model", "pocket", ""},
+    {"smollm2", "SmolLM2-135M-Instruct with an eye", "smollm2-vision", "make smollm2"},
+    {"smollm2-text", "SmolLM2-135M-Instruct alone", "smollm2", "make smollm2"}};
+
+}  // namespace
+
+std::vector<NamedModel> named_models() {
+  const fs::path data = shipped_data();
+  const fs::path made = (data / ".." / "build" / "models").lexically_normal();
+  std::vector<NamedModel> models;
+  for (const auto& [name, what, folder, made_by] : kNamedModels)
+    models.push_back({name, what, (*made_by ? made : data) / folder, made_by});
+  return models;
+}
+
+bool is_named_model(const std::string& name) {
+  return std::any_of(std::begin(kNamedModels), std::end(kNamedModels),
+                     [&](const NamedEntry& one) { return name == one.name; });
+}
+
+std::string name_of_made_model(const fs::path& folder) {
+  std::error_code ignored;
+  for (const NamedModel& one : named_models())
+    if (!one.made_by.empty() && fs::equivalent(one.folder, folder, ignored)) return one.name;
+  return {};
+}
+
+fs::path model_folder(const std::string& model) {
+  if (model.empty()) return shipped_model();
+  if (!is_named_model(model)) return model;
+  for (const NamedModel& one : named_models()) {
+    if (one.name != model) continue;
+    if (one.made_by.empty() || one.is_there()) return one.folder;
+    throw MissingModel("The model " + model + " (" + one.what + ") has not been made: there is no '" +
+                       one.folder.string() + "'; '" + one.made_by +
+                       "' makes it. A folder of that name is written ./" + model + ".");
+  }
+  return model;
 }
 
 fs::path system_font() {

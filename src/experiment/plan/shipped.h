@@ -1,6 +1,9 @@
 #pragma once
 #include <filesystem>
 #include <string>
+#include <vector>
+
+#include "src/base/error.h"
 
 namespace hijack {
 
@@ -11,6 +14,28 @@ std::filesystem::path shipped_data();
 
 /// $HIJACK_MODEL, else shipped_data()/pocket.
 std::filesystem::path shipped_model();
+
+/// A model with a short name, which stands for its folder wherever a model is named.
+struct NamedModel {
+  std::string name;
+  std::string what;  ///< in a few words
+  std::filesystem::path folder;
+  std::string made_by;  ///< the command that makes the folder; "" = it ships
+  bool is_there() const;
+};
+/// The one table of short names: pocket, smollm2, smollm2-text.
+std::vector<NamedModel> named_models();
+/// A model with a short name that has not been made.
+struct MissingModel : Error {
+  using Error::Error;
+};
+bool is_named_model(const std::string& name);
+/// The short name of a folder that had to be made; "" for others.
+std::string name_of_made_model(const std::filesystem::path& folder);
+/// The folder of a model: of a short name, the one it stands for; of "", shipped_model(); of anything else,
+/// itself. Throws MissingModel for a short name whose folder has not been made, with the command that makes
+/// it.
+std::filesystem::path model_folder(const std::string& model);
 
 /// A bold font without serifs where Debian keeps it (fonts-dejavu-core), for drawn text. Throws Error that
 /// says what to install.

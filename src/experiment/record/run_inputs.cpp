@@ -13,6 +13,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr std::string_view kShipped = "shipped:";
+constexpr std::string_view kMade = "made:";  // of models that have a short name, and had to be made
 constexpr int64_t kLargestInput = int64_t{256} << 20;
 
 /// "pocket" of ".../samples/pocket"; "" for what lies outside the shipped data.
@@ -26,6 +27,15 @@ std::string shipped_name(const fs::path& path) {
   }
 }
 
+/// "smollm2" of its folder; "" for others.
+std::string made_name(const fs::path& folder) {
+  try {
+    return name_of_made_model(folder);
+  } catch (const Error&) {  // an installation without data
+    return "";
+  }
+}
+
 /// How a file of the user is called where others read it.
 std::string name_of(const std::string& file) {
   const std::string shipped = shipped_name(file);
@@ -34,10 +44,13 @@ std::string name_of(const std::string& file) {
 
 std::string portable_folder(const std::string& folder) {
   const std::string shipped = shipped_name(folder);
-  return shipped.empty() ? fs::absolute(folder).lexically_normal().string() : std::string(kShipped) + shipped;
+  if (!shipped.empty()) return std::string(kShipped) + shipped;
+  const std::string made = made_name(folder);
+  return made.empty() ? fs::absolute(folder).lexically_normal().string() : std::string(kMade) + made;
 }
 
 std::string located_folder(const std::string& portable) {
+  if (portable.starts_with(kMade)) return model_folder(portable.substr(kMade.size())).string();
   if (!portable.starts_with(kShipped)) return portable;
   const fs::path inside = portable.substr(kShipped.size());
   if (inside.is_absolute() || std::find(inside.begin(), inside.end(), "..") != inside.end())
@@ -150,11 +163,11 @@ void RunInputs::find_files(const fs::path& folder, const std::string& where) {
 void RunInputs::find_models(const std::vector<std::string>& moved, const std::string& where) {
   std::map<std::string, std::string> at;  // hash: folder
   for (const std::string& given : moved) {
-    const std::string hash = model_hash(given);
+    const std::string folder = model_folder(given).string(), hash = model_hash(folder);
     if (!models_.contains(hash))
       throw Error("'" + given +
                   "' is not a model of this run: its files differ from those that the run used.");
-    at[hash] = given;
+    at[hash] = folder;
   }
   for (const auto& [hash, recorded] : models_.items()) {
     const std::string portable = recorded_text(recorded, "folder", where);
