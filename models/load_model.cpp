@@ -9,6 +9,7 @@
 #include "models/families/llava.h"
 #include "models/families/llava_next.h"
 #include "models/families/llava_onevision.h"
+#include "models/families/llava_original.h"
 #include "models/families/paligemma.h"
 #include "models/families/qwen2_vl.h"
 #include "models/families/torchscript.h"
@@ -40,6 +41,8 @@ const Registry<Family> kFamilies("family", {
                                                {"llava", load_llava},
                                                {"idefics3", load_idefics3},
                                                {"smolvlm", load_idefics3},
+                                               {"llava_llama", load_original_llava},
+                                               {"llava_mistral", load_original_llava},
                                                {"llava_next", load_llava_next},
                                                {"llava_onevision", load_llava_onevision},
                                                {"qwen2_vl", load_qwen2_vl},
@@ -83,6 +86,7 @@ struct Folder {
                   " has no config.json; give a Hugging Face checkpoint folder");
     config = read_json(folder / "config.json");
     type = ConfigReader(config, "root").text("model_type", "");
+    if (type == "llava" && is_original_llava(config)) type = "llava_llama";
   }
 
   at::Device device;

@@ -57,13 +57,39 @@ std::shared_ptr<const ChatTemplate> ChatTemplate::of_text_folder(const fs::path&
   return made;
 }
 
+std::shared_ptr<const ChatTemplate> ChatTemplate::of_original_folder(const fs::path& folder,
+                                                                     const std::string& image,
+                                                                     const PublishedTemplate& conversation,
+                                                                     const std::string& why) {
+  const TemplateText found = chat_template(folder);
+  auto made = !found.file.empty()
+                  ? made_of(folder, found, Contents::parts)
+                  : std::make_shared<ChatTemplate>(
+                        conversation.text, Contents::text,
+                        "none in the folder; " + std::string(conversation.whose) + " turns, " + why);
+  made->variables_ = special_tokens(folder);
+  if (found.file.empty() || !made->has_place()) {
+    made->contents_ = Contents::text;
+    made->image_ = image;
+  }
+  return made;
+}
+
+bool ChatTemplate::has_place() const {
+  try {
+    return render({.prompt = "x"}, /*with_image=*/true).text.find("<image>") != std::string::npos;
+  } catch (const Error&) {  // it joins texts, and was given parts
+    return false;
+  }
+}
+
 ChatTemplate::ChatTemplate(std::string_view source, Contents contents, std::string origin)
     : template_(source), contents_(contents), origin_(std::move(origin)), variables_(Json::object()) {}
 
 Json ChatTemplate::messages(const Query& query, bool with_image) const {
   Json made = Json::array();
   const auto add = [&](const char* role, const std::string& text, bool image) {
-    Json content = text;
+    Json content = image ? image_ + text : text;
     if (contents_ == Contents::parts) {
       content = Json::array();
       if (image) content.push_back({{"type", "image"}});
@@ -90,7 +116,8 @@ RenderedPrompt ChatTemplate::render(const Query& query, bool with_image) const {
   RenderedPrompt made{.text = template_.render(variables)};
   // a tokenizer's apply_chat_template never adds any; a processor's leaves them out after a begin token
   const std::string begin = variables_.value("bos_token", "");
-  made.add_special_tokens = contents_ == Contents::parts && (begin.empty() || !made.text.starts_with(begin));
+  made.add_special_tokens =
+      (contents_ == Contents::parts || !image_.empty()) && (begin.empty() || !made.text.starts_with(begin));
   return made;
 }
 

@@ -29,6 +29,12 @@ class ChatTemplate {
                                                        const PublishedTemplate& published);
   /// For a text-only folder; nullptr where it has none.
   static std::shared_ptr<const ChatTemplate> of_text_folder(const std::filesystem::path& folder);
+  /// For a folder of LLaVA's own code, whose prompts are texts: `image` stands before the first user's text,
+  /// unless the folder's own template has a place for it. Without a template it is `conversation`, and `why`.
+  static std::shared_ptr<const ChatTemplate> of_original_folder(const std::filesystem::path& folder,
+                                                                const std::string& image,
+                                                                const PublishedTemplate& conversation,
+                                                                const std::string& why);
   ChatTemplate(std::string_view source, Contents contents, std::string origin);
 
   /// The messages of the query with the generation prompt. with_image: the first user turn begins with an
@@ -38,11 +44,13 @@ class ChatTemplate {
   const std::string& origin() const { return origin_; }
 
  private:
+  bool has_place() const;
   nlohmann::ordered_json messages(const Query& query, bool with_image) const;
 
   jinja::Template template_;
   Contents contents_;
   std::string origin_;
+  std::string image_;                 ///< of text contents: what stands for the image
   nlohmann::ordered_json variables_;  ///< bos_token and so on
 };
 

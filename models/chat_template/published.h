@@ -15,4 +15,12 @@ extern const PublishedTemplate kLlavaOnevisionTemplate;
 extern const PublishedTemplate kQwen2VlTemplate;
 extern const PublishedTemplate kSmolVlmTemplate;
 
+/// Conversations of LLaVA's own code, whose messages are texts: `v1` of Vicuna, `v0` ("### Human"), LLaMA-2's
+/// and Mistral's [INST] turns, ChatML.
+extern const PublishedTemplate kOriginalV1;
+extern const PublishedTemplate kOriginalV0;
+extern const PublishedTemplate kOriginalLlama2;
+extern const PublishedTemplate kOriginalMistral;
+extern const PublishedTemplate kOriginalChatMl;
+
 }  // namespace hijack

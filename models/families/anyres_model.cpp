@@ -3,9 +3,7 @@
 #include <cmath>
 
 #include "models/checkpoint/parameter_source.h"
-#include "models/checkpoint/reply_rules.h"
 #include "models/families/processor_match.h"
-#include "models/families/tower_folder.h"
 #include "src/base/error.h"
 
 namespace hijack {
@@ -89,9 +87,9 @@ Tensor AnyresNetwork::image_features(const Tensor& pixels, const Size& image) co
 
 AnyresModel::AnyresModel(std::string family, std::shared_ptr<const AnyresNetwork> network,
                          std::shared_ptr<const Tokenizer> tokenizer, const AnyresProcessor& processor,
-                         ReplyRules rules, std::shared_ptr<const ChatTemplate> chat)
+                         ReplyRules rules, std::shared_ptr<const ChatTemplate> chat, std::string image_text)
     : ImagePromptModel(network->llava.decoder, std::move(tokenizer), network->config.llava.image_token,
-                       std::move(rules), std::move(chat)),
+                       std::move(rules), std::move(chat), std::move(image_text)),
       family_(std::move(family)),
       network_(std::move(network)),
       processor_(processor) {
@@ -154,23 +152,17 @@ TokenIds AnyresModel::image_ids(const Pixels& pixels) const {
   return TokenIds(static_cast<size_t>(count), image_token());
 }
 
-std::shared_ptr<const VisionLanguageModel> load_anyres(AnyresFolder from, at::Device device,
+std::shared_ptr<const VisionLanguageModel> load_anyres(AnyresParts parts, at::Device device,
                                                        at::ScalarType dtype) {
-  LlavaConfig& llava = from.config.llava;
-  check_view(from.folder, llava.vision, from.processor.tile, from.processor.tile);
-  Weights weights(from.folder);
-  weights.rename(canonical_llava_name);
-  if (from.tower) from.tower->put_into(weights, "vision_tower");
-  weights.rename([&](const std::string& name) {
-    return beyond_features(name, "vision_tower", llava.vision_layers_used()) ? std::string() : name;
-  });
-  settle_tied_head(weights, "language_model.model", "language_model.lm_head", llava.text);
-  auto network = std::make_shared<const AnyresNetwork>(from.config, frozen_source(weights, device, dtype));
-  weights.finish();
-  auto tokenizer = load_tokenizer(from.folder, llava.text.vocabulary);
-  return std::make_shared<AnyresModel>(from.family, std::move(network), std::move(tokenizer), from.processor,
-                                       reply_rules(from.folder, from.root, from.stops),
-                                       ChatTemplate::of_folder(from.folder, from.published));
+  LlavaConfig& llava = parts.config.llava;
+  LlavaFiles& files = parts.files;
+  check_view(files.folder, llava.vision, parts.processor.tile, parts.processor.tile);
+  auto tokenizer = files.settle(llava);
+  auto network =
+      std::make_shared<const AnyresNetwork>(parts.config, frozen_source(files.weights, device, dtype));
+  files.weights.finish();
+  return std::make_shared<AnyresModel>(parts.family, std::move(network), std::move(tokenizer),
+                                       parts.processor, files.rules, files.chat, files.image_text);
 }
 
 }  // namespace hijack

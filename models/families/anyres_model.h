@@ -48,7 +48,7 @@ class AnyresModel : public ImagePromptModel {
  public:
   AnyresModel(std::string family, std::shared_ptr<const AnyresNetwork> network,
               std::shared_ptr<const Tokenizer> tokenizer, const AnyresProcessor& processor, ReplyRules rules,
-              std::shared_ptr<const ChatTemplate> chat);
+              std::shared_ptr<const ChatTemplate> chat, std::string image_text = "");
 
   std::string family() const override { return family_; }
   /// Of a square photo.
@@ -71,17 +71,13 @@ class AnyresModel : public ImagePromptModel {
 };
 
 /// What is left to load when config.json and the processor are read.
-struct AnyresFolder {
+struct AnyresParts {
   std::string family;
-  const PublishedTemplate& published;
-  std::filesystem::path folder;
-  const nlohmann::json& root;
   AnyresConfig config;
   AnyresProcessor processor;
-  TokenIds stops;            ///< end tokens of the decoder's class, where no file names any
-  const TowerFolder* tower;  ///< in place of the folder's own, or nullptr
+  LlavaFiles files;
 };
-std::shared_ptr<const VisionLanguageModel> load_anyres(AnyresFolder from, at::Device device,
+std::shared_ptr<const VisionLanguageModel> load_anyres(AnyresParts parts, at::Device device,
                                                        at::ScalarType dtype);
 
 }  // namespace hijack

@@ -9,21 +9,40 @@ namespace hijack {
 
 ImagePromptModel::ImagePromptModel(std::shared_ptr<const Decoder> decoder,
                                    std::shared_ptr<const Tokenizer> tokenizer, TokenId image_token,
-                                   ReplyRules rules, std::shared_ptr<const ChatTemplate> chat)
+                                   ReplyRules rules, std::shared_ptr<const ChatTemplate> chat,
+                                   std::string image_text)
     : decoder_(std::move(decoder)),
       tokenizer_(std::move(tokenizer)),
       image_token_(image_token),
+      image_text_(std::move(image_text)),
       rules_(std::move(rules)),
       chat_(std::move(chat)) {
   if (chat_) check_image_place();
 }
 
+Encoding ImagePromptModel::encode(const RenderedPrompt& prompt) const {
+  const std::string& text = prompt.text;
+  if (image_text_.empty()) return tokenizer_->encode_with_offsets(text, prompt.add_special_tokens);
+  Encoding whole;
+  for (size_t begin = 0;;) {
+    const size_t end = std::min(text.find(image_text_, begin), text.size());
+    const Encoding part = tokenizer_->encode_with_offsets(text.substr(begin, end - begin),
+                                                          begin == 0 && prompt.add_special_tokens);
+    whole.ids.insert(whole.ids.end(), part.ids.begin(), part.ids.end());
+    for (const auto& [from, to] : part.offsets) whole.offsets.emplace_back(begin + from, begin + to);
+    if (end == text.size()) return whole;
+    begin = end + image_text_.size();
+    whole.ids.push_back(image_token_);
+    whole.offsets.emplace_back(end, begin);
+  }
+}
+
 void ImagePromptModel::check_image_place() const {
   const RenderedPrompt probe = chat_->render({.prompt = "x"}, /*with_image=*/true);
-  const TokenIds ids = tokenizer_->encode(probe.text, probe.add_special_tokens);
+  const TokenIds ids = encode(probe).ids;
   const auto places = std::count(ids.begin(), ids.end(), image_token_);
   const bool known = image_token_ >= 0 && image_token_ < tokenizer_->vocabulary_size();
-  const std::string token = known ? tokenizer_->id_to_token(image_token_) : "";
+  const std::string token = known ? tokenizer_->id_to_token(image_token_) : image_text_;
   const std::string name = "the image token " + std::to_string(image_token_) +
                            (token.empty() ? std::string() : " (" + unicode::excerpt(token) + ")");
   if (places == 0 && !token.empty() && probe.text.find(token) == std::string::npos)
@@ -61,8 +80,7 @@ Prompt expand_image(const TokenIds& ids, TokenId image_token, const TokenIds& im
 
 Prompt ImagePromptModel::prompt(const Pixels& pixels, const Query& query) const {
   const RenderedPrompt text = render(query, /*with_image=*/true);
-  return expand_image(tokenizer_->encode(text.text, text.add_special_tokens), image_token_,
-                      image_ids(pixels));
+  return expand_image(encode(text).ids, image_token_, image_ids(pixels));
 }
 
 std::vector<Prompt> ImagePromptModel::prompts(const Pixels& pixels, std::span<const Query> queries) const {
@@ -103,7 +121,7 @@ std::optional<ImagePromptModel::Located> ImagePromptModel::locate(const Query& q
   if (prompt_at == std::string::npos || !query.prompt.ends_with(part)) return {};
   found.end = prompt_at + query.prompt.size();
   found.begin = found.end - part.size();
-  found.encoding = tokenizer_->encode_with_offsets(found.text, whole.add_special_tokens);
+  found.encoding = encode({found.text, whole.add_special_tokens});
   found.first = found.encoding.ids.size();
   for (size_t i = 0; i < found.encoding.ids.size(); ++i) {
     const auto [from, to] = found.encoding.offsets[i];

@@ -34,9 +34,12 @@ class ImagePromptModel : public VisionLanguageModel,
                          public std::enable_shared_from_this<ImagePromptModel> {
  public:
   /// rules: the first of the stops is what a complete reply ends with. chat: nullptr for a family that
-  /// overrides render. Throws Error for a template that has no place for the image, or several.
+  /// overrides render. image_text: what stands for the image in a rendered prompt where no token of the
+  /// tokenizer does; the texts around it are then tokenized by themselves. Throws Error for a template that
+  /// has no place for the image, or several.
   ImagePromptModel(std::shared_ptr<const Decoder> decoder, std::shared_ptr<const Tokenizer> tokenizer,
-                   TokenId image_token, ReplyRules rules, std::shared_ptr<const ChatTemplate> chat = nullptr);
+                   TokenId image_token, ReplyRules rules, std::shared_ptr<const ChatTemplate> chat = nullptr,
+                   std::string image_text = "");
 
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
   at::Device device() const override { return decoder_->device(); }
@@ -101,10 +104,13 @@ class ImagePromptModel : public VisionLanguageModel,
   at::TensorOptions embedding_options() const;
   void check_layer(int64_t layer) const;
   void check_image_place() const;
+  /// Tokens of a rendered prompt, one of them the image token.
+  Encoding encode(const RenderedPrompt& prompt) const;
 
   std::shared_ptr<const Decoder> decoder_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   TokenId image_token_;
+  std::string image_text_;
   ReplyRules rules_;
   std::shared_ptr<const ChatTemplate> chat_;
   mutable PrefixMemo memo_;

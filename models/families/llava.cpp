@@ -105,9 +105,10 @@ Tensor LlavaNetwork::image_features(const Tensor& pixels) const {
 }
 
 Llava::Llava(std::shared_ptr<const LlavaNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
-             const ImageProcessor& processor, ReplyRules rules, std::shared_ptr<const ChatTemplate> chat)
+             const ImageProcessor& processor, ReplyRules rules, std::shared_ptr<const ChatTemplate> chat,
+             std::string image_text)
     : ImagePromptModel(network->decoder, std::move(tokenizer), network->config.image_token, std::move(rules),
-                       std::move(chat)),
+                       std::move(chat), std::move(image_text)),
       network_(std::move(network)),
       processor_(processor) {}
 
@@ -160,49 +161,68 @@ std::string canonical_llava_name(const std::string& stored) {
   return name;
 }
 
-namespace {
-
-/// The projector as the first LLaVA's own code names it: one linear layer, or a sequence whose middle part is
-/// the activation.
-std::string projector_name(const std::string& name) {
+std::string llava_projector_name(const std::string& stored) {
+  // one linear layer, or a sequence whose middle part is the activation
   static const std::pair<std::string, std::string> kNames[] = {
       {"model.mm_projector.0.", "linear_1."},        {"mm_projector.0.", "linear_1."},
       {"model.mm_projector.2.", "linear_2."},        {"mm_projector.2.", "linear_2."},
       {"model.mm_projector.", "linear_1."},          {"mm_projector.", "linear_1."},
       {"multi_modal_projector.linear.", "linear_1."}};
   for (const auto& [from, to] : kNames)
-    if (name.starts_with(from)) return "multi_modal_projector." + to + name.substr(from.size());
-  return name;
+    if (stored.starts_with(from)) return "multi_modal_projector." + to + stored.substr(from.size());
+  return stored;
 }
 
-}  // namespace
+LlavaFiles LlavaFiles::read(const std::filesystem::path& folder, const json& root, const TowerFolder* tower,
+                            const PublishedTemplate& published) {
+  LlavaFiles files{.folder = folder,
+                   .weights = Weights(folder),
+                   .rules = reply_rules(folder, root, class_stops(llava_text_type(root))),
+                   .chat = ChatTemplate::of_folder(folder, published)};
+  files.weights.rename(
+      [](const std::string& stored) { return llava_projector_name(canonical_llava_name(stored)); });
+  if (tower) tower->put_into(files.weights, "vision_tower");
+  return files;
+}
 
-std::shared_ptr<const VisionLanguageModel> load_llava(const std::filesystem::path& folder,
-                                                      const nlohmann::json& given, at::Device device,
-                                                      at::ScalarType dtype, const TowerFolder* tower) {
-  const json root = tower ? tower->put_into(given) : given;
-  LlavaConfig config = LlavaConfig::from_json(root);
-  const ImageProcessor own = ImageProcessor::from_folder(folder);
-  ImageProcessor processor = tower ? tower->processor() : own;
-  processor.pad_to_square = own.pad_to_square;
-  check_view(folder, config.vision, processor.output_height(), processor.output_width());
-  if (!tower)
-    check_image_tokens(folder, room_for_view(folder, processor.output_height(), processor.output_width()),
-                       config.image_tokens());
-  Weights weights(folder);
-  weights.rename([](const std::string& stored) { return projector_name(canonical_llava_name(stored)); });
-  if (tower) tower->put_into(weights, "vision_tower");
+std::shared_ptr<const Tokenizer> LlavaFiles::settle(LlavaConfig& config) {
   weights.rename([&](const std::string& name) {
     return beyond_features(name, "vision_tower", config.vision_layers_used()) ? std::string() : name;
   });
   settle_tied_head(weights, "language_model.model", "language_model.lm_head", config.text);
-  config.linear_projector = !weights.has("multi_modal_projector.linear_2.weight");
-  auto network = std::make_shared<const LlavaNetwork>(config, frozen_source(weights, device, dtype));
-  weights.finish();
   auto tokenizer = load_tokenizer(folder, config.text.vocabulary);
-  return std::make_shared<Llava>(std::move(network), std::move(tokenizer), processor,
-                                 reply_rules(folder, root, class_stops(llava_text_type(root))),
-                                 ChatTemplate::of_folder(folder, kLlavaTemplate));
+  if (const auto known = image_text.empty() ? std::nullopt : tokenizer->token_to_id(image_text)) {
+    config.image_token = *known;
+    image_text.clear();
+  }
+  return tokenizer;
+}
+
+std::shared_ptr<const VisionLanguageModel> load_llava_parts(LlavaConfig config,
+                                                            const ImageProcessor& processor, LlavaFiles files,
+                                                            at::Device device, at::ScalarType dtype) {
+  check_view(files.folder, config.vision, processor.output_height(), processor.output_width());
+  auto tokenizer = files.settle(config);
+  config.linear_projector = !files.weights.has("multi_modal_projector.linear_2.weight");
+  auto network = std::make_shared<const LlavaNetwork>(config, frozen_source(files.weights, device, dtype));
+  files.weights.finish();
+  return std::make_shared<Llava>(std::move(network), std::move(tokenizer), processor, files.rules, files.chat,
+                                 files.image_text);
+}
+
+std::shared_ptr<const VisionLanguageModel> load_llava(const std::filesystem::path& folder, const json& given,
+                                                      at::Device device, at::ScalarType dtype,
+                                                      const TowerFolder* tower) {
+  const json root = tower ? tower->put_into(given) : given;
+  const LlavaConfig config = LlavaConfig::from_json(root);
+  const ImageProcessor own = ImageProcessor::from_folder(folder);
+  ImageProcessor processor = tower ? tower->processor() : own;
+  processor.pad_to_square = own.pad_to_square;
+  if (!tower)
+    check_image_tokens(folder, room_for_view(folder, own.output_height(), own.output_width()),
+                       config.image_tokens());
+  return load_llava_parts(config, processor, LlavaFiles::read(folder, root, tower, kLlavaTemplate), device,
+                          dtype);
 }
 
 }  // namespace hijack

@@ -46,7 +46,8 @@ struct LlavaNetwork {
 class Llava : public ImagePromptModel {
  public:
   Llava(std::shared_ptr<const LlavaNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
-        const ImageProcessor& processor, ReplyRules rules, std::shared_ptr<const ChatTemplate> chat);
+        const ImageProcessor& processor, ReplyRules rules, std::shared_ptr<const ChatTemplate> chat,
+        std::string image_text = "");
 
   std::string family() const override { return "llava"; }
   ImageSpec image_spec() const override;
@@ -68,6 +69,27 @@ std::string llava_text_type(const nlohmann::json& root);
 
 /// The names that this version of the code uses (transformers 5) for the names of any version.
 std::string canonical_llava_name(const std::string& stored);
+
+/// The projector as LLaVA's own code names it -> multi_modal_projector; other names stay.
+std::string llava_projector_name(const std::string& stored);
+
+/// The files of a folder of LLaVA's kin but its config and processor.
+struct LlavaFiles {
+  std::filesystem::path folder;
+  Weights weights;  ///< under this code's names
+  ReplyRules rules;
+  std::shared_ptr<const ChatTemplate> chat;
+  std::string image_text = "";  ///< see ImagePromptModel; only where the tokenizer does not know it
+
+  /// As transformers writes them, with `tower` in place of the folder's own, or nullptr.
+  static LlavaFiles read(const std::filesystem::path& folder, const nlohmann::json& root,
+                         const TowerFolder* tower, const PublishedTemplate& published);
+  /// Leaves out weights that are never run, settles head and image token in the config; the tokenizer.
+  std::shared_ptr<const Tokenizer> settle(LlavaConfig& config);
+};
+std::shared_ptr<const VisionLanguageModel> load_llava_parts(LlavaConfig config,
+                                                            const ImageProcessor& processor, LlavaFiles files,
+                                                            at::Device device, at::ScalarType dtype);
 
 /// tower: takes the place of the folder's own, with its image processor (bars and crops stay the folder's),
 /// or nullptr.

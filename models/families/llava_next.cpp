@@ -1,7 +1,6 @@
 #include "models/families/llava_next.h"
 
 #include "models/checkpoint/config_json.h"
-#include "models/families/decoder_language_model.h"
 #include "models/families/processor_match.h"
 #include "models/families/tower_folder.h"
 
@@ -37,13 +36,9 @@ std::shared_ptr<const VisionLanguageModel> load_llava_next(const std::filesystem
     check_image_tokens(folder, room_for_view(folder, processor.tile, processor.tile),
                        config.llava.image_tokens());
   return load_anyres({.family = "llava_next",
-                      .published = published_for(llava_text_type(json)),
-                      .folder = folder,
-                      .root = json,
                       .config = config,
                       .processor = processor,
-                      .stops = class_stops(llava_text_type(json)),
-                      .tower = tower},
+                      .files = LlavaFiles::read(folder, json, tower, published_for(llava_text_type(json)))},
                      device, dtype);
 }
 

@@ -65,13 +65,9 @@ std::shared_ptr<const VisionLanguageModel> load_llava_onevision(const std::files
     check_image_tokens(folder, processor_number(processor_settings(folder), "num_image_tokens"),
                        config.llava.image_tokens());
   return load_anyres({.family = "llava_onevision",
-                      .published = kLlavaOnevisionTemplate,
-                      .folder = folder,
-                      .root = json,
                       .config = config,
                       .processor = processor,
-                      .stops = {},
-                      .tower = tower},
+                      .files = LlavaFiles::read(folder, with_defaults(json), tower, kLlavaOnevisionTemplate)},
                      device, dtype);
 }
 

@@ -16,6 +16,8 @@ class TowerFolder {
   /// Throws Error when there is no such folder, or it holds no such tower.
   explicit TowerFolder(const std::filesystem::path& folder);
 
+  /// As `vision_config` of a family's config.json.
+  const nlohmann::json& vision_config() const { return config_; }
   /// The root of a family's config.json with this tower as its `vision_config`.
   nlohmann::json put_into(nlohmann::json root) const;
   /// The folder's own image processor.

@@ -103,6 +103,8 @@ void read_rope(const ConfigReader& read, const ClassDefaults& defaults, DecoderC
   const bool plain =
       defaults.mrope.any() && parameters.text("rope_type", parameters.text("type", "")) == "mrope";
   if (!plain) config.rope_scaling = RopeScaling::from_json(parameters, config.max_positions);
+  if (config.rope_scaling.kind == RopeScaling::Kind::kLong)
+    config.max_positions = std::min(config.max_positions, config.rope_scaling.original_positions);
   config.rope_theta = parameters.number("rope_theta", config.rope_theta);
   if (config.rope_theta <= 0) throw Error("config.json: rope_theta must be positive");
   if (defaults.mrope.any())

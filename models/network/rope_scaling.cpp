@@ -70,19 +70,57 @@ void read_yarn(const ConfigReader& parameters, int64_t max_positions, RopeScalin
     throw Error("config.json: beta_fast, beta_slow and attention_factor of a yarn rope must be positive");
 }
 
+std::vector<double> read_factors(const ConfigReader& parameters, const char* key) {
+  const auto fail = [&] {
+    throw Error("config.json: a longrope needs " + std::string(key) + ", a list of positive numbers");
+  };
+  if (!parameters.has(key) || !parameters.raw(key).is_array() || parameters.raw(key).size() > 4096) fail();
+  std::vector<double> factors;
+  for (const auto& factor : parameters.raw(key)) {
+    if (!factor.is_number() || !(factor.get<double>() > 0) || !std::isfinite(factor.get<double>())) fail();
+    factors.push_back(factor.get<double>());
+  }
+  return factors;
+}
+
+void read_long(const ConfigReader& parameters, int64_t max_positions, RopeScaling& scaling) {
+  scaling.kind = RopeScaling::Kind::kLong;
+  scaling.short_factors = read_factors(parameters, "short_factor");
+  read_factors(parameters, "long_factor");
+  scaling.original_positions = parameters.integer("original_max_position_embeddings", {});
+  const auto original = static_cast<double>(scaling.original_positions);
+  const double factor = parameters.number("factor", static_cast<double>(max_positions) / original);
+  const bool longer = factor > 1 && original > 1;
+  scaling.attention_factor = parameters.number(
+      "attention_factor", longer ? std::sqrt(1 + std::log(factor) / std::log(original)) : 1);
+  if (scaling.attention_factor <= 0)
+    throw Error("config.json: attention_factor of a longrope must be positive");
+}
+
+Tensor long_frequencies(const Tensor& plain, const RopeScaling& scaling) {
+  if (static_cast<int64_t>(scaling.short_factors.size()) != plain.size(0))
+    throw Error("config.json: short_factor of a longrope has " +
+                std::to_string(scaling.short_factors.size()) + " numbers, but a head turns by " +
+                std::to_string(plain.size(0)));
+  return plain / at::tensor(scaling.short_factors, at::kFloat);
+}
+
 }  // namespace
 
 RopeScaling RopeScaling::from_json(const ConfigReader& parameters, int64_t max_positions) {
   const auto type = parameters.text("rope_type", parameters.text("type", "default"));
   RopeScaling scaling;
   if (type == "default") return scaling;
-  if (type != "linear" && type != "llama3" && type != "yarn" && type != "dynamic")
+  if (type != "linear" && type != "llama3" && type != "yarn" && type != "dynamic" && type != "longrope")
     throw Error("config.json: rope type \"" + type.substr(0, 50) +
-                "\" is not supported; \"default\", \"linear\", \"dynamic\", \"yarn\" and \"llama3\" are");
+                "\" is not supported; \"default\", \"linear\", \"dynamic\", \"yarn\", \"longrope\" and "
+                "\"llama3\" are");
   if (parameters.number("partial_rotary_factor", 1) != 1)
     throw Error("config.json: partial_rotary_factor is not supported; only whole heads turn");
   if (type == "yarn") {
     read_yarn(parameters, max_positions, scaling);
+  } else if (type == "longrope") {
+    read_long(parameters, max_positions, scaling);
   } else {
     scaling.factor = parameters.number("factor", {});
   }
@@ -114,6 +152,8 @@ Tensor rotary_frequencies(int64_t head_dim, double theta, const RopeScaling& sca
       return llama3_frequencies(plain, scaling);
     case RopeScaling::Kind::kYarn:
       return yarn_frequencies(plain, head_dim, theta, scaling);
+    case RopeScaling::Kind::kLong:
+      return long_frequencies(plain, scaling);
   }
   TORCH_CHECK(false, "unknown scaling");
 }

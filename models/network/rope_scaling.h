@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <vector>
 
 #include "src/base/tensor.h"
 
@@ -15,6 +16,7 @@ struct RopeScaling {
     kLinear,  ///< all frequencies / factor (Chen et al. 2023)
     kLlama3,  ///< low frequencies / factor, high ones as they are, a ramp between (Grattafiori et al. 2024)
     kYarn,    ///< the same with a ramp over channels, and longer cosines and sines (Peng et al. 2023)
+    kLong,    ///< "longrope": a factor for each frequency, and longer cosines and sines (Ding et al. 2024)
   };
   Kind kind = Kind::kNone;
   double factor = 1;
@@ -23,14 +25,18 @@ struct RopeScaling {
   int64_t original_positions = 8192;
   double fast = 32, slow = 1;   ///< yarn: turns over the original positions at the ramp's ends
   bool whole_channels = true;   ///< yarn: the ramp begins and ends at whole channels ("truncate")
-  double attention_factor = 1;  ///< yarn: multiplies cosine and sine
+  double attention_factor = 1;  ///< yarn and longrope: multiplies cosine and sine
+  /// longrope: one for each frequency, of texts up to original_positions, which is all that is read here;
+  /// longer ones have other factors, even for their first tokens.
+  std::vector<double> short_factors = {};
 
   /// parameters: the object that has rope_type (or type). "dynamic" scales nothing inside max_positions,
   /// which texts here never exceed. Throws Error for a type that is none of these.
   static RopeScaling from_json(const ConfigReader& parameters, int64_t max_positions);
 };
 
-/// Angles by which a position turns each pair of a head's channels, float32 [head_dim/2].
+/// Angles by which a position turns each pair of a head's channels, float32 [head_dim/2]. Throws Error where
+/// longrope has another number of factors.
 Tensor rotary_frequencies(int64_t head_dim, double theta, const RopeScaling& scaling = {});
 
 }  // namespace hijack

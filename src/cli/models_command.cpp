@@ -2,6 +2,7 @@
 
 #include "models/checkpoint/reply_rules.h"
 #include "models/checkpoint/safetensors.h"
+#include "models/families/llava_original.h"
 #include "models/families/memory_estimate.h"
 #include "models/preprocess/processor_config.h"
 #include "src/base/error.h"
@@ -120,7 +121,7 @@ Rows image_model_rows(const fs::path& folder, const fs::path& tower, const Store
   if (prompted != nullptr) size += ", " + std::to_string(prompted->image_tokens(pixels)) + " tokens";
   if (views > 1) size += ", " + std::to_string(views) + " views";
   Rows rows = {{"image", size}, {"vocabulary", std::to_string(model->tokenizer().vocabulary_size())}};
-  if (!model->template_origin().empty()) rows.emplace_back("chat template", model->template_origin());
+  if (!model->template_origin().empty()) rows.emplace_back("chat template", printable(model->template_origin()));
   if (prompted != nullptr) {
     rows.emplace_back("context window",
                       std::to_string(prompted->decoder().config().max_positions) + " tokens");
@@ -163,7 +164,7 @@ int inspect(const ModelsArguments& arguments) {
   if (stored.files > 0)
     for (auto& row : weight_rows(stored)) rows.push_back(std::move(row));
   note(problems, [&] { Tokenizer::from_file(folder / "tokenizer.json"); });
-  if (!text_only) note(problems, [&] { processor_json(folder); });
+  if (!text_only && !is_original_llava(config)) note(problems, [&] { processor_json(folder); });
   // what fails with everything there is a part that is not supported
   if (problems.empty())
     note(problems, [&] {

@@ -29,14 +29,19 @@ def randomized(model, tokenizer, seed):
     return model
 
 
-def rope(draw, theta):
-    """rope_parameters as real folders have them: mostly plain."""
-    kind = draw.choice(["default"] * 4 + ["llama3", "linear", "yarn", "dynamic"])
+def rope(draw, theta, head_dim=None):
+    """rope_parameters as real folders have them: mostly plain. With a head_dim also longrope."""
+    kind = draw.choice(["default"] * 4 + ["llama3", "linear", "yarn", "dynamic"] + ["longrope"] * (2 if head_dim else 0))
     parameters = {"rope_type": kind, "rope_theta": theta}
     if kind == "llama3":
         parameters.update(factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32)
     if kind in ("linear", "dynamic"):
         parameters["factor"] = 4.0
+    if kind == "longrope":
+        parameters.update(original_max_position_embeddings=draw.choice([1500, 2048]),
+                          short_factor=[draw.uniform(1, 2) for _ in range(head_dim // 2)],
+                          long_factor=[draw.uniform(1, 30) for _ in range(head_dim // 2)])
+        parameters.update(draw.choice([{}, {"factor": 32.0}, {"attention_factor": 1.2}]))
     if kind == "yarn":
         parameters.update(factor=draw.choice([2.0, 4.0, 8.5]), original_max_position_embeddings=draw.choice([32, 64, 256]))
         parameters.update(draw.choice([{}, {}, {"beta_fast": 8.0, "beta_slow": 2.0}, {"attention_factor": 0.9}, {"truncate": False},
@@ -47,22 +52,24 @@ def rope(draw, theta):
 def llama_text(draw, vocabulary, **options):
     heads = draw.choice([2, 3, 4])
     head_dim = draw.choice([6, 8, 12])
+    used = draw.choice([head_dim, head_dim, 10])
     return LlamaConfig(hidden_size=heads * head_dim, intermediate_size=draw.choice([20, 40]), num_hidden_layers=draw.choice([1, 2, 3]),
                        num_attention_heads=heads, num_key_value_heads=draw.choice([n for n in (1, 2, 3, 4) if heads % n == 0]),
-                       head_dim=draw.choice([head_dim, head_dim, 10]), vocab_size=vocabulary, max_position_embeddings=2048,
+                       head_dim=used, vocab_size=vocabulary, max_position_embeddings=2048,
                        rms_norm_eps=draw.choice([1e-5, 1e-6]), attention_bias=draw.random() < 0.2, mlp_bias=draw.random() < 0.2,
                        hidden_act=draw.choice(["silu"] * 4 + ["gelu", "gelu_pytorch_tanh"]),
-                       rope_parameters=rope(draw, draw.choice([500.0, 10000.0])), **options)
+                       rope_parameters=rope(draw, draw.choice([500.0, 10000.0]), used), **options)
 
 
 def mistral_text(draw, vocabulary, **options):
     heads = draw.choice([2, 4])
     width = heads * draw.choice([6, 8])
+    head_dim = draw.choice([None, 10])
     return MistralConfig(hidden_size=width, intermediate_size=draw.choice([20, 40]), num_hidden_layers=draw.choice([1, 2, 3]),
-                         num_attention_heads=heads, num_key_value_heads=draw.choice([1, 2]), head_dim=draw.choice([None, 10]),
+                         num_attention_heads=heads, num_key_value_heads=draw.choice([1, 2]), head_dim=head_dim,
                          vocab_size=vocabulary, max_position_embeddings=2048, sliding_window=draw.choice([None, None, 4096]),
                          rms_norm_eps=draw.choice([1e-5, 1e-6]), hidden_act=draw.choice(["silu"] * 4 + ["gelu"]),
-                         rope_parameters=rope(draw, draw.choice([1e4, 1e6])), **options)
+                         rope_parameters=rope(draw, draw.choice([1e4, 1e6]), head_dim or width // heads), **options)
 
 
 def llava_text(draw, tied):

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "models/network/decoder.h"
+#include "tests/support/expect_says.h"
 #include "tests/support/temporary_folder.h"
 
 namespace hijack::decoder_config_test {
@@ -85,6 +86,34 @@ TEST(DecoderConfig, ScaledRopes) {
   EXPECT_NE(why_not(config).find("longrope"), std::string::npos);
   config["rope_scaling"] = {{"type", "linear"}, {"factor", 4.0}, {"partial_rotary_factor", 0.5}};
   EXPECT_NE(why_not(config).find("partial_rotary_factor"), std::string::npos);
+}
+
+TEST(DecoderConfig, LongRopeUpToTheOriginalPositions) {
+  json config = {{"model_type", "mistral"},  {"hidden_size", 16},   {"num_attention_heads", 2},
+                 {"num_key_value_heads", 1}, {"rope_theta", 100.0}, {"max_position_embeddings", 1024}};
+  json rope = {{"type", "longrope"},
+               {"short_factor", {1.0, 2.0, 3.0, 4.0}},
+               {"long_factor", {5.0, 6.0, 7.0, 8.0}},
+               {"original_max_position_embeddings", 64}};
+  config["rope_scaling"] = rope;
+  const auto decoder = DecoderConfig::from_json(config, false);
+  EXPECT_EQ(decoder.max_positions, 64);
+  EXPECT_NEAR(decoder.rope_scaling.attention_factor, std::sqrt(1 + std::log(16.0) / std::log(64.0)), 1e-12);
+  EXPECT_TRUE(at::allclose(rotary_frequencies(8, 100, decoder.rope_scaling),
+                           rotary_frequencies(8, 100) / at::tensor({1.0F, 2.0F, 3.0F, 4.0F})));
+  EXPECT_SAYS(support::error_of([&] { rotary_frequencies(16, 100, decoder.rope_scaling); }),
+              "has 4 numbers, but a head turns by 8");
+  config["rope_scaling"].erase("long_factor");
+  EXPECT_SAYS(why_not(config), "needs long_factor");
+}
+
+TEST(DecoderConfig, MistralsWindowIsItsContext) {
+  json config = {{"model_type", "mistral"}, {"max_position_embeddings", 32768}};
+  EXPECT_EQ(DecoderConfig::from_json(config, false).max_positions, 4096);  // the class default
+  config["sliding_window"] = 100;
+  EXPECT_EQ(DecoderConfig::from_json(config, false).max_positions, 100);
+  config["sliding_window"] = nullptr;
+  EXPECT_EQ(DecoderConfig::from_json(config, false).max_positions, 32768);
 }
 
 TEST(DecoderConfig, YarnStretchesLongWavelengthsAndLengthensAngles) {

@@ -12,6 +12,7 @@
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "tests/support/expect_says.h"
+#include "tests/support/finite_difference.h"
 #include "tests/support/temporary_folder.h"
 
 namespace hijack::view_processors_test {
@@ -175,6 +176,27 @@ TEST(LlavaNext, LayoutsOfRealSizes) {
   EXPECT_EQ(tokens(448, 448), 2928);
   EXPECT_EQ(tokens(480, 640), 2340);
   EXPECT_EQ(tokens(768, 1024), 2340);
+}
+
+TEST(LlavaNext, GradientsOfFeaturesAreDifferences) {
+  const auto config = llava_next_config(json::parse(R"({
+      "vision_config": {"image_size": 12, "patch_size": 4, "hidden_size": 8, "intermediate_size": 12,
+                        "num_hidden_layers": 2, "num_attention_heads": 2},
+      "text_config": {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
+                      "vocab_size": 10},
+      "vision_feature_layer": [-1, 1], "image_grid_pinpoints": [[12, 24], [24, 24]]})"));
+  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(7);
+  const AnyresNetwork network(config, [&](const std::string&, at::IntArrayRef shape) {
+    return at::randn(shape, generator, at::kDouble) * 0.4;
+  });
+  for (const Size& image :
+       {Size{20, 23}, Size{23, 15}, Size{6, 30}}) {  // bars above, at the sides, in two tiles
+    const Size best = select_resolution(config.resolutions, image);
+    const int64_t views = 1 + best.height / 12 * (best.width / 12);
+    const Tensor pixels = at::randn({views, 3, 12, 12}, generator, at::kDouble);
+    const auto features = [&](const Tensor& x) { return network.image_features(x, image).sin().sum(); };
+    EXPECT_LT(worst_gradient_error(features, pixels), 1e-6);
+  }
 }
 
 TEST(LlavaOnevision, LayoutsOfRealSizes) {

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <tuple>
 
+#include "models/families/llava_original.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/base/sha256.h"
@@ -85,7 +86,9 @@ std::string file_hash(const fs::path& file) {
   return hash;
 }
 
-std::map<std::string, std::string> model_files(const fs::path& folder) {
+namespace {
+
+std::map<std::string, std::string> files_of(const fs::path& folder) {
   if (!fs::is_directory(folder))
     throw Error("There is no model folder '" + folder.string() +
                 "'; --model takes a Hugging Face checkpoint folder.");
@@ -103,6 +106,15 @@ std::map<std::string, std::string> model_files(const fs::path& folder) {
     if (entry->is_regular_file() && decides(path, safetensors))
       files[path.lexically_relative(folder).string()] = file_hash(path);
   }
+  return files;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> model_files(const fs::path& folder) {
+  std::map<std::string, std::string> files = files_of(folder);
+  if (const auto tower = named_tower(folder))
+    for (const auto& [name, hash] : files_of(*tower)) files["vision tower: " + name] = hash;
   return files;
 }
 
