@@ -90,9 +90,9 @@ TokenIds class_stops(const std::string& model_type) {
   return {};
 }
 
-std::shared_ptr<const LanguageModel> load_decoder_language_model(const std::filesystem::path& folder,
-                                                                 const nlohmann::json& json,
-                                                                 at::Device device, at::ScalarType dtype) {
+std::shared_ptr<const Decoder> load_text_decoder(const std::filesystem::path& folder,
+                                                 const nlohmann::json& json, at::Device device,
+                                                 at::ScalarType dtype) {
   const ConfigReader read(json, "root");
   if (read.flag("use_bidirectional_attention", false))
     throw Error("config.json: use_bidirectional_attention true is not supported; the decoder must be causal");
@@ -105,11 +105,22 @@ std::shared_ptr<const LanguageModel> load_decoder_language_model(const std::file
   auto decoder =
       std::make_shared<const Decoder>(config, frozen_source(weights, device, dtype), "model", "lm_head");
   weights.finish();
-  auto tokenizer = load_tokenizer(folder, config.vocabulary);
-  const ReplyRules rules = reply_rules(folder, json, class_stops(read.text("model_type", "")));
+  return decoder;
+}
+
+ReplyRules text_reply_rules(const std::filesystem::path& folder, const nlohmann::json& json) {
+  return reply_rules(folder, json, class_stops(ConfigReader(json, "root").text("model_type", "")));
+}
+
+std::shared_ptr<const LanguageModel> load_decoder_language_model(const std::filesystem::path& folder,
+                                                                 const nlohmann::json& json,
+                                                                 at::Device device, at::ScalarType dtype) {
+  auto decoder = load_text_decoder(folder, json, device, dtype);
+  auto tokenizer = load_tokenizer(folder, decoder->config().vocabulary);
   const auto chat = ChatTemplate::of_text_folder(folder);
-  return std::make_shared<DecoderLanguageModel>(std::move(decoder), std::move(tokenizer), rules,
-                                                render_of(chat), origin_of(chat));
+  return std::make_shared<DecoderLanguageModel>(std::move(decoder), std::move(tokenizer),
+                                                text_reply_rules(folder, json), render_of(chat),
+                                                origin_of(chat));
 }
 
 }  // namespace hijack

@@ -85,14 +85,20 @@ int64_t LlavaConfig::image_tokens() const {
 }
 
 LlavaNetwork::LlavaNetwork(const LlavaConfig& c, const ParameterSource& source)
-    : config(c), tower(c.vision, source, "vision_tower", c.vision_layers_used()) {
+    : LlavaNetwork(
+          c, source,
+          std::make_shared<const Decoder>(c.text, source, "language_model.model", "language_model.lm_head")) {
+}
+
+LlavaNetwork::LlavaNetwork(const LlavaConfig& c, const ParameterSource& source,
+                           std::shared_ptr<const Decoder> behind)
+    : config(c), tower(c.vision, source, "vision_tower", c.vision_layers_used()), decoder(std::move(behind)) {
   const int64_t width = c.text.width;
   const auto layers = static_cast<int64_t>(c.feature_layers.size());
   project1 =
       Linear(source, "multi_modal_projector.linear_1", c.vision.width * layers, width, c.projector_bias);
   if (!c.linear_projector)
     project2 = Linear(source, "multi_modal_projector.linear_2", width, width, c.projector_bias);
-  decoder = std::make_shared<const Decoder>(c.text, source, "language_model.model", "language_model.lm_head");
 }
 
 Tensor LlavaNetwork::image_features(const Tensor& pixels) const {

@@ -34,6 +34,9 @@ struct LlavaConfig {
 /// Tower, projector and decoder as functions of tensors: what training and inference share.
 struct LlavaNetwork {
   LlavaNetwork(const LlavaConfig& config, const ParameterSource& source);
+  /// Tower and projector from `source`, in front of a decoder that is there.
+  LlavaNetwork(const LlavaConfig& config, const ParameterSource& source,
+               std::shared_ptr<const Decoder> decoder);
   /// pixels [N,3,h,w] normalized -> [N,T_img,D]
   Tensor image_features(const Tensor& pixels) const;
 

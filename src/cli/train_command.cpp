@@ -10,13 +10,16 @@
 #include "src/cli/output_options.h"
 #include "src/cli/progress.h"
 #include "src/cli/text.h"
-#include "src/pocket/evaluation.h"
-#include "src/pocket/trainer.h"
+#include "src/training/chat_check.h"
+#include "src/training/evaluation.h"
+#include "src/training/eye_training.h"
+#include "src/training/pocket_training.h"
 
 namespace hijack::cli {
 namespace {
 
 constexpr uint64_t kEvaluationSeed = 99;
+constexpr int64_t kChatPrompts = 48;
 
 std::string fixed(double value) {
   std::ostringstream text;
@@ -24,76 +27,153 @@ std::string fixed(double value) {
   return text.str();
 }
 
-/// Prints and stores what the model can do, and whether hijacks are possible on it.
-void evaluate(const TrainConfig& config, int64_t questions) {
-  const auto model = load_model(config.out, {.device = config.device, .dtype = "float32"});
-  const auto scores = score_tasks(*model, questions, kEvaluationSeed);
-  const HijackGate gate = measure_gate(*model, config.seed);
-  nlohmann::ordered_json measured;
+void put_tasks(const VisionLanguageModel& model, const std::vector<UtilityItem>& items,
+               nlohmann::ordered_json& measured) {
   std::vector<std::vector<std::string>> rows = {{"task", "right on held-out scenes and wordings"}};
-  for (const auto& [task, score] : scores) {
+  for (const auto& [task, score] : score_tasks(model, items)) {
     rows.push_back({task, rate_text(score.right, score.n)});
     measured["tasks"][task] = {
         {"right", score.right}, {"n", score.n}, {"visual", score.visual}, {"wrong", score.wrong}};
   }
+  std::cout << table_text(rows);
+}
+
+void put_gate(const VisionLanguageModel& model, uint64_t seed, nlohmann::ordered_json& measured) {
+  const HijackGate gate = measure_gate(model, seed);
   measured["gate"] = {{"participation_ratio", gate.participation_ratio},
                       {"dimensions_90", gate.dimensions_90},
                       {"movement", gate.movement}};
-  write_file(std::filesystem::path(config.out) / "evaluation.json", measured.dump(1) + "\n");
-  std::cout << table_text(rows) << "gate: participation ratio " << fixed(gate.participation_ratio)
+  std::cout << "gate: participation ratio " << fixed(gate.participation_ratio)
             << " (>= 30), dimensions for 90 % " << fixed(gate.dimensions_90) << " (>= 40), movement "
-            << fixed(gate.movement) << " (.2-.3)\n"
-            << config.out << std::endl;
+            << fixed(gate.movement) << " (.2-.3)\n";
 }
 
-int train(const TrainConfig& config, bool evaluate_only, int64_t questions) {
-  if (!evaluate_only) {
-    const Interrupt interrupt;
-    Progress progress;
-    PocketTrainer trainer(config);
-    const bool finished = trainer.run(
-        [&](const TrainProgress& now) {
-          progress.show({.name = now.stage,
-                         .done = now.step,
-                         .total = now.steps,
-                         .loss = now.stage == "joint" ? now.answer_loss : now.reconstruction_loss});
-        },
-        interrupt.token());
-    progress.clear();
-    if (!finished) {
-      log_line("stopped; go on with: hijack train pocket --resume --out " + shell_word(config.out));
-      return 1;
-    }
-  }
-  evaluate(config, questions);
-  return 0;
+void put_chat(const ChatCheck& check, nlohmann::ordered_json& measured) {
+  measured["chat"] = {{"replies", check.replies},
+                      {"equal_first", check.equal_first},
+                      {"nll_without", check.nll_without},
+                      {"nll_with", check.nll_with}};
+  std::cout << "chat: first token as without an image " << rate_text(check.equal_first, check.replies)
+            << ", negative log-likelihood of the decoder's own replies " << fixed(check.nll_without) << " -> "
+            << fixed(check.nll_with) << " nats a token (+" << fixed(check.nll_with - check.nll_without)
+            << ", goal < .15)\n";
+}
+
+void keep(const std::string& out, const nlohmann::ordered_json& measured) {
+  write_file(std::filesystem::path(out) / "evaluation.json", measured.dump(1) + "\n");
+  std::cout << out << std::endl;
+}
+
+/// Prints and stores what the model can do, and whether hijacks are possible on it.
+void evaluate(const PocketTrainConfig& config, int64_t questions) {
+  const auto model = load_model(config.out, {.device = config.device, .dtype = "float32"});
+  nlohmann::ordered_json measured;
+  put_tasks(*model, utility_set(Texts::kAny, questions, kEvaluationSeed), measured);
+  put_gate(*model, config.seed, measured);
+  keep(config.out, measured);
+}
+
+void evaluate(const EyeTrainConfig& config, int64_t questions) {
+  const auto file = std::filesystem::path(config.out) / "eye.safetensors";
+  const TensorMap stored = read_eye(file);
+  Parameters parameters(config.seed, at::Device(config.device));
+  const EyeModel eye(config.decoder, config.out, parameters, at::Device(config.device));
+  start_from(parameters, stored, file);
+  nlohmann::ordered_json measured;
+  put_tasks(*eye.model, visual_utility_set(questions, kEvaluationSeed), measured);
+  put_gate(*eye.model, config.seed, measured);
+  const auto photos = config.photos.empty() ? std::vector<Tensor>() : load_photos(config.photos);
+  put_chat(check_chat(eye, photos, kChatPrompts, kEvaluationSeed), measured);
+  keep(config.out, measured);
+}
+
+/// Whether the training came to its end.
+bool run(const TrainConfig& config, Training& training, const std::string& command) {
+  const Interrupt interrupt;
+  Progress progress;
+  const bool finished = Trainer(config, training)
+                            .run(
+                                [&](const TrainProgress& now) {
+                                  const bool joint = now.stage == stage_name(Stage::kJoint);
+                                  progress.show({.name = now.stage,
+                                                 .done = now.step,
+                                                 .total = now.steps,
+                                                 .loss = joint ? now.answer_loss : now.reconstruction_loss});
+                                },
+                                interrupt.token());
+  progress.clear();
+  if (!finished) log_line("stopped; go on with: " + command + " --resume --out " + shell_word(config.out));
+  return finished;
+}
+
+template <class Config>
+struct TrainArguments {
+  Config config;
+  bool evaluate_only = false;
+  int64_t questions = 0;
+  OutputOptions output;
+};
+
+/// One subcommand: flags, training, closing evaluation.
+template <class Config, class ModelTraining>
+void add_training(CLI::App& command, const std::string& name, const std::string& help, int64_t questions,
+                  const std::function<std::string(const Config&)>& again, Action& chosen) {
+  CLI::App* sub = command.add_subcommand(name, help);
+  auto arguments = std::make_shared<TrainArguments<Config>>();
+  arguments->questions = questions;
+  auto options = std::make_shared<FieldOptions>(*sub, fields_of(arguments->config));
+  sub->add_flag("--evaluate-only", arguments->evaluate_only, "measure the model in --out again");
+  sub->add_option("--questions", arguments->questions, "questions of the closing evaluation; 0: none")
+      ->capture_default_str();
+  arguments->output.add_to(*sub, "");
+  sub->callback([&chosen, arguments, options, again] {
+    chosen = [arguments, options, again] {
+      arguments->output.apply();
+      options->apply();
+      const Config& config = arguments->config;
+      if (!arguments->evaluate_only) {
+        ModelTraining training(config);
+        if (!run(config, training, again(config))) return 1;
+      }
+      if (arguments->questions > 0) evaluate(config, arguments->questions);
+      return 0;
+    };
+  });
+}
+
+void add_assemble(CLI::App& command, Action& chosen) {
+  CLI::App* sub = command.add_subcommand("assemble", "a trained eye and its decoder as one model folder");
+  auto config = std::make_shared<EyeTrainConfig>();
+  sub->add_option("--decoder", config->decoder, "folder of the text decoder")->required();
+  sub->add_option("--eye", config->start, "eye.safetensors, as hijack train eye writes it")->required();
+  sub->add_option("--out", config->out, "the folder to be written")->required();
+  sub->add_option(
+      "--image-token", config->image_token,
+      "added token of the decoder's tokenizer that becomes <image>; empty: the first that nothing "
+      "uses");
+  sub->callback([&chosen, config] {
+    chosen = [config] {
+      assemble_eye(*config);
+      std::cout << config->out << std::endl;
+      return 0;
+    };
+  });
 }
 
 }  // namespace
 
 void add_train(CLI::App& program, Action& chosen) {
-  CLI::App* command = program.add_subcommand("train", "make a model from nothing");
-  CLI::App* pocket = command->add_subcommand("pocket", "the shipped model, from generated data");
+  CLI::App* command =
+      program.add_subcommand("train", "make a model from nothing, or an eye for a text model");
   command->require_subcommand(1);
-  struct Arguments {
-    TrainConfig config;
-    bool evaluate_only = false;
-    int64_t questions = 1200;
-    OutputOptions output;
-  };
-  auto arguments = std::make_shared<Arguments>();
-  auto options = std::make_shared<FieldOptions>(*pocket, fields_of(arguments->config));
-  pocket->add_flag("--evaluate-only", arguments->evaluate_only, "measure the model in --out again");
-  pocket->add_option("--questions", arguments->questions, "questions of the closing evaluation")
-      ->capture_default_str();
-  arguments->output.add_to(*pocket, "");
-  pocket->callback([&chosen, arguments, options] {
-    chosen = [arguments, options] {
-      arguments->output.apply();
-      options->apply();
-      return train(arguments->config, arguments->evaluate_only, arguments->questions);
-    };
-  });
+  add_training<PocketTrainConfig, PocketTraining>(
+      *command, "pocket", "the shipped model, from generated data", 1200,
+      [](const PocketTrainConfig&) { return std::string("hijack train pocket"); }, chosen);
+  add_training<EyeTrainConfig, EyeTraining>(
+      *command, "eye", "tower and projector in front of a frozen text decoder", 600,
+      [](const EyeTrainConfig& config) { return "hijack train eye --decoder " + shell_word(config.decoder); },
+      chosen);
+  add_assemble(*command, chosen);
 }
 
 }  // namespace hijack::cli

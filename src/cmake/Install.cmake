@@ -1,6 +1,6 @@
 # cmake --install: the program, the libraries with their headers, find_package(hijack), and the shipped data.
 include(CMakePackageConfigHelpers)
-set(hijack_libraries hijack_base hijack_models hijack_attacks hijack_defenses hijack_pocket hijack_experiment)
+set(hijack_libraries hijack_base hijack_models hijack_attacks hijack_defenses hijack_pocket hijack_training hijack_experiment)
 foreach(library ${hijack_libraries})
   string(REPLACE hijack_ "" short ${library})
   set_target_properties(${library} PROPERTIES EXPORT_NAME ${short})

@@ -86,11 +86,14 @@ std::vector<Exercise> reading_contexts(ContextSplit split, int64_t n, uint64_t s
   });
 }
 
-std::vector<UtilityItem> utility_set(Texts texts, int64_t n, uint64_t seed) {
+namespace {
+
+std::vector<UtilityItem> graded_items(const std::function<bool(const TaskInfo&)>& wanted, Texts texts,
+                                      int64_t n, uint64_t seed) {
   Random random = Random(seed).fork("utility set");
   std::vector<Task> tasks;
   for (const TaskInfo& info : pocket_tasks())
-    if (info.graded) tasks.push_back(info.task);
+    if (info.graded && wanted(info)) tasks.push_back(info.task);
   std::vector<UtilityItem> items;
   for (size_t turn = 0; static_cast<int64_t>(items.size()) < n;) {
     const Task task = tasks[turn % tasks.size()];
@@ -105,6 +108,16 @@ std::vector<UtilityItem> utility_set(Texts texts, int64_t n, uint64_t seed) {
     ++turn;
   }
   return items;
+}
+
+}  // namespace
+
+std::vector<UtilityItem> utility_set(Texts texts, int64_t n, uint64_t seed) {
+  return graded_items([](const TaskInfo&) { return true; }, texts, n, seed);
+}
+
+std::vector<UtilityItem> visual_utility_set(int64_t n, uint64_t seed) {
+  return graded_items([](const TaskInfo& info) { return info.visual; }, Texts::kNatural, n, seed);
 }
 
 }  // namespace hijack

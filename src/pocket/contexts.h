@@ -36,5 +36,7 @@ enum class Texts { kNatural, kAny };
 /// n exercises on new scenes in held-out wordings with their right answers, all graded tasks in turn. What a
 /// defense costs is what it loses on kNatural; what the model can do shows on kAny.
 std::vector<UtilityItem> utility_set(Texts texts, int64_t n, uint64_t seed);
+/// The same of the tasks about the image alone, as users write them.
+std::vector<UtilityItem> visual_utility_set(int64_t n, uint64_t seed);
 
 }  // namespace hijack

@@ -13,7 +13,8 @@ import re
 import sys
 import tempfile
 
-FOLDERS = ["attacks", "defenses", "models", "src/base", "src/pocket", "src/experiment", "src/cli"]
+FOLDERS = ["attacks", "defenses", "models", "src/base", "src/pocket", "src/training", "src/experiment",
+           "src/cli"]
 MOST_FILE_LINES = 400
 MOST_FUNCTION_LINES = 40
 
@@ -51,6 +52,7 @@ ROOM_RULES = {
     "defenses/make_defense": ["defenses", "defenses/detectors", "defenses/image", "defenses/text", "defenses/votes"],
     "src/base": [],
     "src/pocket": [],
+    "src/training": [],
     "src/experiment/plan": [],
     "src/experiment/record": ["src/experiment/plan"],
     "src/experiment/run": ["src/experiment/plan", "src/experiment/record"],
@@ -71,8 +73,9 @@ FOLDER_RULES = {
     "attacks": ["src/base", "models"],
     "defenses": ["src/base", "models"],
     "src/pocket": ["src/base", "models"],
+    "src/training": ["src/base", "models", "src/pocket"],
     "src/experiment": ["src/base", "models", "attacks", "defenses", "src/pocket"],
-    "src/cli": ["src/base", "models", "attacks", "defenses", "src/pocket", "src/experiment"],
+    "src/cli": ["src/base", "models", "attacks", "defenses", "src/pocket", "src/training", "src/experiment"],
 }
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.M)
 PRINTS = re.compile(r"std::c(?:out|err)\b|\b(?:std::)?(?:exit|abort)\(|\bprintf\(")

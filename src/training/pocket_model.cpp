@@ -1,4 +1,4 @@
-#include "src/pocket/pocket_model.h"
+#include "src/training/pocket_model.h"
 
 #include <nlohmann/json.hpp>
 
@@ -42,21 +42,6 @@ nlohmann::json vision_config(const VisionConfig& c) {
           {"hidden_act", "quick_gelu"},        {"projection_dim", c.width}};
 }
 
-nlohmann::json config_json(const LlavaConfig& c) {
-  return {{"architectures", {"LlavaForConditionalGeneration"}},
-          {"model_type", "llava"},
-          {"dtype", "bfloat16"},
-          {"image_token_index", kImageToken},
-          {"image_seq_length", c.image_tokens()},
-          {"multimodal_projector_bias", true},
-          {"projector_hidden_act", "gelu"},
-          {"tie_word_embeddings", false},
-          {"vision_feature_layer", c.feature_layers.front()},
-          {"vision_feature_select_strategy", "default"},
-          {"text_config", text_config(c.text)},
-          {"vision_config", vision_config(c.vision)}};
-}
-
 nlohmann::json processor_json() {
   return {{"image_processor_type", "CLIPImageProcessor"},
           {"do_convert_rgb", true},
@@ -73,16 +58,38 @@ nlohmann::json processor_json() {
           {"processor_class", "LlavaProcessor"}};
 }
 
+void put_json(const std::filesystem::path& file, const nlohmann::json& json) {
+  write_file(file, json.dump(2) + "\n");
+}
+
 }  // namespace
+
+VisionConfig eye_vision_config() {
+  return {.image_size = kSceneSide,
+          .patch_size = kScenePatch,
+          .width = 192,
+          .layers = 4,
+          .heads = 3,
+          .mlp_width = 512};
+}
+
+nlohmann::json llava_config_json(const VisionConfig& vision, TokenId image_token) {
+  return {{"architectures", {"LlavaForConditionalGeneration"}},
+          {"model_type", "llava"},
+          {"dtype", "bfloat16"},
+          {"image_token_index", image_token},
+          {"image_seq_length", vision.patches()},
+          {"multimodal_projector_bias", true},
+          {"projector_hidden_act", "gelu"},
+          {"tie_word_embeddings", false},
+          {"vision_feature_layer", -1},
+          {"vision_feature_select_strategy", "default"},
+          {"vision_config", vision_config(vision)}};
+}
 
 LlavaConfig pocket_config() {
   LlavaConfig config;
-  config.vision = {.image_size = kSceneSide,
-                   .patch_size = kScenePatch,
-                   .width = 192,
-                   .layers = 4,
-                   .heads = 3,
-                   .mlp_width = 512};
+  config.vision = eye_vision_config();
   config.text = {.vocabulary = kPocketVocabulary,
                  .width = 256,
                  .layers = 4,
@@ -104,40 +111,50 @@ Tensor pocket_std(at::Device device) {
   return at::tensor(kStd, at::kFloat).view({1, 3, 1, 1}).to(device);
 }
 
-void write_pocket_folder(const TensorMap& weights, const std::string& tokenizer_json,
-                         const std::filesystem::path& folder) {
+void create_model_folder(const std::filesystem::path& folder) {
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   if (failed) throw Error("cannot create " + folder.string() + ": " + failed.message());
-  const auto put = [&](const char* name, const nlohmann::json& json) {
-    write_file(folder / name, json.dump(2) + "\n");
-  };
-  put("config.json", config_json(pocket_config()));
-  put("preprocessor_config.json", processor_json());
-  put("processor_config.json", {{"processor_class", "LlavaProcessor"},
-                                {"image_token", "<image>"},
-                                {"num_additional_image_tokens", 1},
-                                {"patch_size", kScenePatch},
-                                {"vision_feature_select_strategy", "default"}});
-  put("tokenizer_config.json", {{"tokenizer_class", "PreTrainedTokenizerFast"},
-                                {"bos_token", "<s>"},
-                                {"eos_token", "</s>"},
-                                {"pad_token", "<pad>"},
-                                {"image_token", "<image>"},
-                                {"extra_special_tokens", {{"image_token", "<image>"}}},
-                                {"model_max_length", pocket_config().text.max_positions},
-                                {"clean_up_tokenization_spaces", false},
-                                {"processor_class", "LlavaProcessor"}});
-  put("generation_config.json",
-      {{"bos_token_id", kBosToken}, {"eos_token_id", kEosToken}, {"pad_token_id", kPadToken}});
+}
+
+void write_processor_files(const std::filesystem::path& folder) {
+  put_json(folder / "preprocessor_config.json", processor_json());
+  put_json(folder / "processor_config.json", {{"processor_class", "LlavaProcessor"},
+                                              {"image_token", "<image>"},
+                                              {"num_additional_image_tokens", 1},
+                                              {"patch_size", kScenePatch},
+                                              {"vision_feature_select_strategy", "default"}});
+}
+
+void add_post_norm(TensorMap& weights, int64_t width) {
+  weights["vision_tower.post_layernorm.weight"] = at::ones({width}, at::kBFloat16);
+  weights["vision_tower.post_layernorm.bias"] = at::zeros({width}, at::kBFloat16);
+}
+
+void write_pocket_folder(const TensorMap& weights, const std::string& tokenizer_json,
+                         const std::filesystem::path& folder) {
+  create_model_folder(folder);
+  const LlavaConfig shape = pocket_config();
+  nlohmann::json config = llava_config_json(shape.vision, kImageToken);
+  config["text_config"] = text_config(shape.text);
+  put_json(folder / "config.json", config);
+  write_processor_files(folder);
+  put_json(folder / "tokenizer_config.json", {{"tokenizer_class", "PreTrainedTokenizerFast"},
+                                              {"bos_token", "<s>"},
+                                              {"eos_token", "</s>"},
+                                              {"pad_token", "<pad>"},
+                                              {"image_token", "<image>"},
+                                              {"extra_special_tokens", {{"image_token", "<image>"}}},
+                                              {"model_max_length", shape.text.max_positions},
+                                              {"clean_up_tokenization_spaces", false},
+                                              {"processor_class", "LlavaProcessor"}});
+  put_json(folder / "generation_config.json",
+           {{"bos_token_id", kBosToken}, {"eos_token_id", kEosToken}, {"pad_token_id", kPadToken}});
   write_file(folder / "chat_template.jinja", kLlavaTemplate.text);
   write_file(folder / "tokenizer.json", tokenizer_json);
   TensorMap rounded;
   for (const auto& [name, value] : weights) rounded[name] = value.detach().cpu().to(at::kBFloat16);
-  // never run (the feature layer comes before it), but part of the class in transformers
-  const int64_t width = pocket_config().vision.width;
-  rounded["vision_tower.post_layernorm.weight"] = at::ones({width}, at::kBFloat16);
-  rounded["vision_tower.post_layernorm.bias"] = at::zeros({width}, at::kBFloat16);
+  add_post_norm(rounded, shape.vision.width);
   save_safetensors(rounded, folder / "model.safetensors", {{"format", "pt"}});
 }
 

@@ -4,17 +4,19 @@
 #include <vector>
 
 #include "models/vision_language_model.h"
+#include "src/pocket/contexts.h"
 
 namespace hijack {
 
-/// Right answers per task on held-out scenes in held-out wordings (utility_set).
+/// Right answers per task on held-out scenes in held-out wordings.
 struct TaskScore {
   int64_t n = 0;
   int64_t right = 0;
   bool visual = false;
   std::vector<std::string> wrong;  ///< up to five "prompt -> reply (answer)"
 };
-std::map<std::string, TaskScore> score_tasks(const VisionLanguageModel& model, int64_t n, uint64_t seed);
+std::map<std::string, TaskScore> score_tasks(const VisionLanguageModel& model,
+                                             const std::vector<UtilityItem>& items);
 
 /// What must hold before a sweep is worth its time: does the tower pass enough free dimensions on?
 struct HijackGate {

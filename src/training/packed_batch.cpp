@@ -1,4 +1,4 @@
-#include "src/pocket/batch.h"
+#include "src/training/packed_batch.h"
 
 #include "models/chat_template/chat_template.h"
 #include "src/pocket/bpe_trainer.h"
@@ -77,7 +77,7 @@ Tensor stack_rows(const std::vector<Row>& rows, std::vector<int64_t> Row::*part)
 }
 
 // The first token of an exercise is predicted by the last one of the prefix, not by its neighbor.
-void add_loss_places(PocketBatch& batch, const std::vector<Row>& rows, int64_t tokens) {
+void add_loss_places(PackedBatch& batch, const std::vector<Row>& rows, int64_t tokens) {
   std::vector<int64_t> from, ids;
   std::vector<float> weights;
   for (size_t n = 0; n < rows.size(); ++n) {
@@ -99,13 +99,13 @@ void add_loss_places(PocketBatch& batch, const std::vector<Row>& rows, int64_t t
 
 }  // namespace
 
-PocketBatch PocketBatch::to(at::Device device) const {
+PackedBatch PackedBatch::to(at::Device device) const {
   const auto move = [&](const Tensor& x) { return x.defined() ? x.to(device, /*non_blocking=*/true) : x; };
   return {move(images),    move(patch_labels), move(ids),          move(positions), move(segments),
           move(loss_from), move(loss_ids),     move(loss_weights), image_begin};
 }
 
-PocketBatch make_vision_batch(int64_t images, uint64_t seed, uint64_t index) {
+PackedBatch make_vision_batch(int64_t images, uint64_t seed, uint64_t index) {
   std::vector<Tensor> pictures, labels;
   for (int64_t i = 0; i < images; ++i) {
     Random random =
@@ -120,19 +120,19 @@ PocketBatch make_vision_batch(int64_t images, uint64_t seed, uint64_t index) {
     }
     labels.push_back(at::tensor(std::vector<int64_t>(classes.begin(), classes.end())));
   }
-  PocketBatch batch;
+  PackedBatch batch;
   batch.images = at::stack(pictures);
   batch.patch_labels = at::stack(labels);
   return batch;
 }
 
-PocketBatch make_batch(const Tokenizer& tokenizer, const BatchShape& shape, uint64_t seed, uint64_t index) {
+PackedBatch make_batch(const Tokenizer& tokenizer, const BatchShape& shape, uint64_t seed, uint64_t index) {
   std::vector<PocketSample> samples;
   for (int64_t i = 0; i < shape.sequences; ++i)
     samples.push_back(draw_sample(
         seed, index * static_cast<uint64_t>(shape.sequences) + static_cast<uint64_t>(i), Wording::kTrain));
   std::stable_partition(samples.begin(), samples.end(), [](const PocketSample& s) { return s.has_image; });
-  PocketBatch batch;
+  PackedBatch batch;
   std::vector<Row> rows;
   std::vector<Tensor> images, labels;
   for (const auto& sample : samples) {
@@ -153,7 +153,7 @@ PocketBatch make_batch(const Tokenizer& tokenizer, const BatchShape& shape, uint
   return batch;
 }
 
-BatchStream::BatchStream(std::function<PocketBatch(uint64_t)> make, uint64_t first, int workers)
+BatchStream::BatchStream(std::function<PackedBatch(uint64_t)> make, uint64_t first, int workers)
     : make_(std::move(make)), next_index_(first) {
   for (int i = 0; i < workers; ++i) schedule();
 }
@@ -162,8 +162,8 @@ void BatchStream::schedule() {
   ahead_.push_back(std::async(std::launch::async, make_, next_index_++));
 }
 
-PocketBatch BatchStream::next() {
-  PocketBatch batch = ahead_.front().get();
+PackedBatch BatchStream::next() {
+  PackedBatch batch = ahead_.front().get();
   ahead_.pop_front();
   schedule();
   return batch;

@@ -19,9 +19,13 @@ class Parameters {
   ParameterSource source(int64_t depth);
   Tensor& at(const std::string& name) { return values_.at(name); }
   const TensorMap& values() const { return values_; }
+  /// Those of the model: without what only training needs ("training.").
+  TensorMap model_values() const;
   int64_t count() const;
 
   void zero_gradients();
+  /// In the order of values(); undefined ones leave their parameter alone.
+  void set_gradients(const std::vector<Tensor>& gradients);
   /// Scales all gradients to a global l2 norm of at most `limit`; returns the norm before.
   double clip_gradients(double limit);
   /// AdamW (Loshchilov & Hutter 2019), betas (.9, .98). rate(name) = learning rate of a parameter; 0 leaves

@@ -1,4 +1,4 @@
-#include "src/pocket/parameters.h"
+#include "src/training/parameters.h"
 
 #include "src/base/error.h"
 
@@ -67,6 +67,13 @@ ParameterSource Parameters::source(int64_t depth) {
   };
 }
 
+TensorMap Parameters::model_values() const {
+  TensorMap values;
+  for (const auto& [name, value] : values_)
+    if (!name.starts_with("training.")) values[name] = value;
+  return values;
+}
+
 int64_t Parameters::count() const {
   int64_t total = 0;
   for (const auto& [name, value] : values_) total += value.numel();
@@ -75,6 +82,11 @@ int64_t Parameters::count() const {
 
 void Parameters::zero_gradients() {
   for (auto& [name, value] : values_) value.mutable_grad() = Tensor();
+}
+
+void Parameters::set_gradients(const std::vector<Tensor>& gradients) {
+  size_t i = 0;
+  for (auto& [name, value] : values_) value.mutable_grad() = gradients.at(i++);
 }
 
 double Parameters::clip_gradients(double limit) {

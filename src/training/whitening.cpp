@@ -1,4 +1,4 @@
-#include "src/pocket/whitening.h"
+#include "src/training/whitening.h"
 
 #include "src/pocket/sample.h"
 

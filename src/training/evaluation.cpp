@@ -1,8 +1,7 @@
-#include "src/pocket/evaluation.h"
+#include "src/training/evaluation.h"
 
 #include "src/base/image.h"
 #include "src/base/random.h"
-#include "src/pocket/contexts.h"
 #include "src/pocket/grammar.h"
 
 namespace hijack {
@@ -33,11 +32,12 @@ Tensor feature_changes(const VisionLanguageModel& model, const Tensor& image, do
 
 }  // namespace
 
-std::map<std::string, TaskScore> score_tasks(const VisionLanguageModel& model, int64_t n, uint64_t seed) {
+std::map<std::string, TaskScore> score_tasks(const VisionLanguageModel& model,
+                                             const std::vector<UtilityItem>& items) {
   const at::NoGradGuard no_gradients;
   std::map<std::string, TaskScore> scores;
   const auto language = model.language_model();
-  for (const auto& item : utility_set(Texts::kAny, n, seed)) {
+  for (const auto& item : items) {
     const Query query{.prompt = item.exercise.prompt};
     const std::string reply =
         item.image.defined()

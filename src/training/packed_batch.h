@@ -13,7 +13,7 @@ namespace hijack {
 
 /// Packed training sequences: one image prefix, then independent exercises that each see the prefix and
 /// themselves (the layout of the shared-prefix gradient).
-struct PocketBatch {
+struct PackedBatch {
   Tensor images;        ///< uint8 [M,3,112,112]
   Tensor patch_labels;  ///< int64 [M,64]
   Tensor ids;           ///< int64 [N,L]
@@ -24,7 +24,7 @@ struct PocketBatch {
   Tensor loss_weights;  ///< float32 [K]
   int64_t image_begin = 0;
 
-  PocketBatch to(at::Device device) const;
+  PackedBatch to(at::Device device) const;
 };
 
 struct BatchShape {
@@ -35,22 +35,22 @@ struct BatchShape {
 };
 
 /// Images and labels alone, half scenes and half textures, for the first stage.
-PocketBatch make_vision_batch(int64_t images, uint64_t seed, uint64_t index);
+PackedBatch make_vision_batch(int64_t images, uint64_t seed, uint64_t index);
 
 /// Batch number `index` of a stream: a pure function of its arguments.
-PocketBatch make_batch(const Tokenizer& tokenizer, const BatchShape& shape, uint64_t seed, uint64_t index);
+PackedBatch make_batch(const Tokenizer& tokenizer, const BatchShape& shape, uint64_t seed, uint64_t index);
 
 /// Makes batches ahead on other threads and hands them out in order.
 class BatchStream {
  public:
-  BatchStream(std::function<PocketBatch(uint64_t)> make, uint64_t first, int workers);
-  PocketBatch next();
+  BatchStream(std::function<PackedBatch(uint64_t)> make, uint64_t first, int workers);
+  PackedBatch next();
 
  private:
   void schedule();
-  std::function<PocketBatch(uint64_t)> make_;
+  std::function<PackedBatch(uint64_t)> make_;
   uint64_t next_index_;
-  std::deque<std::future<PocketBatch>> ahead_;
+  std::deque<std::future<PackedBatch>> ahead_;
 };
 
 }  // namespace hijack
