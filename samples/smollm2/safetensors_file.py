@@ -1,4 +1,4 @@
-"""The file format safetensors, with raw bytes: numpy has no bfloat16, and the eye is kept in it."""
+"""The file format safetensors, written from raw bytes."""
 import json
 import struct
 
@@ -15,14 +15,3 @@ def write_safetensors(path, tensors):
         out.write(struct.pack("<Q", len(text)) + text)
         for _, _, data in tensors.values():
             out.write(data)
-
-
-def read_safetensors(path):
-    """name -> (dtype, shape, bytes), in the order of the file's header."""
-    content = open(path, "rb").read()
-    size, = struct.unpack_from("<Q", content)
-    header = json.loads(content[8:8 + size])
-    header.pop("__metadata__", None)
-    body = memoryview(content)[8 + size:]
-    return {name: (entry["dtype"], entry["shape"], bytes(body[slice(*entry["data_offsets"])]))
-            for name, entry in header.items()}

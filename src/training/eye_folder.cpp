@@ -58,7 +58,8 @@ std::string texts_in_use(const fs::path& decoder, const ordered_json& tokenizer_
 bool has_meaning(const fs::path& decoder, int64_t id) {
   for (const char* name : {"config.json", "generation_config.json"}) {
     if (!fs::exists(decoder / name)) continue;
-    for (const auto& [key, value] : read_json(decoder / name).items())
+    const ordered_json json = read_json(decoder / name);
+    for (const auto& [key, value] : json.items())
       if (key.ends_with("_token_id") &&
           (value == id || (value.is_array() && std::find(value.begin(), value.end(), id) != value.end())))
         return true;
