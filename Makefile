@@ -7,6 +7,11 @@ SHELL := /bin/bash
 PRESET ?= dev
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 DEMO_OUT ?= runs/demo
+# make demo MODEL=smollm2 takes the real chat model that make smollm2 has made: a larger change, and fewer questions
+MODEL ?= pocket
+DEMO_ATTACK_pocket := --epsilon 8/255
+DEMO_ATTACK_smollm2 := --epsilon 16/255 --steps 300 --batch 4 --train 60 --validation 12 --test 16
+DEMO_EVALUATE_smollm2 := --false-positive-rate 0.05 --utility 20 --suffix-steps 12 --suffix-candidates 16 --suffix-contexts 2
 FUZZ_SECONDS ?= 600
 HIJACK := build/release/hijack
 # A Python with torch 2.13 and transformers 5.23; made where there is none.
@@ -24,11 +29,12 @@ build: setup  ## the program, optimized: build/release/hijack
 	@cmake --preset release -DHIJACK_TESTS=OFF
 	@cmake --build --preset release -j $(JOBS)
 
-demo: build  ## attack a photograph on the shipped model, evaluate defenses, write the report
+demo: build  ## attack a photograph, evaluate defenses, write the report: on the shipped model, or MODEL=smollm2
+	@case "$(MODEL)" in pocket|smollm2) ;; *) echo "make demo: MODEL is pocket or smollm2, not '$(MODEL)'" >&2; exit 2;; esac
 	@rm -rf $(DEMO_OUT)
-	$(HIJACK) attack --image samples/images/chelsea.png --behavior string --epsilon 8/255 --out $(DEMO_OUT)
+	$(HIJACK) attack --model $(MODEL) --image samples/images/chelsea.png --behavior string $(DEMO_ATTACK_$(MODEL)) --out $(DEMO_OUT)
 	$(HIJACK) evaluate $(DEMO_OUT) --defense perplexity --defense perplexity:window=10 --defense paraphrase \
-	  --defense jpeg:quality=75
+	  --defense jpeg:quality=75 $(DEMO_EVALUATE_$(MODEL))
 	$(HIJACK) report $(DEMO_OUT)
 	@echo "The report: $(DEMO_OUT)/report.html"
 
