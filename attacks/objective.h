@@ -10,14 +10,20 @@
 
 namespace hijack {
 
+/// [N,3,H,W] -> N images [1,3,H,W]; undefined, for a model that takes no images -> one undefined image.
+inline std::vector<Tensor> images_of(const Tensor& images) {
+  return images.defined() ? images.split(1) : std::vector<Tensor>(1);
+}
+
 using ObjectiveState = std::map<std::string, Tensor>;
 
 /// The loss to minimize.
 class Objective {
  public:
   virtual ~Objective() = default;
-  /// image [N,3,H,W] in [0,1], inside an autograd graph -> [N], one value per image, differentiable.
-  /// step chooses the mini-batch and random draws, so that a resumed run sees the same ones.
+  /// image [N,3,H,W] in [0,1], inside an autograd graph -> [N], one value per image, differentiable;
+  /// undefined, for a model that takes no images -> [1]. step chooses the mini-batch and random draws, so
+  /// that a resumed run sees the same ones.
   virtual Tensor loss(const Tensor& image, int64_t step) = 0;
   /// Whether two calls with one image and different steps give the same value (what APGD needs).
   virtual bool deterministic() const = 0;

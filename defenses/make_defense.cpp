@@ -30,6 +30,7 @@ struct DefenseKind {
   const char* name;
   const char* help;
   const char* kind;
+  bool reads_images;
   std::vector<DefenseParameter> (*parameters)();
   void (*check)(const DefenseSpec&);
   std::shared_ptr<const Defense> (*make)(const DefenseSpec&, const DefenseResources&);
@@ -64,11 +65,9 @@ std::shared_ptr<const Defense> make(const DefenseSpec& spec, const DefenseResour
 
 template <class D>
 DefenseKind kind() {
-  return {D::kName,
-          D::kHelp,
-          kind_name<D>(),
-          &parameters_of<D>,
-          [](const DefenseSpec& spec) { read_parameters<typename D::Parameters>(spec); },
+  return {D::kName,          D::kHelp,
+          kind_name<D>(),    !std::is_base_of_v<TextTransform, D> && !std::is_base_of_v<TextDetector, D>,
+          &parameters_of<D>, [](const DefenseSpec& spec) { read_parameters<typename D::Parameters>(spec); },
           &make<D>};
 }
 
@@ -165,13 +164,14 @@ std::vector<std::string> defense_names() {
 
 std::vector<DefenseInfo> defense_infos() {
   std::vector<DefenseInfo> all;
-  for (const DefenseKind& one : defenses()) all.push_back({one.name, one.kind, one.help, one.parameters()});
+  for (const DefenseKind& one : defenses())
+    all.push_back({one.name, one.kind, one.help, one.reads_images, one.parameters()});
   return all;
 }
 
 DefenseInfo defense_info(const std::string& name) {
   const DefenseKind& found = defenses().at(current_name(name));
-  return {found.name, found.kind, found.help, found.parameters()};
+  return {found.name, found.kind, found.help, found.reads_images, found.parameters()};
 }
 
 }  // namespace hijack

@@ -36,8 +36,9 @@ struct DefenseParameter {
 };
 struct DefenseInfo {
   std::string name;
-  std::string kind;  ///< what it works on: "image", "text", "detector" or "votes"
-  std::string help;  ///< one sentence: source, and where it departs from it
+  std::string kind;          ///< what it works on: "image", "text", "detector" or "votes"
+  std::string help;          ///< one sentence: source, and where it departs from it
+  bool reads_images = true;  ///< it has nothing to do where there is none
   std::vector<DefenseParameter> parameters = {};
 };
 

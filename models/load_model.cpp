@@ -4,7 +4,6 @@
 
 #include "models/checkpoint/config_json.h"
 #include "models/checkpoint/parameter_source.h"
-#include "models/families/decoder_language_model.h"
 #include "models/families/idefics3.h"
 #include "models/families/llava.h"
 #include "models/families/llava_next.h"
@@ -12,6 +11,7 @@
 #include "models/families/llava_original.h"
 #include "models/families/paligemma.h"
 #include "models/families/qwen2_vl.h"
+#include "models/families/text_prompt_model.h"
 #include "models/families/torchscript.h"
 #include "models/families/tower_folder.h"
 #include "src/base/error.h"
@@ -134,22 +134,24 @@ std::shared_ptr<const VisionLanguageModel> load_model(const std::filesystem::pat
     throw Error("views \"" + options.views + "\" is not known; write all or one");
   if (const Family* family = kFamilies.find(found.type))
     return in_views(load_family(*family, folder, found, options.vision_tower), options.views);
+  if (is_decoder(found.type)) {
+    if (!options.vision_tower.empty())
+      throw Error("--vision-tower: " + folder.string() + " is a language model (" + found.type +
+                  ") that takes no images");
+    return load_text_prompt_model(folder, found.config, found.device, found.dtype);
+  }
   std::string known;
   for (const std::string& name : kFamilies.names()) known += (known.empty() ? "" : ", ") + name;
-  if (is_decoder(found.type))
-    throw Error(folder.string() + " is a language model (" + found.type +
-                ") that takes no images; it serves the perplexity and paraphrase defenses only, and models "
-                "with images are: " +
-                known);
   throw Error(folder.string() + ": model_type \"" + found.type +
               "\" is not supported; supported are: " + known);
 }
 
+bool takes_images(const std::filesystem::path& folder) {
+  return !is_decoder(Folder(folder, {}).type);
+}
+
 std::shared_ptr<const LanguageModel> load_language_model(const std::filesystem::path& folder,
                                                          const LoadOptions& options) {
-  const Folder found(folder, options);
-  if (is_decoder(found.type))
-    return load_decoder_language_model(folder, found.config, found.device, found.dtype);
   return load_model(folder, options)->language_model();
 }
 

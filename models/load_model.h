@@ -24,9 +24,14 @@ struct LoadOptions {
 /// The type that weights are loaded as: what auto stands for on the device. Throws Error for unknown names.
 at::ScalarType computed_dtype(const LoadOptions& options);
 
-/// Loads a Hugging Face folder. Throws Error that names what is missing or not supported.
+/// Loads a Hugging Face folder: a vision-language model, or a text decoder, which takes no images. Throws
+/// Error that names what is missing or not supported.
 std::shared_ptr<const VisionLanguageModel> load_model(const std::filesystem::path& folder,
                                                       const LoadOptions& options = {});
+
+/// Whether the model of a folder is one with images, as far as its config.json says: false for text decoders.
+/// Throws Error where there is no config.json.
+bool takes_images(const std::filesystem::path& folder);
 
 /// A text-only decoder folder, or the decoder of a vision-language folder.
 std::shared_ptr<const LanguageModel> load_language_model(const std::filesystem::path& folder,

@@ -39,6 +39,9 @@ class VisionLanguageModel {
   virtual ImageSpec image_spec() const = 0;
   virtual const Tokenizer& tokenizer() const = 0;
   virtual at::Device device() const = 0;
+  /// False for a language model: its image_spec is 0 x 0, preprocess takes an undefined tensor, and every
+  /// call that takes an image throws Error.
+  virtual bool takes_images() const { return true; }
 
   /// Any photo [1,3,H,W] on the lattice -> model-input space [1,3,h,w] on the lattice: the resize and crop of
   /// the model's own PIL pipeline, bit for bit. The identity for an image that has image_spec()'s size.

@@ -6,7 +6,7 @@
     compare_with_transformers.py trace  --model DIR --image F --prompt "…" --target "…" [--views one]
                                         [--hijack build/release/hijack]
         runs `hijack trace` and `hijack chat`; compares ids, pixel values, logits at the target, loss, pixel gradient and
-        the greedy reply. Every family: llava, idefics3, smolvlm, llava_onevision, qwen2_vl, paligemma
+        the greedy reply (without --image those of a language model). Every family: llava, idefics3, smolvlm, llava_onevision, qwen2_vl, paligemma
     compare_with_transformers.py replay RUN [--model DIR] [--limit N]
         loads the PNGs of a run folder in transformers, asks what replies.jsonl says was asked, compares the replies. The
         model is the one that the run's manifest names, here or among the shipped ones; --model names another place
@@ -26,7 +26,8 @@ from types import SimpleNamespace
 import torch
 from PIL import Image, ImageOps
 from safetensors.torch import load_file
-from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor
+from transformers import (AutoConfig, AutoImageProcessor, AutoModelForCausalLM, AutoModelForImageTextToText,
+                          AutoProcessor, AutoTokenizer)
 from transformers.models.auto.video_processing_auto import AutoVideoProcessor
 from transformers.processing_utils import ProcessorMixin
 
@@ -45,7 +46,11 @@ def without_videos():
 
 
 def load(folder):
-    """Model in float32 and processor, with the PIL image processor: the torchvision one differs by a gray level."""
+    """Model in float32 and processor, with the PIL image processor: the torchvision one differs by a gray level. Of a
+    language model, the tokenizer alone stands for the processor."""
+    if not hasattr(AutoConfig.from_pretrained(folder), "vision_config"):
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False)
+        return model, SimpleNamespace(tokenizer=AutoTokenizer.from_pretrained(folder))
     without_videos()
     allow_first_view()
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False)
@@ -137,8 +142,19 @@ def first_view(processor, image, text):
     return {**inputs, "pixel_values": pixels, "image_sizes": torch.tensor([[0, 0]])}
 
 
+def inputs_of_text(tokenizer, context):
+    """What a language model is asked; without chat template the texts as they are."""
+    messages = [{**message, "content": message["content"][0]["text"]} for message in conversation(context, False)]
+    if not tokenizer.chat_template:
+        return dict(tokenizer(plain(context), return_tensors="pt"))
+    text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    return dict(tokenizer(text, return_tensors="pt", add_special_tokens=False))
+
+
 def inputs_of(model, processor, image, context, views="all"):
     """What the processor makes of the context: ids, pixels, and the further tensors that its model wants."""
+    if image is None:
+        return inputs_of_text(processor.tokenizer, context)
     if model.config.model_type == "paligemma":
         text = "<image>" + plain(context)
     else:
@@ -170,9 +186,13 @@ def expected_trace(model, processor, image, prompt, target_text, views="all"):
     """The tensors that `hijack trace` writes, from transformers."""
     inputs = inputs_of(model, processor, image, {"prompt": prompt}, views)
     target = torch.tensor(processor.tokenizer.encode(target_text, add_special_tokens=False), dtype=torch.long)
-    pixels = inputs["pixel_values"].float().requires_grad_()
-    logits = model(**with_target({**inputs, "pixel_values": pixels}, target)).logits[0, -len(target) - 1:-1].float()
+    pixels = None if image is None else inputs["pixel_values"].float().requires_grad_()
+    seen = inputs if image is None else {**inputs, "pixel_values": pixels}
+    logits = model(**with_target(seen, target)).logits[0, -len(target) - 1:-1].float()
     loss = torch.nn.functional.cross_entropy(logits, target)
+    if image is None:
+        return {"input_ids": inputs["input_ids"][0], "target_ids": target, "target_logits": logits.detach(),
+                "loss": loss.detach()}
     gradient, = torch.autograd.grad(loss, pixels)
     return {"input_ids": inputs["input_ids"][0], "pixel_values": pixels.detach(), "target_ids": target,
             "target_logits": logits.detach(), "loss": loss.detach(), "pixel_gradient": gradient}
@@ -203,6 +223,8 @@ def differences(ours, theirs):
         result[name] = (0.0 if torch.equal(ours[name].flatten(), theirs[name].flatten()) else float("inf"), 0.0)
     for what, name in (("pixel values", "pixel_values"), ("target logits", "target_logits"), ("loss", "loss"),
                        ("pixel gradient", "pixel_gradient")):
+        if name not in ours and name not in theirs:  # of a language model
+            continue
         one, other = squeezed(ours[name]), squeezed(theirs[name])
         if one.shape != other.shape:
             value = float("inf")
@@ -214,17 +236,21 @@ def differences(ours, theirs):
     return result
 
 
+def shown(image):
+    return ["--image", str(image)] if image else []
+
+
 def hijack_trace(program, folder, image, prompt, target, views="all"):
     with tempfile.TemporaryDirectory() as where:
         out = Path(where) / "trace.safetensors"
-        subprocess.run([program, "trace", "--model", str(folder), "--image", str(image), "--prompt", prompt, "--target",
-                        target, "--dtype", "float32", "--views", views, "--out", str(out)], check=True,
+        subprocess.run([program, "trace", "--model", str(folder), *shown(image), "--prompt", prompt, "--target", target,
+                        "--dtype", "float32", "--views", views, "--out", str(out)], check=True,
                        stdout=subprocess.DEVNULL)
         return load_file(out)
 
 
 def hijack_reply(program, folder, image, prompt, length, views="all"):
-    done = subprocess.run([program, "chat", "--model", str(folder), "--image", str(image), "--prompt", prompt,
+    done = subprocess.run([program, "chat", "--model", str(folder), *shown(image), "--prompt", prompt,
                            "--max-new-tokens", str(length), "--dtype", "float32", "--views", views], check=True,
                           stdout=subprocess.PIPE)
     return done.stdout.decode("utf-8", "replace").removesuffix("\n")
@@ -232,7 +258,7 @@ def hijack_reply(program, folder, image, prompt, length, views="all"):
 
 def trace(args):
     model, processor = load(args.model)
-    image = open_image(args.image)
+    image = open_image(args.image) if args.image else None
     found = differences(hijack_trace(args.hijack, args.model, args.image, args.prompt, args.target, args.views),
                         expected_trace(model, processor, image, args.prompt, args.target, args.views))
     for what, (value, bound) in found.items():
@@ -282,10 +308,12 @@ def reply_length(trial, config, tokenizer):
 
 
 def picture_of(trial, row):
-    """The file that was shown, relative to the run; of a universal trial that of the row's photo."""
+    """The file that was shown, relative to the run; of a universal trial that of the row's photo; None for no image."""
     kinds = {"attack": "", "clean": "origin", "noise": "noise"}
     photos = [photo["source_image"] for photo in trial.get("photos", [])]
     number = photos.index(row["photo"]) + 1 if row.get("photo") in photos else 1
+    if not trial.get("image_file", "images"):
+        return None  # of a language model
     parts = [trial["id"], f"photo{number}" if number > 1 else "", kinds[row["condition"]], "png"]
     return "images/" + ".".join(filter(None, parts))
 
@@ -313,7 +341,8 @@ def replay(args):
         if folder not in models:
             models[folder] = load(folder)
         length = reply_length(trial, config, models[folder][1].tokenizer)
-        image = open_image(run / picture_of(trial, row))
+        picture = picture_of(trial, row)
+        image = open_image(run / picture) if picture else None
         reply = reply_of(*models[folder], image, row["context"], length, config.get("views", "all"))
         total[row["condition"]] += 1
         if reply.strip() == row["reply"].strip():
@@ -330,8 +359,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("trace")
-    for name in ("--model", "--image", "--prompt", "--target"):
+    for name in ("--model", "--prompt", "--target"):
         one.add_argument(name, required=True)
+    one.add_argument("--image", help="none for a language model")
     one.add_argument("--hijack", default="build/release/hijack")
     one.add_argument("--views", default="all", choices=["all", "one"])
     one.add_argument("--max-new-tokens", type=int, default=24)

@@ -69,8 +69,8 @@ Tensor BehaviorMatching::loss(const Tensor& image, int64_t step) {
     targets.push_back(drawn_ ? random.pick(targets_[i]) : targets_[i].front());
   }
   std::vector<Tensor> losses;
-  for (int64_t n = 0; n < image.size(0); ++n) {
-    const Pixels pixels = model_->preprocess(image.narrow(0, n, 1));
+  for (const Tensor& one : images_of(image)) {
+    const Pixels pixels = model_->preprocess(one);
     const auto logits = model_->target_logits(pixels, queries, targets);
     losses.push_back(kind_.margin ? mean_margin(logits, targets, kind_.ahead)
                                   : mean_cross_entropy(logits, targets));

@@ -29,8 +29,8 @@ Tensor PromptMatching::loss(const Tensor& image, int64_t step) {
     wanted.push_back(wanted_[i]);
   }
   std::vector<Tensor> losses;
-  for (int64_t n = 0; n < image.size(0); ++n) {
-    const Pixels pixels = model_->preprocess(image.narrow(0, n, 1));
+  for (const Tensor& one : images_of(image)) {
+    const Pixels pixels = model_->preprocess(one);
     losses.push_back(mean_divergence(model_->target_logits(pixels, queries, targets), wanted));
   }
   return at::stack(losses);

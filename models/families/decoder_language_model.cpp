@@ -2,7 +2,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "models/chat_template/render_plain.h"
 #include "models/checkpoint/config_json.h"
 #include "models/checkpoint/parameter_source.h"
 #include "models/checkpoint/reply_rules.h"
@@ -71,19 +70,6 @@ std::vector<Generated> DecoderLanguageModel::generate(std::span<const Query> que
   return shared_prefix_generate(*decoder_, prompts, {}, *tokenizer_, rules_, options);
 }
 
-namespace {
-
-DecoderLanguageModel::Render render_of(std::shared_ptr<const ChatTemplate> chat) {
-  if (!chat) return [](const Query& query) { return RenderedPrompt{render_plain(query)}; };
-  return [chat = std::move(chat)](const Query& query) { return chat->render(query, /*with_image=*/false); };
-}
-
-std::string origin_of(const std::shared_ptr<const ChatTemplate>& chat) {
-  return chat ? chat->origin() : "none in the folder; texts are given as they are";
-}
-
-}  // namespace
-
 TokenIds class_stops(const std::string& model_type) {
   if (model_type == "llama" || model_type == "mistral") return {2};
   if (model_type == "gemma") return {1};
@@ -110,17 +96,6 @@ std::shared_ptr<const Decoder> load_text_decoder(const std::filesystem::path& fo
 
 ReplyRules text_reply_rules(const std::filesystem::path& folder, const nlohmann::json& json) {
   return reply_rules(folder, json, class_stops(ConfigReader(json, "root").text("model_type", "")));
-}
-
-std::shared_ptr<const LanguageModel> load_decoder_language_model(const std::filesystem::path& folder,
-                                                                 const nlohmann::json& json,
-                                                                 at::Device device, at::ScalarType dtype) {
-  auto decoder = load_text_decoder(folder, json, device, dtype);
-  auto tokenizer = load_tokenizer(folder, decoder->config().vocabulary);
-  const auto chat = ChatTemplate::of_text_folder(folder);
-  return std::make_shared<DecoderLanguageModel>(std::move(decoder), std::move(tokenizer),
-                                                text_reply_rules(folder, json), render_of(chat),
-                                                origin_of(chat));
 }
 
 }  // namespace hijack

@@ -41,10 +41,4 @@ std::shared_ptr<const Decoder> load_text_decoder(const std::filesystem::path& fo
 /// How such a folder's replies end.
 ReplyRules text_reply_rules(const std::filesystem::path& folder, const nlohmann::json& config);
 
-/// A text-only folder (`LlamaForCausalLM`, `Qwen2ForCausalLM`, `Qwen3ForCausalLM`, `MistralForCausalLM`,
-/// `GemmaForCausalLM`). Without a chat template it sees the texts as they are, each on lines of its own.
-std::shared_ptr<const LanguageModel> load_decoder_language_model(const std::filesystem::path& folder,
-                                                                 const nlohmann::json& config,
-                                                                 at::Device device, at::ScalarType dtype);
-
 }  // namespace hijack

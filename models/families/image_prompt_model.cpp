@@ -90,6 +90,7 @@ std::vector<Prompt> ImagePromptModel::prompts(const Pixels& pixels, std::span<co
 }
 
 Tensor ImagePromptModel::features_of(const Pixels& pixels) const {
+  if (!pixels.values.defined()) return {};  // text alone
   const auto compute = [&] { return image_features(pixels); };
   return memo() != nullptr ? memo_.features(pixels, compute) : compute();
 }

@@ -5,6 +5,7 @@
 #include "defenses/make_defense.h"
 #include "defenses/pipeline.h"
 #include "src/base/image.h"
+#include "src/base/tensor_math.h"
 #include "src/cli/commands.h"
 #include "src/cli/defense_names.h"
 #include "src/cli/log.h"
@@ -12,6 +13,7 @@
 #include "src/cli/output_options.h"
 #include "src/experiment/plan/dataset.h"
 #include "src/experiment/plan/shipped.h"
+#include "src/experiment/plan/without_images.h"
 #include "src/experiment/run/defense_setup.h"
 
 namespace hijack::cli {
@@ -30,9 +32,12 @@ struct ChatArguments {
 /// One conversation: earlier turns are part of the next query.
 class Chat {
  public:
-  explicit Chat(const ChatArguments& arguments) : arguments_(arguments), image_(load_image(arguments.image)) {
+  explicit Chat(const ChatArguments& arguments) : arguments_(arguments) {
     std::vector<DefenseSpec> specs;
     for (const std::string& text : arguments.defenses) specs.push_back(parse_defense(text));
+    image_ = submitted_image(arguments.model, arguments.image);
+    if (!image_.defined())
+      check_defenses_without_images(arguments.defenses, arguments.model.folder().string());
     model_ = arguments.model.load();
     if (!specs.empty()) put_behind(specs);
     query_.system = arguments.system;
@@ -77,15 +82,16 @@ class Chat {
   void put_behind(const std::vector<DefenseSpec>& specs) {
     DefenseResources resources = defense_resources(model_, arguments_.generate.max_new_tokens);
     BenignPictures pictures(model_, "photo");  // images are submitted as they are
-    resources.benign =
-        benign_submissions(pictures, read_contexts(default_contexts("string")).calibration, {image_});
+    const std::filesystem::path contexts = default_contexts("string", arguments_.model.folder());
+    resources.benign = benign_submissions(pictures, read_contexts(contexts).calibration,
+                                          image_.defined() ? std::vector{image_} : std::vector<Tensor>{});
     for (const DefenseSpec& spec : specs) stack_.push_back(make_defense(spec, resources));
   }
 
   std::vector<Generated> generate(const Tensor& image, const std::vector<Query>& queries,
                                   const GenerateOptions& options) const {
     const at::NoGradGuard no_grad;
-    return model_->generate(model_->preprocess(image.to(model_->device())), queries, options);
+    return model_->generate(model_->preprocess(on_device(image, model_->device())), queries, options);
   }
 
   /// As it comes on a terminal, whole where something else reads it: bytes that never become a character are
@@ -165,7 +171,7 @@ void add_chat(CLI::App& program, Action& chosen) {
   auto arguments = std::make_shared<ChatArguments>();
   GenerateOptions& generate = arguments->generate;
   arguments->model.add_to(*command);
-  command->add_option("--image", arguments->image, "photo")->required()->type_name("FILE");
+  command->add_option("--image", arguments->image, "photo; none for a language model")->type_name("FILE");
   command->add_option("--prompt", arguments->prompt, "one question; without it, one per line of the input");
   command->add_option("--system", arguments->system, "system prompt");
   command

@@ -36,10 +36,14 @@ std::string defense_table(const RunRecord& run) {
   const bool adaptive = std::any_of(all.begin(), all.end(), [](const report::DefenseSummary& one) {
     return one.adaptive.n > 0 || one.text_adaptive.n > 0;
   });
-  std::vector<std::string> names = {"defense", "image attack", "text suffix"};
-  if (adaptive) names = {"defense", "image, static", "image, adaptive", "suffix, static", "suffix, adaptive"};
+  const bool text = std::all_of(run.trials.begin(), run.trials.end(), without_images);
+  const std::string attack = text ? "attack" : "image";
+  std::vector<std::string> names = {"defense", text ? "attack" : "image attack", "text suffix"};
+  if (adaptive)
+    names = {"defense", attack + ", static", attack + ", adaptive", "suffix, static", "suffix, adaptive"};
   if (several) names.insert(names.begin(), "attack");
-  for (const char* name : {"suffix rejected", "clean image", "benign rejected", "benign correct", "s/reply"})
+  for (const char* name : {"suffix rejected", text ? "prompt alone" : "clean image", "benign rejected",
+                           "benign correct", "s/reply"})
     names.emplace_back(name);
   std::vector<std::vector<std::string>> rows = {names};
   for (const report::DefenseSummary& one : all) {

@@ -2,11 +2,14 @@
 
 #include <ATen/Parallel.h>
 
+#include "models/load_model.h"
 #include "models/network/activation_checkpointing.h"
 #include "src/base/error.h"
+#include "src/base/image.h"
 #include "src/cli/help.h"
 #include "src/cli/log.h"
 #include "src/experiment/plan/shipped.h"
+#include "src/experiment/plan/without_images.h"
 
 namespace hijack::cli {
 namespace {
@@ -85,6 +88,15 @@ std::shared_ptr<const VisionLanguageModel> ModelOptions::load() const {
   if (device == "meta") throw Error(kNoNumbers);
   if (threads > 0) at::set_num_threads(static_cast<int>(threads));
   return load_model(folder(), {device, dtype, views, vision_tower});
+}
+
+Tensor submitted_image(const ModelOptions& model, const std::string& file) {
+  const std::filesystem::path folder = model.folder();
+  const bool images = takes_images(folder);
+  if (images && file.empty())
+    throw Error("hijack needs --image: the model '" + folder.string() + "' is asked about a photo.");
+  if (!images && !file.empty()) throw Error(language_model_named(folder.string()) + ": leave --image out.");
+  return images ? load_image(file) : Tensor();
 }
 
 void ModelOptions::explain(const NotFinite& found) const {

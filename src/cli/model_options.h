@@ -28,6 +28,10 @@ struct ModelOptions {
   [[noreturn]] void explain(const NotFinite& found) const;
 };
 
+/// The photo of --image, [1,3,H,W]; undefined for a language model. Throws Error where --image is missing or
+/// one too many.
+Tensor submitted_image(const ModelOptions& model, const std::string& file);
+
 /// --model, --device and --threads of the commands that work on a run: where its models lie now, and how it
 /// is done this time, whatever its configuration says. They are no part of what a run is, so that it can go
 /// on elsewhere.

@@ -63,17 +63,21 @@ std::string one_trial(const RunRecord& run, const TrialRow& trial) {
   text += "    attack  " + rate(attack) + "\n";
   text += "    clean   " + rate(tally(trial.controls, "clean")) + "\n";
   text += "    noise   " + rate(tally(trial.controls, "noise")) + "\n";
-  text += "  budget    " + fixed(trial.budget.max_difference_255, 0) +
-          "/255 largest difference, measured on the saved file" +
-          (trial.budget.respected ? "" : ": NOT ALLOWED, the trial counts as failed") + "\n";
+  if (!trial.suffix.empty()) text += "  suffix    " + printable(trial.suffix) + "\n";
+  if (!without_images(trial))
+    text += "  budget    " + fixed(trial.budget.max_difference_255, 0) +
+            "/255 largest difference, measured on the saved file" +
+            (trial.budget.respected ? "" : ": NOT ALLOWED, the trial counts as failed") + "\n";
   text +=
       "  loss      " + fixed(trial.loss_clean, 3) + " clean, " + fixed(trial.loss_saved, 3) + " saved file\n";
   text += "  time      " + std::to_string(trial.steps) + " steps, " + seconds(trial.seconds_per_step) +
-          " s each; image of step " + std::to_string(trial.best_step) + "\n";
+          " s each; " + (without_images(trial) ? "suffix" : "image") + " of step " +
+          std::to_string(trial.best_step) + "\n";
   if (!trial.stopped.empty())
     text += "  stopped   at step " + std::to_string(trial.steps) + ": " + trial.stopped + "\n";
   text += "  replies to held-out contexts\n" + examples(run, trial);
-  return text + "  image     " + (run.folder / trial.image_file).string() + "\n";
+  return without_images(trial) ? text
+                               : text + "  image     " + (run.folder / trial.image_file).string() + "\n";
 }
 
 /// Trials pooled by setting, where a setting has several; named by what differs.

@@ -20,7 +20,7 @@ const std::shared_ptr<const VisionLanguageModel>& shipped() {
 
 /// One loss and gradient over as many contexts as the argument says.
 void attack_step(benchmark::State& state) {
-  const std::shared_ptr<const Behavior> behavior = make_behavior({"string", default_target("string")});
+  const std::shared_ptr<const Behavior> behavior = make_behavior({"string", default_target("string", shipped_model())});
   std::vector<Context> contexts;
   for (int64_t i = 0; i < state.range(0); ++i)
     contexts.push_back({.prompt = "What is in picture number " + std::to_string(i) + "?"});

@@ -36,7 +36,7 @@ TEST_F(Program, OutputThatCannotBeWrittenIsAFailure) {
 
 TEST_F(Program, SentencesAboutArgumentsAreOurOwn) {
   const std::string chat = "chat --image " + kPhoto + " ";
-  expect_refused("chat", "hijack chat needs --image");
+  expect_refused("chat", "needs --image");
   expect_refused(chat + "--max-new-tokens abc",
                  "--max-new-tokens must be a whole number from 1 to 4096, not 'abc'");
   expect_refused(chat + "--max-new-tokens 0", "from 1 to 4096, not '0'");

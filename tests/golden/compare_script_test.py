@@ -83,6 +83,7 @@ class Compare(unittest.TestCase):
         one = {"id": "t"}
         self.assertEqual(script.picture_of(one, {"condition": "attack"}), "images/t.png")
         self.assertEqual(script.picture_of(one, {"condition": "clean"}), "images/t.origin.png")
+        self.assertIsNone(script.picture_of({"id": "t", "image_file": ""}, {"condition": "attack"}))
         two = {"id": "t", "photos": [{"source_image": "a.png"}, {"source_image": "b.png"}]}
         self.assertEqual(script.picture_of(two, {"condition": "attack", "photo": "b.png"}), "images/t.photo2.png")
         self.assertEqual(script.picture_of(two, {"condition": "noise", "photo": "b.png"}), "images/t.photo2.noise.png")

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "models/embedding_access.h"
 #include "models/load_model.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
@@ -37,13 +38,52 @@ TEST_P(LanguageModelGolden, Replies) {
     EXPECT_EQ(replies.at(i).text, cases_[i].at("reply")) << queries[i].prompt;
 }
 
-TEST_P(LanguageModelGolden, TakesNoImages) {
-  try {
-    load_model(folder_);
-    FAIL() << "loaded as a model with images";
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("no images"), std::string::npos) << error.what();
+TEST_P(LanguageModelGolden, IsAskedAsModelsWithImagesAre) {
+  const auto asked = load_model(folder_, {.dtype = "float32"});
+  EXPECT_FALSE(asked->takes_images());
+  EXPECT_FALSE(takes_images(folder_));
+  const Pixels none = asked->preprocess({});
+  std::vector<Query> queries;
+  for (const auto& one : cases_) queries.push_back({.prompt = one.at("text")});
+  const auto replies = asked->generate(none, queries, {.max_new_tokens = 12});
+  for (size_t i = 0; i < queries.size(); ++i) {
+    EXPECT_EQ(replies.at(i).text, cases_[i].at("reply")) << queries[i].prompt;
+    const TokenIds target = asked->target_ids(" x");
+    const Tensor logits = asked->target_logits(none, {&queries[i], 1}, {&target, 1}).front();
+    EXPECT_EQ(logits.size(0), static_cast<int64_t>(target.size()));
   }
+  EXPECT_NE(asked->embeddings(), nullptr);
+  EXPECT_EQ(asked->states(), nullptr);
+}
+
+TEST_P(LanguageModelGolden, TakesNoImages) {
+  const auto asked = load_model(folder_, {.dtype = "float32"});
+  for (const auto& hand_over :
+       {std::function<void(const Tensor&)>([&](const Tensor& x) { asked->preprocess(x); }),
+        std::function<void(const Tensor&)>([&](const Tensor& x) { asked->to_input_space(x); })})
+    try {
+      hand_over(at::zeros({1, 3, 4, 4}));
+      FAIL() << "took an image";
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("takes no images"), std::string::npos) << error.what();
+    }
+}
+
+/// swap_scores is the gradient of the loss through one-hot tokens: the exchange of a token changes the loss,
+/// to first order, by its difference.
+TEST_P(LanguageModelGolden, SuffixTokensAreFoundAndRanked) {
+  const auto asked = load_model(folder_, {.dtype = "float32"});
+  const PromptEmbeddings& embeddings = *asked->embeddings();
+  const std::string suffix = "cat in";
+  const std::vector<Query> queries = {{.prompt = "What is " + suffix}, {.prompt = "Say the " + suffix}};
+  const auto place = embeddings.in_place(queries[0], suffix);
+  ASSERT_TRUE(place);
+  const TokenIds target = asked->target_ids("a cat");
+  const std::vector<TokenIds> targets = {target, target};
+  const Tensor scores = embeddings.swap_scores(asked->preprocess({}), queries, targets, suffix);
+  ASSERT_TRUE(scores.defined());
+  EXPECT_EQ(scores.size(0), static_cast<int64_t>(place->ids.size()));
+  EXPECT_GT(scores.abs().max().item<double>(), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Folders, LanguageModelGolden,

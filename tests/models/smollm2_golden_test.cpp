@@ -24,8 +24,8 @@ nlohmann::json cases(const char* file) {
 
 class SmolLm2 : public testing::Test {
  protected:
-  static void need(const fs::path& file) {
-    if (!fs::exists(file)) GTEST_SKIP() << file.string() << " is not there; make smollm2 makes it";
+  static void need(const fs::path& file, const char* made_by = "make smollm2 makes it") {
+    if (!fs::exists(file)) GTEST_SKIP() << file.string() << " is not there; " << made_by;
   }
 };
 
@@ -63,7 +63,7 @@ TEST_F(SmolLm2, ScoresAndRepliesOfTheText) {
 
 TEST_F(SmolLm2, RepliesWithTheEye) {
   ASSERT_NO_FATAL_FAILURE(need(kModels / "smollm2-vision/config.json"));
-  ASSERT_NO_FATAL_FAILURE(need(kGolden / "vision.json"));
+  ASSERT_NO_FATAL_FAILURE(need(kGolden / "vision.json", "make.py beside it writes it once there is an eye"));
   if (IsSkipped()) return;
   const auto model = load_model(kModels / "smollm2-vision", {.dtype = "float32"});
   for (const auto& one : cases("vision.json")) {

@@ -17,6 +17,7 @@ namespace hijack {
 #include "src/base/file.h"
 #include "src/experiment/plan/methods.h"
 #include "src/experiment/plan/shipped.h"
+#include "src/experiment/plan/without_images.h"
 
 namespace hijack {
 namespace {
@@ -68,7 +69,6 @@ void check_numbers(const AttackConfig& config) {
 }
 
 void check_files(const AttackConfig& config) {
-  if (config.images.empty()) throw Error("No image was given; name a photo with --image cat.png.");
   for (const std::string& image : config.images)
     if (!std::filesystem::is_regular_file(image)) throw Error("There is no image file '" + image + "'.");
   if (config.seeds.empty()) throw Error("No seed was given; name one with --seed 0.");
@@ -226,7 +226,9 @@ std::set<std::string> read_config(const std::filesystem::path& file, AttackConfi
 
 void resolve(AttackConfig& config, const std::set<std::string>& given) {
   check_numbers(config);
-  if (!given.contains("target")) config.behavior.target = default_target(config.behavior.name);
+  config.model = model_folder(config.model).string();
+  for_each_model(config, [](std::string& model) { model = model_folder(model).string(); });
+  if (!given.contains("target")) config.behavior.target = default_target(config.behavior.name, config.model);
   check(config.defense);
   const auto behavior = make_behavior(config.behavior);
   parse_objective(config.objective, *behavior);
@@ -238,10 +240,10 @@ void resolve(AttackConfig& config, const std::set<std::string>& given) {
     config.augmentation.templates = shipped_templates().string();
   for (const std::string& name : config.augmentation.names) parse_augmentation(name);
   check_optimizer(config, given);
-  config.model = model_folder(config.model).string();
-  for_each_model(config, [](std::string& model) { model = model_folder(model).string(); });
-  if (config.contexts.empty()) config.contexts = default_contexts(config.behavior.name).string();
+  if (config.contexts.empty())
+    config.contexts = default_contexts(config.behavior.name, config.model).string();
   check_files(config);
+  check_images_of(config, given);
   check_transfer(config);
 }
 

@@ -9,6 +9,7 @@ struct EvaluateConfig {
   DefenseConfig defense;
   bool stack = false;
   int64_t utility = 60;
+  std::string utility_set;  ///< "" = what suits the model (utility_set.h)
   GcgConfig suffix = {};
 
   template <class Visitor>
@@ -17,6 +18,9 @@ struct EvaluateConfig {
     defense.visit(field);
     field("stack", stack, "evaluate all of them together as well, the first outermost");
     field("utility", utility, "benign questions with known answers that measure what a defense costs");
+    field("utility_set", utility_set,
+          "which ones: scenes (about drawn scenes), everyday (ordinary questions) or a JSONL file of "
+          "questions with answers; empty = everyday, and scenes for a model like the shipped one");
     field.group("Suffix");
     suffix.visit(field);
   }

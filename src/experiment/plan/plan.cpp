@@ -22,8 +22,9 @@ std::string file_part(const std::string& text) {
 
 /// What an id begins with: behavior, budget and photo.
 std::string base_of(const AttackConfig& config) {
-  const std::string photo =
-      config.universal ? "universal" : std::filesystem::path(config.images[0]).stem().string();
+  const std::string photo = config.universal        ? "universal"
+                            : config.images.empty() ? "text"
+                                                    : std::filesystem::path(config.images[0]).stem().string();
   return file_part(config.behavior.name) + "-" + file_part(method_label(config)) + "-" + file_part(photo);
 }
 
@@ -69,6 +70,8 @@ void append(std::vector<TrialPlan>& plans, const AttackConfig& config) {
   std::vector<std::vector<std::string>> photos;  // of each trial
   if (config.universal)
     photos = {config.images};
+  else if (config.images.empty())
+    photos = {{}};  // of a language model
   else
     for (const std::string& image : config.images) photos.push_back({image});
   for (const auto& images : photos) {
@@ -251,10 +254,10 @@ TrialPlan plan_from_json(const json& item, const std::string& where) {
     throw Error(where + ": '" + plan.id + "' is not a trial id.");
   set_fields(fields_of(plan.config), item["config"], where + " plan " + plan.id);
   const bool photos_fit =
-      plan.config.universal ? !plan.config.images.empty() : plan.config.images.size() == 1;
+      plan.config.universal ? !plan.config.images.empty() : plan.config.images.size() <= 1;
   if (!photos_fit || plan.config.seeds.size() != 1)
     throw Error(where + " plan " + plan.id +
-                ": a trial has exactly one seed and, unless it is universal, one image.");
+                ": a trial has exactly one seed and, unless it is universal, at most one image.");
   return plan;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "src/base/json.h"
 #include "src/pocket/canary.h"
 
 #ifndef HIJACK_SOURCE_DIR
@@ -105,19 +106,34 @@ fs::path system_font() {
       "No font was found to draw text with; install fonts-dejavu-core, or name a TrueType file with --font.");
 }
 
-fs::path default_contexts(const std::string& behavior) {
-  return shipped_data() / "contexts" / (behavior == "refusal" ? "pocket_policy.jsonl" : "pocket.jsonl");
+bool knows_language(const fs::path& model) {
+  constexpr int64_t kVocabulary = 8192;
+  if (!fs::is_regular_file(model / "config.json")) return false;
+  const nlohmann::json config = read_json(model / "config.json");
+  if (!config.is_object() || config.value("model_type", nlohmann::json()) == "torchscript") return false;
+  const auto text = config.find("text_config");
+  const nlohmann::json& decoder = text != config.end() && text->is_object() ? *text : config;
+  const auto size = decoder.find("vocab_size");
+  return size == decoder.end() || !size->is_number_integer() || size->get<int64_t>() >= kVocabulary;
+}
+
+fs::path default_contexts(const std::string& behavior, const fs::path& model) {
+  const bool refusal = behavior == "refusal";
+  const char* file = knows_language(model) ? (refusal ? "everyday_refused.jsonl" : "everyday.jsonl")
+                                           : (refusal ? "pocket_policy.jsonl" : "pocket.jsonl");
+  return shipped_data() / "contexts" / file;
 }
 
 fs::path shipped_templates() {
   return shipped_data() / "contexts" / "templates.jsonl";
 }
 
-std::string default_target(const std::string& behavior) {
+std::string default_target(const std::string& behavior, const fs::path& model) {
   if (behavior == "untargeted" || behavior == "verbose" || behavior == "corpus") return "";
   if (behavior == "disinformation") return std::string(kInstructionCanary);
-  if (behavior == "leak") return std::string(kLeakPattern);
-  if (behavior == "refusal") return std::string(kRefusalSuppressedPrefix);
+  const bool language = knows_language(model);
+  if (behavior == "leak") return std::string(language ? kLeakToolCall : kLeakPattern);
+  if (behavior == "refusal") return std::string(language ? kConsent : kRefusalSuppressedPrefix);
   return std::string(kStringCanary);
 }
 

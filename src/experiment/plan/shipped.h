@@ -41,14 +41,19 @@ std::filesystem::path model_folder(const std::string& model);
 /// says what to install.
 std::filesystem::path system_font();
 
-/// The shipped contexts file for a behavior: the policy questions for refusal, ordinary prompts for the
-/// others.
-std::filesystem::path default_contexts(const std::string& behavior);
+/// Whether a model is asked what people ask, not in the grammar of the pocket model: its config.json names a
+/// vocabulary of at least 8192 tokens, or none. False for TorchScript archives and where there is no
+/// config.json.
+bool knows_language(const std::filesystem::path& model);
+
+/// The shipped contexts file for a behavior: what the model refuses for refusal, ordinary prompts for the
+/// others; for a model that knows language those of ordinary life.
+std::filesystem::path default_contexts(const std::string& behavior, const std::filesystem::path& model);
 
 /// The shipped chats for --templates.
 std::filesystem::path shipped_templates();
 
 /// The harmless target that a behavior gets when the user names none; "" for behaviors without target.
-std::string default_target(const std::string& behavior);
+std::string default_target(const std::string& behavior, const std::filesystem::path& model);
 
 }  // namespace hijack

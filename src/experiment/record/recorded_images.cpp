@@ -14,7 +14,8 @@ namespace {
 
 void check_images(const std::filesystem::path& folder, const TrialRow& trial, Images which) {
   for (const std::string& name : {trial.image_file, trial.origin_file})
-    if (!trial.files.contains(name) && (which == Images::all || std::filesystem::exists(folder / name)))
+    if (!without_images(trial) && !trial.files.contains(name) &&
+        (which == Images::all || std::filesystem::exists(folder / name)))
       refuse(folder / name, "has no hash in the row of its trial");
   for (const auto& [name, hash] : trial.files) {
     const std::filesystem::path file = folder / name;
@@ -22,6 +23,13 @@ void check_images(const std::filesystem::path& folder, const TrialRow& trial, Im
     if (!std::filesystem::is_regular_file(file)) refuse(file, "is missing");
     if (file_hash(file) != hash) refuse(file, "is not the file that trial " + trial.id + " saved");
   }
+}
+
+void check_has_images(const std::filesystem::path& folder, const TrialRow& trial, bool has_images) {
+  if (without_images(trial) != has_images && trial.files.empty() != has_images) return;
+  throw Error("'" + (folder / "trials.jsonl").string() + "': trial " + trial.id +
+              (has_images ? " names no image, but is an attack on one" : " names images, but has none") +
+              "; put the old file back, or run the trial again.");
 }
 
 void check_budget(const std::filesystem::path& folder, const TrialRow& trial, const Tensor& image,

@@ -17,6 +17,9 @@ enum class Images {
 /// differs or is missing.
 void check_images(const std::filesystem::path& folder, const TrialRow& trial, Images which);
 
+/// Throws Error for a row that names images where its trial has none, or none where it has.
+void check_has_images(const std::filesystem::path& folder, const TrialRow& trial, bool has_images);
+
 /// Measures the distance of a trial's (first) image again, [1,3,H,W] both. Throws Error when the sizes
 /// differ, or when it is not the distance in the row.
 void check_budget(const std::filesystem::path& folder, const TrialRow& trial, const Tensor& image,

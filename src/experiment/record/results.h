@@ -60,7 +60,7 @@ struct TrialRow {
   /// and "held_out_photos" for those it never saw, with the test contexts.
   std::map<std::string, Tally> success;
   std::map<std::string, Tally> controls;  ///< "clean", "noise": on the test contexts
-  std::string image_file;                 ///< relative to the run folder
+  std::string image_file;                 ///< relative to the run folder; "" of a language model
   std::string origin_file;
   std::string noise_file;
   std::string suffix = {};            ///< after each prompt (GCG); "" = none
@@ -83,6 +83,9 @@ struct TrialRow {
   /// SHA-256 of every image file of the trial, by its name in the run folder.
   std::map<std::string, std::string> files = {};
 };
+
+/// Whether a trial is an attack on a language model, which has no image files.
+bool without_images(const TrialRow& trial);
 
 /// The condition of the attack's replies: "adaptive" or "attack".
 std::string attack_condition(const TrialRow& trial);

@@ -120,6 +120,11 @@ Json to_json(const TrialRow& row) {
   return json;
 }
 
+bool without_images(const TrialRow& trial) {
+  return trial.source_image.empty() && trial.image_file.empty() && trial.origin_file.empty() &&
+         trial.noise_file.empty();
+}
+
 std::string attack_condition(const TrialRow& trial) {
   return trial.adaptive ? "adaptive" : "attack";
 }
@@ -203,9 +208,9 @@ void read_always_written(const RowReader& fields, TrialRow& row) {
   row.losses = fields.reals("losses");
   row.success = fields.tallies("success");
   row.controls = fields.tallies("controls");
-  row.image_file = fields.inner_path("image_file");
-  row.origin_file = fields.inner_path("origin_file");
-  row.noise_file = fields.inner_path("noise_file");
+  row.image_file = fields.inner_path_or_empty("image_file");
+  row.origin_file = fields.inner_path_or_empty("origin_file");
+  row.noise_file = fields.inner_path_or_empty("noise_file");
 }
 
 }  // namespace

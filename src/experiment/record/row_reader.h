@@ -79,6 +79,10 @@ class RowReader {
 
   /// A file inside the run folder: a row must not make the report read anything else.
   std::string inner_path(const char* name) const { return inside(text(name), name); }
+  /// The same; "" stays so.
+  std::string inner_path_or_empty(const char* name) const {
+    return text(name).empty() ? std::string() : inner_path(name);
+  }
 
   Tally tally() const {
     const Tally tally{integer("n", 0), integer("exact", 0), integer("contained", 0)};

@@ -41,6 +41,7 @@ std::vector<Tensor> attacked_photos(const VisionLanguageModel& model, const Atta
 }
 
 void check_photos(const VisionLanguageModel& model, const AttackConfig& config) {
+  if (config.images.empty()) return;
   const auto photos = read_photos(model, config, config.images);
   make_constraint(config.constraint, photos[0].size(2), photos[0].size(3));
   if (!config.universal) return;
@@ -50,6 +51,11 @@ void check_photos(const VisionLanguageModel& model, const AttackConfig& config) 
 
 AttackSpace::AttackSpace(const VisionLanguageModel& model, const AttackConfig& config_in)
     : config(config_in), photos(read_photos(model, config, config.images)) {
+  if (photos.empty()) {  // a language model
+    photos.resize(1);
+    constraint = LinfBall{0};
+    return;
+  }
   check_sizes(photos, photos[0]);
   if (config.universal) held_out = read_photos(model, config, config.held_out_images);
   check_sizes(held_out, photos[0]);

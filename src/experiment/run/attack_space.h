@@ -16,7 +16,8 @@ struct AttackSpace {
   AttackSpace(const VisionLanguageModel& model, const AttackConfig& config);
 
   const AttackConfig& config;
-  std::vector<Tensor> photos;    ///< one, or those of a universal image
+  std::vector<Tensor>
+      photos;  ///< one, or those of a universal image; of a language model one undefined tensor
   std::vector<Tensor> held_out;  ///< photos that a universal image is only judged on
   Constraint constraint;
   Tensor origin;  ///< around which the attack works: the photo, or a universal image's carrier

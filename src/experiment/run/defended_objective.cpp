@@ -86,6 +86,7 @@ Handles handles_of(const DefenseStack& stack, const Tensor& image, const std::ve
   handles.image = handles.text;
   for (const auto& defense : stack) {
     handles.text |= defense->scores_prompts();
+    if (!image.defined()) continue;  // of a language model
     // A random surrogate may leave the image alone in one draw.
     constexpr uint64_t kDraws = 8;
     for (uint64_t draw = 0; draw < kDraws && !handles.image; ++draw) {

@@ -16,7 +16,7 @@ Responder bare_model(std::shared_ptr<const VisionLanguageModel> model, int64_t m
       const auto same = [&](const Tensor& other) {
         return other.is_same(image) || (other.defined() && image.defined() && at::equal(other, image));
       };
-      for (; end < submissions.size() && same(submissions[end].image); ++end)
+      for (; end < submissions.size() && end - begin < kRepliesAtOnce && same(submissions[end].image); ++end)
         queries.push_back(submissions[end].query);
       const GenerateOptions options{.max_new_tokens = max_new_tokens};
       for (Generated& one : image.defined()
@@ -51,8 +51,12 @@ Responder remembered(Responder next) {
 
 std::vector<Submission> benign_submissions(BenignPictures& pictures, const std::vector<Context>& prompts,
                                            const std::vector<Tensor>& attacked) {
-  const std::vector<std::string> photos = pictures.photos_beside(attacked);
   std::vector<Submission> submissions;
+  if (!pictures.are_shown()) {
+    for (const Context& prompt : prompts) submissions.push_back({{}, prompt});
+    return submissions;
+  }
+  const std::vector<std::string> photos = pictures.photos_beside(attacked);
   size_t scenes = 0, windows = 0;
   for (size_t i = 0; i < prompts.size(); ++i) {
     if (i % 2 == 0 || photos.empty()) {

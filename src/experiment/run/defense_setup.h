@@ -22,8 +22,8 @@ Responder bare_model(std::shared_ptr<const VisionLanguageModel> model, int64_t m
 Responder remembered(Responder next);
 
 /// What honest users submit, for thresholds: each of the prompts with a picture of its own that no evaluation
-/// asks about, in turn a scene and a photograph that shows none of `attacked` (photos of the attack,
-/// [1,3,H,W], in any size).
+/// asks about (a language model gets none), in turn a scene and a photograph that shows none of `attacked`
+/// (photos of the attack, [1,3,H,W], in any size).
 std::vector<Submission> benign_submissions(BenignPictures& pictures, const std::vector<Context>& prompts,
                                            const std::vector<Tensor>& attacked);
 

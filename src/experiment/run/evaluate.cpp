@@ -5,6 +5,7 @@
 #include "defenses/make_defense.h"
 #include "defenses/pipeline.h"
 #include "src/base/error.h"
+#include "src/experiment/plan/without_images.h"
 #include "src/experiment/run/attack_space.h"
 #include "src/experiment/run/defended_objective.h"
 #include "src/experiment/run/evaluation_record.h"
@@ -40,6 +41,8 @@ void check(const EvaluateConfig& config) {
         "No defense was given; name one with --defense jpeg:quality=75 (hijack defenses lists them).");
   hijack::check(config.defense);
   if (config.utility < 0 || config.utility > 10'000) throw Error("--utility must be from 0 to 10000.");
+  const UtilitySet set = utility_set_for(config.utility_set, {});
+  if (!set.file.empty()) read_checked_questions(set.file);
 }
 
 /// The evaluation of a whole run, one trial after the other.
@@ -67,6 +70,7 @@ class RunEvaluation {
   std::vector<Stack> stacks(const TrialSetup& setup);
   bool ask_stack(TrialEvaluation& evaluation, const Stack& stack, const std::string& plain,
                  const std::vector<Question>& benign);
+  std::vector<Question> utility(const TrialPlan& plan, const TrialEvaluation& evaluation);
   bool ask_adaptively(TrialEvaluation& evaluation, const Stack& stack, const std::string& plain);
   void ask(TrialEvaluation& evaluation, const Stack& stack, const std::vector<Question>& questions) {
     folder_.add_replies(evaluation.ask(stack, questions));
@@ -159,6 +163,16 @@ static std::string model_of(const AttackConfig& config) {
   return model_hash(config.model) + (config.vision_tower.empty() ? "" : model_hash(config.vision_tower));
 }
 
+/// The benign questions of a trial: once for each model, space and set.
+std::vector<Question> RunEvaluation::utility(const TrialPlan& plan, const TrialEvaluation& evaluation) {
+  if (config_.utility == 0) return {};
+  const UtilitySet set = utility_set_for(config_.utility_set, plan.config.model);
+  const std::string model = model_of(plan.config);
+  record_.add_utility_set(model, set);
+  return utility_done_.insert(model + plan.config.space).second ? evaluation.benign(set, config_.utility)
+                                                                : std::vector<Question>{};
+}
+
 /// False when stopped.
 bool RunEvaluation::trial(const TrialPlan& plan, const TrialRow& row) {
   const TrialSetup setup = set_up(plan, models_(plan.config), maker_);
@@ -167,9 +181,8 @@ bool RunEvaluation::trial(const TrialPlan& plan, const TrialRow& row) {
   for (const Stack& stack : all) record_.add_stack(stack);
   const auto plain = text_.suffix(evaluation, {});
   if (!plain) return false;
+  const auto benign = utility(plan, evaluation);
   record_.write();
-  const bool with_utility = utility_done_.insert(model_of(plan.config) + plan.config.space).second;
-  const auto benign = evaluation.benign(with_utility ? config_.utility : 0);
   for (const Stack& stack : all)
     if (hooks_.stop.stop_requested() || !ask_stack(evaluation, stack, *plain, benign)) return false;
   return true;
@@ -204,6 +217,8 @@ bool evaluate_run(const std::filesystem::path& path, const EvaluateConfig& wante
         "' was attacked behind its own defenses, and judged there: evaluate judges attacks that were made "
         "without (hijack attack without --defense).");
   const auto start = std::chrono::steady_clock::now();
+  for (const auto& [plan, row] : trials)
+    if (plan.config.images.empty()) check_defenses_without_images(config.defense.defenses, plan.config.model);
   for (size_t i = 0; i < trials.size(); ++i) {
     auto& [plan, row] = trials[i];
     hooks.machine.put_into(plan.config);

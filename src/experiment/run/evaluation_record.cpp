@@ -28,6 +28,20 @@ void EvaluationRecord::add_stack(const IdentifiedStack& stack) {
   }
 }
 
+void EvaluationRecord::add_utility_set(const std::string& model, const UtilitySet& set) {
+  json& sets = manifest_["utility_sets"];
+  if (!sets.is_object()) sets = json::object();
+  const json record = set.record();
+  if (sets.contains(model) && sets[model].is_object() &&
+      sets[model].value("sha256", "") == record.value("sha256", ""))
+    return;
+  if (sets.contains(model))
+    throw Error("This run was evaluated with the utility set " +
+                (sets[model].is_object() ? sets[model].value("name", json()).dump() : sets[model].dump()) +
+                ", and keeps to it: give that one, --utility 0, or evaluate another run.");
+  sets[model] = record;
+}
+
 void EvaluationRecord::add_adaptive_plan(const json& plan) {
   json& plans = manifest_["adaptive_plans"];
   if (!plans.is_array()) plans = json::array();

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "src/experiment/plan/utility_set.h"
 #include "src/experiment/record/run_folder.h"
 #include "src/experiment/run/question.h"
 
@@ -23,6 +24,9 @@ class EvaluationRecord {
   void add_variant(const std::string& digest, const nlohmann::json& made_by) {
     manifest_["variants"][digest] = made_by;
   }
+  /// Which benign questions a model (by its hash) of this run is asked. Throws Error where it was others
+  /// before: a table that pools two sets says nothing about either.
+  void add_utility_set(const std::string& model, const UtilitySet& set);
   void add_adaptive_plan(const nlohmann::json& plan);
   /// The suffix that was kept under a key; nullopt where there is none.
   std::optional<std::string> suffix(const std::string& key) const;

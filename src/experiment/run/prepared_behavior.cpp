@@ -2,6 +2,7 @@
 
 #include "attacks/behaviors/own_targets.h"
 #include "src/base/error.h"
+#include "src/base/tensor_math.h"
 
 namespace hijack {
 namespace {
@@ -61,7 +62,7 @@ PreparedBehaviors prepare_behaviors(const AttackConfig& config, const ContextSet
   for (bool fits = false; !fits;) {
     fits = true;
     for (size_t i = 0; i < models.size(); ++i) {
-      behaviors[i]->prepare(*models[i], origin.to(models[i]->device()), all, length);
+      behaviors[i]->prepare(*models[i], on_device(origin, models[i]->device()), all, length);
       const ReplyNeed need = behaviors[i]->needed(*models[i], all);
       if (need.tokens <= length) continue;
       if (given) refuse_given(config, need);

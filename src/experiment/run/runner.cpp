@@ -51,7 +51,8 @@ void add_defenses(TrialSetup& setup, DefenseMaker& maker) {
 /// Loads the models that the images are shown to, and prepares the behavior with all.
 void prepare(TrialSetup& setup) {
   const AttackConfig& config = setup.plan.config;
-  const Tensor origin = in_attack_space(*setup.model, config, config.images[0]);
+  const Tensor origin =
+      config.images.empty() ? Tensor() : in_attack_space(*setup.model, config, config.images[0]);
   std::vector<std::shared_ptr<const VisionLanguageModel>> models = {setup.model};
   for (const std::string& folder : config.transfer) {
     models.push_back(load_model(folder, load_options(config, folder)));
@@ -68,6 +69,10 @@ void prepare(TrialSetup& setup) {
 TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageModel> model,
                   DefenseMaker& defenses) {
   const AttackConfig& config = plan.config;
+  if (config.images.empty() == model->takes_images())
+    throw Error("The trial " + plan.id +
+                (config.images.empty() ? " has no image, but its model takes one."
+                                       : " has an image, but its model takes none."));
   TrialSetup setup{plan, std::move(model), {}, {}, contexts_of(config), {}, {}, {}, {}};
   for (const std::string& folder : config.ensemble)
     setup.ensemble.push_back(load_model(folder, load_options(config, folder)));

@@ -27,6 +27,8 @@ class BenignPictures {
  public:
   BenignPictures(std::shared_ptr<const VisionLanguageModel> model, std::string space);
 
+  /// False for a language model: what it is asked has no picture.
+  bool are_shown() const { return model_->takes_images(); }
   /// Scene number `index`.
   Tensor scene(size_t index);
   /// Names of shipped photographs that show something else than all of `attacked` (an installation may have

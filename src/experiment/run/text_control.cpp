@@ -1,5 +1,6 @@
 #include "src/experiment/run/text_control.h"
 
+#include "src/base/tensor_math.h"
 #include "src/experiment/run/defense_setup.h"
 
 namespace hijack {
@@ -35,7 +36,7 @@ std::string TextControl::search(const TrialEvaluation& evaluation, const Defense
   // behaviors that lead away from a reply have no target that a text could force: plain gibberish
   const std::string objective = setup.behavior->default_objective();
   if (objective != "behavior" && objective != "prompt") search.steps = 0;
-  return gcg_suffix(*setup.model, evaluation.origin().to(setup.model->device()), setup.contexts.train,
+  return gcg_suffix(*setup.model, on_device(evaluation.origin(), setup.model->device()), setup.contexts.train,
                     *setup.behavior, search, evaluation.trial().seed, gcg)
       .suffix;
 }

@@ -87,7 +87,8 @@ std::optional<Found> search_suffix(const TrialParts& parts) {
   found.noise_suffix = gibberish_suffix(parts.model.tokenizer(), config.tokens, parts.seed());
   found.budget = LinfBall{0};
   found.constraint_name = "suffix";
-  found.constraint = "suffix of " + std::to_string(config.tokens) + " tokens, clean image";
+  found.constraint = "suffix of " + std::to_string(config.tokens) + " tokens" +
+                     (found.image.defined() ? ", clean image" : "");
   found.optimizer = config.perplexity_weight > 0 ? "gcg (adaptive)" : "gcg";
   found.losses = result.losses;
   found.steps = static_cast<int64_t>(result.losses.size());

@@ -14,8 +14,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// The images of one photo as they were read back from their files, [1,3,H,W] on the model's device. A moving
-/// patch lies at the place of the file.
+/// The images of one photo as they were read back from their files, [1,3,H,W] on the model's device;
+/// undefined for a language model. A moving patch lies at the place of the file.
 struct SavedImages {
   size_t photo = 0;  ///< its place among the trained and held-out photos
   Tensor origin, adversarial, noise;
@@ -101,6 +101,7 @@ Tensor Trial::save_and_reload(const Tensor& image, const std::string& kind) {
 }
 
 SavedImages Trial::save(const Found& found, size_t index) {
+  if (config_.images.empty()) return {index, {}, {}, {}};
   const auto write = [&](const Tensor& image, const std::string& of) {
     return save_and_reload(as_in_file(parts_.space.shown(image, photo(index))), kind(index, of));
   };
@@ -119,7 +120,7 @@ void Trial::describe_trial(const Found& found) {
   row_.reply_tokens = parts_.setup.reply_tokens;
   row_.model = plan.model_name(config_.model);
   for (const std::string& folder : config_.ensemble) row_.model += " + " + plan.model_name(folder);
-  row_.source_image = photo_name(0);
+  if (!config_.images.empty()) row_.source_image = photo_name(0);
   row_.behavior = config_.behavior.name;
   row_.target = config_.behavior.target;
   row_.constraint = found.constraint;
@@ -138,6 +139,7 @@ void Trial::describe_trial(const Found& found) {
   row_.seconds_per_step = found.seconds_per_step;
   row_.seconds = found.seconds_per_step * static_cast<double>(found.steps);
   row_.losses = found.losses;
+  if (config_.images.empty()) return;
   row_.image_file = RunFolder::image_name(row_.id);
   row_.origin_file = RunFolder::image_name(row_.id, "origin");
   row_.noise_file = RunFolder::image_name(row_.id, "noise");
@@ -153,6 +155,7 @@ void Trial::describe_defenses(const IdentifiedStack& stack) {
 /// Every photo must keep to the budget; the row shows the largest changes.
 void Trial::measure_budgets(const Found& found, const std::vector<SavedImages>& saved) {
   for (const SavedImages& one : saved) {
+    if (!one.origin.defined()) continue;  // of a language model
     Budget budget = measure_budget(found.budget, one.adversarial, one.origin);
     budget.respected = budget.respected && budget.max_difference_255 <= found.most_levels + 1e-3;
     row_.budget.max_difference_255 = std::max(row_.budget.max_difference_255, budget.max_difference_255);

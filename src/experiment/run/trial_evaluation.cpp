@@ -9,6 +9,7 @@
 #include "src/experiment/run/defense_setup.h"
 #include "src/experiment/run/shown_images.h"
 #include "src/experiment/run/submitted_image.h"
+#include "src/pocket/contexts.h"
 #include "src/pocket/grammar.h"
 
 namespace hijack {
@@ -21,8 +22,21 @@ std::string key_of(const std::string& condition, const std::string& question, co
   return condition + "\n" + question + "\n" + variant;
 }
 
+/// Undefined for a trial on a language model.
+Tensor image_of(const std::filesystem::path& folder, const std::string& file) {
+  return file.empty() ? Tensor() : load_image(folder / file);
+}
+
 Context ending(const Context& context, const std::string& suffix) {
   return suffix.empty() ? context : with_suffix(context, suffix);
+}
+
+/// `count` of them, from all parts of the list.
+std::vector<CheckedQuestion> spread(const std::vector<CheckedQuestion>& all, size_t count) {
+  if (count >= all.size()) return all;
+  std::vector<CheckedQuestion> some;
+  for (size_t i = 0; i < count; ++i) some.push_back(all[i * all.size() / count]);
+  return some;
 }
 
 }  // namespace
@@ -30,11 +44,12 @@ Context ending(const Context& context, const std::string& suffix) {
 TrialEvaluation::TrialEvaluation(const TrialSetup& setup, const RunRecord& run, const TrialRow& trial)
     : setup_(setup),
       trial_(trial),
-      origin_((check_images(run.folder, trial, Images::all), load_image(run.folder / trial.origin_file))),
-      adversarial_(load_image(run.folder / trial.image_file)),
+      origin_((check_images(run.folder, trial, Images::all), image_of(run.folder, trial.origin_file))),
+      adversarial_(image_of(run.folder, trial.image_file)),
       model_(bare_model(setup.model, setup.reply_tokens)),
       keys_(setup.plan.config.model, setup.plan.config, setup.reply_tokens) {
-  check_budget(run.folder, trial, adversarial_, origin_);
+  check_has_images(run.folder, trial, !setup.plan.config.images.empty());
+  if (origin_.defined()) check_budget(run.folder, trial, adversarial_, origin_);
   for (const ReplyRow& row : run.replies)
     if (row.trial == trial.id && (row.split == "test" || row.condition == "benign"))
       ++asked_[key_of(row.condition, row.question, row.variant)];
@@ -44,7 +59,8 @@ std::vector<Question> TrialEvaluation::adversarial(const std::string& condition)
   const auto& contexts = setup_.contexts.test;
   const uint64_t seed = trial_.seed;
   const Constraint constraint =
-      make_constraint(setup_.plan.config.constraint, origin_.size(2), origin_.size(3));
+      origin_.defined() ? make_constraint(setup_.plan.config.constraint, origin_.size(2), origin_.size(3))
+                        : Constraint(LinfBall{0});
   const auto* moving = std::get_if<MovingPatch>(&constraint);
   const Location at = moving ? place_in_file(*moving, origin_, seed) : Location{};
   const auto shown = shown_images(constraint, adversarial_, origin_, at, seed, "test", contexts.size());
@@ -62,13 +78,31 @@ std::vector<Question> TrialEvaluation::clean(const std::string& condition, const
   return questions;
 }
 
-std::vector<Question> TrialEvaluation::benign(int64_t count) const {
+std::vector<Question> TrialEvaluation::about_scenes(int64_t count) const {
   std::vector<Question> questions;
   for (const UtilityItem& item : utility_set(Texts::kNatural, count, kUtilitySeed)) {
+    if (item.image.defined() && !setup_.model->takes_images()) continue;
     const Tensor image = item.image.defined() ? as_submitted(*setup_.model, setup_.plan.config.space,
                                                              from_bytes(item.image).unsqueeze(0))
                                               : origin_;
-    questions.push_back({"benign", {image, {.prompt = item.exercise.prompt}}, item.exercise});
+    // a cut reply would have gone on to say nobody knows what
+    const auto right = [exercise = item.exercise](const Reply& reply) {
+      return !reply.cut && graded_right(exercise, reply.text);
+    };
+    questions.push_back(
+        {"benign", {image, {.prompt = item.exercise.prompt}}, Benign{item.exercise.answer, right}});
+  }
+  return questions;
+}
+
+std::vector<Question> TrialEvaluation::benign(const UtilitySet& set, int64_t count) const {
+  if (set.file.empty()) return about_scenes(count);
+  std::vector<Question> questions;
+  for (const CheckedQuestion& one : spread(read_checked_questions(set.file), static_cast<size_t>(count))) {
+    std::string expected;
+    for (const std::string& answer : one.answers) expected += (expected.empty() ? "" : "/") + answer;
+    const auto right = [one](const Reply& reply) { return one.answered_by(reply.text); };
+    questions.push_back({"benign", {origin_, {.prompt = one.prompt}}, Benign{expected, right}});
   }
   return questions;
 }
@@ -84,9 +118,9 @@ ReplyRow TrialEvaluation::row_of(const Question& question, const Reply& reply) c
   row.rejected = reply.rejected;
   row.trace = reply.trace;
   row.variant = question.variant;
-  if (question.exercise) {
-    row.expected = question.exercise->answer;
-    row.correct = !reply.rejected && !reply.cut && graded_right(*question.exercise, reply.text);
+  if (question.benign) {
+    row.expected = question.benign->expected;
+    row.correct = !reply.rejected && question.benign->right(reply);
     return row;
   }
   // what the user said decides, without a suffix

@@ -5,19 +5,25 @@
 #include <vector>
 
 #include "defenses/pipeline.h"
+#include "src/experiment/plan/utility_set.h"
 #include "src/experiment/record/results.h"
 #include "src/experiment/run/trial.h"
-#include "src/pocket/contexts.h"
 
 namespace hijack {
+
+/// A benign question with its right answer.
+struct Benign {
+  std::string expected;  ///< as rows show it
+  std::function<bool(const Reply&)> right;
+};
 
 /// One thing to ask, and how its reply is judged.
 struct Question {
   std::string condition;
   Submission submission;
-  std::optional<Exercise> exercise = {};  ///< benign: what the right answer is
-  std::string suffix = {};                ///< that was put after the user's prompt
-  std::string variant = {};               ///< digest of how that was found (ReplyRow::variant)
+  std::optional<Benign> benign = {};
+  std::string suffix = {};   ///< that was put after the user's prompt
+  std::string variant = {};  ///< digest of how that was found (ReplyRow::variant)
 };
 
 /// What one finished trial is asked again: its saved images, its held-out contexts, and who has answered
@@ -34,8 +40,9 @@ class TrialEvaluation {
   /// The clean image on the held-out contexts, with a suffix or without.
   std::vector<Question> clean(const std::string& condition, const std::string& suffix = "",
                               const std::string& variant = "") const;
-  /// `count` questions with known answers.
-  std::vector<Question> benign(int64_t count) const;
+  /// At most `count` questions with known answers, as many as the set has; a language model is asked what
+  /// needs no picture.
+  std::vector<Question> benign(const UtilitySet& set, int64_t count) const;
 
   /// Rows of the model behind `stack` for the questions that it was not asked before (QuestionKeys), in
   /// order: a killed evaluation goes on behind its last row.
@@ -46,6 +53,7 @@ class TrialEvaluation {
   const Tensor& origin() const { return origin_; }  ///< [1,3,H,W], as saved
 
  private:
+  std::vector<Question> about_scenes(int64_t count) const;
   ReplyRow row_of(const Question& question, const Reply& reply) const;
 
   const TrialSetup& setup_;

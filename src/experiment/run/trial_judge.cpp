@@ -1,6 +1,7 @@
 #include "src/experiment/run/trial_judge.h"
 
 #include "defenses/kinds.h"
+#include "src/base/tensor_math.h"
 #include "src/experiment/run/defense_setup.h"
 #include "src/experiment/run/shown_images.h"
 
@@ -13,8 +14,8 @@ std::vector<Submission> TrialJudge::submissions(const Tensor& image, const Tenso
                                                 const Prompts& prompts, const std::string& split,
                                                 Location patch_at) const {
   const auto& contexts = prompts.contexts.split(split);
-  const auto images = shown_images(space_.constraint, image.cpu(), photo.cpu(), patch_at,
-                                   space_.config.seeds[0], split, contexts.size());
+  const auto images = shown_images(space_.constraint, on_device(image, at::kCPU), on_device(photo, at::kCPU),
+                                   patch_at, space_.config.seeds[0], split, contexts.size());
   std::vector<Submission> submissions;
   for (size_t i = 0; i < contexts.size(); ++i) submissions.push_back({images[i], contexts[i]});
   return submissions;

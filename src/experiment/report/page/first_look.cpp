@@ -46,8 +46,8 @@ std::string question(const TrialRef& ref, const ContextReplies& pair) {
   std::string out =
       "<p class=\"asked\"><span>The user asks</span> <q>" + html(asked.prompt, kLongest) + "</q>";
   if (!ref.trial->suffix.empty())
-    out += "<small>and, beside the adversarial image, behind it: " + html(ref.trial->suffix, kLongest) +
-           "</small>";
+    out += std::string("<small>and") + (without_images(*ref.trial) ? "" : ", beside the adversarial image,") +
+           " behind it: " + html(ref.trial->suffix, kLongest) + "</small>";
   return out + "</p>";
 }
 
@@ -59,7 +59,9 @@ std::string origin(const TrialRef& ref, const std::vector<ContextReplies>& pairs
   const size_t place = telling(pairs);
   const bool turned = pairs[place].attack->exact;
   return out + "Question " + std::to_string(place + 1) + " of " + std::to_string(pairs.size()) + " held out" +
-         (turned ? ", the first that only the adversarial image turns." : ".");
+         (turned ? std::string(", the first that only the ") +
+                       (without_images(*ref.trial) ? "suffix" : "adversarial image") + " turns."
+                 : ".");
 }
 
 }  // namespace
@@ -80,16 +82,18 @@ TrialRef shown_first(const std::vector<RunRecord>& runs) {
 std::string first_look(const TrialRef& ref, bool one_of_many, PageBudget& budget) {
   PicturePair pictures;
   std::string note;
+  const bool text = without_images(*ref.trial);
   if (has_pictures(ref))
     pictures = picture_pair(ref, budget);
-  else
+  else if (!text)
     note = "The pictures are not in the run folder. ";
   const std::vector<ContextReplies> pairs = held_out_replies(ref);
   const ContextReplies pair = pairs.empty() ? ContextReplies{} : pairs[telling(pairs)];
   const Rate clean = rate_of(control(*ref.trial, "clean"));
   return "<div class=\"look\">" + (pair.attack ? question(ref, pair) : "") + "<div class=\"sides\">" +
-         side("clean", "Clean image", pictures.clean, pair.clean, clean) +
-         side("attacked", "Adversarial image", pictures.adversarial, pair.attack, held_out_rate(ref)) +
+         side("clean", text ? "Prompt alone" : "Clean image", pictures.clean, pair.clean, clean) +
+         side("attacked", text ? "With the suffix" : "Adversarial image", pictures.adversarial, pair.attack,
+              held_out_rate(ref)) +
          "</div><p class=\"quiet\">" + note + origin(ref, pairs, one_of_many) + "</p></div>";
 }
 

@@ -30,7 +30,7 @@ TrialRef shown_first(const std::vector<RunRecord>& runs);
 std::string first_look(const TrialRef& trial, bool one_of_many, PageBudget& budget);
 
 // pictures.cpp
-/// clean | difference x10 around gray | adversarial, with the measured budget.
+/// clean | difference x10 around gray | adversarial, with the measured budget; "" of a language model.
 std::string picture_sheet(const TrialRef& trial, PageBudget& budget);
 /// The two alone: images, or notes why not.
 struct PicturePair {

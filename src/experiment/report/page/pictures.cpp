@@ -96,6 +96,7 @@ PicturePair picture_pair(const TrialRef& ref, PageBudget& budget) {
 
 std::string picture_sheet(const TrialRef& ref, PageBudget& budget) {
   const TrialRow& trial = *ref.trial;
+  if (without_images(trial)) return "";
   Picture clean, adversarial;
   const std::string photo = fs::path(trial.source_image).filename().string();
   const std::string clean_html = or_note([&] {

@@ -35,19 +35,23 @@ std::string rate_tiles(const std::vector<Setting>& all) {
   const Setting& best = *std::max_element(all.begin(), all.end(), [](const Setting& a, const Setting& b) {
     return exact_rate(a) < exact_rate(b);
   });
+  const bool text = without_images(*all[0].trials[0].trial);  // a page of both kinds speaks of images
   const std::string label = all.size() == 1
-                                ? "adversarial image obeyed"
+                                ? (text ? "with the suffix obeyed" : "adversarial image obeyed")
                                 : "highest: " + html(best.behavior) + ", " + html(setting_label(best), 60);
   const std::string scope = all.size() > 1 ? ", all settings" : "";
   return rate_tile(exact_of(best.success, "test"), label, "strong") +
-         rate_tile(clean, "clean image" + scope) + rate_tile(noise, "random noise" + scope);
+         rate_tile(clean, (text ? "prompt alone" : "clean image") + scope) +
+         rate_tile(noise, (text ? "random suffix" : "random noise") + scope);
 }
 
 std::string size_tile(const std::vector<TrialRef>& trials, size_t settings_count) {
   if (trials.size() > 1)
     return tile(std::to_string(trials.size()), "trials",
                 std::to_string(settings_count) + (settings_count == 1 ? " setting" : " settings"));
-  return tile(decimal(trials[0].trial->budget.max_difference_255) + "/255", "largest change of a pixel",
+  const TrialRow& trial = *trials[0].trial;
+  if (without_images(trial)) return tile(std::to_string(trial.steps), "steps", html(trial.optimizer));
+  return tile(decimal(trial.budget.max_difference_255) + "/255", "largest change of a pixel",
               "measured on the reloaded file");
 }
 
@@ -107,17 +111,21 @@ std::string weight_digests(const std::vector<RunRecord>& runs) {
   return shown.empty() ? "not recorded in the manifest" : lines(shown);
 }
 
+std::string measured_change(const TrialRow& trial) {
+  if (without_images(trial)) return "";
+  return " · measured on the reloaded file: at most <b>" + decimal(trial.budget.max_difference_255) +
+         "/255</b>" +
+         (trial.budget.respected ? ", budget respected"
+                                 : ", <strong class=\"bad\">budget violated: counts as failed</strong>");
+}
+
 std::string budget_line(const TrialRow& trial) {
   const std::string best =
       trial.best_step >= 0 ? ", image of step " + std::to_string(trial.best_step) + " kept" : "";
   return "<p class=\"facts\">" + html(trial.behavior) + " · target <q>" + html(trial.target, 200) +
-         "</q> · " + html(trial.constraint) + " · measured on the reloaded file: at most <b>" +
-         decimal(trial.budget.max_difference_255) + "/255</b>" +
-         (trial.budget.respected ? ", budget respected"
-                                 : ", <strong class=\"bad\">budget violated: counts as failed</strong>") +
-         " · " + html(trial.optimizer) + ", seed " + std::to_string(trial.seed) + " · " +
-         std::to_string(trial.steps) + " steps in " + duration(trial.seconds) + " (" +
-         decimal(trial.seconds_per_step) + " s per step)" + best + "</p>";
+         "</q> · " + html(trial.constraint) + measured_change(trial) + " · " + html(trial.optimizer) +
+         ", seed " + std::to_string(trial.seed) + " · " + std::to_string(trial.steps) + " steps in " +
+         duration(trial.seconds) + " (" + decimal(trial.seconds_per_step) + " s per step)" + best + "</p>";
 }
 
 }  // namespace
@@ -145,10 +153,13 @@ std::string threat_model(const std::vector<RunRecord>& runs) {
   const auto model = [](const TrialRow& row) { return html(row.model); };
   return "<dl class=\"facts-grid\">" + term("Goal", lines(distinct(trials, goal))) +
          term("Allowed change", listed(distinct(trials, constraint))) +
-         term("Space",
-              "pixels of the model input (after resizing and cropping), on the 8-bit lattice; the image is "
-              "saved as "
-              "PNG, loaded again, and only that file is judged") +
+         term("Space", std::all_of(trials.begin(), trials.end(),
+                                   [](const TrialRef& ref) { return without_images(*ref.trial); })
+                           ? "tokens behind the user's prompt; the model takes no images"
+                           : "pixels of the model input (after resizing and cropping), on the 8-bit lattice; "
+                             "the image is "
+                             "saved as "
+                             "PNG, loaded again, and only that file is judged") +
          term("Attacker knows",
               "the weights, gradients and preprocessing of the model (white box) and the training contexts; "
               "not the "
