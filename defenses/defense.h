@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "models/query.h"
+#include "models/language_model.h"
 #include "src/base/random.h"
 #include "src/base/tensor.h"
 
@@ -90,6 +90,9 @@ class Defense {
 
   /// Whether a detector's score depends on the prompt: adaptive attacks by text keep its perplexity low.
   virtual bool scores_prompts() const { return false; }
+  /// The language model that scores them, where an attacker can have it; null: the attacked model's decoder
+  /// stands in for it.
+  virtual std::shared_ptr<const LanguageModel> prompt_scorer() const { return {}; }
   virtual bool randomized() const { return false; }  ///< judge it on several seeds, never on one lucky draw
 };
 

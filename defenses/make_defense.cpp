@@ -154,6 +154,16 @@ std::string public_defense(const std::string& text) {
   return text.find('@') == std::string::npos ? current_defense(text) : written_spec(parse_defense(text));
 }
 
+std::string with_own_model(const std::string& text, const std::function<void(std::string& folder)>& each) {
+  if (text.find("model=") == std::string::npos) return text;
+  DefenseSpec spec = parse_defense(text);
+  const auto own = spec.parameters.find("model");
+  if (own == spec.parameters.end() || own->second.empty()) return text;
+  const std::string before = own->second;
+  each(own->second);
+  return own->second == before ? text : written_spec(spec);
+}
+
 std::shared_ptr<const Defense> make_defense(const DefenseSpec& spec, const DefenseResources& resources) {
   return defenses().at(spec.name).make(spec, resources);
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -21,6 +22,10 @@ std::string current_defense(const std::string& text);
 /// `text` without the login of its endpoint, which this process keeps (address.h): what configs and files
 /// hold of a defense. Throws Error as parse_defense.
 std::string public_defense(const std::string& text);
+
+/// `text` with the folder of the model that its defense names (`model=DIR`) as `each` leaves it. Specs that
+/// name none stay as they are. Throws Error as parse_defense.
+std::string with_own_model(const std::string& text, const std::function<void(std::string& folder)>& each);
 
 /// Throws Error where a resource is missing or too small.
 std::shared_ptr<const Defense> make_defense(const DefenseSpec& spec, const DefenseResources& resources);

@@ -30,6 +30,14 @@ std::vector<Query> stack_queries(const DefenseStack& stack, std::vector<Query> q
   return queries;
 }
 
+std::vector<std::shared_ptr<const LanguageModel>> stack_prompt_scorers(const DefenseStack& stack) {
+  std::vector<std::shared_ptr<const LanguageModel>> all;
+  for (const auto& defense : stack)
+    if (auto one = defense->prompt_scorer(); one && std::find(all.begin(), all.end(), one) == all.end())
+      all.push_back(std::move(one));
+  return all;
+}
+
 std::vector<Calibration> stack_calibrations(const DefenseStack& stack) {
   std::vector<Calibration> all;
   for (const auto& defense : stack)

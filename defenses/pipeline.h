@@ -23,6 +23,9 @@ Tensor stack_surrogate(const DefenseStack& stack, const Tensor& image, Random& r
 /// What the model behind the stack is asked, as an attacker expects it (Defense::surrogate_queries).
 std::vector<Query> stack_queries(const DefenseStack& stack, std::vector<Query> queries);
 
+/// Whose scores of prompts a stack looks at, none twice (Defense::prompt_scorer).
+std::vector<std::shared_ptr<const LanguageModel>> stack_prompt_scorers(const DefenseStack& stack);
+
 /// All thresholds of the stack.
 std::vector<Calibration> stack_calibrations(const DefenseStack& stack);
 

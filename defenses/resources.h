@@ -1,10 +1,11 @@
 #pragma once
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "defenses/defense.h"
-#include "models/language_model.h"
-#include "models/vision_language_model.h"
+#include "models/load_model.h"
 
 namespace hijack {
 
@@ -23,6 +24,8 @@ struct DefenseResources {
   /// The bare model: detectors that score replies ask it about benign submissions to fit their threshold.
   /// Many detectors ask the same: it may remember its replies.
   Responder respond = {};
+  /// Gives the model of a folder that a defense names (own_model.h): the same one to all that name it.
+  std::function<AnyModel(const std::string& folder)> load = {};
 };
 
 }  // namespace hijack

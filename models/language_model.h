@@ -9,7 +9,7 @@
 
 namespace hijack {
 
-/// A text-only causal language model: what the perplexity filter and the paraphrase defense need.
+/// A text-only causal language model: what defenses that read prompts and replies need.
 class LanguageModel {
  public:
   virtual ~LanguageModel() = default;
@@ -21,6 +21,11 @@ class LanguageModel {
   /// CPU [L-1]. `text` is scored where the model meets user prompts: inside its chat template, without image.
   /// Empty for texts of fewer than two tokens.
   virtual Tensor prompt_nll(const std::string& text) const = 0;
+
+  /// Float32 logits [T_i, V] that predict targets[i], teacher-forced after queries[i]; without gradients.
+  /// Throws Error when prompt + target exceed the context window, and where only texts can be asked for.
+  virtual std::vector<Tensor> target_logits(std::span<const Query> queries,
+                                            std::span<const TokenIds> targets) const = 0;
 
   /// One reply for each query; says of each whether it was cut.
   virtual std::vector<Generated> generate(std::span<const Query> queries,

@@ -150,9 +150,16 @@ bool takes_images(const std::filesystem::path& folder) {
   return !is_decoder(Folder(folder, {}).type);
 }
 
+AnyModel load_any_model(const std::filesystem::path& folder, const LoadOptions& options) {
+  const Folder found(folder, options);
+  if (is_decoder(found.type))
+    return {{}, load_decoder_language_model(folder, found.config, found.device, found.dtype)};
+  return {load_model(folder, options), {}};
+}
+
 std::shared_ptr<const LanguageModel> load_language_model(const std::filesystem::path& folder,
                                                          const LoadOptions& options) {
-  return load_model(folder, options)->language_model();
+  return load_any_model(folder, options).language_model();
 }
 
 }  // namespace hijack

@@ -128,13 +128,15 @@ std::optional<Suffix> Search::draw(const std::vector<std::vector<TokenId>>& swap
 }
 
 std::vector<double> Search::prompt_losses(const std::vector<Suffix>& candidates) const {
-  const auto language_model = model_.language_model();
+  auto scorers = hooks_.scorers;
+  if (scorers.empty()) scorers = {model_.language_model()};
   std::vector<double> result;
   for (const Suffix& candidate : candidates) {
     double sum = 0;
     for (const Context& context : contexts_)
-      sum += language_model->prompt_nll(with_suffix(context, candidate.text).prompt).mean().item<double>();
-    result.push_back(sum / static_cast<double>(contexts_.size()));
+      for (const auto& scorer : scorers)
+        sum += scorer->prompt_nll(with_suffix(context, candidate.text).prompt).mean().item<double>();
+    result.push_back(sum / static_cast<double>(contexts_.size() * scorers.size()));
   }
   return result;
 }

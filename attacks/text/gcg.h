@@ -41,6 +41,9 @@ struct GcgHooks {
   /// rewrites prompts. Empty = the queries themselves. The gradient that ranks swaps stays that of the
   /// queries.
   std::function<std::vector<Query>(const std::vector<Query>&)> seen = {};
+  /// Whose perplexity of the prompts joins the loss, the mean of several; empty = the attacked model's own
+  /// decoder.
+  std::vector<std::shared_ptr<const LanguageModel>> scorers = {};
 };
 
 struct GcgResult {

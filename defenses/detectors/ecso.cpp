@@ -15,8 +15,9 @@ void Ecso::Parameters::check() const {
 }
 
 Ecso::Ecso(const Parameters& parameters, const DefenseResources& resources)
-    : parameters_(parameters), scorer_(parameters.score, resources.model, kName) {
+    : parameters_(parameters), scorer_(parameters.score, resources, kName) {
   parameters_.check();
+  parameters_.score.own.shorten();
   fit_on_replies(parameters_.limit, resources);
 }
 

@@ -10,7 +10,8 @@ namespace hijack {
 class Judge : public ReplyDetector {
  public:
   static constexpr const char* kName = "judge";
-  static constexpr const char* kHelp = "rejects replies that the model finds unlikely without the image";
+  static constexpr const char* kHelp =
+      "rejects replies that the model, or one of its own, finds unlikely without the image";
 
   struct Parameters {
     ReplyScorer::Parameters score = {};
@@ -27,8 +28,9 @@ class Judge : public ReplyDetector {
   /// Throws Error without model; and, where the threshold has to be fitted, without bare responder or with
   /// too few benign images.
   Judge(const Parameters& parameters, const DefenseResources& resources)
-      : parameters_(parameters), scorer_(parameters.score, resources.model, kName) {
+      : parameters_(parameters), scorer_(parameters.score, resources, kName) {
     parameters_.check();
+    parameters_.score.own.shorten();
     fit_on_replies(parameters_.limit, resources);
   }
 

@@ -14,7 +14,7 @@ double worst_window(const LanguageModel& scorer, const std::string& prompt, int6
 }  // namespace
 
 void PerplexityFilter::Parameters::check() const {
-  server.check();
+  asked.check();
   check_range("window", static_cast<double>(window), 0, 1e6);
   check_range("threshold", threshold, 0, 1e6);
   check_range("quantile", quantile, 0, 1);
@@ -22,9 +22,9 @@ void PerplexityFilter::Parameters::check() const {
 }
 
 PerplexityFilter::PerplexityFilter(const Parameters& parameters, const DefenseResources& resources)
-    : parameters_(parameters), scorer_(endpoint_or(parameters.server, resources.scorer)) {
+    : parameters_(parameters), scorer_(asked_model(parameters.asked, resources, resources.scorer, kName)) {
   parameters_.check();
-  parameters_.server.hide_login();
+  parameters_.asked.make_public();
   if (!scorer_) throw Error("Defense 'perplexity' needs a language model to score prompts with.");
   calibration_ = parameters_.threshold > 0 ? Calibration{.name = name(), .threshold = parameters_.threshold}
                                            : fit(resources);

@@ -1,5 +1,5 @@
 #pragma once
-#include "defenses/endpoint/endpoint.h"
+#include "defenses/endpoint/asked_model.h"
 #include "defenses/kinds.h"
 #include "defenses/parameters.h"
 #include "defenses/resources.h"
@@ -24,7 +24,7 @@ class PerplexityFilter : public TextDetector {
     double threshold = 0;
     double quantile = 0;
     std::string preset = "exact";
-    EndpointParameters server = {};
+    AskedModelParameters asked = {};
 
     template <class Visitor>
     void visit(Visitor&& field) {
@@ -36,19 +36,23 @@ class PerplexityFilter : public TextDetector {
       field(
           "preset", preset,
           "exact: windows are calibrated on windows; published: on whole prompts, as the authors' code does");
-      server.visit(field);
+      asked.visit(field);
     }
     void check() const;
   };
 
-  /// Throws Error without scorer and endpoint, or with too few benign prompts where the threshold has to be
-  /// fitted.
+  /// Throws Error without scorer, model and endpoint, or with too few benign prompts where the threshold has
+  /// to be fitted.
   PerplexityFilter(const Parameters& parameters, const DefenseResources& resources);
 
   std::string name() const override { return written_name(kName, parameters_); }
   double score(const Query& query) const override;
   double threshold() const override { return calibration_.threshold; }
   std::vector<Calibration> calibrations() const override { return {calibration_}; }
+  /// None where a server scores: an attacker asks it too often.
+  std::shared_ptr<const LanguageModel> prompt_scorer() const override {
+    return parameters_.asked.server.endpoint.empty() ? scorer_ : nullptr;
+  }
 
  private:
   Calibration fit(const DefenseResources& resources) const;

@@ -235,6 +235,10 @@ Tensor EndpointModel::prompt_nll(const std::string& text) const {
   return at::tensor(nll, at::kFloat);
 }
 
+std::vector<Tensor> EndpointModel::target_logits(std::span<const Query>, std::span<const TokenIds>) const {
+  throw Error("The endpoint " + parameters_.endpoint + " gives no logits of replies that it did not write.");
+}
+
 std::vector<Generated> EndpointModel::generate(std::span<const Query> queries,
                                                const GenerateOptions& options) const {
   std::vector<Generated> replies;
@@ -257,12 +261,6 @@ std::vector<Generated> EndpointModel::generate(std::span<const Query> queries,
         message_of(ask("/chat/completions", request, [](const json& one) { message_of(one); })));
   }
   return replies;
-}
-
-std::shared_ptr<const LanguageModel> endpoint_or(const EndpointParameters& parameters,
-                                                 std::shared_ptr<const LanguageModel> otherwise) {
-  if (parameters.endpoint.empty()) return otherwise;
-  return std::make_shared<const EndpointModel>(parameters);
 }
 
 }  // namespace hijack

@@ -60,6 +60,9 @@ class EndpointModel : public LanguageModel {
 
   const Tokenizer& tokenizer() const override;
   Tensor prompt_nll(const std::string& text) const override;
+  /// Throws Error: a server gives no logits of given replies.
+  std::vector<Tensor> target_logits(std::span<const Query> queries,
+                                    std::span<const TokenIds> targets) const override;
   std::vector<Generated> generate(std::span<const Query> queries,
                                   const GenerateOptions& options) const override;
 
@@ -75,9 +78,5 @@ class EndpointModel : public LanguageModel {
   std::string key_, login_;
   std::filesystem::path cache_;
 };
-
-/// The endpoint's model when one is named, else `otherwise`.
-std::shared_ptr<const LanguageModel> endpoint_or(const EndpointParameters& parameters,
-                                                 std::shared_ptr<const LanguageModel> otherwise);
 
 }  // namespace hijack

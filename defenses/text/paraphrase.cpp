@@ -12,16 +12,17 @@ constexpr const char* kPlace = "{prompt}";
 
 void Paraphrase::Parameters::check() const {
   check_range("temperature", temperature, 0, 10);
-  server.check();
+  asked.check();
   check_range("max_tokens", static_cast<double>(max_tokens), 1, 100000);
   if (pattern.find(kPlace) == std::string::npos)
     throw Error("Defense parameter 'pattern' must have {prompt} where the user's prompt goes.");
 }
 
 Paraphrase::Paraphrase(const Parameters& parameters, const DefenseResources& resources)
-    : parameters_(parameters), paraphraser_(endpoint_or(parameters.server, resources.paraphraser)) {
+    : parameters_(parameters),
+      paraphraser_(asked_model(parameters.asked, resources, resources.paraphraser, kName)) {
   parameters_.check();
-  parameters_.server.hide_login();
+  parameters_.asked.make_public();
   if (!paraphraser_) throw Error("Defense 'paraphrase' needs a language model that restates prompts.");
 }
 

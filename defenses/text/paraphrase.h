@@ -1,5 +1,5 @@
 #pragma once
-#include "defenses/endpoint/endpoint.h"
+#include "defenses/endpoint/asked_model.h"
 #include "defenses/kinds.h"
 #include "defenses/parameters.h"
 #include "defenses/resources.h"
@@ -8,23 +8,23 @@ namespace hijack {
 
 /// Paraphrase defense (Jain et al. 2023, section 4.2): another model restates the prompt, and the target
 /// model answers the restatement. Departs from the paper: its paraphraser is ChatGPT, here the defended
-/// model's own decoder unless `endpoint` names another; the wording of the request is ours. Deterministic for
-/// a seed: each prompt has its own stream. An empty restatement keeps the original prompt, and the trace says
-/// so.
+/// model's own decoder unless `model` or `endpoint` names another; the wording of the request is ours.
+/// Deterministic for a seed: each prompt has its own stream. An empty restatement keeps the original prompt,
+/// and the trace says so.
 class Paraphrase : public TextTransform {
  public:
   static constexpr const char* kName = "paraphrase";
   static constexpr const char* kHelp =
       "a language model restates the prompt (Jain et al. 2023; departs: the defended model's own decoder "
       "unless "
-      "endpoint names a better one, and the wording of the request is ours)";
+      "model or endpoint names a better one, and the wording of the request is ours)";
 
   struct Parameters {
     double temperature = 0.7;
     int64_t max_tokens = 100;
     std::string pattern = "Paraphrase: {prompt}";
     uint64_t seed = 0;
-    EndpointParameters server = {};
+    AskedModelParameters asked = {};
 
     template <class Visitor>
     void visit(Visitor&& field) {
@@ -32,12 +32,12 @@ class Paraphrase : public TextTransform {
       field("max_tokens", max_tokens, "longest restatement in tokens");
       field("pattern", pattern, "what the model is asked, with {prompt} where the user's prompt goes");
       field("seed", seed, "of the draws");
-      server.visit(field);
+      asked.visit(field);
     }
     void check() const;
   };
 
-  /// Throws Error without paraphraser and endpoint.
+  /// Throws Error without paraphraser, model and endpoint.
   Paraphrase(const Parameters& parameters, const DefenseResources& resources);
 
   std::string name() const override { return written_name(kName, parameters_); }

@@ -87,7 +87,7 @@ std::filesystem::path ModelOptions::folder() const {
 std::shared_ptr<const VisionLanguageModel> ModelOptions::load() const {
   if (device == "meta") throw Error(kNoNumbers);
   if (threads > 0) at::set_num_threads(static_cast<int>(threads));
-  return load_model(folder(), {device, dtype, views, vision_tower});
+  return load_model(folder(), options());
 }
 
 Tensor submitted_image(const ModelOptions& model, const std::string& file) {
@@ -101,7 +101,7 @@ Tensor submitted_image(const ModelOptions& model, const std::string& file) {
 
 void ModelOptions::explain(const NotFinite& found) const {
   const std::filesystem::path from = folder();
-  hijack::explain(found, {&from, 1}, {device, dtype, views, vision_tower});
+  hijack::explain(found, {&from, 1}, options());
 }
 
 void CheckpointingOption::add_to(CLI::App& command) {

@@ -23,6 +23,7 @@ struct ModelOptions {
   void add_tower_to(CLI::App& command);
   /// --model, or the shipped one. Throws Error when there is no such folder.
   std::filesystem::path folder() const;
+  LoadOptions options() const { return {device, dtype, views, vision_tower}; }
   std::shared_ptr<const VisionLanguageModel> load() const;
   /// Throws again, with the reason, what the loaded model computed (models/not_finite.h).
   [[noreturn]] void explain(const NotFinite& found) const;

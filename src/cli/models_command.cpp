@@ -133,8 +133,8 @@ Rows image_model_rows(const fs::path& folder, const fs::path& tower, const Store
 Rows text_model_rows(const fs::path& folder) {
   const auto model = load_language_model(folder, {.device = "meta"});
   return {{"image",
-           "none: a language model; attacked by text (--method gcg), and for the perplexity and paraphrase "
-           "defenses"},
+           "none: a language model; attacked by text (--method gcg), and for defenses that take model=DIR "
+           "(perplexity, paraphrase, judge, ecso)"},
           {"vocabulary", std::to_string(model->tokenizer().vocabulary_size())},
           {"chat template", model->template_origin()}};
 }
@@ -210,7 +210,7 @@ int list(bool json) {
   const auto show = [json](const std::string& name, bool images) {
     if (json) return print_row("family", {{"name", name}, {"images", images}});
     const std::string padding(name.size() < 18 ? 18 - name.size() : 1, ' ');
-    std::cout << name << (images ? "" : padding + "text only: gcg, perplexity, paraphrase") << "\n";
+    std::cout << name << (images ? "" : padding + "text only: gcg, defenses with model=DIR") << "\n";
   };
   for (const std::string& family : supported_families()) show(family, true);
   for (const std::string& decoder : text_decoder_names()) show(decoder, false);

@@ -128,7 +128,7 @@ TEST_F(Program, ModelsListNamesTextDecoders) {
   EXPECT_NE(list.find("llava\n"), std::string::npos) << list;
   for (const char* name : {"llama ", "qwen2 ", "gemma "})
     EXPECT_NE(list.find(std::string("\n") + name), std::string::npos) << name << list;
-  EXPECT_NE(list.find("text only: gcg, perplexity, paraphrase"), std::string::npos) << list;
+  EXPECT_NE(list.find("text only: gcg, defenses with model=DIR"), std::string::npos) << list;
   EXPECT_EQ(list.find("qwen2_vl_text"), std::string::npos) << "no checkpoint of its own";
   std::map<std::string, bool> images;
   for (const std::string& line : lines_of(run("models --list --json").out)) {

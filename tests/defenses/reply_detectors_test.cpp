@@ -47,7 +47,7 @@ double loss_without_image(const std::string& reply, const Query& query) {
 
 double score_of(const ReplyScorer::Parameters& parameters, const std::string& reply,
                 const Submission& asked = submission()) {
-  return ReplyScorer(parameters, std::make_shared<ToyModel>(), "judge").scores({asked}, {reply}).at(0);
+  return ReplyScorer(parameters, resources(), "judge").scores({asked}, {reply}).at(0);
 }
 
 TEST(ReplyScore, IsTheMeanLossWithoutTheImage) {
@@ -68,7 +68,7 @@ TEST(ReplyScore, ADenoisedReferenceKeepsTheImage) {
 
 TEST(ReplyScore, BatchesGiveWhatSinglesGive) {
   for (const char* reference : {"gray", "median"}) {
-    const ReplyScorer scorer({.reference = reference}, std::make_shared<ToyModel>(), "judge");
+    const ReplyScorer scorer({.reference = reference}, resources(), "judge");
     const std::vector<Submission> many = {submission(3), submission(4), submission(3)};
     const std::vector<std::string> replies = {"red cat", "", "two dog is"};
     const std::vector<double> together = scorer.scores(many, replies);
@@ -83,6 +83,47 @@ TEST(ReplyScore, TheQuestionGivesTheProbabilityOfNo) {
   const Query question{.prompt = "what color is the cat red cat yes or no"};
   const double yes = loss_without_image("yes", question), no = loss_without_image("no", question);
   EXPECT_NEAR(score, std::exp(-no) / (std::exp(-no) + std::exp(-yes)), 1e-5);
+}
+
+/// A judge of its own: a text decoder, whose answers are known.
+DefenseResources with_own(std::shared_ptr<const FakeLanguageModel> decoder) {
+  DefenseResources all = resources(saying("it is red"));
+  all.load = [decoder](const std::string& folder) {
+    EXPECT_EQ(folder, "/models/guard/");
+    return AnyModel{{}, decoder};
+  };
+  return all;
+}
+
+TEST(ReplyScore, AModelOfItsOwnJudgesTheTextAlone) {
+  const auto decoder = std::make_shared<FakeLanguageModel>();
+  const ReplyScorer::Parameters lossy{.own = {"/models/guard/"}};
+  EXPECT_NEAR(ReplyScorer(lossy, with_own(decoder), "judge").scores({submission()}, {"what color"}).at(0), 2,
+              1e-4);
+  EXPECT_EQ(decoder->asked.at(0).prompt, "what color is the cat");
+  const ReplyScorer::Parameters asks{.by = "question",
+                                     .question = "{prompt}/{reply}",
+                                     .accept = "no",
+                                     .reject = "yes",
+                                     .own = {"/models/guard/"}};
+  const double score = ReplyScorer(asks, with_own(decoder), "judge").scores({submission()}, {"red"}).at(0);
+  // "yes": three bytes of 1 nat; "no": two of 2
+  EXPECT_NEAR(score, 1 / (1 + std::exp(3.0 - 4)), 1e-3);
+  EXPECT_EQ(decoder->asked.back().prompt, "what color is the cat/red");
+}
+
+TEST(ReplyScore, ATextDecoderCannotBeShownAReference) {
+  const ReplyScorer::Parameters blurred{.reference = "blur", .own = {"/models/guard/"}};
+  const auto make = [&] { ReplyScorer(blurred, with_own(std::make_shared<FakeLanguageModel>()), "judge"); };
+  EXPECT_THROW(make(), Error);
+  EXPECT_THROW(ReplyScorer({.accept = "yes", .reject = "yes"}, resources(), "judge"), Error);
+  EXPECT_THROW(ReplyScorer({.own = {"/models/guard/"}}, resources(), "judge"), Error) << "nothing loads it";
+}
+
+TEST(Judge, IsNamedAfterItsModelAndNotAfterItsFolder) {
+  const Judge defense({.score = {.own = {"/models/guard/"}}, .limit = {.threshold = 3}},
+                      with_own(std::make_shared<FakeLanguageModel>()));
+  EXPECT_EQ(defense.name(), "judge:by=loss,model=guard,threshold=3");
 }
 
 TEST(FilledPattern, DoesNotSearchWhatItPutIn) {

@@ -19,6 +19,9 @@ class FakeLanguageModel : public LanguageModel {
  public:
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
   Tensor prompt_nll(const std::string& text) const override;
+  /// Every token of every target has this negative log-likelihood in nats: 1 for "yes", else 2.
+  std::vector<Tensor> target_logits(std::span<const Query> queries,
+                                    std::span<const TokenIds> targets) const override;
   std::vector<Generated> generate(std::span<const Query> queries,
                                   const GenerateOptions& options) const override;
 

@@ -14,6 +14,7 @@ namespace hijack {
 #define TOML_EXCEPTIONS 1
 #include <toml++/toml.h>
 
+#include "defenses/make_defense.h"
 #include "src/base/file.h"
 #include "src/experiment/plan/methods.h"
 #include "src/experiment/plan/shipped.h"
@@ -173,6 +174,14 @@ void check_prompts(const AttackConfig& config, const Behavior& behavior) {
 
 std::string model_name(const std::string& folder) {
   return (std::filesystem::absolute(folder) / "").lexically_normal().parent_path().filename().string();
+}
+
+void for_each_model(AttackConfig& config, const std::function<void(std::string& folder)>& each) {
+  for (std::string* folder : {&config.model, &config.vision_tower})
+    if (!folder->empty()) each(*folder);
+  for (auto* folders : {&config.ensemble, &config.transfer})
+    for (std::string& folder : *folders) each(folder);
+  for (std::string& defense : config.defense.defenses) defense = with_own_model(defense, each);
 }
 
 json read_toml(const std::filesystem::path& file) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -169,14 +170,8 @@ void for_each_file(AttackConfig& config, const Each& each) {
         &config.objective.feature_image, &config.typographic.font})
     if (!file->empty()) each(*file);
 }
-/// Calls `each` with every model folder of a config that is not empty.
-template <class Each>
-void for_each_model(AttackConfig& config, const Each& each) {
-  for (std::string* folder : {&config.model, &config.vision_tower})
-    if (!folder->empty()) each(*folder);
-  for (auto* folders : {&config.ensemble, &config.transfer})
-    for (std::string& folder : *folders) each(folder);
-}
+/// Calls `each` with every model folder of a config that is not empty, those of its defenses included.
+void for_each_model(AttackConfig& config, const std::function<void(std::string& folder)>& each);
 
 /// Relative names of files and models that exist in `folder` become those in it: what a configuration file
 /// names lies beside it.

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <tuple>
 
+#include "defenses/make_defense.h"
 #include "models/families/llava_original.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
@@ -122,6 +123,10 @@ std::string model_hash(const fs::path& folder) {
   return sha256(json(model_files(folder)).dump());
 }
 
+std::string by_content(const std::string& defense) {
+  return with_own_model(defense, [](std::string& folder) { folder = model_hash(folder); });
+}
+
 Identity identity_of(const AttackConfig& given) {
   AttackConfig config = given;
   Identity identity;
@@ -135,6 +140,9 @@ Identity identity_of(const AttackConfig& given) {
   if (!config.vision_tower.empty()) setting["vision_tower_sha256"] = model_hash(config.vision_tower);
   setting["ensemble_sha256"] = model_hashes(config.ensemble);
   setting["transfer_sha256"] = model_hashes(config.transfer);
+  setting["defense"] = json::array();
+  for (const std::string& defense : config.defense.defenses)
+    setting["defense"].push_back(by_content(defense));
   replace_file(setting, "contexts", config.contexts);
   replace_file(setting, "targets", config.behavior.targets);
   replace_file(setting, "templates", config.augmentation.templates);

@@ -25,6 +25,9 @@ std::map<std::string, std::string> model_files(const std::filesystem::path& fold
 /// One SHA-256 for all of them: equal for copies of a model, whatever their folders are called.
 std::string model_hash(const std::filesystem::path& folder);
 
+/// A defense's spec with the hash of its own model in place of the folder, if it names one.
+std::string by_content(const std::string& defense);
+
 struct Identity {
   /// The resolved configuration, {field: value} as in files. In place of file names stand the SHA-256 sums of
   /// their content ("contexts_sha256", "model_sha256"); "photos_sha256" only where one change is sought for

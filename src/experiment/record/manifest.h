@@ -14,8 +14,9 @@ namespace hijack {
 ///   plans      [{id, config, setting_digest, trial_digest}] every trial with its resolved config
 ///   inputs, models            the files and weights behind it, with their hashes (run_inputs.h)
 ///   libraries  {torch, compiler, build}     machine {system, processor, cores, threads, device}
-///   calibrations  thresholds of detectors    stacks, variants  {digest: settings}: filled by evaluate, as is
+///   calibrations  thresholds of detectors    stacks, variants  {digest: settings}: filled by evaluate, as are
 ///   utility_sets  {hash of a model: the benign questions that it was asked}
+///   defense_models  {HASH: as in models}, of defenses that `evaluate` was given with model=DIR
 /// The plans need their identity.
 nlohmann::json make_manifest(const std::string& command, const std::vector<TrialPlan>& plans,
                              const RunInputs& inputs);

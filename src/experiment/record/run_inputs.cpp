@@ -108,14 +108,18 @@ void RunInputs::add_model(const std::string& folder) {
     portable_[folder] = models_[hash]["folder"].get<std::string>();
     return;
   }
-  const std::string portable = portable_folder(folder);
-  const std::string own = chat_template(folder).file;
-  models_[hash] = {{"folder", portable},
-                   {"name", model_name(folder)},
-                   {"chat_template", own.empty() ? "none in the folder" : own},
-                   {"files", model_files(folder)}};
+  models_[hash] = model_entry(folder);
+  const auto portable = models_[hash]["folder"].get<std::string>();
   portable_[folder] = portable;
   located_[portable] = folder;
+}
+
+json RunInputs::model_entry(const std::string& folder) {
+  const std::string own = chat_template(folder).file;
+  return {{"folder", portable_folder(folder)},
+          {"name", model_name(folder)},
+          {"chat_template", own.empty() ? "none in the folder" : own},
+          {"files", model_files(folder)}};
 }
 
 RunInputs RunInputs::of_plans(const std::vector<TrialPlan>& plans) {
@@ -193,7 +197,10 @@ json RunInputs::to_json(const TrialPlan& plan) const {
   AttackConfig config = plan.config;
   const auto rename = [&](std::string& path) { path = portable_.at(path); };
   for_each_file(config, rename);
-  for_each_model(config, rename);
+  for_each_model(config, [&](std::string& folder) {
+    const auto known = portable_.find(folder);  // none: of a defense that `evaluate` was given
+    folder = known == portable_.end() ? portable_folder(folder) : known->second;
+  });
   return {{"id", plan.id},
           {"config", fields_to_json(fields_of(config))},
           {"setting_digest", plan.identity.setting_digest},

@@ -21,6 +21,8 @@ class RunInputs {
  public:
   /// Of new plans. Reads and hashes everything; writes nothing.
   static RunInputs of_plans(const std::vector<TrialPlan>& plans);
+  /// What `models` keeps of a folder.
+  static nlohmann::json model_entry(const std::string& folder);
   /// Of a run folder, each file compared with the hash in the manifest. `moved`: folders of models that are
   /// no longer where they were, told by their hash. Throws Error that names the first input that is missing
   /// or differs, and a folder of `moved` that is no model of this run.

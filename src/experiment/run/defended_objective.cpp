@@ -1,5 +1,7 @@
 #include "src/experiment/run/defended_objective.h"
 
+#include <filesystem>
+
 #include "defenses/make_defense.h"
 #include "src/base/error.h"
 
@@ -27,7 +29,14 @@ Tensor added(const Tensor& sum, const Tensor& term) {
 }  // namespace
 
 void check(const DefenseConfig& config) {
-  for (const std::string& defense : config.defenses) parse_defense(defense);
+  for (const std::string& defense : config.defenses) {
+    const std::string name = parse_defense(defense).name;
+    with_own_model(defense, [&](const std::string& folder) {
+      if (!std::filesystem::is_directory(folder))
+        throw Error("There is no model folder '" + folder + "'; model of the defense " + name +
+                    " takes a Hugging Face checkpoint folder.");
+    });
+  }
   if (!(config.false_positive_rate >= 0 && config.false_positive_rate < 1))
     throw Error("--false-positive-rate must be at least 0 and below 1.");
   if (config.draws < 1 || config.draws > 1000) throw Error("--adaptive-draws must be from 1 to 1000.");

@@ -3,6 +3,7 @@
 #include "defenses/kinds.h"
 #include "defenses/make_defense.h"
 #include "src/base/error.h"
+#include "src/experiment/plan/identity.h"
 #include "src/experiment/run/trial.h"
 
 namespace hijack {
@@ -70,12 +71,31 @@ std::vector<Submission> benign_submissions(BenignPictures& pictures, const std::
   return submissions;
 }
 
+/// Loads folders that defenses name, each once: they are known by content.
+static std::function<AnyModel(const std::string&)> loaded_once(
+    std::shared_ptr<const VisionLanguageModel> attacked, const std::filesystem::path& folder,
+    const LoadOptions& options) {
+  auto known = std::make_shared<std::map<std::string, AnyModel>>();
+  return [=, attacked = std::move(attacked)](const std::string& wanted) {
+    const std::string hash = model_hash(wanted);
+    const auto found = known->find(hash);
+    if (found != known->end()) return found->second;
+    LoadOptions own = options;
+    own.vision_tower = {};  // of the attacked model alone
+    const bool same = options.vision_tower.empty() && hash == model_hash(folder);
+    const AnyModel model = same ? AnyModel{attacked, {}} : load_any_model(wanted, own);
+    return known->emplace(hash, model).first->second;
+  };
+}
+
 DefenseResources defense_resources(const std::shared_ptr<const VisionLanguageModel>& model,
-                                   int64_t max_new_tokens) {
+                                   int64_t max_new_tokens, const std::filesystem::path& folder,
+                                   const LoadOptions& options) {
   DefenseResources resources;
   resources.model = model;
   resources.scorer = resources.paraphraser = model->language_model();
   resources.respond = remembered(bare_model(model, max_new_tokens));
+  resources.load = loaded_once(model, folder, options);
   return resources;
 }
 
@@ -113,7 +133,11 @@ const DefenseResources& DefenseMaker::resources_for(const std::string& key, cons
   if (known != resources_.end()) return known->second;
   const std::string& space = situation.config.space;
   BenignPictures& pictures = pictures_.try_emplace(space, situation.model, space).first->second;
-  DefenseResources resources = defense_resources(situation.model, situation.reply_tokens);
+  const AttackConfig& config = situation.config;
+  DefenseResources resources = defense_resources(situation.model, situation.reply_tokens, config.model,
+                                                 load_options(config, config.model));
+  if (!load_) load_ = resources.load;
+  resources.load = load_;  // for all situations
   // photos, seeds and false-positive rates share most benign submissions
   resources.respond = answers_.try_emplace(situation.reply_tokens, resources.respond).first->second;
   resources.false_positive_rate = situation.false_positive_rate;
@@ -130,6 +154,7 @@ DefenseStack DefenseMaker::make(const std::vector<std::string>& specs, const Sit
     resources_.clear();
     answers_.clear();
     pictures_.clear();
+    load_ = {};
     model_ = model;
   }
   const std::string key = key_of(situation);

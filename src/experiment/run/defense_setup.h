@@ -27,9 +27,11 @@ Responder remembered(Responder next);
 std::vector<Submission> benign_submissions(BenignPictures& pictures, const std::vector<Context>& prompts,
                                            const std::vector<Tensor>& attacked);
 
-/// What defenses of `model` need besides benign submissions.
+/// What defenses of `model` need besides benign submissions. folder: where it was loaded from, so that a
+/// defense that names a copy of it as its own shares it; options: how other folders are loaded, each once.
 DefenseResources defense_resources(const std::shared_ptr<const VisionLanguageModel>& model,
-                                   int64_t max_new_tokens);
+                                   int64_t max_new_tokens, const std::filesystem::path& folder,
+                                   const LoadOptions& options);
 
 /// What a manifest keeps of a calibration:
 ///   defense, threshold, n (0 = the user gave the threshold), alpha, quantile (1 - alpha)
@@ -65,6 +67,7 @@ class DefenseMaker {
   std::string model_;
   std::map<std::string, BenignPictures> pictures_;  ///< by space
   std::map<int64_t, Responder> answers_;            ///< by reply_tokens
+  std::function<AnyModel(const std::string&)> load_;
   std::map<std::string, DefenseResources> resources_;
   std::map<std::string, std::shared_ptr<const Defense>> made_;
 };

@@ -1,6 +1,7 @@
 #include "src/experiment/run/evaluation_record.h"
 
 #include "src/base/error.h"
+#include "src/experiment/plan/identity.h"
 #include "src/experiment/run/defense_setup.h"
 
 namespace hijack {
@@ -12,6 +13,8 @@ void EvaluationRecord::add_stack(const IdentifiedStack& stack) {
   if (!list.is_array()) list = json::array();
   if (stack.defenses.empty()) return;
   manifest_["stacks"][stack.digest] = stack.record;
+  for (const std::string& folder : stack.models)
+    manifest_["defense_models"][model_hash(folder)] = RunInputs::model_entry(folder);
   for (const json& entry : calibration_entries(stack)) {
     const auto same = [&](const json& other) {
       return other.is_object() && other.value("stack", "") == stack.digest &&

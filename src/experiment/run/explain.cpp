@@ -6,10 +6,9 @@
 namespace hijack {
 
 void explain(const NotFinite& found, const AttackConfig& config) {
-  std::vector<std::filesystem::path> folders = {config.model};
-  if (!config.vision_tower.empty()) folders.emplace_back(config.vision_tower);
-  for (const auto* others : {&config.ensemble, &config.transfer})
-    folders.insert(folders.end(), others->begin(), others->end());
+  std::vector<std::filesystem::path> folders;
+  AttackConfig named = config;
+  for_each_model(named, [&](const std::string& folder) { folders.emplace_back(folder); });
   explain(found, folders, load_options(config, config.model));
 }
 

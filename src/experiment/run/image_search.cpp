@@ -193,6 +193,7 @@ class JointSearch {
     config.steps = steps;
     GcgHooks hooks;
     hooks.stop = parts_.hooks.stop;
+    hooks.scorers = stack_prompt_scorers(parts_.setup.defenses.defenses);
     if (number == 1) hooks.note = [&](const std::string& text) { parts_.note(text); };
     const Tensor image = state_.best_image.defined() ? state_.best_image : parts_.space.origin;
     const uint64_t seed =

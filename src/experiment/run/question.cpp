@@ -1,5 +1,6 @@
 #include "src/experiment/run/question.h"
 
+#include "defenses/make_defense.h"
 #include "src/base/image.h"
 #include "src/base/sha256.h"
 #include "src/experiment/plan/dataset.h"
@@ -23,7 +24,7 @@ std::string hash_of_values(const Tensor& image) {
 
 IdentifiedStack make_stack(DefenseMaker& maker, const std::vector<std::string>& specs,
                            const DefenseMaker::Situation& situation) {
-  IdentifiedStack stack{maker.make(specs, situation), {}, {}, {}};
+  IdentifiedStack stack{.defenses = maker.make(specs, situation)};
   if (stack.defenses.empty()) return stack;
   stack.record = {{"defense", stack.name()}};
   json fitted_on = json::array();
@@ -36,7 +37,16 @@ IdentifiedStack make_stack(DefenseMaker& maker, const std::vector<std::string>& 
     for (const Context& context : situation.calibration) stack.prompts.push_back(prompt_digest(context));
     stack.record["calibration_prompts"] = digest_of(stack.prompts);
   }
-  stack.digest = digest_of(stack.record);
+  json content = stack.record;  // the name of a model's folder is nobody's identity
+  content["defense"] = json::array();
+  for (const std::string& spec : specs) {
+    with_own_model(spec, [&](const std::string& folder) {
+      stack.models.push_back(folder);
+      stack.record["own_model_sha256"].push_back(model_hash(folder));
+    });
+    content["defense"].push_back(by_content(spec));
+  }
+  stack.digest = digest_of(stack.models.empty() ? stack.record : content);
   return stack;
 }
 

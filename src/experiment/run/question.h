@@ -16,9 +16,12 @@ struct IdentifiedStack {
   DefenseStack defenses;
   /// {"defense": name}, and where a threshold was fitted "false_positive_rate", "calibration_prompts", the
   /// digest of the benign prompts, and "calibrated_on", that of the benign submissions: it differs between
-  /// attacked photos, which are kept out of them. Null for the bare model.
+  /// attacked photos, which are kept out of them. "own_model_sha256": hashes of the models that defenses have
+  /// of their own. Null for the bare model.
   nlohmann::json record = {};
-  std::string digest = {};      ///< of the record; "" for the bare model
+  /// Of the record, where models of defenses count by content only; "" for the bare model.
+  std::string digest = {};
+  std::vector<std::string> models = {};  ///< folders of the defenses' own models
   nlohmann::json prompts = {};  ///< prompt_digest of each benign prompt, where a threshold was fitted
   std::string name() const { return stack_name(defenses); }
 };

@@ -30,6 +30,7 @@ std::string TextControl::search(const TrialEvaluation& evaluation, const Defense
   };
   if (!through.empty())
     gcg.seen = [&](const std::vector<Query>& queries) { return stack_queries(through, queries); };
+  gcg.scorers = stack_prompt_scorers(through);
   for (const auto& defense : through)
     if (defense->scores_prompts() && search.perplexity_weight == 0)
       search.perplexity_weight = kAdaptivePerplexity;

@@ -74,6 +74,7 @@ std::optional<Found> search_suffix(const TrialParts& parts) {
   hooks.stop = parts.hooks.stop;
   hooks.note = [&](const std::string& text) { parts.note(text); };
   hooks.after_step = [&](int64_t step, double loss) { parts.progress(step, config.steps, loss, -1); };
+  hooks.scorers = stack_prompt_scorers(parts.setup.defenses.defenses);
   const auto start = Clock::now();
   const GcgResult result = gcg_suffix(parts.model, parts.space.photos[0], parts.setup.contexts.train,
                                       *parts.setup.behavior, config, parts.seed(), hooks);
