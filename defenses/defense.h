@@ -18,6 +18,7 @@ namespace hijack {
 struct Submission {
   Tensor image;  ///< [1,3,H,W] in [0,1]; undefined = no image
   Query query;
+  uint64_t draw = 0;  ///< which of several askings of the same; sampled replies differ between them
 };
 
 /// What one defense saw and did to one submission, outermost first.

@@ -56,6 +56,7 @@ uint64_t content_key(const Submission& submission) {
   Hash hash;
   hash.add(submission.query);
   hash.add(submission.image);
+  if (submission.draw > 0) hash.add(&submission.draw, sizeof submission.draw);
   return hash.value;
 }
 

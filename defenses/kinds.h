@@ -14,8 +14,8 @@ namespace hijack {
 /// What the user reads when a detector rejects a submission.
 inline constexpr const char* kRejectionText = "I cannot help with that request.";
 
-/// A number that depends on the content of a submission alone (image values and all texts): random defenses
-/// fork their stream by it, so that a reply does not depend on what else is in the batch.
+/// A number that depends on the content of a submission alone (image values, all texts, which draw): random
+/// defenses fork their stream by it, so that a reply does not depend on what else is in the batch.
 uint64_t content_key(const Submission& submission);
 uint64_t content_key(const Query& query);
 uint64_t content_key(const Tensor& image);

@@ -41,7 +41,10 @@ struct GenerateOptions {
   int64_t max_new_tokens = 48;  ///< the end token counts as one
   double temperature = 0;       ///< 0 = greedy
   double top_p = 1;             ///< nucleus, used when temperature > 0
+  int64_t top_k = 0;            ///< likeliest tokens drawn from, before top_p; 0 = all
   uint64_t seed = 0;
+  /// One for each query, in place of `seed`: a draw that does not depend on what else is asked.
+  std::vector<uint64_t> seeds = {};
   /// Called with each new piece of text of reply `index` (for streaming). May be empty.
   std::function<void(size_t index, std::string_view piece)> on_text = {};
   std::stop_token stop = {};  ///< ends early with what is there, as cut

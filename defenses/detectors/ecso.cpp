@@ -32,13 +32,14 @@ std::vector<ReplyDetector::Replacement> Ecso::replacements(const std::vector<Sub
   for (const Submission& submission : flagged)
     descriptions.push_back(
         {submission.image,
-         {.prompt = filled_pattern(parameters_.describe, {{"{prompt}", submission.query.prompt}})}});
+         {.prompt = filled_pattern(parameters_.describe, {{"{prompt}", submission.query.prompt}})},
+         submission.draw});
   const std::vector<Reply> captions = pass_on(descriptions, next);
   for (size_t i = 0; i < flagged.size(); ++i) {
     Query query = flagged[i].query;
     query.prompt =
         filled_pattern(parameters_.answer, {{"{caption}", captions[i].text}, {"{prompt}", query.prompt}});
-    questions.push_back({.image = {}, .query = std::move(query)});
+    questions.push_back({.image = {}, .query = std::move(query), .draw = flagged[i].draw});
   }
   std::vector<Replacement> all;
   for (Reply& reply : pass_on(questions, next)) {

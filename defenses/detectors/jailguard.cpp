@@ -67,7 +67,7 @@ SubmissionDetector::Verdict JailGuard::verdict(const Submission& submission, con
   Random random = Random(parameters_.seed).fork(kName, content_key(submission));
   std::vector<Submission> copies;
   for (int64_t i = 0; i < parameters_.copies; ++i)
-    copies.push_back({quantize(copy(submission.image, random)), submission.query});
+    copies.push_back({quantize(copy(submission.image, random)), submission.query, submission.draw});
   const std::vector<Reply> replies = pass_on(copies, next);
   std::vector<std::string> texts;
   for (const Reply& reply : replies) texts.push_back(reply.text);

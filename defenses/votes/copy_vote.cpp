@@ -55,7 +55,7 @@ std::vector<Reply> CopyVote::replies_to_copies(const Submission& submission, con
   for (int64_t begin = 0; begin < copies_; begin += kCopiesAtOnce) {
     std::vector<Submission> copies;
     for (int64_t i = begin; i < std::min(copies_, begin + kCopiesAtOnce); ++i)
-      copies.push_back({quantize(changed(submission.image, random)), submission.query});
+      copies.push_back({quantize(changed(submission.image, random)), submission.query, submission.draw});
     for (Reply& reply : pass_on(copies, next)) replies.push_back(std::move(reply));
   }
   return replies;

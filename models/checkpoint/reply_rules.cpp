@@ -44,11 +44,29 @@ double penalty_of(const json& generation, const std::string& where) {
   return penalty;
 }
 
+void refuse_beams(const json& generation, const std::string& where) {
+  const auto found = generation.find("num_beams");
+  if (found == generation.end() || found->is_null() || *found == 1) return;
+  throw Error(where + ": num_beams " + found->dump().substr(0, 40) +
+              " is beam search, which is not supported; take the line out to have replies greedy or drawn "
+              "(--temperature)");
+}
+
 }  // namespace
+
+std::string drawing_rules(const fs::path& folder) {
+  const json generation = generation_config(folder);
+  std::string text;
+  for (const char* name : {"do_sample", "temperature", "top_p", "top_k"})
+    if (generation.contains(name) && !generation[name].is_null())
+      text += std::string(text.empty() ? "" : ", ") + name + " " + generation[name].dump().substr(0, 40);
+  return text;
+}
 
 ReplyRules reply_rules(const fs::path& folder, const json& config, const TokenIds& otherwise) {
   const json generation = generation_config(folder);
   const std::string where = (folder / kGeneration).string();
+  refuse_beams(generation, where);
   ReplyRules rules{otherwise, penalty_of(generation, where)};
   if (const auto ids = end_tokens(generation, where))
     rules.stops = *ids;
@@ -62,8 +80,7 @@ ReplyRules reply_rules(const fs::path& folder, const json& config, const TokenId
 
 std::vector<std::string> rules_not_followed(const fs::path& folder) {
   // with the values that change nothing
-  const std::vector<std::pair<std::string, json>> neutral = {{"num_beams", 1},
-                                                             {"no_repeat_ngram_size", 0},
+  const std::vector<std::pair<std::string, json>> neutral = {{"no_repeat_ngram_size", 0},
                                                              {"encoder_no_repeat_ngram_size", 0},
                                                              {"min_length", 0},
                                                              {"encoder_repetition_penalty", 1},

@@ -18,9 +18,15 @@ struct ReplyRules {
   double repetition_penalty = 1;
 };
 
+/// How generation_config.json has replies drawn, "do_sample true, temperature 0.7, top_p 0.9, top_k 50": the
+/// fields that it gives, in this order; "" where it gives none. It decides nothing here: hijack is greedy
+/// unless the user says otherwise.
+std::string drawing_rules(const std::filesystem::path& folder);
+
 /// How the model replies when it is deployed as its folder says. Stops are `eos_token_id` (one or several) of
 /// generation_config.json, else of config.json, else of its text_config, else `otherwise`; the repetition
-/// penalty is that of generation_config.json. Throws Error for values that make no sense.
+/// penalty is that of generation_config.json. Throws Error for values that make no sense, and for beam search
+/// (num_beams above 1), which is another way to reply than any here.
 ReplyRules reply_rules(const std::filesystem::path& folder, const nlohmann::json& config,
                        const TokenIds& otherwise = {});
 

@@ -10,7 +10,9 @@ namespace {
 class Sampler {
  public:
   Sampler(const GenerateOptions& options, const std::vector<size_t>& members) : options_(options) {
-    for (const size_t i : members) streams_.push_back(Random(options.seed).fork("reply", i));
+    for (const size_t i : members)
+      streams_.push_back(options.seeds.empty() ? Random(options.seed).fork("reply", i)
+                                               : Random(options.seeds.at(i)));
   }
   /// logits [N,V], rows: which original member each row is.
   std::vector<TokenId> next(const Tensor& logits, const std::vector<size_t>& rows) {
@@ -32,10 +34,15 @@ class Sampler {
  private:
   TokenId draw(const Tensor& probability, const Tensor& order, Random& random) const {
     const float* p = probability.data_ptr<float>();
-    const int64_t n = probability.size(0);
+    int64_t n = probability.size(0);
+    double wanted = options_.top_p;
+    if (options_.top_k > 0 && options_.top_k < n) {
+      n = options_.top_k;  // top_p is a share of what it leaves, as in transformers
+      wanted *= std::accumulate(p, p + n, 0.0);
+    }
     int64_t kept = 0;
     double mass = 0;
-    while (kept < n && (kept == 0 || mass < options_.top_p)) mass += p[kept++];
+    while (kept < n && (kept == 0 || mass < wanted)) mass += p[kept++];
     double left = random.uniform() * mass;
     int64_t choice = 0;
     while (choice + 1 < kept && (left -= p[choice]) >= 0) ++choice;

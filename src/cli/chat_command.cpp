@@ -80,7 +80,7 @@ class Chat {
   }
 
   void put_behind(const std::vector<DefenseSpec>& specs) {
-    DefenseResources resources = defense_resources(model_, arguments_.generate.max_new_tokens,
+    DefenseResources resources = defense_resources(model_, {arguments_.generate.max_new_tokens},
                                                    arguments_.model.folder(), arguments_.model.options());
     BenignPictures pictures(model_, "photo");  // images are submitted as they are
     const std::filesystem::path contexts = default_contexts("string", arguments_.model.folder());

@@ -149,6 +149,20 @@ void note(std::vector<std::string>& problems, const Check& check) {
   }
 }
 
+/// What generation_config.json says that is not what hijack does by itself.
+Rows generation_rows(const fs::path& folder) {
+  Rows rows;
+  const std::string drawn = drawing_rules(folder);
+  if (!drawn.empty())
+    rows.emplace_back("replies", drawn +
+                                     " in generation_config.json; hijack is greedy unless --temperature, "
+                                     "--top-p and --top-k say so");
+  std::string ignored;
+  for (const std::string& rule : rules_not_followed(folder)) ignored += (ignored.empty() ? "" : ", ") + rule;
+  if (!ignored.empty()) rows.emplace_back("not followed", ignored + " of generation_config.json");
+  return rows;
+}
+
 int inspect(const ModelsArguments& arguments) {
   const fs::path folder = arguments.inspected.folder();
   const auto config = read_json(folder / "config.json");
@@ -174,12 +188,9 @@ int inspect(const ModelsArguments& arguments) {
       for (auto& row : text_only ? text_model_rows(folder) : image_model_rows(folder, tower, stored))
         rows.push_back(std::move(row));
     });
-  std::string ignored;
   note(problems, [&] {
-    for (const std::string& rule : rules_not_followed(folder))
-      ignored += (ignored.empty() ? "" : ", ") + rule;
+    for (auto& row : generation_rows(folder)) rows.push_back(std::move(row));
   });
-  if (!ignored.empty()) rows.emplace_back("not followed", ignored + " of generation_config.json");
   rows.emplace_back("supported", problems.empty() ? "yes" : "no");
   for (const std::string& problem : problems) rows.emplace_back("problem", problem);
   for (const auto& [name, value] : rows)

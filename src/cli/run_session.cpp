@@ -34,10 +34,10 @@ Tally tally(const std::map<std::string, Tally>& tallies, const std::string& name
 }
 
 std::string rate(const Tally& tally) {
-  return rate_text(tally.exact, tally.n) +
+  return rate_text(tally.exact, tally.n, tally.draws) +
          (tally.substring == tally.exact
               ? ""
-              : "; the reply contains it in " + rate_text(tally.substring, tally.n));
+              : "; the reply contains it in " + rate_text(tally.substring, tally.n, tally.draws));
 }
 
 std::string examples(const RunRecord& run, const TrialRow& trial) {
@@ -45,7 +45,7 @@ std::string examples(const RunRecord& run, const TrialRow& trial) {
   size_t shown = 0;
   for (const ReplyRow& row : run.replies) {
     if (row.trial != trial.id || row.condition != attack_condition(trial) || row.split != "test" ||
-        row.defense != trial.defense)
+        row.defense != trial.defense || row.sampling != trial.sampling || row.draw > 0)
       continue;
     text += "    > " + printable(row.context.prompt) + "\n      " + printable(row.reply) + "\n";
     if (++shown == kExamples) break;
@@ -59,7 +59,9 @@ std::string one_trial(const RunRecord& run, const TrialRow& trial) {
       "trial " + trial.id + " (" + trial.behavior + ", " + trial.constraint +
       (trial.defense == "none" ? "" : (trial.adaptive ? ", adaptive to " : ", behind ") + trial.defense) +
       ")\n";
-  text += "  success on " + std::to_string(attack.n) + " held-out contexts\n";
+  text += "  success on " + std::to_string(attack.n / attack.draws) + " held-out contexts" +
+          (attack.draws > 1 ? ", " + std::to_string(attack.draws) + " replies drawn to each" : "") +
+          (trial.sampling.empty() ? "" : " (" + trial.sampling + ")") + "\n";
   text += "    attack  " + rate(attack) + "\n";
   text += "    clean   " + rate(tally(trial.controls, "clean")) + "\n";
   text += "    noise   " + rate(tally(trial.controls, "noise")) + "\n";
@@ -102,7 +104,7 @@ std::string by_setting(const RunRecord& run) {
 std::string many_trials(const RunRecord& run) {
   std::vector<std::vector<std::string>> rows = {{"trial", "attack", "clean", "noise", "s/step"}};
   for (const TrialRow& trial : run.trials) {
-    const auto cell = [](const Tally& one) { return rate_text(one.exact, one.n); };
+    const auto cell = [](const Tally& one) { return rate_text(one.exact, one.n, one.draws); };
     rows.push_back({trial.id, cell(tally(trial.success, "test")), cell(tally(trial.controls, "clean")),
                     cell(tally(trial.controls, "noise")), seconds(trial.seconds_per_step)});
   }
@@ -138,7 +140,7 @@ RunHooks show_on(Progress& progress, std::stop_token stop, const Machine& machin
   hooks.on_trial = [&progress](const TrialRow& row) {
     progress.clear();
     const Tally test = tally(row.success, "test");
-    log_line(row.id + ": " + rate_text(test.exact, test.n) + " on held-out contexts");
+    log_line(row.id + ": " + rate_text(test.exact, test.n, test.draws) + " on held-out contexts");
   };
   return hooks;
 }

@@ -6,7 +6,7 @@
 #include <cstdio>
 
 #include "src/base/unicode.h"
-#include "src/experiment/report/values/statistics.h"
+#include "src/experiment/report/values/clusters.h"
 
 namespace hijack::cli {
 namespace {
@@ -124,9 +124,10 @@ std::string table_text(const std::vector<std::vector<std::string>>& rows, size_t
   return text;
 }
 
-std::string rate_text(int64_t successes, int64_t n) {
+std::string rate_text(int64_t successes, int64_t n, int64_t draws) {
   if (n == 0) return "–";
-  const Interval interval = wilson_interval(successes, n);
+  const Cluster replies{.successes = successes, .n = n, .draws = draws};
+  const Interval interval = cluster_interval({&replies, 1});
   char text[64];
   std::snprintf(text, sizeof text, "%.0f %% [%.0f–%.0f]",
                 100.0 * static_cast<double>(successes) / static_cast<double>(n), 100 * interval.low,

@@ -29,7 +29,8 @@ std::string item_text(const std::string& name, const std::string& text, size_t w
 /// Columns of the terminal that standard output goes to; SIZE_MAX for a file or a pipe.
 size_t output_width();
 
-/// "66 % [52–78]" of successes out of n with the Wilson interval; "–" for n = 0.
-std::string rate_text(int64_t successes, int64_t n);
+/// "66 % [52–78]" of successes out of n with the Wilson interval; "–" for n = 0. draws: replies to each
+/// question, which n counts.
+std::string rate_text(int64_t successes, int64_t n, int64_t draws = 1);
 
 }  // namespace hijack::cli

@@ -149,7 +149,7 @@ TEST_F(OwnModels, AreShownAndRefused) {
 /// One model in memory for all that name it, the attacked one included.
 TEST_F(OwnModels, AreLoadedOnce) {
   const auto attacked = load_model(kModel);
-  const DefenseResources resources = defense_resources(attacked, 4, kModel, {});
+  const DefenseResources resources = defense_resources(attacked, {4}, kModel, {});
   const std::string copy = copy_of("text/llama", "copy");
   const AnyModel first = resources.load(kDecoder);
   EXPECT_EQ(first.decoder, resources.load(copy).decoder);

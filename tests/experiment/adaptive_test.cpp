@@ -164,7 +164,7 @@ TEST_F(Adaptive, EvaluateMakesTheAttackAgainThroughEachDefense) {
   EXPECT_EQ(run.manifest.at("text_suffixes").size(), 2u);  // one more for the filter
   // The reply of the deployed system to the very file that was saved.
   const Tensor saved = load_image(run.folder / informed.image_file);
-  const Responder system = protect({made("median:size=5")}, bare_model(model_, 48));
+  const Responder system = protect({made("median:size=5")}, bare_model(model_, {48}));
   for (const ReplyRow& row : run.replies) {
     if (row.condition != "adaptive" || row.split != "test" || row.defense != "median:size=5") continue;
     EXPECT_EQ(system({{saved, row.context}}).at(0).text, row.reply);
@@ -305,7 +305,7 @@ TEST_F(Adaptive, AMovingPatchIsEvaluatedAtThePlacesOfTheTrial) {
   const MovingPatch patch{10, 0, 0};
   const auto shown = shown_images(patch, saved, origin, place_in_file(patch, origin, 0), 0, "test", 5);
   EXPECT_FALSE(at::equal(shown[0], shown[1]));
-  const Responder system = protect({made("bit_depth:bits=7")}, bare_model(model_, 48));
+  const Responder system = protect({made("bit_depth:bits=7")}, bare_model(model_, {48}));
   size_t i = 0;
   for (const ReplyRow& row : run.replies) {
     if (row.condition != "attack" || row.defense == "none") continue;

@@ -134,6 +134,9 @@ TEST(Rate, ShowsSeedsThatDisagree) {
   EXPECT_EQ(disagreement(rate_over({0, 0, 0})), "");
   EXPECT_EQ(shown(Rate{56, 60}), "93% (84–97%)");
   EXPECT_EQ(shown(Rate{}), "–");
+  // three replies to each of twenty questions are twenty questions
+  EXPECT_EQ(shown(rate_of({.n = 60, .exact = 30, .draws = 3})), shown(Rate{10, 20}));
+  EXPECT_EQ(shown(rate_of({.n = 60, .exact = 0, .draws = 3})), shown(Rate{0, 20}));
   Rate photos;
   photos.add("a", 0, 3, 4);
   photos.add("b", 0, 1, 5);

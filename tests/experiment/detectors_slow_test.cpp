@@ -41,7 +41,7 @@ TEST_P(ShippedDetectors, CanFireAndPassHeldOutBenignSubmissions) {
   const std::vector<Tensor> photos = attacked_photos(*model, config);
   const double rate = recipe.evaluate->defense.false_positive_rate;
   const auto submissions = held_out(*model, config.space, photos[0]);
-  const Responder bare = remembered(bare_model(model, kReplyTokens));
+  const Responder bare = remembered(bare_model(model, {kReplyTokens}));
   DefenseMaker maker;
   for (const std::string& spec : recipe.evaluate->defense.defenses) {
     const auto defense = maker.make({spec}, {model, config, prompts, photos, kReplyTokens, rate}).at(0);

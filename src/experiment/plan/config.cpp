@@ -239,6 +239,7 @@ void resolve(AttackConfig& config, const std::set<std::string>& given) {
   for_each_model(config, [](std::string& model) { model = model_folder(model).string(); });
   if (!given.contains("target")) config.behavior.target = default_target(config.behavior.name, config.model);
   check(config.defense);
+  check(config.sampling, config.behavior.name);
   const auto behavior = make_behavior(config.behavior);
   parse_objective(config.objective, *behavior);
   if (config.method == "typographic" && config.typographic.font.empty())

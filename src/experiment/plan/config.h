@@ -15,6 +15,7 @@
 #include "attacks/wrappers/cropa.h"
 #include "src/base/fields.h"
 #include "src/experiment/plan/defense_config.h"
+#include "src/experiment/plan/sampling_config.h"
 
 namespace hijack {
 
@@ -56,6 +57,7 @@ struct AttackConfig {
   double stop_at = 1;
   int64_t checkpoint_every = 50;
   int64_t max_new_tokens = 0;
+  SamplingConfig sampling;
   std::string device = "cpu";
   std::string dtype = "auto";
   std::string views = "all";
@@ -141,6 +143,7 @@ struct AttackConfig {
     field("max_new_tokens", max_new_tokens,
           "longest reply, in tokens, in all that a trial asks; 0 = 48, or more where the behavior needs it "
           "(long targets, twice the clean reply for verbose)");
+    sampling.visit(field);
   }
 
   template <class Visitor>

@@ -1,6 +1,7 @@
 #pragma once
 #include "attacks/text/gcg.h"
 #include "src/experiment/plan/defense_config.h"
+#include "src/experiment/plan/sampling_config.h"
 
 namespace hijack {
 
@@ -11,6 +12,7 @@ struct EvaluateConfig {
   int64_t utility = 60;
   std::string utility_set;  ///< "" = what suits the model (utility_set.h)
   GcgConfig suffix = {};
+  SamplingConfig sampling = {.temperature = -1};
 
   template <class Visitor>
   void visit(Visitor&& field) {
@@ -21,6 +23,8 @@ struct EvaluateConfig {
     field("utility_set", utility_set,
           "which ones: scenes (about drawn scenes), everyday (ordinary questions) or a JSONL file of "
           "questions with answers; empty = everyday, and scenes for a model like the shipped one");
+    field.group("Replies");
+    sampling.visit(field);
     field.group("Suffix");
     suffix.visit(field);
   }

@@ -134,6 +134,9 @@ Identity identity_of(const AttackConfig& given) {
   for (const char* name : {"image", "held_out_image", "seed", "threads", "device", "checkpoint_every",
                            "model", "vision_tower", "ensemble", "transfer"})
     setting.erase(name);
+  setting.erase("num_beams");
+  if (config.sampling.greedy())  // as before there was anything else
+    for (const char* name : {"temperature", "top_p", "top_k", "samples"}) setting.erase(name);
   setting["protocol"] = kProtocol;
   setting["dtype"] = dtype_of(config);  // `auto` is another type on another device
   setting["model_sha256"] = model_hash(config.model);

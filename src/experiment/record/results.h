@@ -23,6 +23,7 @@ struct Tally {
   int64_t n = 0;
   int64_t exact = 0;
   int64_t substring = 0;
+  int64_t draws = 1;  ///< replies to each question, which n counts
 };
 
 /// One photo of a universal image.
@@ -78,6 +79,7 @@ struct TrialRow {
   std::string setting_digest = {};  ///< of `setting`: what a report groups trials by
   std::string trial_digest = {};    ///< of setting, seed and photos: what --resume knows a trial by
   int64_t reply_tokens = 0;         ///< longest reply that was asked for, in every condition
+  std::string sampling = {};        ///< how replies are drawn: "temperature=0.7,top_p=0.9"; "" = greedily
   /// Of an attack behind defenses: {"digest", "record", "calibrations"} of their stack (question.h).
   nlohmann::json stack = {};
   /// SHA-256 of every image file of the trial, by its name in the run folder.
@@ -109,6 +111,8 @@ struct ReplyRow {
   bool correct = false;     ///< benign: the reply equals it, and was not cut
   double seconds = 0;
   std::vector<StageTrace> trace;
+  std::string sampling = {};  ///< how it was drawn (TrialRow::sampling); "" = greedily
+  int64_t draw = 0;           ///< which of several replies to the question
   bool cut = false;           ///< the reply ended at the length limit, not by an end token
   std::string question = {};  ///< digest of what was asked of whom behind what: asked once, never again
   /// Digest of the defenses with all that their verdicts depend on (parameters, false-positive rate,

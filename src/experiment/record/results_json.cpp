@@ -14,7 +14,9 @@ namespace {
 using Json = nlohmann::json;
 
 Json to_json(const Tally& tally) {
-  return {{"n", tally.n}, {"exact", tally.exact}, {"contained", tally.substring}};
+  Json json = {{"n", tally.n}, {"exact", tally.exact}, {"contained", tally.substring}};
+  if (tally.draws > 1) json["draws"] = tally.draws;
+  return json;
 }
 
 Json to_json(const std::map<std::string, Tally>& tallies) {
@@ -108,6 +110,7 @@ Json to_json(const TrialRow& row) {
   if (!row.setting_digest.empty()) json["setting_digest"] = row.setting_digest;
   if (!row.trial_digest.empty()) json["trial_digest"] = row.trial_digest;
   if (row.reply_tokens > 0) json["reply_tokens"] = row.reply_tokens;
+  if (!row.sampling.empty()) json["sampling"] = row.sampling;
   if (!row.files.empty()) json["files"] = row.files;
   if (!row.stack.is_null()) json["stack"] = row.stack;
   for (const auto& [model, tallies] : row.transfer) json["transfer"][model] = to_json(tallies);
@@ -153,6 +156,8 @@ Json to_json(const ReplyRow& row) {
   if (!row.target.empty()) json["target"] = row.target;
   if (!row.photo.empty()) json["photo"] = row.photo;
   if (!row.model.empty()) json["model"] = row.model;
+  if (!row.sampling.empty()) json["sampling"] = row.sampling;
+  if (row.draw > 0) json["draw"] = row.draw;
   if (row.cut) json["cut"] = true;
   if (!row.question.empty()) json["question"] = row.question;
   if (!row.stack.empty()) json["stack"] = row.stack;
@@ -234,6 +239,7 @@ TrialRow trial_from_json(const Json& json, const std::string& where) {
   row.setting_digest = fields.text_or_empty("setting_digest");
   row.trial_digest = fields.text_or_empty("trial_digest");
   if (json.contains("reply_tokens")) row.reply_tokens = fields.integer("reply_tokens", 1);
+  row.sampling = fields.text_or_empty("sampling");
   if (json.contains("files")) row.files = fields.object("files").inner_files();
   row.budget.respected = row.budget.respected && fits_its_setting(row);
   return row;
@@ -257,6 +263,8 @@ ReplyRow reply_from_json(const Json& json, const std::string& where) {
   row.expected = fields.text("expected");
   row.correct = fields.boolean("correct");
   row.seconds = fields.real("seconds");
+  row.sampling = fields.text_or_empty("sampling");
+  if (json.contains("draw")) row.draw = fields.integer("draw", 0);
   row.cut = json.contains("cut") && fields.boolean("cut");
   row.question = fields.text_or_empty("question");
   row.stack = fields.text_or_empty("stack");

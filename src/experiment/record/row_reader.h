@@ -85,7 +85,8 @@ class RowReader {
   }
 
   Tally tally() const {
-    const Tally tally{integer("n", 0), integer("exact", 0), integer("contained", 0)};
+    const Tally tally{integer("n", 0), integer("exact", 0), integer("contained", 0),
+                      json_.contains("draws") ? integer("draws", 1) : 1};
     if (tally.exact > tally.n || tally.substring > tally.n) fail(field("exact"), "must not exceed n");
     return tally;
   }

@@ -8,8 +8,33 @@
 
 namespace hijack {
 
-Responder bare_model(std::shared_ptr<const VisionLanguageModel> model, int64_t max_new_tokens) {
-  return [model = std::move(model), max_new_tokens](const std::vector<Submission>& submissions) {
+namespace {
+
+GenerateOptions options_of(const ReplySettings& settings) {
+  GenerateOptions options;
+  options.max_new_tokens = settings.max_new_tokens;
+  options.temperature = settings.sampling.temperature;
+  options.top_p = settings.sampling.top_p;
+  options.top_k = settings.sampling.top_k;
+  return options;
+}
+
+uint64_t seed_of(const Submission& submission, const ReplySettings& settings) {
+  return Random(settings.seed).fork("drawn reply", content_key(submission)).bits();
+}
+
+}  // namespace
+
+std::vector<Submission> with_draws(const std::vector<Submission>& submissions, int64_t draws) {
+  std::vector<Submission> all;
+  for (const Submission& one : submissions)
+    for (int64_t draw = 0; draw < draws; ++draw)
+      all.push_back({one.image, one.query, static_cast<uint64_t>(draw)});
+  return all;
+}
+
+Responder bare_model(std::shared_ptr<const VisionLanguageModel> model, const ReplySettings& settings) {
+  return [model = std::move(model), settings](const std::vector<Submission>& submissions) {
     std::vector<Reply> replies;
     for (size_t begin = 0, end = 0; begin < submissions.size(); begin = end) {
       std::vector<Context> queries;
@@ -17,12 +42,13 @@ Responder bare_model(std::shared_ptr<const VisionLanguageModel> model, int64_t m
       const auto same = [&](const Tensor& other) {
         return other.is_same(image) || (other.defined() && image.defined() && at::equal(other, image));
       };
-      for (; end < submissions.size() && end - begin < kRepliesAtOnce && same(submissions[end].image); ++end)
+      GenerateOptions options = options_of(settings);
+      for (; end < submissions.size() && end - begin < kRepliesAtOnce && same(submissions[end].image); ++end) {
         queries.push_back(submissions[end].query);
-      const GenerateOptions options{.max_new_tokens = max_new_tokens};
-      for (Generated& one : image.defined()
-                                ? replies_to(*model, image.to(model->device()), queries, max_new_tokens)
-                                : model->language_model()->generate(queries, options))
+        if (!settings.sampling.greedy()) options.seeds.push_back(seed_of(submissions[end], settings));
+      }
+      for (Generated& one : image.defined() ? replies_to(*model, image.to(model->device()), queries, options)
+                                            : model->language_model()->generate(queries, options))
         replies.push_back({.text = std::move(one.text), .cut = one.cut});
     }
     return replies;
@@ -89,12 +115,12 @@ static std::function<AnyModel(const std::string&)> loaded_once(
 }
 
 DefenseResources defense_resources(const std::shared_ptr<const VisionLanguageModel>& model,
-                                   int64_t max_new_tokens, const std::filesystem::path& folder,
+                                   const ReplySettings& settings, const std::filesystem::path& folder,
                                    const LoadOptions& options) {
   DefenseResources resources;
   resources.model = model;
   resources.scorer = resources.paraphraser = model->language_model();
-  resources.respond = remembered(bare_model(model, max_new_tokens));
+  resources.respond = remembered(bare_model(model, settings));
   resources.load = loaded_once(model, folder, options);
   return resources;
 }
@@ -118,8 +144,12 @@ nlohmann::json calibration_entry(const Calibration& calibration) {
 
 namespace {
 
+std::string replies_key(const DefenseMaker::Situation& situation) {
+  return std::to_string(situation.reply_tokens) + situation.config.sampling.text();
+}
+
 std::string key_of(const DefenseMaker::Situation& situation) {
-  std::string key = situation.config.space + "\n" + std::to_string(situation.reply_tokens) + "\n" +
+  std::string key = situation.config.space + "\n" + replies_key(situation) + "\n" +
                     nlohmann::json(situation.false_positive_rate).dump();
   for (const Tensor& photo : situation.attacked) key += "\n" + std::to_string(content_key(photo));
   for (const Context& context : situation.calibration) key += "\n" + std::to_string(content_key(context));
@@ -134,12 +164,14 @@ const DefenseResources& DefenseMaker::resources_for(const std::string& key, cons
   const std::string& space = situation.config.space;
   BenignPictures& pictures = pictures_.try_emplace(space, situation.model, space).first->second;
   const AttackConfig& config = situation.config;
-  DefenseResources resources = defense_resources(situation.model, situation.reply_tokens, config.model,
-                                                 load_options(config, config.model));
+  // thresholds are the same for all seeds
+  const ReplySettings settings{situation.reply_tokens, config.sampling, 0};
+  DefenseResources resources =
+      defense_resources(situation.model, settings, config.model, load_options(config, config.model));
   if (!load_) load_ = resources.load;
   resources.load = load_;  // for all situations
   // photos, seeds and false-positive rates share most benign submissions
-  resources.respond = answers_.try_emplace(situation.reply_tokens, resources.respond).first->second;
+  resources.respond = answers_.try_emplace(replies_key(situation), resources.respond).first->second;
   resources.false_positive_rate = situation.false_positive_rate;
   resources.benign = benign_submissions(pictures, situation.calibration, situation.attacked);
   return resources_.emplace(key, std::move(resources)).first->second;

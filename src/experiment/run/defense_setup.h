@@ -13,9 +13,20 @@
 
 namespace hijack {
 
+/// How replies are asked for. A reply that is drawn depends on the settings and the submission, never on what
+/// else is asked.
+struct ReplySettings {
+  int64_t max_new_tokens = 0;
+  SamplingConfig sampling = {};
+  uint64_t seed = 0;
+};
+
+/// Each of them `draws` times, one after the other.
+std::vector<Submission> with_draws(const std::vector<Submission>& submissions, int64_t draws);
+
 /// The bare model as a responder: submissions that share an image are decoded together; those without image
 /// are answered by its decoder alone.
-Responder bare_model(std::shared_ptr<const VisionLanguageModel> model, int64_t max_new_tokens);
+Responder bare_model(std::shared_ptr<const VisionLanguageModel> model, const ReplySettings& settings);
 
 /// `next`, which is never asked the same submission twice. Keeps every reply: for models that answer the same
 /// submission always alike.
@@ -30,7 +41,7 @@ std::vector<Submission> benign_submissions(BenignPictures& pictures, const std::
 /// What defenses of `model` need besides benign submissions. folder: where it was loaded from, so that a
 /// defense that names a copy of it as its own shares it; options: how other folders are loaded, each once.
 DefenseResources defense_resources(const std::shared_ptr<const VisionLanguageModel>& model,
-                                   int64_t max_new_tokens, const std::filesystem::path& folder,
+                                   const ReplySettings& settings, const std::filesystem::path& folder,
                                    const LoadOptions& options);
 
 /// What a manifest keeps of a calibration:
@@ -66,7 +77,7 @@ class DefenseMaker {
 
   std::string model_;
   std::map<std::string, BenignPictures> pictures_;  ///< by space
-  std::map<int64_t, Responder> answers_;            ///< by reply_tokens
+  std::map<std::string, Responder> answers_;        ///< by length and way of drawing
   std::function<AnyModel(const std::string&)> load_;
   std::map<std::string, DefenseResources> resources_;
   std::map<std::string, std::shared_ptr<const Defense>> made_;

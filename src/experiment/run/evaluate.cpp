@@ -40,9 +40,16 @@ void check(const EvaluateConfig& config) {
     throw Error(
         "No defense was given; name one with --defense jpeg:quality=75 (hijack defenses lists them).");
   hijack::check(config.defense);
+  if (config.sampling.temperature < 0 && config.sampling.temperature != -1)
+    throw Error("--temperature must be from 0 (greedy) to 10, or -1 for that of the run.");
   if (config.utility < 0 || config.utility > 10'000) throw Error("--utility must be from 0 to 10000.");
   const UtilitySet set = utility_set_for(config.utility_set, {});
   if (!set.file.empty()) read_checked_questions(set.file);
+}
+
+/// Drawn replies are those of a seed; greedy ones are always the same.
+std::string drawn_as(const AttackConfig& config) {
+  return config.sampling.greedy() ? "" : config.sampling.text() + std::to_string(config.seeds[0]);
 }
 
 /// The evaluation of a whole run, one trial after the other.
@@ -169,8 +176,9 @@ std::vector<Question> RunEvaluation::utility(const TrialPlan& plan, const TrialE
   const UtilitySet set = utility_set_for(config_.utility_set, plan.config.model);
   const std::string model = model_of(plan.config);
   record_.add_utility_set(model, set);
-  return utility_done_.insert(model + plan.config.space).second ? evaluation.benign(set, config_.utility)
-                                                                : std::vector<Question>{};
+  return utility_done_.insert(model + plan.config.space + drawn_as(plan.config)).second
+             ? evaluation.benign(set, config_.utility)
+             : std::vector<Question>{};
 }
 
 /// False when stopped.
@@ -216,6 +224,10 @@ bool evaluate_run(const std::filesystem::path& path, const EvaluateConfig& wante
         "Every trial of the run '" + path.string() +
         "' was attacked behind its own defenses, and judged there: evaluate judges attacks that were made "
         "without (hijack attack without --defense).");
+  for (auto& [plan, row] : trials) {
+    plan.config.sampling = plan.config.sampling.or_given(config.sampling);
+    hijack::check(plan.config.sampling, plan.config.behavior.name);
+  }
   const auto start = std::chrono::steady_clock::now();
   for (const auto& [plan, row] : trials)
     if (plan.config.images.empty()) check_defenses_without_images(config.defense.defenses, plan.config.model);

@@ -36,6 +36,8 @@ IdentifiedStack make_stack(DefenseMaker& maker, const std::vector<std::string>& 
     stack.prompts = json::array();
     for (const Context& context : situation.calibration) stack.prompts.push_back(prompt_digest(context));
     stack.record["calibration_prompts"] = digest_of(stack.prompts);
+    const std::string sampling = situation.config.sampling.text();
+    if (!sampling.empty()) stack.record["sampling"] = sampling;  // thresholds of replies depend on it
   }
   json content = stack.record;  // the name of a model's folder is nobody's identity
   content["defense"] = json::array();
@@ -60,13 +62,16 @@ json calibration_entries(const IdentifiedStack& stack) {
   return entries;
 }
 
-QuestionKeys::QuestionKeys(const std::string& model, const AttackConfig& config, int64_t reply_tokens)
+QuestionKeys::QuestionKeys(const std::string& model, const AttackConfig& config, const ReplySettings& replies)
     : model_({{"model", model_hash(model)},
               {"dtype", config.dtype},
               {"views", config.views},
-              {"reply_tokens", reply_tokens}}) {
+              {"reply_tokens", replies.max_new_tokens}}) {
   const auto tower = load_options(config, model).vision_tower;
   if (!tower.empty()) model_["vision_tower"] = model_hash(tower);
+  if (replies.sampling.greedy()) return;
+  model_["sampling"] = replies.sampling.text();
+  model_["seed"] = replies.seed;
 }
 
 std::string QuestionKeys::hash_of(const Tensor& image) {
@@ -78,11 +83,13 @@ std::string QuestionKeys::hash_of(const Tensor& image) {
 
 std::string QuestionKeys::of(const Submission& submission, const IdentifiedStack& stack) {
   const Tensor& image = submission.image;
-  return digest_of({{"model", model_},
-                    {"stack", stack.digest},
-                    {"image", hash_of(image)},
-                    {"size", image.defined() ? json(image.sizes().vec()) : json()},
-                    {"context", context_to_json(submission.query)}});
+  json asked = {{"model", model_},
+                {"stack", stack.digest},
+                {"image", hash_of(image)},
+                {"size", image.defined() ? json(image.sizes().vec()) : json()},
+                {"context", context_to_json(submission.query)}};
+  if (submission.draw > 0) asked["draw"] = submission.draw;
+  return digest_of(asked);
 }
 
 }  // namespace hijack

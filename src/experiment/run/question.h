@@ -36,8 +36,8 @@ nlohmann::json calibration_entries(const IdentifiedStack& stack);
 class QuestionKeys {
  public:
   /// model: its folder; the config's dtype, views and tower decide how it is loaded.
-  QuestionKeys(const std::string& model, const AttackConfig& config, int64_t reply_tokens);
-  /// Equal exactly when model, defenses, image values, prompt and reply length are.
+  QuestionKeys(const std::string& model, const AttackConfig& config, const ReplySettings& replies);
+  /// Equal exactly when model, defenses, image values, prompt, reply length, way of drawing and draw are.
   std::string of(const Submission& submission, const IdentifiedStack& stack);
 
  private:

@@ -26,7 +26,7 @@ class Trial {
   Trial(const TrialSetup& setup, const RunFolder& folder, const RunHooks& hooks)
       : parts_(setup, folder, hooks),
         config_(parts_.config),
-        keys_(config_.model, config_, setup.reply_tokens) {}
+        keys_(config_.model, config_, setup.replies()) {}
 
   std::optional<TrialResult> run() {
     const std::optional<Found> found = search(parts_);
@@ -67,6 +67,8 @@ class Trial {
   /// other: the model that is asked in place of the trial's.
   Tally ask(const Tensor& image, const SavedImages& of, const Prompts& prompts, const std::string& condition,
             const std::string& split, const TransferModel* other = nullptr);
+  /// What a reply says, judged.
+  ReplyRow row_of(const Context& context, const Reply& answer, const Prompts& prompts) const;
   void ask_others(const SavedImages& saved);
   Prompts for_other(const TransferModel& other, const Prompts& prompts, const std::string& suffix) const;
   double test_loss(const Tensor& image, const Prompts& prompts) const;
@@ -118,6 +120,7 @@ void Trial::describe_trial(const Found& found) {
   row_.setting_digest = plan.identity.setting_digest;
   row_.trial_digest = plan.identity.trial_digest;
   row_.reply_tokens = parts_.setup.reply_tokens;
+  row_.sampling = config_.sampling.text();
   row_.model = plan.model_name(config_.model);
   for (const std::string& folder : config_.ensemble) row_.model += " + " + plan.model_name(folder);
   if (!config_.images.empty()) row_.source_image = photo_name(0);
@@ -176,6 +179,7 @@ void add(Tally& sum, const Tally& tally) {
   sum.n += tally.n;
   sum.exact += tally.exact;
   sum.substring += tally.substring;
+  sum.draws = tally.draws;
 }
 
 /// False when stopped.
@@ -224,37 +228,46 @@ void Trial::ask_others(const SavedImages& saved) {
   }
 }
 
+ReplyRow Trial::row_of(const Context& context, const Reply& answer, const Prompts& prompts) const {
+  ReplyRow reply;
+  reply.trial = parts_.id();
+  reply.context = context;
+  reply.reply = answer.text;
+  reply.rejected = answer.rejected;
+  reply.trace = answer.trace;
+  reply.cut = answer.cut;
+  reply.sampling = row_.sampling;
+  const Generated said{answer.text, answer.cut};
+  reply.exact = !answer.rejected && prompts.behavior->succeeded(context, said);
+  reply.substring = !answer.rejected && prompts.behavior->matches_substring(context, said);
+  if (!prompts.contexts.targets.empty()) reply.target = prompts.behavior->target_for(context);
+  return reply;
+}
+
 Tally Trial::ask(const Tensor& image, const SavedImages& of, const Prompts& prompts,
                  const std::string& condition, const std::string& split, const TransferModel* other) {
   const auto& contexts = prompts.contexts.split(split);
   const auto start = Clock::now();
-  const auto asked = parts_.judge.submissions(image, of.origin, prompts, split, parts_.space.place_in_file);
+  const int64_t draws = split == "test" ? config_.sampling.samples : 1;
+  const auto asked = with_draws(
+      parts_.judge.submissions(image, of.origin, prompts, split, parts_.space.place_in_file), draws);
   const auto answers =
-      pass_on(asked, other ? bare_model(other->model, parts_.setup.reply_tokens) : parts_.judge.system());
+      pass_on(asked, other ? bare_model(other->model, parts_.setup.replies()) : parts_.judge.system());
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count() /
                          static_cast<double>(std::max<size_t>(1, answers.size()));
   const bool held_out = of.photo >= parts_.space.photos.size();
-  QuestionKeys keys = other ? QuestionKeys(other->folder, config_, parts_.setup.reply_tokens) : keys_;
-  Tally tally;
-  for (size_t i = 0; i < contexts.size(); ++i) {
-    const Reply& answer = answers[i];
-    ReplyRow reply;
-    reply.trial = parts_.id();
+  QuestionKeys keys = other ? QuestionKeys(other->folder, config_, parts_.setup.replies()) : keys_;
+  Tally tally{.draws = draws};
+  for (size_t i = 0; i < asked.size(); ++i) {
+    const Context& context = contexts[i / static_cast<size_t>(draws)];
+    ReplyRow reply = row_of(context, answers[i], prompts);
     reply.condition = condition;
     reply.split = held_out ? "held_out_photos" : split;
-    reply.context = contexts[i];
     reply.defense = other ? "none" : row_.defense;
     if (other) reply.model = other->name;
     reply.stack = other ? "" : parts_.setup.defenses.digest;
     reply.question = keys.of(asked[i], other ? IdentifiedStack{} : parts_.setup.defenses);
-    reply.reply = answer.text;
-    reply.rejected = answer.rejected;
-    reply.trace = answer.trace;
-    reply.cut = answer.cut;
-    const Generated said{answer.text, answer.cut};
-    reply.exact = !answer.rejected && prompts.behavior->succeeded(contexts[i], said);
-    reply.substring = !answer.rejected && prompts.behavior->matches_substring(contexts[i], said);
-    if (!prompts.contexts.targets.empty()) reply.target = prompts.behavior->target_for(contexts[i]);
+    reply.draw = static_cast<int64_t>(asked[i].draw);
     if (config_.universal) reply.photo = photo_name(of.photo);
     reply.seconds = seconds;
     ++tally.n;
@@ -274,15 +287,23 @@ double Trial::test_loss(const Tensor& image, const Prompts& prompts) const {
 
 std::vector<Generated> replies_to(const VisionLanguageModel& model, const Tensor& image,
                                   const std::vector<Context>& contexts, int64_t max_new_tokens) {
+  return replies_to(model, image, contexts, GenerateOptions{.max_new_tokens = max_new_tokens});
+}
+
+std::vector<Generated> replies_to(const VisionLanguageModel& model, const Tensor& image,
+                                  const std::vector<Context>& contexts, const GenerateOptions& options) {
   const at::NoGradGuard no_grad;
   const Pixels pixels = model.preprocess(image);
-  GenerateOptions options;
-  options.max_new_tokens = max_new_tokens;
+  GenerateOptions some = options;
   std::vector<Generated> replies;
   for (size_t begin = 0; begin < contexts.size(); begin += kRepliesAtOnce) {
     const std::span<const Query> all(contexts);
     const auto batch = all.subspan(begin, std::min(kRepliesAtOnce, contexts.size() - begin));
-    for (Generated& reply : model.generate(pixels, batch, options)) replies.push_back(std::move(reply));
+    if (!options.seeds.empty()) {
+      const auto first = options.seeds.begin() + static_cast<std::ptrdiff_t>(begin);
+      some.seeds.assign(first, first + static_cast<std::ptrdiff_t>(batch.size()));
+    }
+    for (Generated& reply : model.generate(pixels, batch, some)) replies.push_back(std::move(reply));
   }
   return replies;
 }

@@ -64,6 +64,9 @@ struct TrialSetup {
   AskedContexts seen_train;
   AskedContexts seen_test;
   std::vector<TransferModel> transfer = {};
+
+  /// How the model is asked wherever success is measured.
+  ReplySettings replies() const { return {reply_tokens, plan.config.sampling, plan.config.seeds[0]}; }
 };
 
 struct TrialResult {
@@ -79,6 +82,9 @@ struct TrialResult {
 std::optional<TrialResult> run_trial(const TrialSetup& setup, const RunFolder& folder, const RunHooks& hooks);
 
 /// The replies of the bare model to contexts over one image [1,3,H,W], in batches that bound memory.
+std::vector<Generated> replies_to(const VisionLanguageModel& model, const Tensor& image,
+                                  const std::vector<Context>& contexts, const GenerateOptions& options);
+/// The same, greedily.
 std::vector<Generated> replies_to(const VisionLanguageModel& model, const Tensor& image,
                                   const std::vector<Context>& contexts, int64_t max_new_tokens);
 

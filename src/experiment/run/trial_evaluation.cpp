@@ -27,6 +27,16 @@ Tensor image_of(const std::filesystem::path& folder, const std::string& file) {
   return file.empty() ? Tensor() : load_image(folder / file);
 }
 
+std::vector<Question> with_draws(const std::vector<Question>& questions, int64_t draws) {
+  std::vector<Question> all;
+  for (const Question& question : questions)
+    for (Submission& one : hijack::with_draws({question.submission}, draws)) {
+      all.push_back(question);
+      all.back().submission = std::move(one);
+    }
+  return all;
+}
+
 Context ending(const Context& context, const std::string& suffix) {
   return suffix.empty() ? context : with_suffix(context, suffix);
 }
@@ -46,8 +56,8 @@ TrialEvaluation::TrialEvaluation(const TrialSetup& setup, const RunRecord& run, 
       trial_(trial),
       origin_((check_images(run.folder, trial, Images::all), image_of(run.folder, trial.origin_file))),
       adversarial_(image_of(run.folder, trial.image_file)),
-      model_(bare_model(setup.model, setup.reply_tokens)),
-      keys_(setup.plan.config.model, setup.plan.config, setup.reply_tokens) {
+      model_(bare_model(setup.model, setup.replies())),
+      keys_(setup.plan.config.model, setup.plan.config, setup.replies()) {
   check_has_images(run.folder, trial, !setup.plan.config.images.empty());
   if (origin_.defined()) check_budget(run.folder, trial, adversarial_, origin_);
   for (const ReplyRow& row : run.replies)
@@ -115,6 +125,8 @@ ReplyRow TrialEvaluation::row_of(const Question& question, const Reply& reply) c
   row.context = question.submission.query;
   row.reply = reply.text;
   row.cut = reply.cut;
+  row.sampling = setup_.plan.config.sampling.text();
+  row.draw = static_cast<int64_t>(question.submission.draw);
   row.rejected = reply.rejected;
   row.trace = reply.trace;
   row.variant = question.variant;
@@ -137,7 +149,8 @@ std::vector<ReplyRow> TrialEvaluation::ask(const IdentifiedStack& stack,
   const Responder responder = protect(stack.defenses, model_);
   std::vector<std::pair<const Question*, std::string>> open;
   std::map<std::string, size_t> left = asked_;
-  for (const Question& question : questions) {
+  const std::vector<Question> drawn = with_draws(questions, setup_.plan.config.sampling.samples);
+  for (const Question& question : drawn) {
     std::string key = keys_.of(question.submission, stack);
     size_t& answered = left[key_of(question.condition, key, question.variant)];
     if (answered == 0)

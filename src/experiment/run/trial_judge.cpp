@@ -8,7 +8,7 @@
 namespace hijack {
 
 TrialJudge::TrialJudge(const TrialSetup& setup, const AttackSpace& space)
-    : space_(space), system_(protect(setup.defenses.defenses, bare_model(setup.model, setup.reply_tokens))) {}
+    : space_(space), system_(protect(setup.defenses.defenses, bare_model(setup.model, setup.replies()))) {}
 
 std::vector<Submission> TrialJudge::submissions(const Tensor& image, const Tensor& photo,
                                                 const Prompts& prompts, const std::string& split,

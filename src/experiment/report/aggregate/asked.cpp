@@ -38,6 +38,10 @@ std::set<const TrialRow*> same_images(const std::vector<RunRecord>& runs) {
   return twins;
 }
 
+std::string drawn(const ReplyRow& reply) {
+  return reply.sampling.empty() ? "greedy replies" : reply.sampling;
+}
+
 class Collector {
  public:
   explicit Collector(const std::vector<RunRecord>& runs) : same_images_(same_images(runs)) {
@@ -61,6 +65,8 @@ class Collector {
                 stack_of(run, reply),
                 reply.variant};
     if (trial && trial->adaptive) asked.variant = trial->setting_digest;
+    if (reply.sampling != (trial ? trial->sampling : ""))  // an evaluation that draws in its own way
+      for (std::string* key : {&asked.attack, &asked.model}) *key += kDrawn + drawn(reply);
     if (identify(asked)) all_.push_back(std::move(asked));
   }
 
@@ -87,15 +93,18 @@ class Collector {
     const std::string whose = clean && asked.trial ? joined({asked.model, photo_key(*asked.trial)})
                               : benign             ? asked.model
                                                    : joined({where, reply.trial});
-    asked.pair = joined(
+    asked.question = joined(
         {whose, reply.condition, reply.split, reply.photo, context_key(reply.context), reply.expected});
-    const std::string series =
-        joined({where, reply.trial, reply.condition, reply.photo, asked.stack, asked.variant});
+    const std::string draw = reply.draw > 0 ? "draw " + std::to_string(reply.draw) : "";
+    asked.pair = asked.question + draw;
+    const std::string series = joined({where, reply.trial, reply.condition, reply.photo, asked.stack,
+                                       asked.variant, reply.sampling + draw});
     asked.place = places_[series]++;
     if (benign) {
       // a question may be asked about several images: the second asking pairs with the second
       const size_t turn = turns_[joined({where, asked.stack, asked.pair})]++;
       asked.pair += std::to_string(turn);
+      asked.question += std::to_string(turn);
       const std::string question = reply.question.empty() ? where + asked.pair : reply.question;
       return asked_.insert(joined({question, asked.stack})).second;
     }

@@ -10,13 +10,15 @@ struct Asked {
   const ReplyRow* reply = nullptr;
   const TrialRow* trial = nullptr;  ///< null where the runs do not hold it
   const RunRecord* run = nullptr;
-  std::string attack;   ///< equal for trials that differ in nothing but seed, photo and defense
+  /// Equal for trials that differ in nothing but seed, photo and defense, and replies that were drawn alike.
+  std::string attack;
   std::string model;    ///< of the trial
   std::string stack;    ///< digest of its record; "none", or the name where there is no record
   std::string variant;  ///< of what was searched with other settings: a suffix or an adaptive image
   /// The same submission whatever the defense: two replies with one key pair up.
   std::string pair = {};
-  size_t place = 0;  ///< of its context among those of one trial, condition and stack
+  std::string question = {};  ///< the same without which draw of its replies
+  size_t place = 0;           ///< of its context among those of one trial, condition and stack
 };
 
 /// All of them, each question once: what a trial that is counted twice asked, and what was asked again, is
@@ -31,6 +33,9 @@ std::vector<std::pair<const RunRecord*, const ReplyRow*>> repeated_replies(
 /// What the manifest's "stacks" say of the defenses in front of a reply, without what differs between
 /// attacked photos (the photos themselves are kept out of the calibration). Null where they say nothing.
 nlohmann::json stack_record(const RunRecord& run, const ReplyRow& reply);
+
+/// Stands in Asked::attack and Asked::model before how replies were drawn, where that is not the trial's way.
+inline constexpr char kDrawn = '\n';
 
 /// Asked::attack of a trial.
 std::string attack_key(const TrialRow& trial);

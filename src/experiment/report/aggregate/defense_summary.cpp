@@ -54,9 +54,9 @@ void Group::count(const Asked& asked) {
   const ReplyRow& reply = *asked.reply;
   const auto add = [&](Rate& rate, bool success) {
     if (asked.trial)
-      rate.add(photo_key(*asked.trial), asked.trial->seed, success);
+      rate.add(photo_key(*asked.trial), asked.trial->seed, Draw{success, reply.draw});
     else
-      rate.add(reply.trial, 0, success);
+      rate.add(reply.trial, 0, Draw{success, reply.draw});
   };
   const std::string& kind = reply.condition;
   if (kind == "attack") add(summary.attack, succeeded(reply)), add(summary.attack_rejected, reply.rejected);
@@ -68,7 +68,8 @@ void Group::count(const Asked& asked) {
   if (kind == "text_adaptive") add(summary.text_adaptive, succeeded(reply));
   // questions with pictures of their own depend on no trial
   if (kind == "benign")
-    summary.benign_correct.add(answered(reply)), summary.benign_rejected.add(reply.rejected);
+    summary.benign_correct.add(asked.question, Draw{answered(reply), reply.draw}),
+        summary.benign_rejected.add(asked.question, Draw{reply.rejected, reply.draw});
   if (std::isfinite(reply.seconds) && reply.seconds > 0) seconds += reply.seconds, ++timed;
 }
 
@@ -77,13 +78,13 @@ void Group::compare(const Asked& asked, const ReplyRow& before) {
   const std::string place = std::to_string(asked.place) + reply.photo;
   if (reply.condition == "attack") attack.add(place, succeeded(before), succeeded(reply));
   if (reply.condition == "text_suffix") text.add(place, succeeded(before), succeeded(reply));
-  if (reply.condition == "benign") benign.add(asked.pair, answered(before), answered(reply));
+  if (reply.condition == "benign") benign.add(asked.question, answered(before), answered(reply));
   if (reply.condition != "clean") return;
   const bool kept = !reply.rejected && reply.reply == before.reply;
   if (asked.trial)
-    summary.clean_kept.add(photo_key(*asked.trial), asked.trial->seed, kept);
+    summary.clean_kept.add(photo_key(*asked.trial), asked.trial->seed, Draw{kept, reply.draw});
   else
-    summary.clean_kept.add(reply.trial, 0, kept);
+    summary.clean_kept.add(reply.trial, 0, Draw{kept, reply.draw});
 }
 
 DefenseSummary Group::finish() {

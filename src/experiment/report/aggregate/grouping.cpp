@@ -47,11 +47,16 @@ std::vector<EvaluatedAttack> evaluated_attacks(const std::vector<RunRecord>& run
   std::vector<EvaluatedAttack> attacks;
   for (const Setting& setting : named) {
     const std::string key = attack_key(*setting.trials.front().trial);
-    if (asked.erase(key))
-      attacks.push_back({key, models[key],
-                         (several_models ? setting.model + ", " : "") + setting.behavior + ", " +
-                             short_constraint(setting.constraint) + ", " + setting.optimizer +
-                             needed_label(setting)});
+    const std::string label = (several_models ? setting.model + ", " : "") + setting.behavior + ", " +
+                              short_constraint(setting.constraint) + ", " + setting.optimizer +
+                              needed_label(setting);
+    if (asked.erase(key)) attacks.push_back({key, models[key], label});
+    while (true) {  // evaluations that drew replies in other ways
+      const auto other = asked.lower_bound(key + kDrawn);
+      if (other == asked.end() || !other->starts_with(key + kDrawn)) break;
+      attacks.push_back({*other, models[*other], label + ", " + other->substr(key.size() + 1)});
+      asked.erase(other);
+    }
   }
   for (const std::string& key : asked) attacks.push_back({key, models[key], ""});  // rows without a trial
   if (attacks.empty()) attacks.emplace_back();

@@ -6,8 +6,8 @@ namespace hijack::report {
 namespace {
 
 void add(Pools& pools, const std::string& name, const TrialRow& trial, const Tally& tally) {
-  report::add(pools[name].exact, trial, tally.exact, tally.n);
-  report::add(pools[name].substring, trial, tally.substring, tally.n);
+  report::add(pools[name].exact, trial, tally.exact, tally.n, tally.draws);
+  report::add(pools[name].substring, trial, tally.substring, tally.n, tally.draws);
 }
 
 /// A trial outside its budget has not succeeded on any model; its controls stay.

@@ -11,19 +11,27 @@ Query without_suffix(const TrialRow& trial, Query context) {
   return context;
 }
 
+namespace {
+
+std::string place_of(const ReplyRow& reply, const Query& context) {
+  return reply.photo + '\n' + std::to_string(reply.draw) + '\n' + context_key(context);
+}
+
+}  // namespace
+
 std::vector<ContextReplies> held_out_replies(const TrialRef& trial) {
   std::map<std::string, const ReplyRow*> clean;
   for (const ReplyRow& reply : trial.run->replies)
     if (reply.trial == trial.trial->id && reply.condition == "clean" && reply.split == "test" &&
-        reply.defense == trial.trial->defense)
-      clean.emplace(reply.photo + '\n' + context_key(reply.context), &reply);
+        reply.defense == trial.trial->defense && reply.sampling == trial.trial->sampling)
+      clean.emplace(place_of(reply, reply.context), &reply);
   std::vector<ContextReplies> result;
   for (const ReplyRow& reply : trial.run->replies) {
     if (reply.trial != trial.trial->id || reply.condition != attack_condition(*trial.trial) ||
-        reply.split != "test" || reply.defense != trial.trial->defense)
+        reply.split != "test" || reply.defense != trial.trial->defense ||
+        reply.sampling != trial.trial->sampling)
       continue;
-    const auto found =
-        clean.find(reply.photo + '\n' + context_key(without_suffix(*trial.trial, reply.context)));
+    const auto found = clean.find(place_of(reply, without_suffix(*trial.trial, reply.context)));
     result.push_back({&reply, found == clean.end() ? nullptr : found->second});
   }
   return result;

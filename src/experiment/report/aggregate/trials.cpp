@@ -55,8 +55,8 @@ std::string image_key(const TrialRow& trial) {
   return key.empty() ? "" : key + '\n' + trial.suffix;
 }
 
-void add(Rate& rate, const TrialRow& trial, int64_t successes, int64_t n) {
-  rate.add(photo_key(trial), trial.seed, successes, n);
+void add(Rate& rate, const TrialRow& trial, int64_t successes, int64_t n, int64_t draws) {
+  rate.add(photo_key(trial), trial.seed, successes, n, draws);
 }
 
 Tally counted(const TrialRow& trial, const std::string& split) {

@@ -38,7 +38,7 @@ std::string photo_key(const TrialRow& trial);
 /// hashes.
 std::string image_key(const TrialRow& trial);
 /// Adds the trial's tally as a cluster of its own.
-void add(Rate& rate, const TrialRow& trial, int64_t successes, int64_t n);
+void add(Rate& rate, const TrialRow& trial, int64_t successes, int64_t n, int64_t draws = 1);
 
 /// The tally of one trial's split; a trial outside its budget counts as failed: its successes become 0. n = 0
 /// when it was not measured.

@@ -49,7 +49,7 @@ std::vector<Series> series_of(const std::vector<Setting>& all, Position position
     const Rate test = exact_of(setting.success, "test");
     if (std::isnan(x)) continue;
     for (const Cluster& one : exact_of(setting.controls, "noise").clusters)
-      noise[x].add(setting.digest + one.photo, one.seed, one.successes, one.n);
+      noise[x].add(setting.digest + one.photo, one.seed, one.successes, one.n, one.draws);
     if (!test.n) continue;
     const std::string name = setting.behavior + (models ? ", " + setting.model : "") +
                              (optimizers ? ", " + setting.optimizer : "") + needed_label(setting);

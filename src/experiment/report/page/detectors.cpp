@@ -31,12 +31,13 @@ struct Scores {
     const StageTrace& stage = *score_of(asked);
     const bool found = stage.score > stage.threshold;
     values.push_back(stage.score);
+    const Draw one{found, asked.reply->draw};
     if (asked.reply->condition == "benign")
-      above.add(found);
+      above.add(asked.question, one);
     else if (asked.trial)
-      above.add(photo_key(*asked.trial), asked.trial->seed, found);
+      above.add(photo_key(*asked.trial), asked.trial->seed, one);
     else
-      above.add(asked.reply->trial, 0, found);
+      above.add(asked.reply->trial, 0, one);
   }
 };
 

@@ -29,7 +29,7 @@ std::string rate_tiles(const std::vector<Setting>& all) {
   Rate clean, noise;
   const auto add = [](Rate& sum, const Setting& setting, const char* name) {
     for (const Cluster& one : exact_of(setting.controls, name).clusters)
-      sum.add(setting.digest + one.photo, one.seed, one.successes, one.n);
+      sum.add(setting.digest + one.photo, one.seed, one.successes, one.n, one.draws);
   };
   for (const Setting& setting : all) add(clean, setting, "clean"), add(noise, setting, "noise");
   const Setting& best = *std::max_element(all.begin(), all.end(), [](const Setting& a, const Setting& b) {

@@ -10,7 +10,7 @@ namespace {
 using Row = std::vector<Cell>;
 
 Rate substring_rate(const Tally& tally) {
-  return {tally.substring, tally.n};
+  return rate_of({.n = tally.n, .exact = tally.substring, .draws = tally.draws});
 }
 
 /// Text with one line below it; no line where there is nothing to say.

@@ -70,6 +70,7 @@ void count(Tally& tally, const ReplyRow& reply) {
 }
 
 void count(Recounts& recounts, const TrialRow& trial, const ReplyRow& reply) {
+  if (reply.sampling != trial.sampling) return;  // of an evaluation that drew in its own way
   const std::string& kind = reply.condition;
   constexpr std::string_view kTransfer = "transfer_";
   if (!reply.model.empty())

@@ -11,7 +11,7 @@ double rate(const Tally& tally) {
   return tally.n ? static_cast<double>(tally.exact) / static_cast<double>(tally.n) : 0;
 }
 Interval interval(const Tally& tally) {
-  return wilson_interval(tally.exact, tally.n);
+  return rate_of(tally).interval();
 }
 
 void check_budget(const TrialRef& ref, Flags& flags) {

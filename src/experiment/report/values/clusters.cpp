@@ -21,22 +21,25 @@ Interval wilson_of_rate(double rate, double n) {
   return {rate <= 0 ? 0.0 : std::max(0.0, center - half), rate >= 1 ? 1.0 : std::min(1.0, center + half)};
 }
 
-/// One cluster's number of successes when its contexts are drawn again: binomial, by its distribution
-/// function.
+/// One cluster's number of successes when its contexts are drawn again, each with all its replies: binomial,
+/// by its distribution function.
 class Redraw {
  public:
-  explicit Redraw(const Cluster& cluster) : n_(static_cast<double>(cluster.n)) {
+  explicit Redraw(const Cluster& cluster)
+      : n_(static_cast<double>(cluster.n)), draws_(static_cast<double>(cluster.draws)) {
     const double rate = static_cast<double>(cluster.successes) / n_;
-    for (int64_t k = 0; k <= cluster.n; ++k) up_to_.push_back(binomial_lower_tail(k, cluster.n, rate));
+    const int64_t contexts = std::max<int64_t>(1, cluster.n / cluster.draws);
+    for (int64_t k = 0; k <= contexts; ++k) up_to_.push_back(binomial_lower_tail(k, contexts, rate));
   }
   double n() const { return n_; }
   double successes(Random& random) const {
     const auto found = std::upper_bound(up_to_.begin(), up_to_.end() - 1, random.uniform() * up_to_.back());
-    return static_cast<double>(found - up_to_.begin());
+    return static_cast<double>(found - up_to_.begin()) * draws_;
   }
 
  private:
   double n_;
+  double draws_;
   std::vector<double> up_to_;  ///< probability of at most k successes
 };
 
@@ -88,7 +91,7 @@ double effective_replies(std::span<const Cluster> clusters, double rate, double 
     const auto n = static_cast<double>(one.n);
     const double residual = static_cast<double>(one.successes) - rate * n;
     between += residual * residual;
-    most = std::max(most, n);
+    most = std::max(most, one.contexts());
   }
   const double variance = count / (count - 1) * between / (total * total);
   const double sampled = std::max(count, most);
@@ -107,7 +110,8 @@ std::vector<Cluster> in_order(std::span<const Cluster> clusters) {
     if (one.n > 0) sorted.push_back(one);
   }
   std::sort(sorted.begin(), sorted.end(), [](const Cluster& a, const Cluster& b) {
-    return std::tie(a.photo, a.seed, a.n, a.successes) < std::tie(b.photo, b.seed, b.n, b.successes);
+    return std::tie(a.photo, a.seed, a.n, a.successes, a.draws) <
+           std::tie(b.photo, b.seed, b.n, b.successes, b.draws);
   });
   return sorted;
 }
@@ -117,12 +121,17 @@ std::vector<Cluster> in_order(std::span<const Cluster> clusters) {
 Interval cluster_interval(std::span<const Cluster> given) {
   const std::vector<Cluster> clusters = in_order(given);
   int64_t successes = 0, n = 0, most = 0;
+  double contexts = 0;
   for (const Cluster& one : clusters) {
     successes += one.successes;
     n += one.n;
-    most = std::max(most, one.n);
+    contexts += one.contexts();
+    most = std::max(most, one.n / one.draws);
   }
-  if (clusters.size() < 2 || most == 1) return wilson_interval(successes, n);
+  if (clusters.size() < 2 || most == 1)
+    return contexts == static_cast<double>(n)
+               ? wilson_interval(successes, n)
+               : wilson_of_rate(static_cast<double>(successes) / static_cast<double>(n), contexts);
   const double rate = static_cast<double>(successes) / static_cast<double>(n);
   const Interval floor = wilson_of_rate(rate, effective_replies(clusters, rate, static_cast<double>(n)));
   if (successes == 0 || successes == n) return floor;

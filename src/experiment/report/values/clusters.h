@@ -26,7 +26,9 @@
 // the reply (all at 0 %, say) show no variance: the interval is that of one cluster's contexts, 0 to 7 % for
 // 3 seeds with 0 of 50 each, not the 0 to 2.5 % of 150 independent replies. What it cannot know is how a
 // photo or seed that was not tried would differ; the number of seeds and photos stands beside it for that.
-// One photo: the seeds alone are drawn, and the interval says nothing about other photos.
+// Several replies drawn to each context (temperature) are no further contexts: at worst all draws of one
+// agree, and that is what the interval allows for. It takes a rate over draws as a rate over contexts. One
+// photo: the seeds alone are drawn, and the interval says nothing about other photos.
 
 namespace hijack {
 
@@ -36,6 +38,10 @@ struct Cluster {
   uint64_t seed = 0;
   int64_t successes = 0;
   int64_t n = 0;
+  int64_t draws = 1;  ///< replies to each context, which n counts
+
+  /// Contexts: what was sampled, however often each was asked.
+  double contexts() const { return static_cast<double>(n) / static_cast<double>(draws); }
 };
 
 /// 95 % interval of sum(successes) / sum(n), as above. [0,1] without replies. Clusters without replies do not

@@ -60,26 +60,29 @@ double Rate::value() const {
 }
 
 Interval Rate::interval() const {
-  return clusters.size() > 1 ? cluster_interval(clusters) : wilson_interval(successes, n);
+  return clusters.empty() ? wilson_interval(successes, n) : cluster_interval(clusters);
 }
 
-void Rate::add(const std::string& photo, uint64_t seed, int64_t more, int64_t of) {
+void Rate::add(const std::string& photo, uint64_t seed, int64_t more, int64_t of, int64_t draws) {
   if (of == 0) return;
   successes += more;
   n += of;
   const auto found = std::find_if(clusters.rbegin(), clusters.rend(),
                                   [&](const Cluster& one) { return one.seed == seed && one.photo == photo; });
   if (found == clusters.rend()) {
-    clusters.push_back({photo, seed, more, of});
+    clusters.push_back({photo, seed, more, of, draws});
     return;
   }
   found->successes += more;
   found->n += of;
+  found->draws = std::max(found->draws, draws);
 }
 
-void Rate::add(bool success) {
-  successes += success, ++n;
-  clusters.push_back({kLone + std::to_string(clusters.size()), 0, success ? 1 : 0, 1});
+void Rate::add(const std::string& question, const Draw& one) {
+  const std::string name = kLone + question;
+  if (one.draw > 0) return add(name, 0, one);
+  successes += one.success, ++n;
+  clusters.push_back({name, 0, one.success ? 1 : 0, 1});
 }
 
 std::string disagreement(const Rate& rate) {
@@ -124,7 +127,9 @@ Tally tally_of(const std::map<std::string, Tally>& tallies, const std::string& n
 }
 
 Rate rate_of(const Tally& tally) {
-  return {tally.exact, tally.n};
+  Rate rate;
+  rate.add("", 0, tally.exact, tally.n, tally.draws);
+  return rate;
 }
 
 }  // namespace hijack::report

@@ -10,6 +10,12 @@
 
 namespace hijack::report {
 
+/// One reply, and which of those that were drawn to its question.
+struct Draw {
+  bool success = false;
+  int64_t draw = 0;
+};
+
 /// Successes out of n replies, and the clusters that they fall into.
 struct Rate {
   int64_t successes = 0;
@@ -19,11 +25,14 @@ struct Rate {
   double value() const;  ///< NaN when n = 0
   /// Wilson's within one trial, over several as src/experiment/report/values/clusters.h says.
   Interval interval() const;
-  /// The replies of one trial, or one of them.
-  void add(const std::string& photo, uint64_t seed, int64_t successes, int64_t n);
-  void add(const std::string& photo, uint64_t seed, bool success) { add(photo, seed, success ? 1 : 0, 1); }
-  /// A reply that depends on no other.
-  void add(bool success);
+  /// The replies of one trial, `draws` to each context.
+  void add(const std::string& photo, uint64_t seed, int64_t successes, int64_t n, int64_t draws = 1);
+  /// One of them.
+  void add(const std::string& photo, uint64_t seed, const Draw& one) {
+    add(photo, seed, one.success ? 1 : 0, 1, one.draw + 1);
+  }
+  /// One to a question that depends on no other; its draws count together.
+  void add(const std::string& question, const Draw& one);
 };
 
 /// "97% (90–99%)", and where seeds (or, with one seed, photos) disagree, each: "55% (8–92%), seeds 8, 33, 41
