@@ -3,7 +3,9 @@
 #include <ATen/Context.h>
 
 #include "models/checkpoint/config_json.h"
+#include "models/checkpoint/lora_adapter.h"
 #include "models/checkpoint/parameter_source.h"
+#include "models/families/decoder_language_model.h"
 #include "models/families/idefics3.h"
 #include "models/families/llava.h"
 #include "models/families/llava_next.h"
@@ -74,6 +76,42 @@ at::ScalarType parse_dtype(const std::string& text, at::Device device) {
   throw Error("dtype \"" + text + "\" is not known; write auto, float32, bfloat16 or float16");
 }
 
+[[noreturn]] void refuse_without_config(const std::filesystem::path& folder) {
+  if (std::filesystem::exists(folder / "adapter_config.json"))
+    throw Error("model folder " + folder.string() +
+                " is an adapter (adapter_config.json): give the folder of its base model, and this one as "
+                "--adapter");
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    if (entry.path().extension() == ".gguf")
+      throw Error(
+          "model folder " + folder.string() + " has " + entry.path().filename().string().substr(0, 100) +
+          ", llama.cpp's format (GGUF), which is not read: give the model's Hugging Face folder, with "
+          "config.json and safetensors");
+  throw Error("model folder " + folder.string() +
+              " has no config.json; give a Hugging Face checkpoint folder");
+}
+
+/// Weights in few bits have no gradients to follow, and formats of their own.
+void check_not_quantized(const std::filesystem::path& folder, const nlohmann::json& config) {
+  const auto find = [](const nlohmann::json& from) -> const nlohmann::json* {
+    if (!from.is_object()) return nullptr;
+    const auto found = from.find("quantization_config");
+    return found == from.end() || found->is_null() ? nullptr : &*found;
+  };
+  const nlohmann::json* quantized = find(config);
+  if (!quantized && config.is_object() && config.contains("text_config"))
+    quantized = find(config["text_config"]);
+  if (!quantized) return;
+  const nlohmann::json method =
+      quantized->is_object() ? quantized->value("quant_method", nlohmann::json()) : nullptr;
+  const std::string name =
+      method.is_string() ? method.get<std::string>().substr(0, 60) : "a method without a name";
+  throw Error(
+      "model folder " + folder.string() + " is quantized (" + name +
+      "; quantization_config of config.json), which is not read: give the folder that it was made from, "
+      "or load it in Python and save what model.dequantize() gives");
+}
+
 /// config.json of a folder, and where and how its weights are wanted.
 struct Folder {
   Folder(const std::filesystem::path& folder, const LoadOptions& options)
@@ -81,11 +119,10 @@ struct Folder {
     if (!std::filesystem::is_directory(folder))
       throw Error("model folder " + folder.string() +
                   " does not exist; give a Hugging Face checkpoint folder");
-    if (!std::filesystem::exists(folder / "config.json"))
-      throw Error("model folder " + folder.string() +
-                  " has no config.json; give a Hugging Face checkpoint folder");
+    if (!std::filesystem::exists(folder / "config.json")) refuse_without_config(folder);
     config = read_json(folder / "config.json");
     type = ConfigReader(config, "root").text("model_type", "");
+    check_not_quantized(folder, config);
     if (type == "llava" && is_original_llava(config)) type = "llava_llama";
   }
 
@@ -93,6 +130,27 @@ struct Folder {
   at::ScalarType dtype;
   nlohmann::json config;
   std::string type;
+};
+
+/// Has the adapter of the options, if they name one, merged into what is read from the folder.
+class Adapter {
+ public:
+  Adapter(const std::filesystem::path& folder, const LoadOptions& options, at::Device device) {
+    if (options.adapter.empty()) return;
+    adapter_.emplace(options.adapter);
+    scope_.emplace(folder, *adapter_, /*values=*/!device.is_meta());
+  }
+
+  /// What was loaded meanwhile. Throws Error where the adapter was left out.
+  template <class Model>
+  Model with(Model model, const std::string& type) const {
+    if (scope_ && !scope_->used()) throw Error("--adapter: the family " + type + " takes no adapter");
+    return model;
+  }
+
+ private:
+  std::optional<LoraAdapter> adapter_;
+  std::optional<AdapterScope> scope_;
 };
 
 Loaded load_family(const Family& family, const std::filesystem::path& folder, const Folder& found,
@@ -132,13 +190,15 @@ std::shared_ptr<const VisionLanguageModel> load_model(const std::filesystem::pat
   const Folder found(folder, options);
   if (options.views != "all" && options.views != "one")
     throw Error("views \"" + options.views + "\" is not known; write all or one");
+  const Adapter adapter(folder, options, found.device);
   if (const Family* family = kFamilies.find(found.type))
-    return in_views(load_family(*family, folder, found, options.vision_tower), options.views);
+    return in_views(adapter.with(load_family(*family, folder, found, options.vision_tower), found.type),
+                    options.views);
   if (is_decoder(found.type)) {
     if (!options.vision_tower.empty())
       throw Error("--vision-tower: " + folder.string() + " is a language model (" + found.type +
                   ") that takes no images");
-    return load_text_prompt_model(folder, found.config, found.device, found.dtype);
+    return adapter.with(load_text_prompt_model(folder, found.config, found.device, found.dtype), found.type);
   }
   std::string known;
   for (const std::string& name : kFamilies.names()) known += (known.empty() ? "" : ", ") + name;
@@ -152,8 +212,12 @@ bool takes_images(const std::filesystem::path& folder) {
 
 AnyModel load_any_model(const std::filesystem::path& folder, const LoadOptions& options) {
   const Folder found(folder, options);
-  if (is_decoder(found.type))
-    return {{}, load_decoder_language_model(folder, found.config, found.device, found.dtype)};
+  if (is_decoder(found.type)) {
+    const Adapter adapter(folder, options, found.device);
+    return {{},
+            adapter.with(load_decoder_language_model(folder, found.config, found.device, found.dtype),
+                         found.type)};
+  }
   return {load_model(folder, options), {}};
 }
 

@@ -19,6 +19,9 @@ struct LoadOptions {
   /// A CLIP or SigLIP folder whose tower takes the place of the model's own (models/families/tower_folder.h);
   /// empty: none. Throws Error for families that do not take another one.
   std::filesystem::path vision_tower = {};
+  /// A LoRA adapter of PEFT (models/checkpoint/lora_adapter.h) that is merged into the weights as they are
+  /// read; empty: none.
+  std::filesystem::path adapter = {};
 };
 
 /// The type that weights are loaded as: what auto stands for on the device. Throws Error for unknown names.

@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "models/checkpoint/safetensors.h"
+#include "models/checkpoint/weights.h"
 
 namespace hijack {
 namespace {

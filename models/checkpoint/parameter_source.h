@@ -2,7 +2,7 @@
 #include <functional>
 #include <string>
 
-#include "models/checkpoint/safetensors.h"
+#include "models/checkpoint/weights.h"
 #include "src/base/tensor.h"
 
 namespace hijack {

@@ -1,15 +1,11 @@
 #include "models/checkpoint/safetensors.h"
 
 #include <ATen/ATen.h>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "models/checkpoint/mapping.h"
 #include "models/checkpoint/safetensors_header.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
@@ -20,34 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kMaxHeader = 100'000'000;
-
-/// A private, writable view of a whole file: what is written stays in memory.
-class Mapping {
- public:
-  explicit Mapping(const fs::path& file) {
-    const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (descriptor < 0) throw Error("cannot read " + file.string() + ": " + std::strerror(errno));
-    struct stat status {};
-    if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
-      size_ = static_cast<size_t>(status.st_size);
-      void* start = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE, descriptor, 0);
-      if (start != MAP_FAILED) start_ = static_cast<char*>(start);
-    }
-    ::close(descriptor);
-    if (start_ == nullptr)
-      throw Error("cannot read " + file.string() + ": it is empty, not a regular file, or cannot be mapped");
-  }
-  ~Mapping() { ::munmap(start_, size_); }
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
-
-  char* start() const { return start_; }
-  size_t size() const { return size_; }
-
- private:
-  char* start_ = nullptr;
-  size_t size_ = 0;
-};
 
 uint64_t read_length(const char* bytes) {
   uint64_t value = 0;

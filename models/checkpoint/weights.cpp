@@ -1,11 +1,12 @@
+#include "models/checkpoint/weights.h"
+
 #include <ATen/ATen.h>
 
-#include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "models/checkpoint/safetensors.h"
+#include "models/checkpoint/lora_adapter.h"
+#include "models/checkpoint/weight_files.h"
 #include "src/base/error.h"
-#include "src/base/json.h"
 
 namespace hijack {
 namespace {
@@ -18,69 +19,21 @@ std::string shape_text(at::IntArrayRef shape) {
   return text.str();
 }
 
-/// A file name inside the folder, and nothing that could lead out of it.
-bool is_plain_name(const std::string& name) {
-  return !name.empty() && name != "." && name != ".." &&
-         name.find_first_of(std::string("/\\\0", 3)) == name.npos;
-}
-
-std::map<std::string, std::set<std::string>> tensors_by_shard(const fs::path& index) {
-  const nlohmann::json content = read_json(index);
-  if (!content.is_object() || !content.contains("weight_map") || !content["weight_map"].is_object())
-    throw Error(index.string() + " has no weight_map: it is not the index of a sharded checkpoint");
-  std::map<std::string, std::set<std::string>> shards;
-  for (const auto& [tensor, shard] : content["weight_map"].items()) {
-    if (!shard.is_string() || !is_plain_name(shard.get_ref<const std::string&>()))
-      throw Error(index.string() + " places " + tensor.substr(0, 200) +
-                  " in something that is not the name of a file beside it");
-    shards[shard.get<std::string>()].insert(tensor);
-  }
-  return shards;
-}
-
-TensorMap load_shards(const fs::path& folder, const fs::path& index) {
-  TensorMap all;
-  for (const auto& [shard, expected] : tensors_by_shard(index)) {
-    if (!fs::is_regular_file(folder / shard))
-      throw Error(folder.string() + " lacks the shard " + shard + " that " + index.filename().string() +
-                  " names; download the checkpoint again");
-    TensorMap tensors = load_safetensors(folder / shard);
-    for (const std::string& name : expected)
-      if (!tensors.contains(name))
-        throw Error((folder / shard).string() + " lacks the tensor " + name.substr(0, 200) + " that " +
-                    index.filename().string() + " places in it");
-    for (const auto& [name, tensor] : tensors)
-      if (!expected.contains(name))
-        throw Error((folder / shard).string() + " has the tensor " + name.substr(0, 200) + " that " +
-                    index.filename().string() + " does not place in it");
-    all.merge(tensors);
-  }
-  return all;
-}
-
-[[noreturn]] void refuse(const fs::path& folder) {
-  if (!fs::is_directory(folder))
-    throw Error(folder.string() + " is not a folder; give the folder of a checkpoint in Hugging Face format");
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string ending = entry.path().extension().string();
-    if (ending == ".bin" || ending == ".pt" || ending == ".pth")
-      throw Error(folder.string() + " has its weights as " + entry.path().filename().string() +
-                  ", a pickle that can run code when read; convert it in Python with "
-                  "AutoModel.from_pretrained(DIR).save_pretrained(NEW_DIR), which writes model.safetensors");
-  }
-  throw Error(folder.string() + " has neither model.safetensors nor model.safetensors.index.json");
-}
-
-TensorMap load_folder(const fs::path& folder) {
-  const fs::path single = folder / "model.safetensors", index = folder / "model.safetensors.index.json";
-  if (fs::is_regular_file(single)) return load_safetensors(single);
-  if (fs::is_regular_file(index)) return load_shards(folder, index);
-  refuse(folder);
-}
-
 }  // namespace
 
-Weights::Weights(const fs::path& folder) : Weights(load_folder(folder), folder.string()) {}
+/// What an adapter adds, by the names that the weights have by now.
+struct Weights::Adapted {
+  std::string where;
+  bool values = true;
+  std::map<std::string, LoraAdapter::Delta> deltas;
+  std::set<std::string> used = {};
+};
+
+Weights::Weights(const fs::path& folder) : Weights(load_weights(folder), folder.string()) {
+  if (const AdapterScope* scope = AdapterScope::of(folder))
+    adapted_ = std::make_shared<Adapted>(
+        Adapted{scope->adapter().where(), scope->values(), scope->adapter().deltas()});
+}
 
 Weights::Weights(TensorMap tensors, std::string where)
     : where_(std::move(where)), tensors_(std::move(tensors)) {}
@@ -95,6 +48,23 @@ void Weights::rename(const std::function<std::string(const std::string&)>& canon
   }
   tensors_ = std::move(renamed);
   used_.clear();
+  if (!adapted_) return;
+  std::map<std::string, LoraAdapter::Delta> deltas;
+  for (auto& [stored, delta] : adapted_->deltas)
+    if (const std::string name = canonical(stored); !name.empty()) deltas.emplace(name, delta);
+  adapted_->deltas = std::move(deltas);
+}
+
+Tensor Weights::merged(const std::string& name, const Tensor& weight) {
+  const auto found = adapted_->deltas.find(name);
+  if (found == adapted_->deltas.end()) return weight;
+  const LoraAdapter::Delta& delta = found->second;
+  if (weight.dim() != 2 || delta.b.size(0) != weight.size(0) || delta.a.size(1) != weight.size(1))
+    throw Error(adapted_->where + ": its change of " + name + " is of the shape [" +
+                std::to_string(delta.b.size(0)) + ", " + std::to_string(delta.a.size(1)) +
+                "], but the weight is " + shape_text(weight.sizes()) + "; the adapter is of another model");
+  adapted_->used.insert(name);
+  return adapted_->values ? weight.to(at::kFloat) + delta.value() : weight;
 }
 
 void Weights::replace(const std::string& prefix, const Weights& others) {
@@ -122,7 +92,7 @@ Tensor Weights::take(const std::string& name, at::IntArrayRef shape) {
                 c10::toString(found->second.scalar_type()) +
                 "; weights must be floating-point numbers (quantized checkpoints are not supported)");
   used_.insert(name);
-  return found->second;
+  return adapted_ ? merged(name, found->second) : found->second;
 }
 
 void Weights::finish() const {
@@ -133,6 +103,11 @@ void Weights::finish() const {
   if (count > 0)
     throw Error(where_ + " has " + std::to_string(count) +
                 " tensors that this kind of model does not use: " + names + (count > 3 ? ", ..." : ""));
+  if (!adapted_) return;
+  for (const auto& [name, delta] : adapted_->deltas)
+    if (!adapted_->used.contains(name))
+      throw Error(adapted_->where + " changes " + name.substr(0, 200) +
+                  ", which the model does not have; the adapter is of another model");
 }
 
 }  // namespace hijack

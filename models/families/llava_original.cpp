@@ -194,7 +194,7 @@ std::shared_ptr<const VisionLanguageModel> load_original_llava(const fs::path& f
     throw Error(folder.string() + ": the vision tower '" + unicode::excerpt(tower_name(root)) +
                 "' (mm_vision_tower of config.json) lies neither inside the folder nor beside it; name its "
                 "folder with --vision-tower DIR");
-  const json made = as_llava(root, described != nullptr ? described->vision_config() : *known);
+  const json made = as_llava(root, described ? described->vision_config(known.value_or(json())) : *known);
   LlavaConfig config = LlavaConfig::from_json(made);
   config.image_token = kImageToken;
   check_width(folder, read, config.vision);

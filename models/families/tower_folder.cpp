@@ -13,8 +13,8 @@ using nlohmann::json;
 json read_vision_config(const fs::path& folder) {
   if (!fs::is_directory(folder) || !fs::is_regular_file(folder / "config.json"))
     throw Error("there is no vision tower in '" + folder.string() +
-                "'; --vision-tower takes a CLIP or SigLIP folder with config.json, safetensors and "
-                "preprocessor_config.json");
+                "'; --vision-tower takes a CLIP or SigLIP folder with config.json, weights and "
+                "preprocessor_config.json, or one with a checkpoint of open_clip alone");
   const json root = read_json(folder / "config.json");
   const ConfigReader read(root, "root");
   const std::string type = read.text("model_type", "");
@@ -42,15 +42,26 @@ std::string name_in_tower(std::string name) {
 
 }  // namespace
 
-TowerFolder::TowerFolder(const fs::path& folder) : folder_(folder), config_(read_vision_config(folder)) {}
+TowerFolder::TowerFolder(const fs::path& folder)
+    : folder_(folder), open_clip_(OpenClipTower::from_folder(folder)) {
+  if (!open_clip_) config_ = read_vision_config(folder);
+}
 
 json TowerFolder::put_into(json root) const {
-  if (root.is_object()) root["vision_config"] = config_;
+  if (!root.is_object()) return root;
+  json own = root.value("vision_config", json::object());
+  if (!own.is_object()) own = json::object();
+  root["vision_config"] = vision_config(own);
   return root;
 }
 
+ImageProcessor TowerFolder::processor() const {
+  if (open_clip_) return ImageProcessor::from_json(open_clip_->processor_config(), folder_.string());
+  return ImageProcessor::from_folder(folder_);
+}
+
 void TowerFolder::put_into(Weights& weights, const std::string& prefix) const {
-  Weights tower(folder_);
+  Weights tower = open_clip_ ? Weights(open_clip_->tensors(), folder_.string()) : Weights(folder_);
   tower.rename([&](const std::string& stored) {
     const std::string name = name_in_tower(stored);
     return name.empty() ? name : prefix + "." + name;

@@ -1,6 +1,6 @@
 #include "models/network/decoder.h"
 
-#include "models/checkpoint/safetensors.h"
+#include "models/checkpoint/weights.h"
 #include "models/network/activation_checkpointing.h"
 
 namespace hijack {

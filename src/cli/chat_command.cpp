@@ -34,7 +34,9 @@ class Chat {
  public:
   explicit Chat(const ChatArguments& arguments) : arguments_(arguments) {
     std::vector<DefenseSpec> specs;
-    for (const std::string& text : arguments.defenses) specs.push_back(parse_defense(text));
+    for (const std::string& text : arguments.defenses)
+      specs.push_back(parse_defense(
+          with_own_model(text, [](std::string& model) { model = model_folder(model).string(); })));
     image_ = submitted_image(arguments.model, arguments.image);
     if (!image_.defined())
       check_defenses_without_images(arguments.defenses, arguments.model.folder().string());
@@ -188,6 +190,9 @@ void add_chat(CLI::App& program, Action& chosen) {
   command->add_option("--top-p", generate.top_p, "nucleus of sampling")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
+  command->add_option("--top-k", generate.top_k, "likeliest tokens drawn from; 0 = all")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1000000));
   command->add_option("--seed", generate.seed, "seed of sampling")->capture_default_str();
   arguments->output.add_to(*command, "prompt and reply, and what each defense did");
   command->callback([&chosen, arguments] { chosen = [arguments] { return explained_chat(*arguments); }; });

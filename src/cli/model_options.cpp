@@ -44,8 +44,12 @@ void ModelOptions::add_to(CLI::App& command) {
 
 void ModelOptions::add_tower_to(CLI::App& command) {
   command
-      .add_option("--vision-tower", vision_tower,
-                  "CLIP or SigLIP folder whose tower takes the place of the model's own (FARE, TeCoA)")
+      .add_option(
+          "--vision-tower", vision_tower,
+          "CLIP or SigLIP folder whose tower takes the place of the model's own (FARE, TeCoA; also by the "
+          "names of open_clip)")
+      ->type_name("DIR");
+  command.add_option("--adapter", adapter, "LoRA adapter, a folder of PEFT, that is merged into the weights")
       ->type_name("DIR");
 }
 

@@ -8,22 +8,23 @@
 
 namespace hijack::cli {
 
-/// --model, --vision-tower, --device, --dtype, --views and --threads, for the commands that only talk to a
-/// model.
+/// --model, --vision-tower, --adapter, --device, --dtype, --views and --threads, for the commands that only
+/// talk to a model.
 struct ModelOptions {
   std::string model;
   std::string vision_tower;
+  std::string adapter;
   std::string device = "cpu";
   std::string dtype = "auto";
   std::string views = "all";
   int64_t threads = 0;
 
   void add_to(CLI::App& command);
-  /// --vision-tower alone.
+  /// --vision-tower and --adapter alone.
   void add_tower_to(CLI::App& command);
   /// --model, or the shipped one. Throws Error when there is no such folder.
   std::filesystem::path folder() const;
-  LoadOptions options() const { return {device, dtype, views, vision_tower}; }
+  LoadOptions options() const { return {device, dtype, views, vision_tower, adapter}; }
   std::shared_ptr<const VisionLanguageModel> load() const;
   /// Throws again, with the reason, what the loaded model computed (models/not_finite.h).
   [[noreturn]] void explain(const NotFinite& found) const;

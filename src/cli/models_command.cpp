@@ -2,6 +2,8 @@
 
 #include "models/checkpoint/reply_rules.h"
 #include "models/checkpoint/safetensors.h"
+#include "models/checkpoint/weight_files.h"
+#include "models/checkpoint/weights.h"
 #include "models/families/llava_original.h"
 #include "models/families/memory_estimate.h"
 #include "models/preprocess/processor_config.h"
@@ -42,13 +44,9 @@ struct StoredWeights {
 
 StoredWeights stored_weights(const fs::path& folder) {
   StoredWeights stored;
-  const bool single = fs::is_regular_file(folder / "model.safetensors");
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (single ? name != "model.safetensors" : !name.starts_with("model-") || !name.ends_with(".safetensors"))
-      continue;
+  for (const fs::path& file : weight_files(folder)) {
     ++stored.files;
-    for (const auto& [tensor_name, tensor] : load_safetensors(entry.path())) {
+    for (const auto& [tensor_name, tensor] : load_tensors(file)) {
       stored.parameters += tensor.numel();
       stored.dtypes[dtype_name(tensor.scalar_type())] += tensor.numel();
     }
@@ -109,8 +107,8 @@ void check_prompt_of(const ImagePromptModel& model, const Pixels& pixels) {
 }
 
 /// What the model says of itself; loaded without its weights.
-Rows image_model_rows(const fs::path& folder, const fs::path& tower, const StoredWeights& stored) {
-  const auto model = load_model(folder, {.device = "meta", .vision_tower = tower});
+Rows image_model_rows(const fs::path& folder, const LoadOptions& options, const StoredWeights& stored) {
+  const auto model = load_model(folder, options);
   const at::NoGradGuard no_grad;
   const ImageSpec image = model->image_spec();
   const Pixels pixels = model->preprocess(at::full({1, 3, image.height, image.width}, 0.5));
@@ -130,8 +128,8 @@ Rows image_model_rows(const fs::path& folder, const fs::path& tower, const Store
   return rows;
 }
 
-Rows text_model_rows(const fs::path& folder) {
-  const auto model = load_language_model(folder, {.device = "meta"});
+Rows text_model_rows(const fs::path& folder, const LoadOptions& options) {
+  const auto model = load_language_model(folder, options);
   return {{"image",
            "none: a language model; attacked by text (--method gcg), and for defenses that take model=DIR "
            "(perplexity, paraphrase, judge, ecso)"},
@@ -184,8 +182,9 @@ int inspect(const ModelsArguments& arguments) {
   // what fails with everything there is a part that is not supported
   if (problems.empty())
     note(problems, [&] {
-      const fs::path tower = arguments.inspected.vision_tower;
-      for (auto& row : text_only ? text_model_rows(folder) : image_model_rows(folder, tower, stored))
+      LoadOptions shapes = arguments.inspected.options();
+      shapes.device = "meta";
+      for (auto& row : text_only ? text_model_rows(folder, shapes) : image_model_rows(folder, shapes, stored))
         rows.push_back(std::move(row));
     });
   note(problems, [&] {

@@ -57,6 +57,7 @@ ModelChoice choice_of(const ModelOptions& options, const std::string& second_mod
   choice.dtype = options.dtype;
   choice.views = options.views;
   choice.vision_tower = options.vision_tower;
+  choice.adapter = options.adapter;
   choice.threads = options.threads;
   return choice;
 }

@@ -126,7 +126,7 @@ std::string table_text(const std::vector<std::vector<std::string>>& rows, size_t
 
 std::string rate_text(int64_t successes, int64_t n, int64_t draws) {
   if (n == 0) return "–";
-  const Cluster replies{.successes = successes, .n = n, .draws = draws};
+  const Cluster replies{"", 0, successes, n, draws};
   const Interval interval = cluster_interval({&replies, 1});
   char text[64];
   std::snprintf(text, sizeof text, "%.0f %% [%.0f–%.0f]",

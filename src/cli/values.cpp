@@ -76,7 +76,7 @@ constexpr Named kNamed[] = {
 
 constexpr const char* kFileFlags[] = {"--image",         "--held-out-image", "--targets", "--mask",
                                       "--feature-image", "--templates",      "--font",    "--contexts"};
-constexpr const char* kFolderFlags[] = {"--model", "--vision-tower", "--ensemble", "--transfer"};
+constexpr const char* kFolderFlags[] = {"--model", "--vision-tower", "--adapter", "--ensemble", "--transfer"};
 
 const Named* find_named(const std::string& name) {
   const auto* found =

@@ -20,7 +20,7 @@ class OwnModels : public Program {
  protected:
   OwnModels() {
     std::string lines = read_file(at("contexts.jsonl"));
-    for (int i = 0; i < 12; ++i)
+    for (int i = 0; i < 24; ++i)
       lines += R"({"prompt": "benign question )" + std::to_string(i) +
                R"(", "split": "calibration"})"
                "\n";
@@ -73,7 +73,7 @@ TEST_F(OwnModels, ScoreRestateAndJudge) {
   std::map<std::string, json> fitted_on;
   const json calibrations = manifest().at("calibrations");
   for (const json& entry : calibrations) fitted_on[entry.at("defense")] = entry.at("n");
-  EXPECT_EQ(fitted_on.at("perplexity:window=0,model=llama"), 12);
+  EXPECT_EQ(fitted_on.at("perplexity:window=0,model=llama"), 24);
 }
 
 TEST_F(OwnModels, CountByContent) {
@@ -100,24 +100,25 @@ TEST_F(OwnModels, BelongToWhatAnAttackIs) {
   EXPECT_EQ(manifest().at("models").at(hash).at("name"), "guard");
   const TrialRow row = read_run(at("run")).trials.at(0);
   EXPECT_EQ(row.setting.at("defense"), json::array({"perplexity:model=" + hash + ",threshold=50"}));
-  EXPECT_EQ(row.defense, "perplexity:window=0,model=guard,threshold=50");
+  EXPECT_EQ(row.defense, "perplexity:window=0,threshold=50,model=guard");
   // the folder of the run is found again, and a changed model is not taken for it
-  EXPECT_EQ(run(attack("--resume --out " + at("run"))).code, 0);
+  EXPECT_EQ(run("attack --resume --out " + at("run")).code, 0);
   fs::remove(fs::path(copy) / "generation_config.json");
   EXPECT_NE(run("attack --resume --out " + at("run")).err.find("generation_config.json"), std::string::npos);
 }
 
 TEST_F(OwnModels, AnAdaptiveSuffixHasTheirPerplexity) {
   attacked();
-  const std::string more = " --adaptive --suffix-steps 1 --suffix-candidates 6 --suffix-tokens 4";
+  const std::string more =
+      " --adaptive --suffix-steps 4 --suffix-candidates 16 --suffix-tokens 4 --suffix-perplexity 1";
   ASSERT_EQ(evaluate("--defense perplexity:threshold=9,model=" + kDecoder + more).code, 0);
   ASSERT_EQ(evaluate("--defense perplexity:threshold=9,model=" + kOther + more).code, 0);
   std::map<std::string, std::string> found;
   const json suffixes = manifest().at("text_suffixes");
   for (const auto& [key, entry] : suffixes.items()) found[entry.at("through")] = entry.at("text");
   ASSERT_EQ(found.size(), 3u);
-  EXPECT_NE(found.at("perplexity:window=0,model=llama,threshold=9"),
-            found.at("perplexity:window=0,model=qwen2,threshold=9"));
+  EXPECT_NE(found.at("perplexity:window=0,threshold=9,model=llama"),
+            found.at("perplexity:window=0,threshold=9,model=qwen2"));
 }
 
 TEST_F(OwnModels, ChatWithThem) {
@@ -126,7 +127,7 @@ TEST_F(OwnModels, ChatWithThem) {
           " --json --defense perplexity:threshold=50,model=" + kDecoder);
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(json::parse(outcome.out).at("stages").at(0).at("defense"),
-            "perplexity:window=0,model=llama,threshold=50");
+            "perplexity:window=0,threshold=50,model=llama");
 }
 
 TEST_F(OwnModels, AreShownAndRefused) {

@@ -142,7 +142,7 @@ TEST(Rate, ShowsSeedsThatDisagree) {
   photos.add("b", 0, 1, 5);
   EXPECT_EQ(disagreement(photos), "photos 3/4, 1/5");
   Rate questions;
-  for (int i = 0; i < 60; ++i) questions.add(i % 2 == 0);
+  for (int i = 0; i < 60; ++i) questions.add(std::to_string(i), Draw{i % 2 == 0});
   EXPECT_EQ(disagreement(questions), "") << "replies of their own are no seeds";
   EXPECT_EQ(questions.interval().low, wilson_interval(30, 60).low);
   EXPECT_EQ(disagreement(rate_over(std::vector<int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13})),

@@ -3,9 +3,11 @@
 
     python tests/fuzz/make_corpus.py      (Pillow; what a fuzzer finds is added by hand, under a name that says what it was)
 """
+import io
 import json
 import shutil
 import struct
+import zipfile
 from pathlib import Path
 
 from PIL import Image
@@ -125,9 +127,64 @@ def chat_templates():
         put("chat_template", name, data)
 
 
+def text(value):
+    return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+
+def number(value):
+    return b"\x8a\x08" + struct.pack("<q", value)
+
+
+def view(elements, offset, shape, strides, kind="FloatStorage", key="0"):
+    numbers = [b"(" + b"".join(map(number, values)) + b"t" for values in (shape, strides)]
+    storage = b"(" + text("storage") + b"ctorch\n%s\n" % kind.encode() + text(key) + text("cpu") + number(elements) + b"tQ"
+    return (b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + number(offset) + numbers[0] + numbers[1] +
+            b"\x89ccollections\nOrderedDict\n)RtR")
+
+
+def one(value):
+    return b"\x80\x02}(" + text("w") + value + b"u."
+
+
+def archived(records, compression=zipfile.ZIP_STORED):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", compression) as archive:
+        for name, data in records:
+            archive.writestr("x/" + name, data)
+    return out.getvalue()
+
+
+def torch_files():
+    golden = {name: (GOLDEN / "torch_archive" / name).read_bytes() for name in ("plain.bin", "wrapped.pt", "protocol4.bin")}
+    fine = one(view(4, 0, [2, 2], [2, 1]))
+    pickles = {name: zipfile.ZipFile(io.BytesIO(data)).read(f"{Path(name).stem}/data.pkl") for name, data in golden.items()}
+    pickles |= {
+        "one": fine, "overlapping": one(view(4, 0, [2, 2], [1, 1])), "outside": one(view(4, 4, [1], [1])),
+        "huge": one(view(4, 0, [1 << 62, 1 << 62], [1 << 62, 1])), "negative": one(view(4, -1, [-1], [-1])),
+        "two_types": one(view(4, 0, [1], [1]) + text("v") + view(2, 0, [1], [1], "DoubleStorage")),
+        "system": one(b"cposix\nsystem\n(" + text("true") + b"tR"), "itself": b"\x80\x02]q\x01h\x01a.",
+        "deep": b"\x80\x02" + b"(" * 999 + b"t" * 999 + b".", "cut": fine[:-9], "long_text": b"\x80\x02X\xff\xff\xff\xff",
+        "nothing": b"",
+    }
+    for name, data in pickles.items():
+        put("torch_pickle", name, data)
+    records = [("data.pkl", fine), ("version", b"3\n"), ("data/0", bytes(16))]
+    whole = archived(records)
+    archives = golden | {
+        "one": whole, "cut": whole[:-30], "compressed": archived(records, zipfile.ZIP_DEFLATED),
+        "twice": archived(records + [("data.pkl", fine)]), "no_storage": archived(records[:2]), "empty": archived([]),
+        "no_version": archived(records[:1] + records[2:]), "short_storage": archived(records[:2] + [("data/0", bytes(15))]),
+        "script": archived(records + [("constants.pkl", b"N.")]), "old": b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.",
+        "far_directory": whole[:-6] + b"\xff\xff\xff\x7f\0\0", "comment": whole[:-2] + b"\x04\0PK\x05\x06",
+    }
+    for name, data in archives.items():
+        put("torch_archive", name, data)
+
+
 if __name__ == "__main__":
     shutil.rmtree(CORPUS, ignore_errors=True)
     safetensors()
+    torch_files()
     tokenizers()
     configs()
     chat_templates()

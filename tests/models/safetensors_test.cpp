@@ -1,4 +1,5 @@
 #include "models/checkpoint/safetensors.h"
+#include "models/checkpoint/weights.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -282,10 +283,12 @@ TEST_F(Checkpoint, Shards) {
   }
 }
 
-TEST_F(Checkpoint, PicklesAreRefusedWithAdvice) {
+TEST_F(Checkpoint, OtherFormatsAreNamed) {
   EXPECT_SAYS(why_not_weights(), "neither");
+  write_file(folder_ / "model-Q4_K_M.gguf", "x");
+  EXPECT_SAYS(why_not_weights(), "llama.cpp's format (GGUF), which is not read");
   write_file(folder_ / "pytorch_model.bin", "x");
-  EXPECT_SAYS(why_not_weights(), "save_pretrained");
+  EXPECT_SAYS(why_not_weights(), "is no file of PyTorch");
   EXPECT_THROW(Weights(folder_ / "none"), Error);
 }
 

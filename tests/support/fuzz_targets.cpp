@@ -10,6 +10,8 @@
 
 #include "models/chat_template/jinja/template.h"
 #include "models/checkpoint/safetensors.h"
+#include "models/checkpoint/torch_archive.h"
+#include "models/checkpoint/torch_pickle.h"
 #include "models/families/idefics3.h"
 #include "models/families/llava_next.h"
 #include "models/families/llava_onevision.h"
@@ -62,6 +64,21 @@ void run_safetensors(std::string_view bytes) {
       (void)first[0], (void)first[tensor.nbytes() - 1];
     }
   });
+}
+
+void run_torch_archive(std::string_view bytes) {
+  attempt([&] {
+    const MemoryFile file(bytes);
+    for (const auto& [name, tensor] : load_torch_archive(file.path())) {
+      if (tensor.numel() == 0) continue;
+      // reads every element: all must lie in the mapping
+      (void)tensor.clone();
+    }
+  });
+}
+
+void run_torch_pickle(std::string_view bytes) {
+  attempt([&] { parse_torch_pickle(bytes, "fuzz"); });
 }
 
 void run_tokenizer(std::string_view bytes) {
@@ -156,6 +173,8 @@ void run_image(std::string_view bytes) {
 
 const std::vector<FuzzTarget>& fuzz_targets() {
   static const std::vector<FuzzTarget> kTargets = {{"safetensors", run_safetensors},
+                                                   {"torch_archive", run_torch_archive},
+                                                   {"torch_pickle", run_torch_pickle},
                                                    {"tokenizer", run_tokenizer},
                                                    {"config", run_config},
                                                    {"chat_template", run_chat_template},

@@ -79,6 +79,9 @@ void check_files(const AttackConfig& config) {
   if (!config.vision_tower.empty() && !std::filesystem::is_directory(config.vision_tower))
     throw Error("There is no folder '" + config.vision_tower +
                 "'; --vision-tower takes a CLIP or SigLIP folder.");
+  if (!config.adapter.empty() && !std::filesystem::is_directory(config.adapter))
+    throw Error("There is no folder '" + config.adapter +
+                "'; --adapter takes a LoRA adapter that PEFT saved.");
   for (const std::string& image : config.held_out_images)
     if (!std::filesystem::is_regular_file(image)) throw Error("There is no image file '" + image + "'.");
   const std::string& font = config.typographic.font;
@@ -177,7 +180,7 @@ std::string model_name(const std::string& folder) {
 }
 
 void for_each_model(AttackConfig& config, const std::function<void(std::string& folder)>& each) {
-  for (std::string* folder : {&config.model, &config.vision_tower})
+  for (std::string* folder : {&config.model, &config.vision_tower, &config.adapter})
     if (!folder->empty()) each(*folder);
   for (auto* folders : {&config.ensemble, &config.transfer})
     for (std::string& folder : *folders) each(folder);

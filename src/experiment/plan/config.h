@@ -30,6 +30,7 @@ struct AttackConfig {
   int64_t photo_batch = 0;
   std::string model;  ///< "" = the shipped model (resolve fills it in)
   std::string vision_tower;
+  std::string adapter;
   BehaviorConfig behavior;
   ConstraintConfig constraint;
   ObjectiveConfig objective;
@@ -100,8 +101,10 @@ struct AttackConfig {
           "Hugging Face folder of the model, or a short name of `hijack models --list`; empty = the shipped "
           "pocket model");
     field("vision_tower", vision_tower,
-          "CLIP or SigLIP folder whose tower takes the place of the model's own (FARE, TeCoA); of `model` "
-          "only");
+          "CLIP or SigLIP folder whose tower takes the place of the model's own (FARE, TeCoA; also by the "
+          "names of "
+          "open_clip); of `model` only");
+    field("adapter", adapter, "LoRA adapter, a folder of PEFT, that is merged into the weights of `model`");
     field(
         "method", method,
         "what is searched: image (pixels, by an optimizer), typographic (text drawn into the photo), gcg (a "

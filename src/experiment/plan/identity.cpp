@@ -132,7 +132,7 @@ Identity identity_of(const AttackConfig& given) {
   Identity identity;
   json& setting = identity.setting = fields_to_json(fields_of(config));
   for (const char* name : {"image", "held_out_image", "seed", "threads", "device", "checkpoint_every",
-                           "model", "vision_tower", "ensemble", "transfer"})
+                           "model", "vision_tower", "adapter", "ensemble", "transfer"})
     setting.erase(name);
   setting.erase("num_beams");
   if (config.sampling.greedy())  // as before there was anything else
@@ -140,6 +140,7 @@ Identity identity_of(const AttackConfig& given) {
   setting["protocol"] = kProtocol;
   setting["dtype"] = dtype_of(config);  // `auto` is another type on another device
   setting["model_sha256"] = model_hash(config.model);
+  if (!config.adapter.empty()) setting["adapter_sha256"] = model_hash(config.adapter);
   if (!config.vision_tower.empty()) setting["vision_tower_sha256"] = model_hash(config.vision_tower);
   setting["ensemble_sha256"] = model_hashes(config.ensemble);
   setting["transfer_sha256"] = model_hashes(config.transfer);

@@ -18,14 +18,16 @@ std::string dtype_of(const AttackConfig& config) {
 
 LoadOptions load_options(const AttackConfig& config, const std::string& folder) {
   LoadOptions options{.device = config.device, .dtype = config.dtype, .views = config.views};
-  if (folder == config.model) options.vision_tower = config.vision_tower;
+  if (folder != config.model) return options;
+  options.vision_tower = config.vision_tower;
+  options.adapter = config.adapter;
   return options;
 }
 
 std::string model_key(const AttackConfig& config) {
   std::string key;
   for (const std::string& part :
-       {config.model, config.vision_tower, config.device, config.dtype, config.views})
+       {config.model, config.vision_tower, config.adapter, config.device, config.dtype, config.views})
     key += part + "\n";
   return key;
 }

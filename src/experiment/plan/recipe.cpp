@@ -88,6 +88,7 @@ void adapt(json& attack, const ModelChoice& choice) {
   attack["dtype"] = choice.dtype;
   attack["views"] = choice.views;
   if (!choice.vision_tower.empty()) attack["vision_tower"] = choice.vision_tower;
+  if (!choice.adapter.empty()) attack["adapter"] = choice.adapter;
   attack["threads"] = choice.threads;
 }
 

@@ -52,6 +52,7 @@ struct ModelChoice {
   std::string dtype = "auto";
   std::string views = "all";
   std::string vision_tower;
+  std::string adapter;
   int64_t threads = 0;
 };
 

@@ -4,6 +4,7 @@
 
 #include "defenses/make_defense.h"
 #include "src/base/error.h"
+#include "src/experiment/plan/shipped.h"
 
 namespace hijack {
 namespace {
@@ -32,7 +33,7 @@ void check(const DefenseConfig& config) {
   for (const std::string& defense : config.defenses) {
     const std::string name = parse_defense(defense).name;
     with_own_model(defense, [&](const std::string& folder) {
-      if (!std::filesystem::is_directory(folder))
+      if (!std::filesystem::is_directory(model_folder(folder)))
         throw Error("There is no model folder '" + folder + "'; model of the defense " + name +
                     " takes a Hugging Face checkpoint folder.");
     });

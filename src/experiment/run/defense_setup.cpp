@@ -107,8 +107,9 @@ static std::function<AnyModel(const std::string&)> loaded_once(
     const auto found = known->find(hash);
     if (found != known->end()) return found->second;
     LoadOptions own = options;
-    own.vision_tower = {};  // of the attacked model alone
-    const bool same = options.vision_tower.empty() && hash == model_hash(folder);
+    own.vision_tower.clear();  // of the attacked model alone
+    own.adapter.clear();
+    const bool same = options.vision_tower.empty() && options.adapter.empty() && hash == model_hash(folder);
     const AnyModel model = same ? AnyModel{attacked, {}} : load_any_model(wanted, own);
     return known->emplace(hash, model).first->second;
   };

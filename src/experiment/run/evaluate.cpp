@@ -5,6 +5,7 @@
 #include "defenses/make_defense.h"
 #include "defenses/pipeline.h"
 #include "src/base/error.h"
+#include "src/experiment/plan/shipped.h"
 #include "src/experiment/plan/without_images.h"
 #include "src/experiment/run/attack_space.h"
 #include "src/experiment/run/defended_objective.h"
@@ -167,7 +168,10 @@ bool RunEvaluation::ask_stack(TrialEvaluation& evaluation, const Stack& stack, c
 
 /// By content.
 static std::string model_of(const AttackConfig& config) {
-  return model_hash(config.model) + (config.vision_tower.empty() ? "" : model_hash(config.vision_tower));
+  std::string key = model_hash(config.model);
+  for (const std::string* part : {&config.vision_tower, &config.adapter})
+    key += part->empty() ? "-" : model_hash(*part);
+  return key;
 }
 
 /// The benign questions of a trial: once for each model, space and set.
@@ -214,7 +218,9 @@ bool evaluate_run(const std::filesystem::path& path, const EvaluateConfig& wante
                   const ModelSource& models, const std::vector<std::string>& moved_models) {
   check(wanted);
   EvaluateConfig config = wanted;
-  for (std::string& defense : config.defense.defenses) defense = public_defense(defense);
+  for (std::string& defense : config.defense.defenses)
+    defense = with_own_model(public_defense(defense),
+                             [](std::string& model) { model = model_folder(model).string(); });
   if (read_run(path).trials.empty())
     throw Error("The run '" + path.string() + "' has no finished trial to evaluate.");
   RunEvaluation evaluation(path, config, hooks, models, moved_models);

@@ -41,12 +41,15 @@ IdentifiedStack make_stack(DefenseMaker& maker, const std::vector<std::string>& 
   }
   json content = stack.record;  // the name of a model's folder is nobody's identity
   content["defense"] = json::array();
-  for (const std::string& spec : specs) {
-    with_own_model(spec, [&](const std::string& folder) {
+  for (size_t i = 0; i < specs.size(); ++i) {
+    std::string hash;
+    with_own_model(specs[i], [&](const std::string& folder) {
+      hash = model_hash(folder);
       stack.models.push_back(folder);
-      stack.record["own_model_sha256"].push_back(model_hash(folder));
+      stack.record["own_model_sha256"].push_back(hash);
     });
-    content["defense"].push_back(by_content(spec));
+    content["defense"].push_back(
+        with_own_model(stack.defenses[i]->name(), [&](std::string& model) { model = hash; }));
   }
   stack.digest = digest_of(stack.models.empty() ? stack.record : content);
   return stack;
@@ -67,8 +70,9 @@ QuestionKeys::QuestionKeys(const std::string& model, const AttackConfig& config,
               {"dtype", config.dtype},
               {"views", config.views},
               {"reply_tokens", replies.max_new_tokens}}) {
-  const auto tower = load_options(config, model).vision_tower;
-  if (!tower.empty()) model_["vision_tower"] = model_hash(tower);
+  const LoadOptions options = load_options(config, model);
+  if (!options.vision_tower.empty()) model_["vision_tower"] = model_hash(options.vision_tower);
+  if (!options.adapter.empty()) model_["adapter"] = model_hash(options.adapter);
   if (replies.sampling.greedy()) return;
   model_["sampling"] = replies.sampling.text();
   model_["seed"] = replies.seed;

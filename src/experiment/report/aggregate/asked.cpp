@@ -3,6 +3,7 @@
 #include "src/base/fields.h"
 #include "src/experiment/plan/defense_config.h"
 #include "src/experiment/plan/identity.h"
+#include "src/experiment/plan/sampling_config.h"
 #include "src/experiment/report/aggregate/differences.h"
 
 namespace hijack::report {
@@ -38,10 +39,6 @@ std::set<const TrialRow*> same_images(const std::vector<RunRecord>& runs) {
   return twins;
 }
 
-std::string drawn(const ReplyRow& reply) {
-  return reply.sampling.empty() ? "greedy replies" : reply.sampling;
-}
-
 class Collector {
  public:
   explicit Collector(const std::vector<RunRecord>& runs) : same_images_(same_images(runs)) {
@@ -65,8 +62,8 @@ class Collector {
                 stack_of(run, reply),
                 reply.variant};
     if (trial && trial->adaptive) asked.variant = trial->setting_digest;
-    if (reply.sampling != (trial ? trial->sampling : ""))  // an evaluation that draws in its own way
-      for (std::string* key : {&asked.attack, &asked.model}) *key += kDrawn + drawn(reply);
+    if (!reply.sampling.empty())
+      for (std::string* key : {&asked.attack, &asked.model}) *key += kDrawn + reply.sampling;
     if (identify(asked)) all_.push_back(std::move(asked));
   }
 
@@ -93,8 +90,8 @@ class Collector {
     const std::string whose = clean && asked.trial ? joined({asked.model, photo_key(*asked.trial)})
                               : benign             ? asked.model
                                                    : joined({where, reply.trial});
-    asked.question = joined(
-        {whose, reply.condition, reply.split, reply.photo, context_key(reply.context), reply.expected});
+    asked.question = joined({whose, reply.condition, reply.split, reply.photo, context_key(reply.context),
+                             reply.expected, reply.sampling});
     const std::string draw = reply.draw > 0 ? "draw " + std::to_string(reply.draw) : "";
     asked.pair = asked.question + draw;
     const std::string series = joined({where, reply.trial, reply.condition, reply.photo, asked.stack,
@@ -131,14 +128,16 @@ Object stack_record(const RunRecord& run, const ReplyRow& reply) {
 std::string attack_key(const TrialRow& trial) {
   if (!trial.setting.is_object())
     return joined({trial.model, trial.behavior, trial.constraint, trial.optimizer});
-  static const std::vector<std::string> kDefense = [] {
-    DefenseConfig config;
+  static const std::vector<std::string> kOfReplies = [] {
+    DefenseConfig defense;
+    SamplingConfig sampling;
     std::vector<std::string> names;
-    for (const Field& field : fields_of(config)) names.push_back(field.name);
+    for (const Fields& fields : {fields_of(defense), fields_of(sampling)})
+      for (const Field& field : fields) names.push_back(field.name);
     return names;
   }();
   Object attack = trial.setting;
-  for (const std::string& name : kDefense) attack.erase(name);
+  for (const std::string& name : kOfReplies) attack.erase(name);
   return digest_of(attack);
 }
 

@@ -34,10 +34,10 @@ std::vector<std::pair<const RunRecord*, const ReplyRow*>> repeated_replies(
 /// attacked photos (the photos themselves are kept out of the calibration). Null where they say nothing.
 nlohmann::json stack_record(const RunRecord& run, const ReplyRow& reply);
 
-/// Stands in Asked::attack and Asked::model before how replies were drawn, where that is not the trial's way.
+/// Stands in Asked::attack and Asked::model before how replies were drawn; greedy ones have nothing there.
 inline constexpr char kDrawn = '\n';
 
-/// Asked::attack of a trial.
+/// Asked::attack of a trial, however its replies are drawn.
 std::string attack_key(const TrialRow& trial);
 
 /// Equal for equal contexts.

@@ -16,6 +16,14 @@ const Object& entry_of(const RunRecord& run, const char* list, const std::string
   return field_of(field_of(run.manifest, list), key);
 }
 
+/// The keys of one attack, whose replies may have been drawn in several ways.
+std::vector<std::string> ways_of(const std::string& attack, const std::set<std::string>& keys) {
+  std::vector<std::string> ways;
+  for (auto key = keys.lower_bound(attack); key != keys.end() && key->starts_with(attack); ++key)
+    if (key->size() == attack.size() || (*key)[attack.size()] == kDrawn) ways.push_back(*key);
+  return ways;
+}
+
 /// Labels for keys with an object each, by what differs; those without an object by their first digits.
 std::map<std::string, std::string> labels_of(const std::map<std::string, const Object*>& keys) {
   std::map<std::string, std::string> labels;
@@ -46,16 +54,15 @@ std::vector<EvaluatedAttack> evaluated_attacks(const std::vector<RunRecord>& run
                                           [&](const Setting& one) { return one.model != named[0].model; });
   std::vector<EvaluatedAttack> attacks;
   for (const Setting& setting : named) {
-    const std::string key = attack_key(*setting.trials.front().trial);
     const std::string label = (several_models ? setting.model + ", " : "") + setting.behavior + ", " +
                               short_constraint(setting.constraint) + ", " + setting.optimizer +
                               needed_label(setting);
-    if (asked.erase(key)) attacks.push_back({key, models[key], label});
-    while (true) {  // evaluations that drew replies in other ways
-      const auto other = asked.lower_bound(key + kDrawn);
-      if (other == asked.end() || !other->starts_with(key + kDrawn)) break;
-      attacks.push_back({*other, models[*other], label + ", " + other->substr(key.size() + 1)});
-      asked.erase(other);
+    const std::string base = attack_key(*setting.trials.front().trial);
+    const std::vector<std::string> ways = ways_of(base, asked);
+    for (const std::string& key : ways) {
+      const std::string way = key == base ? "greedy replies" : key.substr(base.size() + 1);
+      attacks.push_back({key, models[key], label + (ways.size() > 1 ? ", " + way : "")});
+      asked.erase(key);
     }
   }
   for (const std::string& key : asked) attacks.push_back({key, models[key], ""});  // rows without a trial

@@ -1,0 +1,44 @@
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "models/checkpoint/safetensors.h"
+
+namespace hijack {
+
+/// The tensors of a checkpoint folder (single file or sharded by index), taken out one by one; what nobody
+/// took is an error, as is what is missing.
+class Weights {
+ public:
+  /// Throws Error as load_weights does (weight_files.h). Where an adapter is put on the folder
+  /// (lora_adapter.h), it is merged in.
+  explicit Weights(const std::filesystem::path& folder);
+  Weights(TensorMap tensors, std::string where);
+
+  /// Maps every stored name to the name the model code uses (old and new naming schemes); "" drops a tensor.
+  void rename(const std::function<std::string(const std::string&)>& canonical);
+  /// The tensors of another checkpoint in place of all whose names begin with `prefix`.
+  void replace(const std::string& prefix, const Weights& others);
+  const TensorMap& tensors() const { return tensors_; }
+  bool has(const std::string& name) const { return tensors_.contains(name); }
+  at::IntArrayRef shape(const std::string& name) const;
+  /// Throws Error naming the tensor and both shapes when missing or different. Marks it as used. As stored on
+  /// disk; float32 where an adapter changes it.
+  Tensor take(const std::string& name, at::IntArrayRef shape);
+  /// Throws Error naming up to three tensors that nobody took, and for an adapter of what is not there.
+  void finish() const;
+
+ private:
+  struct Adapted;
+  Tensor merged(const std::string& name, const Tensor& weight);
+
+  std::string where_;
+  TensorMap tensors_;
+  std::set<std::string> used_;
+  std::shared_ptr<Adapted> adapted_;  ///< null without adapter
+};
+
+}  // namespace hijack
