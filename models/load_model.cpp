@@ -168,11 +168,24 @@ Loaded load_family(const Family& family, const std::filesystem::path& folder, co
               " takes no other vision tower; these do: " + takers);
 }
 
-std::shared_ptr<const VisionLanguageModel> in_views(std::shared_ptr<const VisionLanguageModel> model,
-                                                    const std::string& views) {
+using Model = std::shared_ptr<const VisionLanguageModel>;
+
+Model in_views(Model model, const std::string& views) {
   const auto* prompted = views == "one" ? dynamic_cast<const ImagePromptModel*>(model.get()) : nullptr;
   auto one = prompted != nullptr ? prompted->with_one_view() : nullptr;
   return one ? one : model;
+}
+
+/// The cap is kept or refused: photos of some families have one size only.
+Model capped(Model model, int64_t pixels) {
+  if (pixels == 0) return model;
+  const auto* prompted = dynamic_cast<const ImagePromptModel*>(model.get());
+  if (auto smaller = prompted != nullptr ? prompted->with_max_pixels(pixels) : nullptr) return smaller;
+  const auto [height, width] = model->image_spec();
+  if (height * width <= pixels) return model;
+  throw Error("max_pixels " + std::to_string(pixels) + " cannot be kept: this model (" + model->family() +
+              ") makes " + std::to_string(width) + "x" + std::to_string(height) + " = " +
+              std::to_string(height * width) + " pixels of every photo; leave max_pixels at 0");
 }
 
 }  // namespace
@@ -190,15 +203,19 @@ std::shared_ptr<const VisionLanguageModel> load_model(const std::filesystem::pat
   const Folder found(folder, options);
   if (options.views != "all" && options.views != "one")
     throw Error("views \"" + options.views + "\" is not known; write all or one");
+  if (options.max_pixels < 0) throw Error("max_pixels must not be negative; 0 leaves it to the folder");
   const Adapter adapter(folder, options, found.device);
   if (const Family* family = kFamilies.find(found.type))
-    return in_views(adapter.with(load_family(*family, folder, found, options.vision_tower), found.type),
-                    options.views);
+    return capped(in_views(adapter.with(load_family(*family, folder, found, options.vision_tower), found.type),
+                           options.views),
+                  options.max_pixels);
   if (is_decoder(found.type)) {
     if (!options.vision_tower.empty())
       throw Error("--vision-tower: " + folder.string() + " is a language model (" + found.type +
                   ") that takes no images");
-    return adapter.with(load_text_prompt_model(folder, found.config, found.device, found.dtype), found.type);
+    return capped(
+        adapter.with(load_text_prompt_model(folder, found.config, found.device, found.dtype), found.type),
+        options.max_pixels);
   }
   std::string known;
   for (const std::string& name : kFamilies.names()) known += (known.empty() ? "" : ", ") + name;

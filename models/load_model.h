@@ -22,6 +22,9 @@ struct LoadOptions {
   /// A LoRA adapter of PEFT (models/checkpoint/lora_adapter.h) that is merged into the weights as they are
   /// read; empty: none.
   std::filesystem::path adapter = {};
+  /// Photos of more pixels are scaled down to so many before the model looks at them, where the number of its
+  /// image tokens follows the photo's size; 0: as the folder's image processor says.
+  int64_t max_pixels = 0;
 };
 
 /// The type that weights are loaded as: what auto stands for on the device. Throws Error for unknown names.

@@ -4,7 +4,7 @@
     pip install torch transformers Pillow safetensors      (torchvision and num2words where transformers asks for them)
 
     compare_with_transformers.py trace  --model DIR --image F --prompt "…" --target "…" [--views one]
-                                        [--hijack build/release/hijack]
+                                        [--max-pixels N] [--hijack build/release/hijack]
         runs `hijack trace` and `hijack chat`; compares ids, pixel values, logits at the target, loss, pixel gradient and
         the greedy reply (without --image those of a language model). Every family: llava, idefics3, smolvlm, llava_onevision, qwen2_vl, paligemma
     compare_with_transformers.py replay RUN [--model DIR] [--limit N]
@@ -45,7 +45,13 @@ def without_videos():
             lambda self, name, value: None if name == "video_processor" else check(self, name, value))
 
 
-def load(folder):
+def cap(pictures, pixels):
+    """What --max-pixels does: an image processor of the Qwen-VL families makes at most so many pixels of a photo."""
+    most = min(pictures.size["longest_edge"], pixels)
+    pictures.size = {"shortest_edge": min(pictures.size["shortest_edge"], most), "longest_edge": most}
+
+
+def load(folder, max_pixels=0):
     """Model in float32 and processor, with the PIL image processor: the torchvision one differs by a gray level. Of a
     language model, the tokenizer alone stands for the processor."""
     if not hasattr(AutoConfig.from_pretrained(folder), "vision_config"):
@@ -55,6 +61,8 @@ def load(folder):
     allow_first_view()
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False)
     pictures = AutoImageProcessor.from_pretrained(folder, backend="pil")
+    if max_pixels and "longest_edge" in dict(pictures.size):
+        cap(pictures, max_pixels)
     original = AutoImageProcessor.from_pretrained
     AutoImageProcessor.from_pretrained = classmethod(lambda *arguments, **options: pictures)
     try:
@@ -236,34 +244,33 @@ def differences(ours, theirs):
     return result
 
 
-def shown(image):
-    return ["--image", str(image)] if image else []
+def shown(image, views, max_pixels):
+    return ["--image", str(image), "--views", views, "--max-pixels", str(max_pixels)] if image else []
 
 
-def hijack_trace(program, folder, image, prompt, target, views="all"):
+def hijack_trace(program, folder, image, prompt, target, views="all", max_pixels=0):
     with tempfile.TemporaryDirectory() as where:
         out = Path(where) / "trace.safetensors"
-        subprocess.run([program, "trace", "--model", str(folder), *shown(image), "--prompt", prompt, "--target", target,
-                        "--dtype", "float32", "--views", views, "--out", str(out)], check=True,
-                       stdout=subprocess.DEVNULL)
+        subprocess.run([program, "trace", "--model", str(folder), *shown(image, views, max_pixels), "--prompt", prompt,
+                        "--target", target, "--dtype", "float32", "--out", str(out)], check=True, stdout=subprocess.DEVNULL)
         return load_file(out)
 
 
-def hijack_reply(program, folder, image, prompt, length, views="all"):
-    done = subprocess.run([program, "chat", "--model", str(folder), *shown(image), "--prompt", prompt,
-                           "--max-new-tokens", str(length), "--dtype", "float32", "--views", views], check=True,
-                          stdout=subprocess.PIPE)
+def hijack_reply(program, folder, image, prompt, length, views="all", max_pixels=0):
+    done = subprocess.run([program, "chat", "--model", str(folder), *shown(image, views, max_pixels), "--prompt", prompt,
+                           "--max-new-tokens", str(length), "--dtype", "float32"], check=True, stdout=subprocess.PIPE)
     return done.stdout.decode("utf-8", "replace").removesuffix("\n")
 
 
 def trace(args):
-    model, processor = load(args.model)
+    model, processor = load(args.model, args.max_pixels)
     image = open_image(args.image) if args.image else None
-    found = differences(hijack_trace(args.hijack, args.model, args.image, args.prompt, args.target, args.views),
+    looking = (args.views, args.max_pixels)
+    found = differences(hijack_trace(args.hijack, args.model, args.image, args.prompt, args.target, *looking),
                         expected_trace(model, processor, image, args.prompt, args.target, args.views))
     for what, (value, bound) in found.items():
         print(f"{'same   ' if value <= bound else 'DIFFERS'} {what}: {value:.1e} (bound {bound:.0e})")
-    ours = hijack_reply(args.hijack, args.model, args.image, args.prompt, args.max_new_tokens, args.views)
+    ours = hijack_reply(args.hijack, args.model, args.image, args.prompt, args.max_new_tokens, *looking)
     theirs = reply_of(model, processor, image, {"prompt": args.prompt}, args.max_new_tokens, args.views)
     same = ours.strip() == theirs.strip()
     print(f"same    reply: {ours!r}" if same else f"DIFFERS reply:\n  hijack       {ours!r}\n  transformers {theirs!r}")
@@ -338,12 +345,13 @@ def replay(args):
         trial = trials[row["trial"]]
         config = plans.get(row["trial"], {})
         folder = model_folder(config.get("model") or trial["model"], run, args.model)
-        if folder not in models:
-            models[folder] = load(folder)
-        length = reply_length(trial, config, models[folder][1].tokenizer)
+        loaded = (folder, config.get("max_pixels", 0))
+        if loaded not in models:
+            models[loaded] = load(*loaded)
+        length = reply_length(trial, config, models[loaded][1].tokenizer)
         picture = picture_of(trial, row)
         image = open_image(run / picture) if picture else None
-        reply = reply_of(*models[folder], image, row["context"], length, config.get("views", "all"))
+        reply = reply_of(*models[loaded], image, row["context"], length, config.get("views", "all"))
         total[row["condition"]] += 1
         if reply.strip() == row["reply"].strip():
             same[row["condition"]] += 1
@@ -364,6 +372,7 @@ def main():
     one.add_argument("--image", help="none for a language model")
     one.add_argument("--hijack", default="build/release/hijack")
     one.add_argument("--views", default="all", choices=["all", "one"])
+    one.add_argument("--max-pixels", type=int, default=0)
     one.add_argument("--max-new-tokens", type=int, default=24)
     one.set_defaults(work=trace)
     two = commands.add_parser("replay")

@@ -73,6 +73,11 @@ class ImagePromptModel : public VisionLanguageModel,
   virtual TowerActivations tower_activations(const Pixels& pixels) const = 0;
   /// The same model, whose photos are one view each; shares the weights. nullptr where they always are.
   virtual std::shared_ptr<const VisionLanguageModel> with_one_view() const { return nullptr; }
+  /// The same model, which makes at most so many pixels of a photo; shares the weights. nullptr where every
+  /// photo is made one size. Throws Error for fewer pixels than the model can do with.
+  virtual std::shared_ptr<const VisionLanguageModel> with_max_pixels(int64_t pixels) const {
+    return (void)pixels, nullptr;
+  }
 
  protected:
   /// The chat template with the generation prompt. With an image, the family's image token stands once where

@@ -82,6 +82,12 @@ TowerActivations Qwen2Vl::tower_activations(const Pixels& pixels) const {
   return TowerActivations::of(vision.layers, pixels.values.size(0), vision.width, vision.mlp_width);
 }
 
+std::shared_ptr<const VisionLanguageModel> Qwen2Vl::with_max_pixels(int64_t pixels) const {
+  auto smaller = std::make_shared<Qwen2Vl>(*this);
+  smaller->processor_ = processor_.capped(pixels);
+  return smaller;
+}
+
 TokenIds Qwen2Vl::image_ids(const Pixels& pixels) const {
   const auto [rows, columns] = grid(pixels);
   const int64_t tokens = rows * columns / (processor_.merge * processor_.merge);

@@ -45,6 +45,7 @@ class Qwen2Vl : public ImagePromptModel {
   Pixels preprocess(const Tensor& image) const override;
   Tensor image_features(const Pixels& pixels) const override;
   TowerActivations tower_activations(const Pixels& pixels) const override;
+  std::shared_ptr<const VisionLanguageModel> with_max_pixels(int64_t pixels) const override;
 
  protected:
   TokenIds image_ids(const Pixels& pixels) const override;

@@ -76,6 +76,19 @@ PatchProcessor PatchProcessor::from_folder(const std::filesystem::path& folder) 
   return from_json(config, where);
 }
 
+PatchProcessor PatchProcessor::capped(int64_t pixels) const {
+  const int64_t side = patch * merge;
+  if (pixels < side * side)
+    throw Error("max_pixels " + std::to_string(pixels) +
+                " is less than one token of this model, which takes " + std::to_string(side) + "x" +
+                std::to_string(side) + " = " + std::to_string(side * side) + " pixels");
+  if (!do_resize) throw Error("max_pixels needs a model that resizes; the folder's do_resize is false");
+  PatchProcessor smaller = *this;
+  smaller.max_pixels = std::min(max_pixels, pixels);
+  smaller.min_pixels = std::min(min_pixels, smaller.max_pixels);
+  return smaller;
+}
+
 PatchProcessor::Size PatchProcessor::resized_size(int64_t height, int64_t width) const {
   const auto factor = static_cast<double>(patch * merge);
   const auto h = static_cast<double>(height), w = static_cast<double>(width);

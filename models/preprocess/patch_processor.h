@@ -33,6 +33,8 @@ struct PatchProcessor {
   /// Reads whichever of the two files the folder has.
   static PatchProcessor from_folder(const std::filesystem::path& folder);
 
+  /// The same with at most so many pixels. Throws Error for fewer than one token's.
+  PatchProcessor capped(int64_t pixels) const;
   /// transformers' smart_resize. Throws Error for an image whose sides differ more than 200 times.
   Size resized_size(int64_t height, int64_t width) const;
   /// image [1,3,H,W] in [0,1] -> [1,3,h,w] in [0,1]. Differentiable.

@@ -36,6 +36,13 @@ void ModelOptions::add_to(CLI::App& command) {
                   "Idefics3)")
       ->capture_default_str()
       ->type_name("NAME");
+  command
+      .add_option(
+          "--max-pixels", max_pixels,
+          "scale larger photos down to so many pixels where a photo costs tokens by its size (Qwen-VL); "
+          "0 = as the folder says")
+      ->capture_default_str()
+      ->type_name("N");
   command.add_option("--threads", threads, "CPU threads; 0 = all cores")
       ->capture_default_str()
       ->check(CLI::Range(0, 1024))

@@ -3,13 +3,14 @@
 #include <memory>
 #include <string>
 
+#include "models/load_model.h"
 #include "models/not_finite.h"
 #include "src/experiment/plan/machine.h"
 
 namespace hijack::cli {
 
-/// --model, --vision-tower, --adapter, --device, --dtype, --views and --threads, for the commands that only
-/// talk to a model.
+/// --model, --vision-tower, --adapter, --device, --dtype, --views, --max-pixels and --threads, for the commands
+/// that only talk to a model.
 struct ModelOptions {
   std::string model;
   std::string vision_tower;
@@ -17,6 +18,7 @@ struct ModelOptions {
   std::string device = "cpu";
   std::string dtype = "auto";
   std::string views = "all";
+  int64_t max_pixels = 0;
   int64_t threads = 0;
 
   void add_to(CLI::App& command);
@@ -24,8 +26,9 @@ struct ModelOptions {
   void add_tower_to(CLI::App& command);
   /// --model, or the shipped one. Throws Error when there is no such folder.
   std::filesystem::path folder() const;
-  LoadOptions options() const { return {device, dtype, views, vision_tower, adapter}; }
   std::shared_ptr<const VisionLanguageModel> load() const;
+  /// How load() loads it.
+  LoadOptions options() const { return {device, dtype, views, vision_tower, adapter, max_pixels}; }
   /// Throws again, with the reason, what the loaded model computed (models/not_finite.h).
   [[noreturn]] void explain(const NotFinite& found) const;
 };

@@ -58,6 +58,7 @@ ModelChoice choice_of(const ModelOptions& options, const std::string& second_mod
   choice.views = options.views;
   choice.vision_tower = options.vision_tower;
   choice.adapter = options.adapter;
+  choice.max_pixels = options.max_pixels;
   choice.threads = options.threads;
   return choice;
 }

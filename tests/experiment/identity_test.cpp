@@ -43,6 +43,7 @@ TEST_F(Identities, EveryFieldThatChangesTheOutcomeChangesTheSetting) {
       [](AttackConfig& c) { c.cropa.radius = 1; },
       [](AttackConfig& c) { c.space = "photo"; },
       [](AttackConfig& c) { c.dtype = "bfloat16"; },
+      [](AttackConfig& c) { c.max_pixels = 4096; },
       [](AttackConfig& c) { c.defense.defenses = {"jpeg"}; },
       [](AttackConfig& c) { c.max_new_tokens = 12; },
       [](AttackConfig& c) { c.test = 2; },

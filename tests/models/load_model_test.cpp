@@ -203,6 +203,25 @@ TEST_F(LoadModel, WeightsThatNobodyUses) {
   EXPECT_SAYS(why_not(), "extra");
 }
 
+TEST_F(LoadModel, MaxPixelsAreKeptOrRefused) {
+  EXPECT_EQ(why_not({.max_pixels = 28 * 28}), "loaded");  // what this model makes of every photo
+  EXPECT_SAYS(why_not({.max_pixels = 28 * 28 - 1}), "28x28");
+  EXPECT_SAYS(why_not({.max_pixels = -1}), "negative");
+  const fs::path qwen = kGolden.parent_path() / "qwen2_vl/small";  // tokens of 8x8 pixels, 256 to 448 a photo
+  const auto sizes = [&](int64_t most) {
+    return load_model(qwen, {.max_pixels = most})
+        ->to_input_space(at::full({1, 3, 40, 20}, 0.5))
+        .sizes()
+        .vec();
+  };
+  EXPECT_EQ(sizes(0), (std::vector<int64_t>{1, 3, 24, 8}));
+  EXPECT_EQ(sizes(448), sizes(0));
+  EXPECT_EQ(sizes(1 << 20), sizes(0));  // the folder's limit is lower
+  EXPECT_EQ(sizes(160), (std::vector<int64_t>{1, 3, 16, 8}));
+  EXPECT_EQ(sizes(64), (std::vector<int64_t>{1, 3, 8, 8}));
+  EXPECT_THROW(sizes(63), Error);
+}
+
 TEST_F(LoadModel, UnknownDeviceAndDtype) {
   EXPECT_SAYS(why_not({.device = "abacus"}), "abacus");
   EXPECT_SAYS(why_not({.dtype = "float8"}), "float8");

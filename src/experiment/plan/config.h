@@ -62,6 +62,7 @@ struct AttackConfig {
   std::string device = "cpu";
   std::string dtype = "auto";
   std::string views = "all";
+  int64_t max_pixels = 0;
   int64_t threads = 0;
 
   template <class Visitor>
@@ -158,6 +159,10 @@ struct AttackConfig {
     field("views", views,
           "all views that the image processor makes of a photo, or one (LLaVA-NeXT, LLaVA-OneVision, "
           "Idefics3)");
+    field(
+        "max_pixels", max_pixels,
+        "scale larger photos down to so many pixels where a photo costs tokens by its size (Qwen-VL); 0 = as "
+        "the folder says");
     field.group("Run");
     field("checkpoint_every", checkpoint_every, "steps between checkpoints for --resume");
   }

@@ -17,7 +17,8 @@ std::string dtype_of(const AttackConfig& config) {
 }
 
 LoadOptions load_options(const AttackConfig& config, const std::string& folder) {
-  LoadOptions options{.device = config.device, .dtype = config.dtype, .views = config.views};
+  LoadOptions options{
+      .device = config.device, .dtype = config.dtype, .views = config.views, .max_pixels = config.max_pixels};
   if (folder != config.model) return options;
   options.vision_tower = config.vision_tower;
   options.adapter = config.adapter;
@@ -26,8 +27,8 @@ LoadOptions load_options(const AttackConfig& config, const std::string& folder) 
 
 std::string model_key(const AttackConfig& config) {
   std::string key;
-  for (const std::string& part :
-       {config.model, config.vision_tower, config.adapter, config.device, config.dtype, config.views})
+  for (const std::string& part : {config.model, config.vision_tower, config.adapter, config.device,
+                                  config.dtype, config.views, std::to_string(config.max_pixels)})
     key += part + "\n";
   return key;
 }

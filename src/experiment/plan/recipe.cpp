@@ -87,6 +87,7 @@ void adapt(json& attack, const ModelChoice& choice) {
   attack["device"] = choice.device;
   attack["dtype"] = choice.dtype;
   attack["views"] = choice.views;
+  attack["max_pixels"] = choice.max_pixels;
   if (!choice.vision_tower.empty()) attack["vision_tower"] = choice.vision_tower;
   if (!choice.adapter.empty()) attack["adapter"] = choice.adapter;
   attack["threads"] = choice.threads;

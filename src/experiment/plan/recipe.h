@@ -53,6 +53,7 @@ struct ModelChoice {
   std::string views = "all";
   std::string vision_tower;
   std::string adapter;
+  int64_t max_pixels = 0;
   int64_t threads = 0;
 };
 

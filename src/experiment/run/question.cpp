@@ -69,6 +69,7 @@ QuestionKeys::QuestionKeys(const std::string& model, const AttackConfig& config,
     : model_({{"model", model_hash(model)},
               {"dtype", config.dtype},
               {"views", config.views},
+              {"max_pixels", config.max_pixels},
               {"reply_tokens", replies.max_new_tokens}}) {
   const LoadOptions options = load_options(config, model);
   if (!options.vision_tower.empty()) model_["vision_tower"] = model_hash(options.vision_tower);

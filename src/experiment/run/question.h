@@ -35,7 +35,7 @@ nlohmann::json calibration_entries(const IdentifiedStack& stack);
 /// Keys of questions to one model.
 class QuestionKeys {
  public:
-  /// model: its folder; the config's dtype, views, tower and adapter decide how it is loaded.
+  /// model: its folder; the config's load_options decide how it is loaded.
   QuestionKeys(const std::string& model, const AttackConfig& config, const ReplySettings& replies);
   /// Equal exactly when model, defenses, image values, prompt, reply length, way of drawing and draw are.
   std::string of(const Submission& submission, const IdentifiedStack& stack);
