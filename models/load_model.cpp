@@ -12,7 +12,9 @@
 #include "models/families/llava_onevision.h"
 #include "models/families/llava_original.h"
 #include "models/families/paligemma.h"
+#include "models/families/qwen2_5_vl.h"
 #include "models/families/qwen2_vl.h"
+#include "models/families/qwen3_vl.h"
 #include "models/families/text_prompt_model.h"
 #include "models/families/torchscript.h"
 #include "models/families/tower_folder.h"
@@ -48,6 +50,8 @@ const Registry<Family> kFamilies("family", {
                                                {"llava_next", load_llava_next},
                                                {"llava_onevision", load_llava_onevision},
                                                {"qwen2_vl", load_qwen2_vl},
+                                               {"qwen2_5_vl", load_qwen2_5_vl},
+                                               {"qwen3_vl", load_qwen3_vl},
                                                {"paligemma", load_paligemma},
                                                {"torchscript", load_torchscript},
                                            });
@@ -210,12 +214,12 @@ std::shared_ptr<const VisionLanguageModel> load_model(const std::filesystem::pat
                            options.views),
                   options.max_pixels);
   if (is_decoder(found.type)) {
-    if (!options.vision_tower.empty())
-      throw Error("--vision-tower: " + folder.string() + " is a language model (" + found.type +
-                  ") that takes no images");
-    return capped(
-        adapter.with(load_text_prompt_model(folder, found.config, found.device, found.dtype), found.type),
-        options.max_pixels);
+    for (const auto& [flag, given] : {std::pair("--vision-tower", !options.vision_tower.empty()),
+                                      std::pair("--max-pixels", options.max_pixels > 0)})
+      if (given)
+        throw Error(std::string(flag) + ": " + folder.string() + " is a language model (" + found.type +
+                    ") that takes no images");
+    return adapter.with(load_text_prompt_model(folder, found.config, found.device, found.dtype), found.type);
   }
   std::string known;
   for (const std::string& name : kFamilies.names()) known += (known.empty() ? "" : ", ") + name;

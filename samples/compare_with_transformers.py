@@ -6,7 +6,8 @@
     compare_with_transformers.py trace  --model DIR --image F --prompt "…" --target "…" [--views one]
                                         [--max-pixels N] [--hijack build/release/hijack]
         runs `hijack trace` and `hijack chat`; compares ids, pixel values, logits at the target, loss, pixel gradient and
-        the greedy reply (without --image those of a language model). Every family: llava, idefics3, smolvlm, llava_onevision, qwen2_vl, paligemma
+        the greedy reply (without --image those of a language model). Every family: llava, idefics3, smolvlm,
+        llava_onevision, qwen2_vl, qwen2_5_vl, qwen3_vl, paligemma
     compare_with_transformers.py replay RUN [--model DIR] [--limit N]
         loads the PNGs of a run folder in transformers, asks what replies.jsonl says was asked, compares the replies. The
         model is the one that the run's manifest names, here or among the shipped ones; --model names another place
@@ -177,7 +178,7 @@ def inputs_of(model, processor, image, context, views="all"):
     inputs = dict(processor(images=image, text=text, return_tensors="pt", **options,
                             **special_tokens(processor, text)))
     inputs.pop("labels", None)
-    if model.config.model_type == "qwen2_vl" and "mm_token_type_ids" not in inputs:
+    if model.config.model_type.startswith("qwen") and "mm_token_type_ids" not in inputs:
         inputs["mm_token_type_ids"] = (inputs["input_ids"] == model.config.image_token_id).int()
     return inputs
 

@@ -57,6 +57,29 @@ const PublishedTemplate kQwen2VlTemplate = {
     "%}<|im_start|>assistant\n{% "
     "endif %}"};
 
+// without its branches for tools and videos
+const PublishedTemplate kQwen3VlTemplate = {
+    "Qwen3-VL",
+    "{%- if messages[0].role == 'system' %}{{- '<|im_start|>system\\n' }}{%- if messages[0].content is "
+    "string "
+    "%}{{- messages[0].content }}{%- else %}{%- for content in messages[0].content %}{%- if 'text' in "
+    "content "
+    "%}{{- content.text }}{%- endif %}{%- endfor %}{%- endif %}{{- '<|im_end|>\\n' }}{%- endif %}{%- set "
+    "image_count = namespace(value=0) %}{%- for message in messages %}{%- if message.role == 'user' %}{{- "
+    "'<|im_start|>' + message.role + '\\n' }}{%- if message.content is string %}{{- message.content }}{%- "
+    "else "
+    "%}{%- for content in message.content %}{%- if content.type == 'image' or 'image' in content or "
+    "'image_url' "
+    "in content %}{%- set image_count.value = image_count.value + 1 %}{%- if add_vision_id %}Picture {{ "
+    "image_count.value }}: {% endif -%}<|vision_start|><|image_pad|><|vision_end|>{%- elif 'text' in content "
+    "%}{{- content.text }}{%- endif %}{%- endfor %}{%- endif %}{{- '<|im_end|>\\n' }}{%- elif message.role "
+    "== "
+    "'assistant' %}{{- '<|im_start|>' + message.role + '\\n' }}{%- if message.content is string %}{{- "
+    "message.content }}{%- else %}{%- for content in message.content %}{%- if 'text' in content %}{{- "
+    "content.text }}{%- endif %}{%- endfor %}{%- endif %}{{- '<|im_end|>\\n' }}{%- endif %}{%- endfor %}{%- "
+    "if "
+    "add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"};
+
 const PublishedTemplate kSmolVlmTemplate = {
     "SmolVLM",
     "<|im_start|>{% for message in messages %}{{message['role'] | capitalize}}{% if "

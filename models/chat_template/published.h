@@ -12,7 +12,8 @@ extern const PublishedTemplate kLlavaTemplate;
 extern const PublishedTemplate kMistralTemplate;
 extern const PublishedTemplate kChatMlTemplate;
 extern const PublishedTemplate kLlavaOnevisionTemplate;
-extern const PublishedTemplate kQwen2VlTemplate;
+extern const PublishedTemplate kQwen2VlTemplate;  ///< and Qwen2.5-VL's
+extern const PublishedTemplate kQwen3VlTemplate;
 extern const PublishedTemplate kSmolVlmTemplate;
 
 /// Conversations of LLaVA's own code, whose messages are texts: `v1` of Vicuna, `v0` ("### Human"), LLaMA-2's

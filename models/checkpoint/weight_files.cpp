@@ -98,6 +98,17 @@ const Layout& layout_of(const fs::path& folder) {
 
 }  // namespace
 
+bool has_weights(const fs::path& folder) {
+  if (!fs::is_directory(folder)) return true;  // layout_of says so
+  return std::any_of(fs::directory_iterator(folder), {}, [](const fs::directory_entry& entry) {
+    const std::string name = entry.path().filename().string();
+    for (const char* ending :
+         {".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".pt", ".pth"})
+      if (name.ends_with(ending)) return true;
+    return false;
+  });
+}
+
 std::vector<fs::path> weight_files(const fs::path& folder) {
   const Layout& layout = layout_of(folder);
   if (fs::is_regular_file(folder / layout.single)) return {folder / layout.single};

@@ -12,6 +12,9 @@ namespace hijack {
 /// names).
 std::vector<std::filesystem::path> weight_files(const std::filesystem::path& folder);
 
+/// Whether a folder has a file that looks like weights of any kind; true for what is no folder.
+bool has_weights(const std::filesystem::path& folder);
+
 /// The tensors of one file: safetensors, or a state dict of PyTorch by its ending (.bin, .pt, .pth).
 TensorMap load_tensors(const std::filesystem::path& file);
 

@@ -29,7 +29,25 @@ struct Weights::Adapted {
   std::set<std::string> used = {};
 };
 
-Weights::Weights(const fs::path& folder) : Weights(load_weights(folder), folder.string()) {
+namespace {
+
+thread_local Weights::ShapesOnly* shapes_only = nullptr;
+
+}  // namespace
+
+Weights::ShapesOnly::ShapesOnly() {
+  shapes_only = this;
+}
+
+Weights::ShapesOnly::~ShapesOnly() {
+  shapes_only = nullptr;
+}
+
+Weights::Weights(const fs::path& folder) : where_(folder.string()) {
+  if (shapes_only != nullptr && !has_weights(folder))
+    shapes_only_ = shapes_only;
+  else
+    tensors_ = load_weights(folder);
   if (const AdapterScope* scope = AdapterScope::of(folder))
     adapted_ = std::make_shared<Adapted>(
         Adapted{scope->adapter().where(), scope->values(), scope->adapter().deltas()});
@@ -82,6 +100,10 @@ at::IntArrayRef Weights::shape(const std::string& name) const {
 }
 
 Tensor Weights::take(const std::string& name, at::IntArrayRef shape) {
+  if (shapes_only_ != nullptr) {
+    shapes_only_->parameters_ += c10::multiply_integers(shape);
+    return at::empty(shape, at::TensorOptions(at::kBFloat16).device(at::kMeta));
+  }
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) throw Error(where_ + " lacks the tensor " + name);
   if (found->second.sizes() != shape)

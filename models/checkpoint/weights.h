@@ -18,6 +18,22 @@ class Weights {
   explicit Weights(const std::filesystem::path& folder);
   Weights(TensorMap tensors, std::string where);
 
+  /// While one lives on a thread, folders without any weights can be read there on the device meta: they have
+  /// every tensor that is asked for, of the shape that it is asked for.
+  class ShapesOnly {
+   public:
+    ShapesOnly();
+    ~ShapesOnly();
+    ShapesOnly(const ShapesOnly&) = delete;
+    ShapesOnly& operator=(const ShapesOnly&) = delete;
+    /// In all tensors that were asked for so far.
+    int64_t parameters() const { return parameters_; }
+
+   private:
+    friend class Weights;
+    int64_t parameters_ = 0;
+  };
+
   /// Maps every stored name to the name the model code uses (old and new naming schemes); "" drops a tensor.
   void rename(const std::function<std::string(const std::string&)>& canonical);
   /// The tensors of another checkpoint in place of all whose names begin with `prefix`.
@@ -38,7 +54,8 @@ class Weights {
   std::string where_;
   TensorMap tensors_;
   std::set<std::string> used_;
-  std::shared_ptr<Adapted> adapted_;  ///< null without adapter
+  std::shared_ptr<Adapted> adapted_;   ///< null without adapter
+  ShapesOnly* shapes_only_ = nullptr;  ///< where there are no weights
 };
 
 }  // namespace hijack

@@ -91,7 +91,7 @@ std::vector<Prompt> ImagePromptModel::prompts(const Pixels& pixels, std::span<co
 
 Tensor ImagePromptModel::features_of(const Pixels& pixels) const {
   if (!pixels.values.defined()) return {};  // text alone
-  const auto compute = [&] { return image_features(pixels); };
+  const auto compute = [&] { return decoder_features(pixels); };
   return memo() != nullptr ? memo_.features(pixels, compute) : compute();
 }
 
@@ -233,8 +233,8 @@ void ImagePromptModel::check_layer(int64_t layer) const {
 
 Tensor ImagePromptModel::image_states(const Pixels& pixels, int64_t layer) const {
   check_layer(layer);
-  const Tensor features = image_features(pixels);
-  if (layer == 0) return features;
+  if (layer == 0) return image_features(pixels);
+  const Tensor features = decoder_features(pixels);
   const Prompt whole = prompt(pixels, {.prompt = " "});
   const Tensor states = prompt_states(*decoder_, whole, features, whole.image_end(), layer);
   const std::vector<int64_t> places(whole.image_places.begin(), whole.image_places.end());

@@ -14,15 +14,20 @@
 namespace hijack {
 
 /// Numbers that a tower's pass keeps for a gradient, from shapes: two norms' inputs, query, key, value and
-/// the mixed values, two of the MLP.
+/// the mixed values, two of the MLP; and what the pass computes.
 struct TowerActivations {
-  int64_t block = 0;   ///< of one block
-  int64_t all = 0;     ///< of all blocks
-  int64_t inputs = 0;  ///< of all blocks, of each only its input
+  int64_t block = 0;      ///< of one block
+  int64_t all = 0;        ///< of all blocks
+  int64_t inputs = 0;     ///< of all blocks, of each only its input
+  double operations = 0;  ///< multiplications and additions of the pass
 
-  static TowerActivations of(int64_t layers, int64_t tokens, int64_t width, int64_t mlp_width) {
+  /// seen: how many tokens each one attends to; 0: all.
+  static TowerActivations of(int64_t layers, int64_t tokens, int64_t width, int64_t mlp_width,
+                             int64_t seen = 0) {
     const int64_t block = tokens * (6 * width + 2 * mlp_width);
-    return {block, layers * block, layers * tokens * width};
+    const auto each = static_cast<double>(8 * width * width + 4 * width * mlp_width +
+                                          4 * width * (seen == 0 ? tokens : seen));
+    return {block, layers * block, layers * tokens * width, static_cast<double>(layers * tokens) * each};
   }
 };
 
@@ -84,6 +89,10 @@ class ImagePromptModel : public VisionLanguageModel,
   /// the image goes: in the first user turn.
   virtual RenderedPrompt render(const Query& query, bool with_image) const;
 
+  /// What of an image goes into the decoder, [1+S,T_img,D]: image_features, and for families whose decoder
+  /// gets more of it (DeepStack) what is added after each of its first S blocks.
+  virtual Tensor decoder_features(const Pixels& pixels) const { return image_features(pixels); }
+
   /// The tokens that replace the one image token: the image token itself where features go, and whatever the
   /// family puts around and between them.
   virtual TokenIds image_ids(const Pixels& pixels) const = 0;
@@ -102,7 +111,7 @@ class ImagePromptModel : public VisionLanguageModel,
   /// [first, last), empty when they cannot be told.
   std::pair<size_t, size_t> places_of(const Prompt& whole, const Query& query, const std::string& part) const;
   std::vector<Prompt> prompts(const Pixels& pixels, std::span<const Query> queries) const;
-  /// image_features, from the memo where there is one.
+  /// decoder_features, from the memo where there is one.
   Tensor features_of(const Pixels& pixels) const;
   /// Null while weights are trained.
   PrefixMemo* memo() const { return decoder_->frozen() ? &memo_ : nullptr; }

@@ -2,6 +2,10 @@
 
 #include <c10/core/ScalarType.h>
 
+#include <chrono>
+
+#include "models/checkpoint/parameter_source.h"
+
 namespace hijack {
 namespace {
 
@@ -10,11 +14,14 @@ constexpr int64_t kTarget = 16, kReply = 48;
 }  // namespace
 
 MemoryEstimate estimate_memory(const ImagePromptModel& model, const Pixels& pixels, int64_t parameters,
-                               at::ScalarType dtype) {
+                               at::ScalarType dtype, int64_t contexts) {
   const DecoderConfig& config = model.decoder().config();
   const auto size = static_cast<double>(c10::elementSize(dtype));
   const auto prompt = model.input_ids(pixels, {.prompt = "What is in this picture?"}).size();
-  const double tokens = static_cast<double>(prompt) + kTarget, layers = static_cast<double>(config.layers);
+  // the image once, text and target of each context
+  const auto image = static_cast<double>(model.image_tokens(pixels)), each = static_cast<double>(contexts);
+  const double alone = static_cast<double>(prompt) + kTarget, targets = each * kTarget;
+  const double tokens = image + each * (alone - image), layers = static_cast<double>(config.layers);
   const double width = static_cast<double>(config.width), mlp = static_cast<double>(config.mlp_width);
   const auto heads = static_cast<double>(config.heads * config.head_dim);
   const auto keys = static_cast<double>(config.kv_heads * config.head_dim);
@@ -24,13 +31,36 @@ MemoryEstimate estimate_memory(const ImagePromptModel& model, const Pixels& pixe
 
   MemoryEstimate estimate;
   estimate.weights = static_cast<double>(parameters) * size;
-  const double fixed = estimate.weights + size * in_flight + 12 * kTarget * vocabulary;
+  const double fixed = estimate.weights + size * in_flight + 12 * targets * vocabulary;
   estimate.attack = fixed + size * (static_cast<double>(tower.all) + layers * block);
   estimate.attack_checkpointed = fixed + size * (static_cast<double>(tower.inputs) + layers * tokens * width +
                                                  std::max(static_cast<double>(tower.block), block));
   estimate.chat =
-      estimate.weights + size * (2 * layers * (tokens + kReply) * keys + in_flight) + 4 * vocabulary;
+      estimate.weights + size * (2 * layers * (alone + kReply) * keys + 3 * alone * mlp) + 4 * vocabulary;
+  const double weights = 2 * (2 * width * (heads + keys) + 3 * width * mlp), attention = 4 * alone * heads;
+  estimate.operations = 2 * tower.operations + layers * tokens * (2 * weights + 2.5 * attention) +
+                        4 * width * targets * vocabulary;
   return estimate;
+}
+
+double operations_per_second(at::Device device, at::ScalarType dtype) {
+  constexpr int64_t kTokens = 256, kWidth = 2048;
+  constexpr double kEnough = 0.1;  // seconds
+  if (device.is_meta()) device = at::kCPU;
+  const at::NoGradGuard no_gradients;
+  Linear layer;
+  layer.weight = at::full({kWidth, kWidth}, 1e-3, at::TensorOptions(dtype).device(device));
+  const Tensor x = at::ones({kTokens, kWidth}, layer.weight.options().dtype(compute_dtype(dtype, device)));
+  const auto pass = [&] { return layer(x)[0][0].item<float>(); };  // waits for a GPU
+  pass();
+  using Clock = std::chrono::steady_clock;
+  const auto begin = Clock::now();
+  double seconds = 0, passes = 0;
+  for (; seconds < kEnough; ++passes) {
+    pass();
+    seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  }
+  return passes * 2.0 * kTokens * kWidth * kWidth / seconds;
 }
 
 }  // namespace hijack

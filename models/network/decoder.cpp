@@ -94,32 +94,37 @@ int64_t Decoder::block_bytes(const Tensor& x) const {
   return x.size(0) * x.size(1) * wide * x.element_size();
 }
 
-Tensor Decoder::forward(const Tensor& x, const Tensor& positions, AttentionPlan& plan,
-                        const Tensor& read) const {
-  return norm_(blocks(x, positions, plan, config_.layers, read));
+Tensor Decoder::forward(const DecoderInput& input, AttentionPlan& plan, const Tensor& read) const {
+  return norm_(blocks(input, plan, config_.layers, read));
 }
 
-void Decoder::prefill(const Tensor& x, const Tensor& positions, AttentionPlan& plan) const {
-  blocks(x, positions, plan, config_.layers, at::empty({0}, positions.options()));
+void Decoder::prefill(const DecoderInput& input, AttentionPlan& plan) const {
+  blocks(input, plan, config_.layers, at::empty({0}, input.positions.options()));
 }
 
-Tensor Decoder::blocks(const Tensor& x, const Tensor& positions, AttentionPlan& plan, int64_t layers,
+Tensor Decoder::blocks(const DecoderInput& input, AttentionPlan& plan, int64_t layers,
                        const Tensor& read) const {
-  Rotary turn = rotary(positions, frequencies_, config_.mrope_axes);
+  Rotary turn = rotary(input.positions, frequencies_, config_.mrope_axes);
   if (const double longer = config_.rope_scaling.attention_factor; longer != 1)
     turn = {turn.cosine * longer, turn.sine * longer};
-  const BlockRunner run(x, frozen(), layers, block_bytes(x));
-  Tensor hidden = x;
+  const BlockRunner run(input.x, frozen(), layers, block_bytes(input.x));
+  const DeepFeatures& deep = input.deep;
+  Tensor hidden = input.x;
   for (int64_t layer = 0; layer < layers; ++layer) {
     const Block& block = blocks_[static_cast<size_t>(layer)];
     std::vector<Tensor> inputs = plan.shared(layer);
     inputs.insert(inputs.begin(), hidden);
+    const bool added = deep.places.defined() && layer < deep.added.size(0);
+    const Tensor wanted = layer + 1 == layers ? read : Tensor();
     const auto outputs =
-        run([this, &block, turn, attend = plan.kernel(layer), wanted = layer + 1 == layers ? read : Tensor()](
+        run([this, &block, turn, attend = plan.kernel(layer), wanted = added ? Tensor() : wanted](
                 const std::vector<Tensor>& given) { return run_block(block, given, turn, attend, wanted); },
             inputs);
     hidden = outputs[0];
     plan.record(layer, outputs[1], outputs[2]);
+    if (!added) continue;
+    hidden = hidden.index_add(1, deep.places, deep.added[layer].unsqueeze(0));
+    if (wanted.defined()) hidden = hidden.index_select(1, wanted);
   }
   return hidden;
 }

@@ -57,6 +57,19 @@ std::vector<std::string> text_decoder_names();
 void settle_tied_head(Weights& weights, const std::string& body, const std::string& head,
                       DecoderConfig& config);
 
+/// Added to the states of some tokens after each of the first blocks (DeepStack, Meng et al. 2024).
+struct DeepFeatures {
+  Tensor places = {};  ///< int64 [n] of the pass's tokens; undefined: nothing is added
+  Tensor added = {};   ///< [S,n,D]: added[i] after block i
+};
+
+/// What a pass reads.
+struct DecoderInput {
+  Tensor x;          ///< embeddings [N,L,D]
+  Tensor positions;  ///< int64 [L], [N,L] or, with M-RoPE, [3,N,L]
+  DeepFeatures deep = {};
+};
+
 class Decoder {
  public:
   /// body: name of the blocks in the checkpoint ("language_model.model"), head: of the output layer.
@@ -65,16 +78,14 @@ class Decoder {
 
   /// ids int64 [..] -> [.., D], scaled where the family scales them.
   Tensor embed(const Tensor& ids) const;
-  /// x [N,L,D], positions int64 [L], [N,L] or, with M-RoPE, [3,N,L] -> hidden state after the final
-  /// norm [N,L,D]. Where `read`, int64 [R], says which tokens are read: [N,R,D], and the last block leaves
-  /// the others out.
-  Tensor forward(const Tensor& x, const Tensor& positions, AttentionPlan& plan,
-                 const Tensor& read = {}) const;
+  /// -> hidden state after the final norm [N,L,D]. Where `read`, int64 [R], says which tokens are read:
+  /// [N,R,D], and the last block leaves the others out.
+  Tensor forward(const DecoderInput& input, AttentionPlan& plan, const Tensor& read = {}) const;
   /// The same after the first `layers` blocks, before the norm.
-  Tensor blocks(const Tensor& x, const Tensor& positions, AttentionPlan& plan, int64_t layers,
+  Tensor blocks(const DecoderInput& input, AttentionPlan& plan, int64_t layers,
                 const Tensor& read = {}) const;
   /// Nothing is read, only the plan records keys and values of every layer.
-  void prefill(const Tensor& x, const Tensor& positions, AttentionPlan& plan) const;
+  void prefill(const DecoderInput& input, AttentionPlan& plan) const;
   /// hidden [.., D] -> float32 logits [.., V]
   Tensor logits(const Tensor& hidden) const;
 

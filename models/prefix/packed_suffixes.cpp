@@ -36,8 +36,8 @@ KeyValues continue_prefix(const Decoder& decoder, const Prompt& prompt, KeyValue
   const auto begin = static_cast<size_t>(past.length());
   if (begin == end) return past;
   CausalPlan plan(std::move(past));
-  decoder.prefill(embed_prompt(decoder, prompt, features, begin, end),
-                  for_decoder(positions_of(prompt, begin, end), decoder.device()), plan);
+  const EmbeddedPart part = embed_prompt(decoder, prompt, features, begin, end);
+  decoder.prefill({part.x, for_decoder(positions_of(prompt, begin, end), decoder.device()), part.deep}, plan);
   return plan.kept();
 }
 
@@ -98,9 +98,10 @@ Tensor prompt_states(const Decoder& decoder, const Prompt& prompt, const Tensor&
   tokens.blocks = {prompt.bidirectional ? static_cast<int64_t>(end) : 0};
   for (size_t t = 0; t < end; ++t) tokens.parents.push_back(static_cast<int64_t>(t) - 1);
   const KeyValues none = no_keys(decoder);
-  const Tensor x = embed_prompt(decoder, prompt, features, 0, end);
-  SharedPrefixPlan plan(none, tokens, x);
-  return decoder.blocks(x, for_decoder(positions_of(prompt, 0, end), decoder.device()), plan, layer);
+  const EmbeddedPart part = embed_prompt(decoder, prompt, features, 0, end);
+  SharedPrefixPlan plan(none, tokens, part.x);
+  return decoder.blocks({part.x, for_decoder(positions_of(prompt, 0, end), decoder.device()), part.deep},
+                        plan, layer);
 }
 
 namespace {
@@ -152,6 +153,30 @@ class Suffixes {
   std::vector<size_t> order_, shared_;
 };
 
+/// The embeddings of packed tokens, piece by piece.
+class PackedParts {
+ public:
+  /// places [A,..]
+  void add(const EmbeddedPart& part, const Tensor& places) {
+    if (part.deep.places.defined()) {
+      deep_places_.push_back(part.deep.places + length_);
+      deep_.push_back(part.deep.added);
+    }
+    length_ += part.x.size(1);
+    parts_.push_back(part.x);
+    places_.push_back(places);
+  }
+  DecoderInput joined(at::Device device) const {
+    DecoderInput input{at::cat(parts_, 1), for_decoder(at::cat(places_, 1), device)};
+    if (!deep_.empty()) input.deep = {at::cat(deep_places_), at::cat(deep_, 1)};
+    return input;
+  }
+
+ private:
+  std::vector<Tensor> parts_, places_, deep_, deep_places_;
+  int64_t length_ = 0;
+};
+
 }  // namespace
 
 PackedSuffixes::PackedSuffixes(const Decoder& decoder, std::span<const Prompt> prompts,
@@ -159,7 +184,7 @@ PackedSuffixes::PackedSuffixes(const Decoder& decoder, std::span<const Prompt> p
                                const Tensor& features)
     : paths(group.members.size()) {
   const Suffixes suffixes(prompts, targets, group);
-  std::vector<Tensor> parts, places;  // places [A,..]
+  PackedParts parts;
   const std::vector<int64_t>* previous = nullptr;
   for (const size_t m : suffixes.order()) {
     const size_t i = group.members[m], prompt_end = prompts[i].ids.size();
@@ -176,22 +201,18 @@ PackedSuffixes::PackedSuffixes(const Decoder& decoder, std::span<const Prompt> p
       path.push_back(tokens.size() - 1);
     }
     const int64_t axes = prompts[i].positions.defined() ? prompts[i].positions.size(0) : 1;
-    if (from < prompt_end) {
-      parts.push_back(embed_prompt(decoder, prompts[i], features, from, prompt_end));
-      places.push_back(positions_of(prompts[i], from, prompt_end));
-    }
+    if (from < prompt_end)
+      parts.add(embed_prompt(decoder, prompts[i], features, from, prompt_end),
+                positions_of(prompts[i], from, prompt_end));
     const size_t fed = std::max(from, prompt_end);
     if (fed == end) continue;
     const auto begin = static_cast<int64_t>(fed - prompt_end), last = static_cast<int64_t>(end - prompt_end);
     const int64_t next = prompts[i].next_position();
-    parts.push_back(
-        decoder
-            .embed(ids_tensor(std::span(targets[i]).subspan(fed - prompt_end, end - fed), decoder.device()))
-            .unsqueeze(0));
-    places.push_back(at::arange(next + begin, next + last, at::kLong).expand({axes, -1}));
+    const auto target = std::span(targets[i]).subspan(fed - prompt_end, end - fed);
+    parts.add({decoder.embed(ids_tensor(target, decoder.device())).unsqueeze(0)},
+              at::arange(next + begin, next + last, at::kLong).expand({axes, -1}));
   }
-  embeddings = at::cat(parts, 1);
-  positions = for_decoder(at::cat(places, 1), decoder.device());
+  input = parts.joined(decoder.device());
 }
 
 }  // namespace hijack

@@ -27,8 +27,7 @@ Tensor prompt_states(const Decoder& decoder, const Prompt& prompt, const Tensor&
 /// differ in one token), the tokens they share are packed once.
 struct PackedSuffixes {
   PackedTokens tokens;
-  Tensor embeddings;                        ///< [1,L,D]
-  Tensor positions;                         ///< as Decoder::forward takes them
+  DecoderInput input;
   std::vector<std::vector<int64_t>> paths;  ///< per member: where its tokens are packed
 
   /// targets: one per prompt, or none.

@@ -74,8 +74,8 @@ Tensor with_shift(const Prompt& prompt, const Tensor& text, size_t begin, size_t
 
 }  // namespace
 
-Tensor embed_prompt(const Decoder& decoder, const Prompt& prompt, const Tensor& features, size_t begin,
-                    size_t end) {
+EmbeddedPart embed_prompt(const Decoder& decoder, const Prompt& prompt, const Tensor& features, size_t begin,
+                          size_t end) {
   TokenIds ids(prompt.ids.begin() + static_cast<std::ptrdiff_t>(begin),
                prompt.ids.begin() + static_cast<std::ptrdiff_t>(end));
   const auto& places = prompt.image_places;
@@ -88,12 +88,15 @@ Tensor embed_prompt(const Decoder& decoder, const Prompt& prompt, const Tensor& 
   }
   const Tensor text =
       with_shift(prompt, decoder.embed(ids_tensor(ids, decoder.device())).unsqueeze(0), begin, end);
-  if (into.empty()) return text;
+  if (into.empty()) return {text};
   if (features.size(1) != static_cast<int64_t>(places.size()))
     throw Error("the prompt has " + std::to_string(places.size()) + " image tokens, but the image gives " +
                 std::to_string(features.size(1)) + "; remove image tokens from the text");
   const Tensor image = features.narrow(1, first - places.begin(), last - first).to(text.scalar_type());
-  return text.index_copy(1, ids_tensor(into, decoder.device()), image);
+  const Tensor where = at::tensor(into, at::kLong).to(decoder.device());
+  const int64_t deep = image.size(0) - 1;
+  return {text.index_copy(1, where, image.narrow(0, 0, 1)),
+          deep > 0 ? DeepFeatures{where, image.narrow(0, 1, deep)} : DeepFeatures{}};
 }
 
 std::vector<Tensor> shared_prefix_logits(const Decoder& decoder, std::span<const Prompt> prompts,
@@ -107,7 +110,7 @@ std::vector<Tensor> shared_prefix_logits(const Decoder& decoder, std::span<const
     const KeyValues prefix =
         run_prefix(decoder, prompts[group.members.front()], group.prefix, features, memo);
     const PackedSuffixes packed(decoder, prompts, targets, group, features);
-    SharedPrefixPlan plan(prefix, packed.tokens, packed.embeddings);
+    SharedPrefixPlan plan(prefix, packed.tokens, packed.input.x);
     // logits only where a target token is predicted: the last T_i tokens of each path
     std::vector<int64_t> rows, counts;
     for (size_t m = 0; m < group.members.size(); ++m) {
@@ -115,8 +118,8 @@ std::vector<Tensor> shared_prefix_logits(const Decoder& decoder, std::span<const
       rows.insert(rows.end(), packed.paths[m].end() - count, packed.paths[m].end());
       counts.push_back(count);
     }
-    const Tensor hidden = decoder.forward(packed.embeddings, packed.positions, plan,
-                                          at::tensor(rows, at::kLong).to(decoder.device()));
+    const Tensor hidden =
+        decoder.forward(packed.input, plan, at::tensor(rows, at::kLong).to(decoder.device()));
     const auto parts = decoder.logits(hidden.squeeze(0)).split_with_sizes(counts, 0);
     for (size_t m = 0; m < group.members.size(); ++m) logits[group.members[m]] = parts[m];
   }

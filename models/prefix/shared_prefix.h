@@ -42,10 +42,16 @@ struct PromptGroup {
 };
 std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts);
 
-/// Token embeddings of ids[begin, end) with image features [1,T_img,D] put in at their places:
-/// [1, end-begin, D]. Throws Error when there are more or fewer places than features.
-Tensor embed_prompt(const Decoder& decoder, const Prompt& prompt, const Tensor& features, size_t begin,
-                    size_t end);
+/// Part of a prompt as the decoder reads it.
+struct EmbeddedPart {
+  Tensor x;  ///< [1,L,D]
+  DeepFeatures deep = {};
+};
+/// Token embeddings of ids[begin, end) with image features [1+S,T_img,D] put in at their places: the first of
+/// each as its embedding, the others as what is added after the decoder's first S blocks. Throws Error when
+/// there are more or fewer places than features.
+EmbeddedPart embed_prompt(const Decoder& decoder, const Prompt& prompt, const Tensor& features, size_t begin,
+                          size_t end);
 
 /// Float32 logits [T_i,V] that predict targets[i] after prompts[i]; differentiable to features (undefined for
 /// text alone). Throws Error when prompt + target exceed the decoder's positions. memo: what calls share, or

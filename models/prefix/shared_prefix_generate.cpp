@@ -148,7 +148,7 @@ void decode_group(const Decoder& decoder, std::span<const Prompt> prompts, const
                   GroupDecoding& decoding) {
   const KeyValues prefix = run_prefix(decoder, prompts[group.members.front()], group.prefix, features, memo);
   const PackedSuffixes packed(decoder, prompts, {}, group, features);
-  SharedPrefixPlan prefill(prefix, packed.tokens, packed.embeddings);
+  SharedPrefixPlan prefill(prefix, packed.tokens, packed.input.x);
   std::vector<int64_t> ends, next;
   size_t longest = 0;
   for (const auto& path : packed.paths) {
@@ -157,7 +157,7 @@ void decode_group(const Decoder& decoder, std::span<const Prompt> prompts, const
   }
   for (const size_t i : group.members) next.push_back(prompts[i].next_position());
   const Tensor read = at::tensor(ends, at::kLong).to(decoder.device());
-  Tensor last = decoder.forward(packed.embeddings, packed.positions, prefill, read).squeeze(0);  // [N,D]
+  Tensor last = decoder.forward(packed.input, prefill, read).squeeze(0);  // [N,D]
 
   const auto filled = static_cast<int64_t>(group.prefix + longest);
   const int64_t room = std::min(options.max_new_tokens, decoder.config().max_positions - filled);
@@ -171,7 +171,7 @@ void decode_group(const Decoder& decoder, std::span<const Prompt> prompts, const
     if (on.empty() || step >= room) break;
     if (on.size() < before) cache.keep(ids_tensor(on, decoder.device()));
     const Tensor x = decoder.embed(ids_tensor(decoding.last(), decoder.device())).unsqueeze(1);
-    last = decoder.forward(x, cache.positions(), cache).squeeze(1);
+    last = decoder.forward({x, cache.positions()}, cache).squeeze(1);
     cache.advance();
   }
 }

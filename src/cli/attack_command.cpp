@@ -2,6 +2,7 @@
 
 #include "src/base/error.h"
 #include "src/base/profile.h"
+#include "src/cli/announcement.h"
 #include "src/cli/commands.h"
 #include "src/cli/defense_names.h"
 #include "src/cli/field_options.h"
@@ -10,6 +11,7 @@
 #include "src/cli/model_options.h"
 #include "src/cli/run_session.h"
 #include "src/experiment/plan/presets.h"
+#include "src/experiment/run/photo_cost.h"
 
 namespace hijack::cli {
 namespace {
@@ -75,6 +77,19 @@ struct AttackCommand {
     return 0;
   }
 
+  /// Nothing where the run itself is about to say what is wrong.
+  std::vector<std::string> costs_of(const RunFolder& run, const ModelSource& models) const {
+    std::vector<std::string> lines;
+    try {
+      std::vector<TrialPlan> open;
+      for (const TrialPlan& plan : run.plans())
+        if (!run.done(plan)) open.push_back(plan);
+      for (const PhotoCost& cost : photo_costs(open, models)) lines.push_back(cost.sentence() + ".");
+    } catch (const Error&) {
+    }
+    return lines;
+  }
+
   int act() {
     output.apply();
     if (list) return show_presets();
@@ -86,9 +101,11 @@ struct AttackCommand {
     const ModelSource models = folder_models(machine);
     RunFolder run =
         resume ? resume_run(folder, planned, moved_models) : begin_run(folder, "attack", planned, models);
+    Announcement announcement(costs_of(run, models));
     Profile trace(profile);
     int64_t steps = 0;
     const int code = finish_run(run, "attack", interrupt, models, output, machine, [&] {
+      announcement.begun();
       if (++steps == kProfiledFrom) trace.start();
       if (steps == kProfiledTo) trace.stop();
     });

@@ -18,18 +18,7 @@ constexpr const char* kNoNumbers = "Device meta has no numbers to compute with; 
 
 }  // namespace
 
-void ModelOptions::add_to(CLI::App& command) {
-  command
-      .add_option(
-          "--model", model,
-          "Hugging Face folder of the model, or a short name of 'hijack models --list'; default: the shipped "
-          "pocket model")
-      ->type_name("DIR");
-  add_tower_to(command);
-  command.add_option("--device", device, "cpu, cuda or cuda:1")->capture_default_str()->type_name("NAME");
-  command.add_option("--dtype", dtype, "auto, float32, bfloat16 or float16")
-      ->capture_default_str()
-      ->type_name("NAME");
+void ModelOptions::add_image_options_to(CLI::App& command) {
   command
       .add_option("--views", views,
                   "all views that the image processor makes of a photo, or one (LLaVA-NeXT, LLaVA-OneVision, "
@@ -43,6 +32,21 @@ void ModelOptions::add_to(CLI::App& command) {
           "0 = as the folder says")
       ->capture_default_str()
       ->type_name("N");
+}
+
+void ModelOptions::add_to(CLI::App& command) {
+  command
+      .add_option(
+          "--model", model,
+          "Hugging Face folder of the model, or a short name of 'hijack models --list'; default: the shipped "
+          "pocket model")
+      ->type_name("DIR");
+  add_tower_to(command);
+  command.add_option("--device", device, "cpu, cuda or cuda:1")->capture_default_str()->type_name("NAME");
+  command.add_option("--dtype", dtype, "auto, float32, bfloat16 or float16")
+      ->capture_default_str()
+      ->type_name("NAME");
+  add_image_options_to(command);
   command.add_option("--threads", threads, "CPU threads; 0 = all cores")
       ->capture_default_str()
       ->check(CLI::Range(0, 1024))

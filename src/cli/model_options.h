@@ -22,6 +22,8 @@ struct ModelOptions {
   int64_t threads = 0;
 
   void add_to(CLI::App& command);
+  /// --views and --max-pixels alone: what the model sees of a photo.
+  void add_image_options_to(CLI::App& command);
   /// --vision-tower and --adapter alone.
   void add_tower_to(CLI::App& command);
   /// --model, or the shipped one. Throws Error when there is no such folder.

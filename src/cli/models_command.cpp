@@ -1,13 +1,13 @@
 #include <iostream>
 
 #include "models/checkpoint/reply_rules.h"
-#include "models/checkpoint/safetensors.h"
-#include "models/checkpoint/weight_files.h"
+#include "models/checkpoint/stored_weights.h"
 #include "models/checkpoint/weights.h"
 #include "models/families/llava_original.h"
 #include "models/families/memory_estimate.h"
 #include "models/preprocess/processor_config.h"
 #include "src/base/error.h"
+#include "src/base/image.h"
 #include "src/base/json.h"
 #include "src/cli/commands.h"
 #include "src/cli/model_options.h"
@@ -24,35 +24,10 @@ struct ModelsArguments {
   bool list = false;
   OutputOptions output;
   ModelOptions inspected;
+  std::string image;
 };
 
 using Rows = std::vector<std::pair<std::string, std::string>>;
-
-std::string dtype_name(at::ScalarType dtype) {
-  if (dtype == at::kFloat) return "float32";
-  if (dtype == at::kBFloat16) return "bfloat16";
-  if (dtype == at::kHalf) return "float16";
-  return c10::toString(dtype);
-}
-
-/// What the headers of the weights say.
-struct StoredWeights {
-  int64_t parameters = 0;
-  int64_t files = 0;
-  std::map<std::string, int64_t> dtypes;  // parameters of each
-};
-
-StoredWeights stored_weights(const fs::path& folder) {
-  StoredWeights stored;
-  for (const fs::path& file : weight_files(folder)) {
-    ++stored.files;
-    for (const auto& [tensor_name, tensor] : load_tensors(file)) {
-      stored.parameters += tensor.numel();
-      stored.dtypes[dtype_name(tensor.scalar_type())] += tensor.numel();
-    }
-  }
-  return stored;
-}
 
 std::string gigabytes(double bytes) {
   char text[48];
@@ -84,7 +59,17 @@ double while_loading(const StoredWeights& stored, const MemoryEstimate& estimate
   return bytes;
 }
 
-Rows memory_rows(const ImagePromptModel& model, const Pixels& pixels, const StoredWeights& stored) {
+/// Of a step with one context, on this machine.
+std::string seconds_text(double operations, const std::string& device) {
+  char text[64];
+  const double seconds = operations / operations_per_second(at::Device(device), at::kFloat);
+  std::snprintf(text, sizeof text, "about %.*f s float32 on %s", seconds < 10 ? 2 : 0, seconds,
+                device.c_str());
+  return text;
+}
+
+Rows memory_rows(const ImagePromptModel& model, const Pixels& pixels, const StoredWeights& stored,
+                 const std::string& device) {
   const MemoryEstimate wide = estimate_memory(model, pixels, stored.parameters, at::kFloat);
   const MemoryEstimate narrow = estimate_memory(model, pixels, stored.parameters, at::kBFloat16);
   return {{"weights in memory", in_both(wide.weights, narrow.weights)},
@@ -93,6 +78,7 @@ Rows memory_rows(const ImagePromptModel& model, const Pixels& pixels, const Stor
           {"memory of chat", in_both(wide.chat, narrow.chat)},
           {"memory of attack", in_both(wide.attack, narrow.attack)},
           {"  with recomputation", in_both(wide.attack_checkpointed, narrow.attack_checkpointed)},
+          {"time of a step", seconds_text(wide.operations, device)},
           {"the program itself", "about 0.2 GB on top of each"}};
 }
 
@@ -106,24 +92,32 @@ void check_prompt_of(const ImagePromptModel& model, const Pixels& pixels) {
                 std::to_string(window) + " (max_position_embeddings of config.json)");
 }
 
-/// What the model says of itself; loaded without its weights.
-Rows image_model_rows(const fs::path& folder, const LoadOptions& options, const StoredWeights& stored) {
+/// What the model says of itself and of a photo; loaded without its weights.
+Rows image_model_rows(const fs::path& folder, const ModelsArguments& arguments, StoredWeights stored) {
+  LoadOptions options = arguments.inspected.options();
+  options.device = "meta";
+  Weights::ShapesOnly shapes;
   const auto model = load_model(folder, options);
+  if (stored.files == 0) stored.parameters = shapes.parameters();
   const at::NoGradGuard no_grad;
   const ImageSpec image = model->image_spec();
-  const Pixels pixels = model->preprocess(at::full({1, 3, image.height, image.width}, 0.5));
+  const Tensor photo = arguments.image.empty() ? at::full({1, 3, image.height, image.width}, 0.5)
+                                               : model->to_input_space(load_image(arguments.image));
+  const Pixels pixels = model->preprocess(photo);
   const int64_t views = pixels.values.dim() == 4 ? pixels.values.size(0) : 1;
   const auto* prompted = dynamic_cast<const ImagePromptModel*>(model.get());
   if (prompted != nullptr) check_prompt_of(*prompted, pixels);
-  std::string size = std::to_string(image.width) + " x " + std::to_string(image.height) + " pixels";
+  std::string size = std::to_string(photo.size(3)) + " x " + std::to_string(photo.size(2)) + " pixels";
   if (prompted != nullptr) size += ", " + std::to_string(prompted->image_tokens(pixels)) + " tokens";
   if (views > 1) size += ", " + std::to_string(views) + " views";
   Rows rows = {{"image", size}, {"vocabulary", std::to_string(model->tokenizer().vocabulary_size())}};
-  if (!model->template_origin().empty()) rows.emplace_back("chat template", printable(model->template_origin()));
+  if (!model->template_origin().empty())
+    rows.emplace_back("chat template", printable(model->template_origin()));
   if (prompted != nullptr) {
     rows.emplace_back("context window",
                       std::to_string(prompted->decoder().config().max_positions) + " tokens");
-    for (auto& row : memory_rows(*prompted, pixels, stored)) rows.push_back(std::move(row));
+    for (auto& row : memory_rows(*prompted, pixels, stored, arguments.inspected.device))
+      rows.push_back(std::move(row));
   }
   return rows;
 }
@@ -161,6 +155,17 @@ Rows generation_rows(const fs::path& folder) {
   return rows;
 }
 
+int print_rows(const fs::path& folder, Rows rows, const std::vector<std::string>& problems) {
+  rows.emplace_back("supported", problems.empty() ? "yes" : "no");
+  for (const std::string& problem : problems) rows.emplace_back("problem", problem);
+  for (const auto& [name, value] : rows)
+    std::cout << name << std::string(22 - name.size(), ' ') << value << "\n";
+  if (!problems.empty())
+    throw Error(folder.string() +
+                " cannot be loaded as it is; 'problem' above says what is missing or not supported.");
+  return 0;
+}
+
 int inspect(const ModelsArguments& arguments) {
   const fs::path folder = arguments.inspected.folder();
   const auto config = read_json(folder / "config.json");
@@ -174,30 +179,27 @@ int inspect(const ModelsArguments& arguments) {
   std::vector<std::string> problems;
   StoredWeights stored;
   note(problems, [&] { stored = stored_weights(folder); });
-  if (problems.empty()) note(problems, [&] { const Weights all_there(folder); });
   if (stored.files > 0)
     for (auto& row : weight_rows(stored)) rows.push_back(std::move(row));
+  const bool headers_fine = problems.empty();
+  if (headers_fine) note(problems, [&] { const Weights all_there(folder); });
+  // an image model's size and tokens need no weights
+  const size_t allowed = headers_fine && stored.files == 0 && !text_only ? problems.size() : 0;
   note(problems, [&] { Tokenizer::from_file(folder / "tokenizer.json"); });
   if (!text_only && !is_original_llava(config)) note(problems, [&] { processor_json(folder); });
   // what fails with everything there is a part that is not supported
-  if (problems.empty())
+  if (problems.size() == allowed)
     note(problems, [&] {
       LoadOptions shapes = arguments.inspected.options();
       shapes.device = "meta";
-      for (auto& row : text_only ? text_model_rows(folder, shapes) : image_model_rows(folder, shapes, stored))
+      for (auto& row :
+           text_only ? text_model_rows(folder, shapes) : image_model_rows(folder, arguments, stored))
         rows.push_back(std::move(row));
     });
   note(problems, [&] {
     for (auto& row : generation_rows(folder)) rows.push_back(std::move(row));
   });
-  rows.emplace_back("supported", problems.empty() ? "yes" : "no");
-  for (const std::string& problem : problems) rows.emplace_back("problem", problem);
-  for (const auto& [name, value] : rows)
-    std::cout << name << std::string(22 - name.size(), ' ') << value << "\n";
-  if (!problems.empty())
-    throw Error(folder.string() +
-                " cannot be loaded as it is; 'problem' above says what is missing or not supported.");
-  return 0;
+  return print_rows(folder, std::move(rows), problems);
 }
 
 /// Models that have a short name.
@@ -248,6 +250,11 @@ void add_models(CLI::App& program, Action& chosen) {
       ->required()
       ->type_name("DIR");
   arguments->inspected.add_tower_to(*inspected);
+  arguments->inspected.add_image_options_to(*inspected);
+  inspected
+      ->add_option("--image", arguments->image,
+                   "photo whose size, tokens, memory and time are shown; default: the model's own size")
+      ->type_name("FILE");
   command->callback([&chosen, arguments] { chosen = [arguments] { return models(*arguments); }; });
 }
 

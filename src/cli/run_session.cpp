@@ -208,8 +208,8 @@ int finish_run(RunFolder& folder, const std::string& command, const Interrupt& i
     show_rows(hooks, folder.path(), output);
     if (on_step)
       hooks.on_step = [show = hooks.on_step, on_step](const TrialProgress& now) {
-        show(now);
         on_step();
+        show(now);
       };
     done = run_trials(folder, hooks, models);
   }

@@ -107,7 +107,7 @@ Tensor PocketTraining::answer_loss(const PackedBatch& batch, const Tensor& featu
   const Tensor from = batch.segments.unsqueeze(2), to = batch.segments.unsqueeze(1);
   const Tensor causal = at::ones({x.size(1), x.size(1)}, batch.ids.options().dtype(at::kBool)).tril();
   MaskedPlan plan(((from == to) | (to == 0)).logical_and(causal).unsqueeze(1));
-  const Tensor hidden = decoder.forward(x, batch.positions, plan).flatten(0, 1);
+  const Tensor hidden = decoder.forward({x, batch.positions}, plan).flatten(0, 1);
   const Tensor logits = decoder.logits(hidden.index_select(0, batch.loss_from));
   const Tensor each = at::cross_entropy_loss(logits, batch.loss_ids, {}, at::Reduction::None);
   return (each * batch.loss_weights).sum() / batch.loss_weights.sum();

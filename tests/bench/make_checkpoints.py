@@ -7,6 +7,7 @@ smolvlm-256m      SmolVLM-256M, one view of 512 x 512
 onevision-0.5b    LLaVA-OneVision-0.5B; the bench feeds its single view
 llava-7b-slice    LLaVA-1.5-7B at full width with 2 blocks of the tower and 2 of the decoder
 llava-7b          LLaVA-1.5-7B (13.5 GB; only when named)
+qwen2.5-vl-3b     Qwen2.5-VL-3B (7.5 GB; only when named)
 
 Names, dtype (bfloat16) and files are those of real folders; the tokenizers are the small ones of the golden tests, in
 vocabularies padded to the real size. A folder that is already complete is left alone.
@@ -20,7 +21,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from transformers import (CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration,
-                          LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration, Qwen2Config,
+                          LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration, Qwen2_5_VLConfig,
+                          Qwen2_5_VLForConditionalGeneration, Qwen2Config,
                           SiglipVisionConfig, SmolVLMConfig, SmolVLMForConditionalGeneration)
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -143,17 +145,35 @@ def llava_7b(folder, vision_layers=24, text_layers=32):
                   size={"shortest_edge": 336}))
 
 
+def qwen25_vl_3b(folder):
+    module = golden("qwen2_vl")
+    tokenizer, _ = module.tokenizer_of(300)
+    text = {"hidden_size": 2048, "intermediate_size": 11008, "num_hidden_layers": 36, "num_attention_heads": 16,
+            "num_key_value_heads": 2, "vocab_size": 151936, "max_position_embeddings": 128000, "rms_norm_eps": 1e-6,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 1000000.0, "mrope_section": [16, 24, 24]},
+            "bos_token_id": None, "eos_token_id": tokenizer.token_to_id("<|im_end|>")}
+    config = Qwen2_5_VLConfig(vision_config={"hidden_size": 1280, "out_hidden_size": 2048}, text_config=text,
+                              tie_word_embeddings=True, **module.ids_of(tokenizer))
+    with torch.device("meta"):
+        model = Qwen2_5_VLForConditionalGeneration(config)
+    save(folder, model, tokenizer,
+         pictures("Qwen2VLImageProcessor", [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711],
+                  min_pixels=3136, max_pixels=12845056, patch_size=14, temporal_patch_size=2, merge_size=2))
+
+
+LARGE = ("llava-7b", "qwen2.5-vl-3b")
 MAKERS = {"smolvlm-256m": smolvlm_256m, "onevision-0.5b": onevision_05b,
           # feature layer -2 leaves the last block of the tower out
-          "llava-7b-slice": lambda folder: llava_7b(folder, vision_layers=3, text_layers=2), "llava-7b": llava_7b}
+          "llava-7b-slice": lambda folder: llava_7b(folder, vision_layers=3, text_layers=2), "llava-7b": llava_7b,
+          "qwen2.5-vl-3b": qwen25_vl_3b}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="default: all but llava-7b")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="default: all but the large ones")
     parser.add_argument("--out", type=Path, default=Path("build/bench"))
     args = parser.parse_args()
-    for name in args.names or [name for name in MAKERS if name != "llava-7b"]:
+    for name in args.names or [name for name in MAKERS if name not in LARGE]:
         folder = args.out / name
         if not (folder / "complete").exists():
             folder.mkdir(parents=True, exist_ok=True)

@@ -84,6 +84,32 @@ const Row kRows[] = {
      "preprocessor_config.json",
      [](json& file) { file["patch_size"] = 16; },
      {"16, 2 and 2", "14, 2 and 2"}},
+    {"qwen2_5_vl",
+     "qwen2_5_vl/hub_bf16",
+     "preprocessor_config.json",
+     [](json& file) { file["merge_size"] = 1; },
+     {"14, 1 and 2", "14, 2 and 2"}},
+    {"qwen3_vl",
+     "qwen3_vl/hub_bf16",
+     "preprocessor_config.json",
+     [](json& file) { file["patch_size"] = 14; },
+     {"14, 2 and 2", "16, 2 and 2"}},
+    {"qwen3_vl, width",
+     "qwen3_vl/small",
+     "config.json",
+     [](json& file) { file["vision_config"]["out_hidden_size"] = 24; },
+     {"vectors of 24", "hidden_size is 20"}},
+    {"qwen2_5_vl, weights of another family",
+     "qwen2_vl/small",
+     "config.json",
+     [](json& file) {
+       file["model_type"] = "qwen2_5_vl";
+       file["text_config"]["model_type"] = "qwen2_5_vl_text";
+       file["vision_config"]["out_hidden_size"] = 24;
+       file["vision_config"]["hidden_size"] = 16;
+       file["vision_config"]["model_type"] = "qwen2_5_vl";
+     },
+     {"lacks the tensor model.visual.blocks.0.mlp.gate_proj.weight"}},
     {"idefics3, tokens",
      "idefics3/one_view",
      "processor_config.json",

@@ -3,11 +3,13 @@ draw, seed) writes one and returns what it was."""
 from pathlib import Path
 
 from transformers import (AutoModelForImageTextToText, GemmaConfig, Idefics3Config, LlavaConfig, LlavaNextConfig,
-                          LlavaOnevisionConfig, PaliGemmaConfig, Qwen2VLConfig, SmolVLMConfig)
+                          LlavaOnevisionConfig, PaliGemmaConfig, Qwen2VLConfig, Qwen2_5_VLConfig,
+                          Qwen3VLConfig, SmolVLMConfig)
 
 from random_parts import (CLIP_MEAN, CLIP_STD, QWEN_NAMES, clip_settings, family, feature_layer, llama_text, llava_text, odd_settings,
                           picture_files, qwen2_text, randomized, rope, save_model, siglip_settings, tokenizer_files, tower)
 import compare_with_transformers as compare
+import qwen_vl
 
 HERE = Path(__file__).resolve().parent
 
@@ -21,7 +23,7 @@ def load_module(name):
 
 
 llava, idefics3 = load_module("llava"), load_module("idefics3")
-onevision, qwen2_vl, next_ = load_module("llava_onevision"), load_module("qwen2_vl"), load_module("llava_next")
+onevision, next_ = load_module("llava_onevision"), load_module("llava_next")
 
 
 def make_llava(folder, draw, seed):
@@ -143,33 +145,72 @@ def make_llava_next(folder, draw, seed):
     return f"{layout} {text.model_type}"
 
 
-def make_qwen2_vl(folder, draw, seed):
-    tokenizer, _ = qwen2_vl.tokenizer_of(draw.choice([296, 300]))
-    stop = tokenizer.token_to_id("<|im_end|>")
-    heads = draw.choice([2, 3])
-    width, patch = 16 * 2, draw.choice([4, 7, 14])
-    merge = draw.choice([2, 2, 3])
-    tied = draw.random() < 0.5
-    config = Qwen2VLConfig(
-        vision_config={"depth": draw.choice([1, 2]), "embed_dim": heads * 8, "hidden_size": width, "num_heads": heads,
-                       "mlp_ratio": draw.choice([2, 4]), "patch_size": patch, "spatial_merge_size": merge},
-        text_config={"hidden_size": width, "intermediate_size": 40, "num_hidden_layers": draw.choice([1, 2]), "num_attention_heads": 2,
-                     "num_key_value_heads": draw.choice([1, 2]), "vocab_size": 304, "max_position_embeddings": 2048,
-                     "rope_parameters": {**rope(draw, draw.choice([500.0, 1e6])),
-                                         "mrope_section": draw.choice([[2, 3, 3], [4, 2, 2]])},
-                     "rms_norm_eps": draw.choice([1e-6, 1e-5]), "bos_token_id": None, "eos_token_id": stop},
-        tie_word_embeddings=tied, **qwen2_vl.ids_of(tokenizer))
+def qwen_vl_text(draw, stop, sections, head_dim=16, **options):
+    """text_config of the Qwen-VL families."""
+    heads = 2
+    width = options.pop("hidden_size", heads * head_dim)
+    return {"hidden_size": width, "intermediate_size": 40, "num_hidden_layers": draw.choice([1, 2]), "num_attention_heads": heads,
+            "num_key_value_heads": draw.choice([1, 2]), "vocab_size": 304, "max_position_embeddings": 2048,
+            "rope_parameters": {**rope(draw, draw.choice([500.0, 1e6])), "mrope_section": sections},
+            "rms_norm_eps": draw.choice([1e-6, 1e-5]), "bos_token_id": None, "eos_token_id": stop, **options}
+
+
+def qwen_vl_folder(folder, draw, seed, config, tokenizer, template, names, processor):
+    """A folder of one of the Qwen-VL families."""
     model = randomized(AutoModelForImageTextToText.from_config(config), tokenizer, seed)
-    layout = save_model(folder, model, draw, names=QWEN_NAMES)
+    layout = save_model(folder, model, draw, names=names)
     tokenizer_files(folder, tokenizer, draw, draw.choice(["Qwen2Tokenizer", "PreTrainedTokenizerFast"]),
-                    {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}, qwen2_vl.TEMPLATE)
+                    {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}, template)
+    patch, merge = config.vision_config.patch_size, config.vision_config.spatial_merge_size
     low = (patch * merge) ** 2 * draw.choice([1, 4])
     high = low * draw.choice([2, 6, 20])
-    settings = {"image_processor_type": "Qwen2VLImageProcessor", "patch_size": patch, "temporal_patch_size": 2, "merge_size": merge,
-                "image_mean": CLIP_MEAN, "image_std": CLIP_STD}
+    settings = {"image_processor_type": draw.choice(["Qwen2VLImageProcessor", "Qwen2VLImageProcessorFast"]), "patch_size": patch,
+                "temporal_patch_size": 2, "merge_size": merge, "image_mean": CLIP_MEAN, "image_std": CLIP_STD}
     settings.update(draw.choice([{"min_pixels": low, "max_pixels": high}, {"size": {"shortest_edge": low, "longest_edge": high}}]))
-    picture_files(folder, draw, settings, {"processor_class": "Qwen2VLProcessor"})
+    picture_files(folder, draw, settings, {"processor_class": processor})
     return layout
+
+
+def make_qwen2_vl(folder, draw, seed):
+    tokenizer, _ = qwen_vl.tokenizer_of(draw.choice([296, 300]))
+    heads = draw.choice([2, 3])
+    text = qwen_vl_text(draw, tokenizer.token_to_id("<|im_end|>"), draw.choice([[2, 3, 3], [4, 2, 2]]))
+    config = Qwen2VLConfig(
+        vision_config={"depth": draw.choice([1, 2]), "embed_dim": heads * 8, "hidden_size": text["hidden_size"], "num_heads": heads,
+                       "mlp_ratio": draw.choice([2, 4]), "patch_size": draw.choice([4, 7, 14]), "spatial_merge_size": draw.choice([2, 2, 3])},
+        text_config=text, tie_word_embeddings=draw.random() < 0.5, **qwen_vl.ids_of(tokenizer))
+    return qwen_vl_folder(folder, draw, seed, config, tokenizer, qwen_vl.TEMPLATE, QWEN_NAMES, "Qwen2VLProcessor")
+
+
+def make_qwen2_5_vl(folder, draw, seed):
+    tokenizer, _ = qwen_vl.tokenizer_of(draw.choice([296, 300]))
+    heads, depth, patch, merge = draw.choice([2, 3]), draw.choice([1, 2, 3]), draw.choice([4, 7, 14]), draw.choice([2, 2, 3])
+    text = qwen_vl_text(draw, tokenizer.token_to_id("<|im_end|>"), draw.choice([[2, 3, 3], [4, 2, 2]]))
+    window = patch * merge * draw.choice([1, 2, 2, 3, 50]) + draw.choice([0, 0, patch - 1])
+    whole = draw.choice([[], [0], [depth - 1], list(range(depth)), [7, 15]])
+    config = Qwen2_5_VLConfig(
+        vision_config={"depth": depth, "hidden_size": heads * 8, "intermediate_size": draw.choice([12, 20]), "num_heads": heads,
+                       "out_hidden_size": text["hidden_size"], "patch_size": patch, "spatial_merge_size": merge, "window_size": window,
+                       "fullatt_block_indexes": whole, "hidden_act": draw.choice(["silu", "silu", "gelu"])},
+        text_config=text, tie_word_embeddings=draw.random() < 0.5, **qwen_vl.ids_of(tokenizer))
+    return qwen_vl_folder(folder, draw, seed, config, tokenizer, qwen_vl.TEMPLATE, QWEN_NAMES, "Qwen2_5_VLProcessor")
+
+
+def make_qwen3_vl(folder, draw, seed):
+    tokenizer, _ = qwen_vl.tokenizer_of(draw.choice([296, 300]))
+    heads, depth = draw.choice([2, 3]), draw.choice([1, 2, 3])
+    text = qwen_vl_text(draw, tokenizer.token_to_id("<|im_end|>"), draw.choice([[2, 3, 3], [4, 2, 2], [8, 0, 0]]), head_dim=16,
+                        hidden_size=draw.choice([20, 32]), attention_bias=draw.random() < 0.3)
+    if draw.random() < 0.5:
+        text["rope_parameters"]["mrope_interleaved"] = True
+    deep = draw.sample(range(depth), draw.randint(0, depth))  # in any order, more than the decoder has layers
+    config = Qwen3VLConfig(
+        vision_config={"depth": depth, "hidden_size": heads * 8, "intermediate_size": draw.choice([12, 20]), "num_heads": heads,
+                       "out_hidden_size": text["hidden_size"], "patch_size": draw.choice([4, 8, 16]), "spatial_merge_size": draw.choice([2, 2, 3]),
+                       "num_position_embeddings": draw.choice([4, 9, 36, 64]), "deepstack_visual_indexes": deep},
+        text_config={**text, "head_dim": 16}, tie_word_embeddings=draw.random() < 0.5, **qwen_vl.ids_of(tokenizer))
+    template = draw.choice([qwen_vl.TEMPLATE, qwen_vl.TEMPLATE_3])
+    return qwen_vl_folder(folder, draw, seed, config, tokenizer, template, (), "Qwen3VLProcessor")
 
 
 def make_paligemma(folder, draw, seed):
@@ -201,4 +242,4 @@ def make_paligemma(folder, draw, seed):
 
 
 MAKERS = {"llava": make_llava, "llava_next": make_llava_next, "idefics3": make_idefics3, "llava_onevision": make_llava_onevision, "qwen2_vl": make_qwen2_vl,
-          "paligemma": make_paligemma}
+          "qwen2_5_vl": make_qwen2_5_vl, "qwen3_vl": make_qwen3_vl, "paligemma": make_paligemma}

@@ -21,7 +21,7 @@ def randomized(model, tokenizer, seed):
         for name, weight in model.named_parameters():
             if "language_model" in name and "norm" in name and model.config.model_type == "paligemma":
                 weight.sub_(1)
-            if name.endswith("ln_q.weight"):
+            if name.endswith("ln_q.weight") or ("merger" in name and name.endswith(".norm.weight")):
                 weight.add_(1)
     if seed % 3:  # else replies have bytes that are no character
         model = family.readable(model, tokenizer)
@@ -155,7 +155,8 @@ def old_spelling(config):
         parameters = dict(parameters)
         config["rope_theta"] = parameters.pop("rope_theta", 10000.0)
         if "mrope_section" in parameters:
-            config["rope_scaling"] = {"type": "mrope", "mrope_section": parameters["mrope_section"]}
+            plain = {"type": "mrope", "mrope_section": parameters["mrope_section"]}
+            config["rope_scaling"] = parameters if config.get("model_type") == "qwen3_vl_text" else plain
         elif parameters.get("rope_type", "default") != "default":
             config["rope_scaling"] = parameters
     return config

@@ -49,7 +49,8 @@ TEST_P(CheckpointedFamilies, SameBytes) {
 
 INSTANTIATE_TEST_SUITE_P(Golden, CheckpointedFamilies,
                          testing::Values("llava/clip_gqa", "llava/siglip", "idefics3/hub_tiles",
-                                         "llava_onevision/anyres", "qwen2_vl/small", "paligemma/small"));
+                                         "llava_onevision/anyres", "qwen2_vl/small", "qwen2_5_vl/small",
+                                         "qwen3_vl/small", "paligemma/small"));
 
 class NarrowFamilies : public testing::TestWithParam<const char*> {};
 
@@ -69,7 +70,8 @@ TEST_P(NarrowFamilies, StoredNarrowComputesAsStoredWide) {
 // whose weights are stored in bfloat16, so that both load the same numbers
 INSTANTIATE_TEST_SUITE_P(Golden, NarrowFamilies,
                          testing::Values("llava/hub_bf16", "llava/siglip", "idefics3/grid19",
-                                         "llava_onevision/clip", "qwen2_vl/hub_bf16", "paligemma/hub_bf16"));
+                                         "llava_onevision/clip", "qwen2_vl/hub_bf16", "qwen3_vl/hub_bf16",
+                                         "paligemma/hub_bf16"));
 
 /// y = x + tanh(x) * s, counting its runs.
 struct CountedBlock {

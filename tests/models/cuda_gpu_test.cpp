@@ -65,7 +65,8 @@ TEST_P(CudaFamilies, RepliesEqualTheProcessors) {
 
 INSTANTIATE_TEST_SUITE_P(Golden, CudaFamilies,
                          testing::Values("llava/clip_gqa", "idefics3/hub_tiles", "llava_onevision/anyres",
-                                         "qwen2_vl/small", "paligemma/small"));
+                                         "qwen2_vl/small", "qwen2_5_vl/small", "qwen3_vl/small",
+                                         "paligemma/small"));
 
 TEST(CudaAttack, LowersTheLossInsideTheBall) {
   if (at::getNumGPUs() == 0) GTEST_SKIP() << "this libtorch sees no CUDA device";

@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "models/families/qwen2_vl.h"
+#include "models/families/qwen_vl.h"
 #include "tests/support/temporary_folder.h"
 
 namespace hijack::patch_processor_test {

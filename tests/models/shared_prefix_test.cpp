@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "models/families/image_prompt_model.h"
-#include "models/families/qwen2_vl.h"
+#include "models/families/qwen_vl.h"
 #include "models/load_model.h"
 #include "models/prefix/packed_suffixes.h"
 #include "src/base/image.h"
@@ -50,8 +50,14 @@ Step step_of(const Decoder& decoder, const std::vector<Prompt>& prompts, const s
   return step;
 }
 
-Tensor random_features(const Decoder& decoder) {
-  return at::sin(at::arange(4 * decoder.config().width, at::kFloat) * 0.37).view({1, 4, -1});
+/// Of a 2 x 2 image, with `deep` further ones for the states of the first blocks.
+Tensor random_features(const Decoder& decoder, int64_t deep = 0) {
+  return at::sin(at::arange((1 + deep) * 4 * decoder.config().width, at::kFloat) * 0.37)
+      .view({1 + deep, 4, -1});
+}
+
+int64_t deep_features_of(const std::string& family) {
+  return family.starts_with("qwen3_vl") ? 2 : 0;
 }
 
 void expect_same(const Step& got, const Step& expected) {
@@ -82,7 +88,7 @@ TEST_P(SharedTokens, EqualEachPromptAlone) {
   std::vector<Prompt> prompts;
   std::vector<TokenIds> targets;
   alike(prompts, targets, !decoder.config().mrope_axes.empty());
-  const Tensor features = random_features(decoder);
+  const Tensor features = random_features(decoder, deep_features_of(GetParam()));
   Step alone;
   for (size_t i = 0; i < prompts.size(); ++i) {
     const Step one = step_of(decoder, {prompts[i]}, {targets[i]}, features);
@@ -92,7 +98,31 @@ TEST_P(SharedTokens, EqualEachPromptAlone) {
   expect_same(step_of(decoder, prompts, targets, features), alone);
 }
 
-INSTANTIATE_TEST_SUITE_P(Golden, SharedTokens, testing::Values("llava/clip_gqa", "qwen2_vl/small"));
+INSTANTIATE_TEST_SUITE_P(Golden, SharedTokens,
+                         testing::Values("llava/clip_gqa", "qwen2_vl/small", "qwen3_vl/small"));
+
+/// The image in the shared prefix, among the packed tokens, and as the last tokens of a short decoder's pass.
+TEST(DeepFeatures, AreAddedInWhicheverPassTheImageIs) {
+  const auto model = family("qwen3_vl/small");
+  const Decoder& decoder = model->decoder();
+  std::vector<Prompt> prompts = {prompt_with(3, {11, 12, 13}, true), prompt_with(3, {21, 22}, true)};
+  const std::vector<TokenIds> targets = {{14, 15, 16}, {17, 18}};
+  for (const int64_t deep : {1, 2, 3, 5}) {  // of a decoder of three blocks
+    SCOPED_TRACE(deep);
+    const Tensor features = random_features(decoder, deep);
+    const Step shared = step_of(decoder, prompts, targets, features);
+    for (Prompt& prompt : prompts) prompt.shift = at::zeros({1, decoder.config().width});
+    expect_same(step_of(decoder, prompts, targets, features), shared);
+    for (Prompt& prompt : prompts) prompt.shift = Tensor();
+    const Tensor without = step_of(decoder, prompts, targets, random_features(decoder)).logits[0];
+    EXPECT_GT(difference(shared.logits[0], without), 1e-3);
+    const Tensor last = shared.gradient[std::min<int64_t>(deep, 3) == 3 ? 2 : deep];
+    EXPECT_GT(last.abs().max().item<float>(), 0);
+    if (deep >= 3) {  // what is added after the last block, nobody reads
+      EXPECT_EQ(shared.gradient.narrow(0, 3, deep - 2).abs().max().item<float>(), 0);
+    }
+  }
+}
 
 TEST(TokensRead, AreThoseOfTheWholePass) {
   const auto model = family("llava/clip_gqa");
@@ -102,8 +132,8 @@ TEST(TokensRead, AreThoseOfTheWholePass) {
   const auto run = [&](bool all) {
     const Tensor leaf = x.clone().requires_grad_(true);
     CausalPlan plan;
-    const Tensor states = all ? decoder.forward(leaf, positions, plan).index_select(1, read)
-                              : decoder.forward(leaf, positions, plan, read);
+    const Tensor states = all ? decoder.forward({leaf, positions}, plan).index_select(1, read)
+                              : decoder.forward({leaf, positions}, plan, read);
     return std::pair(states, torch::autograd::grad({states.sin().sum()}, {leaf})[0]);
   };
   const auto [states, gradient] = run(false);
@@ -112,8 +142,8 @@ TEST(TokensRead, AreThoseOfTheWholePass) {
   EXPECT_LT(difference(states, all_states), 1e-5);
   EXPECT_LT(difference(gradient, all_gradient), 1e-5);
   CausalPlan filled, passed;
-  decoder.prefill(x, positions, filled);
-  decoder.forward(x, positions, passed);
+  decoder.prefill({x, positions}, filled);
+  decoder.forward({x, positions}, passed);
   ASSERT_EQ(filled.kept().keys.size(), static_cast<size_t>(decoder.config().layers));
   for (size_t layer = 0; layer < filled.kept().keys.size(); ++layer) {
     EXPECT_TRUE(at::equal(filled.kept().keys[layer], passed.kept().keys[layer])) << layer;
@@ -154,7 +184,7 @@ TEST_P(LongSystemPrompt, IsRememberedWithoutChangingTheStep) {
   const auto model = family(GetParam());
   const Decoder& decoder = model->decoder();
   const bool mrope = !decoder.config().mrope_axes.empty();
-  const Tensor features = random_features(decoder);
+  const Tensor features = random_features(decoder, deep_features_of(GetParam()));
   const std::vector<TokenIds> targets = {{14, 15, 16}, {17, 18}};
   PrefixMemo memo;
   for (const int64_t text : {20, 24, 20}) {  // another prefix in between
@@ -165,7 +195,8 @@ TEST_P(LongSystemPrompt, IsRememberedWithoutChangingTheStep) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Golden, LongSystemPrompt, testing::Values("llava/clip_gqa", "qwen2_vl/small"));
+INSTANTIATE_TEST_SUITE_P(Golden, LongSystemPrompt,
+                         testing::Values("llava/clip_gqa", "qwen2_vl/small", "qwen3_vl/small"));
 
 TEST(PrefixMemo, ComputesTextOnce) {
   PrefixMemo memo;

@@ -16,7 +16,7 @@
 #include "models/families/llava_next.h"
 #include "models/families/llava_onevision.h"
 #include "models/families/paligemma.h"
-#include "models/families/qwen2_vl.h"
+#include "models/families/qwen_vl.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/base/json.h"
@@ -115,7 +115,9 @@ void read_configs(const nlohmann::json& json) {
     at_all_sizes([&](int64_t height, int64_t width) { config.layout({height, width}); });
   });
   attempt([&] { Idefics3Config::from_json(json).tokens_per_view(512); });
-  attempt([&] { Qwen2VlConfig::from_json(json); });
+  for (const auto vision :
+       {QwenVlVisionConfig::of_qwen2, QwenVlVisionConfig::of_qwen2_5, QwenVlVisionConfig::of_qwen3})
+    attempt([&] { QwenVlConfig::from_json(json, {"qwen2_vl", "qwen2_vl_text", vision, kQwen2VlTemplate}); });
   attempt([&] { PaliGemmaConfig::from_json(json); });
   attempt([&] {
     const auto config = DecoderConfig::from_json(json, std::nullopt);

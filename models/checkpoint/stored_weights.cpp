@@ -1,0 +1,30 @@
+#include "models/checkpoint/stored_weights.h"
+
+#include "models/checkpoint/weight_files.h"
+
+namespace hijack {
+namespace {
+
+std::string stored_dtype(at::ScalarType dtype) {
+  if (dtype == at::kFloat) return "float32";
+  if (dtype == at::kBFloat16) return "bfloat16";
+  if (dtype == at::kHalf) return "float16";
+  return c10::toString(dtype);
+}
+
+}  // namespace
+
+StoredWeights stored_weights(const std::filesystem::path& folder) {
+  StoredWeights stored;
+  if (!has_weights(folder)) return stored;
+  for (const auto& file : weight_files(folder)) {
+    ++stored.files;
+    for (const auto& [tensor_name, tensor] : load_tensors(file)) {
+      stored.parameters += tensor.numel();
+      stored.dtypes[stored_dtype(tensor.scalar_type())] += tensor.numel();
+    }
+  }
+  return stored;
+}
+
+}  // namespace hijack

@@ -1,0 +1,19 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+
+namespace hijack {
+
+/// What the headers of a folder's weights say.
+struct StoredWeights {
+  int64_t parameters = 0;
+  int64_t files = 0;                      ///< 0: the folder has no weights
+  std::map<std::string, int64_t> dtypes;  ///< parameters of each ("float32", "bfloat16")
+};
+
+/// Reads the headers of all files of weights. Throws Error for files that are none.
+StoredWeights stored_weights(const std::filesystem::path& folder);
+
+}  // namespace hijack
