@@ -6,11 +6,13 @@
 #include "models/checkpoint/lora_adapter.h"
 #include "models/checkpoint/parameter_source.h"
 #include "models/families/decoder_language_model.h"
+#include "models/families/gemma3.h"
 #include "models/families/idefics3.h"
 #include "models/families/llava.h"
 #include "models/families/llava_next.h"
 #include "models/families/llava_onevision.h"
 #include "models/families/llava_original.h"
+#include "models/families/mistral3.h"
 #include "models/families/paligemma.h"
 #include "models/families/qwen2_5_vl.h"
 #include "models/families/qwen2_vl.h"
@@ -53,6 +55,8 @@ const Registry<Family> kFamilies("family", {
                                                {"qwen2_5_vl", load_qwen2_5_vl},
                                                {"qwen3_vl", load_qwen3_vl},
                                                {"paligemma", load_paligemma},
+                                               {"gemma3", load_gemma3},
+                                               {"mistral3", load_mistral3},
                                                {"torchscript", load_torchscript},
                                            });
 

@@ -7,7 +7,7 @@
                                         [--max-pixels N] [--hijack build/release/hijack]
         runs `hijack trace` and `hijack chat`; compares ids, pixel values, logits at the target, loss, pixel gradient and
         the greedy reply (without --image those of a language model). Every family: llava, idefics3, smolvlm,
-        llava_onevision, qwen2_vl, qwen2_5_vl, qwen3_vl, paligemma
+        llava_onevision, qwen2_vl, qwen2_5_vl, qwen3_vl, paligemma, gemma3, mistral3
     compare_with_transformers.py replay RUN [--model DIR] [--limit N]
         loads the PNGs of a run folder in transformers, asks what replies.jsonl says was asked, compares the replies. The
         model is the one that the run's manifest names, here or among the shipped ones; --model names another place
@@ -52,6 +52,17 @@ def cap(pictures, pixels):
     pictures.size = {"shortest_edge": min(pictures.size["shortest_edge"], most), "longest_edge": most}
 
 
+def pixtral_processor():
+    """PixtralProcessor also where torchvision is missing: it takes one function of sizes from there."""
+    from transformers.models.pixtral import image_processing_pil_pixtral as pictures
+    try:
+        import torchvision  # noqa: F401
+    except ImportError:
+        sys.modules.setdefault("transformers.models.pixtral.image_processing_pixtral", pictures)
+    from transformers.models.pixtral.processing_pixtral import PixtralProcessor
+    return PixtralProcessor
+
+
 def load(folder, max_pixels=0):
     """Model in float32 and processor, with the PIL image processor: the torchvision one differs by a gray level. Of a
     language model, the tokenizer alone stands for the processor."""
@@ -67,7 +78,8 @@ def load(folder, max_pixels=0):
     original = AutoImageProcessor.from_pretrained
     AutoImageProcessor.from_pretrained = classmethod(lambda *arguments, **options: pictures)
     try:
-        processor = AutoProcessor.from_pretrained(folder)
+        kind = pixtral_processor() if model.config.model_type == "mistral3" else AutoProcessor
+        processor = kind.from_pretrained(folder)
     finally:
         AutoImageProcessor.from_pretrained = original
     if hasattr(processor, "vision_aspect_ratio"):  # old folders say it in config.json only

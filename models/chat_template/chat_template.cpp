@@ -27,6 +27,11 @@ Json special_tokens(const fs::path& folder) {
   return made;
 }
 
+void replace_all(std::string& text, const std::string& from, const std::string& to) {
+  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
+}
+
 std::shared_ptr<ChatTemplate> made_of(const fs::path& folder, const TemplateText& found, Contents contents) {
   try {
     return std::make_shared<ChatTemplate>(found.text, contents, "the folder's own (" + found.file + ")");
@@ -38,7 +43,8 @@ std::shared_ptr<ChatTemplate> made_of(const fs::path& folder, const TemplateText
 }  // namespace
 
 std::shared_ptr<const ChatTemplate> ChatTemplate::of_folder(const fs::path& folder,
-                                                            const PublishedTemplate& published) {
+                                                            const PublishedTemplate& published,
+                                                            ImageText image) {
   const TemplateText found = chat_template(folder);
   auto made = !found.file.empty()
                   ? made_of(folder, found, Contents::parts)
@@ -46,6 +52,7 @@ std::shared_ptr<const ChatTemplate> ChatTemplate::of_folder(const fs::path& fold
                         published.text, Contents::parts,
                         "none in the folder; " + std::string(published.whose) + "'s published one is used");
   made->variables_ = special_tokens(folder);
+  made->written_ = std::move(image);
   return made;
 }
 
@@ -114,6 +121,7 @@ RenderedPrompt ChatTemplate::render(const Query& query, bool with_image) const {
   variables["add_generation_prompt"] = true;
   variables["tools"] = variables["documents"] = nullptr;
   RenderedPrompt made{.text = template_.render(variables)};
+  if (with_image && !written_.mark.empty()) replace_all(made.text, written_.mark, written_.text);
   // a tokenizer's apply_chat_template never adds any; a processor's leaves them out after a begin token
   const std::string begin = variables_.value("bos_token", "");
   made.add_special_tokens =

@@ -21,12 +21,19 @@ struct RenderedPrompt {
 /// processors pass it, or a text, as tokenizers do.
 enum class Contents { parts, text };
 
+/// For families whose processor writes more than the template's mark where an image goes (Gemma 3): every
+/// mark in a prompt with an image becomes `text`. Empty: the mark stays.
+struct ImageText {
+  std::string mark, text;
+};
+
 /// The chat template of a model folder, or the family's published one where the folder has none.
 class ChatTemplate {
  public:
   /// Throws Error, which names the construct, for a template that is not supported.
   static std::shared_ptr<const ChatTemplate> of_folder(const std::filesystem::path& folder,
-                                                       const PublishedTemplate& published);
+                                                       const PublishedTemplate& published,
+                                                       ImageText image = {});
   /// For a text-only folder; nullptr where it has none.
   static std::shared_ptr<const ChatTemplate> of_text_folder(const std::filesystem::path& folder);
   /// For a folder of LLaVA's own code, whose prompts are texts: `image` stands before the first user's text,
@@ -52,6 +59,7 @@ class ChatTemplate {
   std::string origin_;
   std::string image_;                 ///< of text contents: what stands for the image
   nlohmann::ordered_json variables_;  ///< bos_token and so on
+  ImageText written_;                 ///< what the processor writes for the template's mark
 };
 
 }  // namespace hijack

@@ -51,4 +51,11 @@ std::string ConfigReader::text(const char* key, std::optional<std::string> fallb
   return json_.at(key).get<std::string>();
 }
 
+nlohmann::json ConfigReader::part(const char* key, nlohmann::json otherwise) const {
+  if (!has(key)) return otherwise;
+  nlohmann::json found = raw(key);
+  if (found.is_object() && !found.contains("model_type")) found["model_type"] = otherwise["model_type"];
+  return found;
+}
+
 }  // namespace hijack

@@ -18,6 +18,9 @@ class ConfigReader {
   /// Present and null: for some fields not the same as absent.
   bool is_null(const char* key) const { return json_.contains(key) && json_.at(key).is_null(); }
   const nlohmann::json& raw(const char* key) const { return json_.at(key); }
+  /// A part that names at least its model_type; `otherwise` where the whole part is missing. What a part
+  /// itself leaves out has the default of its own class.
+  nlohmann::json part(const char* key, nlohmann::json otherwise) const;
 
  private:
   [[noreturn]] void fail(const char* key, const char* expected) const;

@@ -81,7 +81,7 @@ std::vector<Generated> DecoderLanguageModel::generate(std::span<const Query> que
 
 TokenIds class_stops(const std::string& model_type) {
   if (model_type == "llama" || model_type == "mistral") return {2};
-  if (model_type == "gemma") return {1};
+  if (model_type == "gemma" || model_type == "gemma2" || model_type == "gemma3_text") return {1};
   return {};
 }
 
@@ -92,6 +92,7 @@ std::shared_ptr<const Decoder> load_text_decoder(const std::filesystem::path& fo
   if (read.flag("use_bidirectional_attention", false))
     throw Error("config.json: use_bidirectional_attention true is not supported; the decoder must be causal");
   DecoderConfig config = DecoderConfig::from_json(json, std::nullopt);
+  config.read_logit_cap(json);
   Weights weights(folder);
   weights.rename([](const std::string& stored) {
     return stored.ends_with("rotary_emb.inv_freq") ? std::string() : stored;

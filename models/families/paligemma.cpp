@@ -6,6 +6,7 @@
 #include "models/checkpoint/config_json.h"
 #include "models/checkpoint/parameter_source.h"
 #include "models/checkpoint/reply_rules.h"
+#include "models/families/decoder_language_model.h"
 #include "models/families/llava.h"
 #include "models/families/processor_match.h"
 #include "models/preprocess/processor_config.h"
@@ -13,48 +14,36 @@
 #include "src/base/json.h"
 
 namespace hijack {
-namespace {
 
 using nlohmann::json;
-
-/// A part of config.json that says at least its model_type. Where the whole part is missing, `otherwise`;
-/// what a part itself leaves out has the default of its own class.
-json part(const ConfigReader& read, const char* key, json otherwise) {
-  if (!read.has(key)) return otherwise;
-  json found = read.raw(key);
-  if (found.is_object() && !found.contains("model_type")) found["model_type"] = otherwise["model_type"];
-  return found;
-}
-
-}  // namespace
 
 PaliGemmaConfig PaliGemmaConfig::from_json(const json& root) {
   const ConfigReader read(root, "root");
   PaliGemmaConfig config;
-  const json vision = part(read, "vision_config",
-                           {{"model_type", "siglip_vision_model"},
-                            {"intermediate_size", 4096},
-                            {"hidden_size", 1152},
-                            {"patch_size", 14},
-                            {"image_size", 224},
-                            {"num_hidden_layers", 27},
-                            {"num_attention_heads", 16}});
-  const json text = part(read, "text_config",
-                         {{"model_type", "gemma"},
-                          {"hidden_size", 2048},
-                          {"num_hidden_layers", 18},
-                          {"intermediate_size", 16384},
-                          {"num_attention_heads", 8},
-                          {"num_key_value_heads", 1},
-                          {"vocab_size", 257152}});
+  const json vision = read.part("vision_config", {{"model_type", "siglip_vision_model"},
+                                                  {"intermediate_size", 4096},
+                                                  {"hidden_size", 1152},
+                                                  {"patch_size", 14},
+                                                  {"image_size", 224},
+                                                  {"num_hidden_layers", 27},
+                                                  {"num_attention_heads", 16}});
+  const json text = read.part("text_config", {{"model_type", "gemma"},
+                                              {"hidden_size", 2048},
+                                              {"num_hidden_layers", 18},
+                                              {"intermediate_size", 16384},
+                                              {"num_attention_heads", 8},
+                                              {"num_key_value_heads", 1},
+                                              {"vocab_size", 257152}});
   config.vision = VisionConfig::from_json(vision);
   config.vision.post_norm = true;
   if (config.vision.class_token)
     throw Error("config.json: the tower of a paligemma must be siglip_vision_model");
+  const auto type = ConfigReader(text, "text_config").text("model_type", {});
+  if (type != "gemma" && type != "gemma2")
+    throw Error("config.json: the decoder of a paligemma must be gemma or gemma2, not " + type.substr(0, 50));
   config.text = DecoderConfig::from_json(text, true);
-  if (!config.text.norm_adds_one)
-    throw Error(
-        "config.json: the decoder of a paligemma must be gemma; PaliGemma 2 (gemma2) is not supported");
+  config.text.read_logit_cap(text);
+  config.text.blocks_leave_window = true;
   config.text.tied_head = read.flag("tie_word_embeddings", true);
   config.image_token = read.has("image_token_id") ? read.integer("image_token_id", {})
                                                   : read.integer("image_token_index", config.image_token);
@@ -122,7 +111,7 @@ Prompt PaliGemma::prompt(const Pixels& pixels, const Query& query) const {
   const TokenIds ids = tokenizer().encode(text.text, text.add_special_tokens);
   Prompt prompt = expand_image(ids, image_token(), image_ids(pixels));
   prompt.positions = at::arange(1, static_cast<int64_t>(prompt.ids.size()) + 1, at::kLong).unsqueeze(0);
-  prompt.bidirectional = true;
+  prompt.blocks = {{0, static_cast<int64_t>(prompt.ids.size())}};
   return prompt;
 }
 
@@ -162,7 +151,7 @@ std::shared_ptr<const VisionLanguageModel> load_paligemma(const std::filesystem:
   // the processor adds <loc0000> ... to small tokenizers, so more tokens than embeddings are no error
   auto tokenizer = Tokenizer::from_file(folder / "tokenizer.json");
   return std::make_shared<PaliGemma>(std::move(network), std::move(tokenizer), processor,
-                                     reply_rules(folder, root, {1}), begin_token(folder));
+                                     reply_rules(folder, root, class_stops("gemma")), begin_token(folder));
 }
 
 }  // namespace hijack

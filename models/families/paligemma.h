@@ -10,7 +10,8 @@
 
 namespace hijack {
 
-/// PaliGemma (Beyer et al. 2024), `PaliGemmaForConditionalGeneration` with a Gemma 1 decoder.
+/// PaliGemma (Beyer et al. 2024) and PaliGemma 2 (Steiner et al. 2024), `PaliGemmaForConditionalGeneration`
+/// with a decoder of Gemma 1 or Gemma 2.
 struct PaliGemmaConfig {
   VisionConfig vision;
   DecoderConfig text;

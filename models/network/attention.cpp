@@ -1,5 +1,8 @@
 #include "models/network/attention.h"
 
+#include "models/network/attention_masks.h"
+#include "models/network/capped_attention.h"
+
 namespace hijack {
 namespace {
 
@@ -21,7 +24,7 @@ std::vector<int64_t> ancestors_before(const PackedTokens& tokens, int64_t begin,
   return {found.begin(), found.end()};
 }
 
-/// bool [1,1,n,P+A+n] for tokens [begin,end): columns of the prefix, of `before` and of the tokens.
+/// bool [n,P+A+n] for tokens [begin,end): columns of the prefix, of `before` and of the tokens.
 Tensor packed_mask(const PackedTokens& tokens, int64_t begin, int64_t end, int64_t prefix,
                    const std::vector<int64_t>& before) {
   const int64_t n = end - begin, own = prefix + static_cast<int64_t>(before.size()), columns = own + n;
@@ -39,22 +42,42 @@ Tensor packed_mask(const PackedTokens& tokens, int64_t begin, int64_t end, int64
     }
     row[own + i] = true;
   }
-  for (size_t run = 0; run < tokens.runs.size(); ++run) {
-    const int64_t first = tokens.runs[run] - begin, block = tokens.blocks[run];
-    if (first < 0 || first >= n || block == 0) continue;
-    mask.narrow(0, first, block).narrow(1, own + first, block).fill_(true);
+  return mask;
+}
+
+/// Pairs of one block, like packed_mask; undefined where tokens [begin,end) have no blocks.
+Tensor packed_blocks(const PackedTokens& tokens, int64_t begin, int64_t end, int64_t own) {
+  Tensor together;
+  for (const TokenBlock& block : tokens.blocks) {
+    if (block.begin < begin || block.begin >= end) continue;
+    if (!together.defined()) together = at::zeros({end - begin, own + end - begin}, at::kBool);
+    const int64_t first = block.begin - begin, size = block.end - block.begin;
+    together.narrow(0, first, size).narrow(1, own + first, size).fill_(true);
   }
-  return mask.view({1, 1, n, columns});
+  return together;
+}
+
+/// The place of each packed token in its sequence, int64.
+std::vector<int64_t> places_in_sequence(const PackedTokens& tokens, int64_t prefix) {
+  std::vector<int64_t> places;
+  for (const int64_t up : tokens.parents)
+    places.push_back(up < 0 ? prefix : places[static_cast<size_t>(up)] + 1);
+  return places;
 }
 
 }  // namespace
 
-Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask,
-                 bool causal) {
+Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask, bool causal,
+                 const AttentionRule& rule) {
+  if (rule.soft_cap > 0) {
+    const double scale = rule.scale > 0 ? rule.scale : 1 / std::sqrt(static_cast<double>(query.size(3)));
+    const Tensor seen = causal ? AttentionMasks::of_sequence(0, query.size(2), {}, query).of({}) : mask;
+    return capped_attention(query, key, value, seen, scale, rule.soft_cap);
+  }
   const std::optional<Tensor> seen = mask.defined() ? std::optional<Tensor>(mask) : std::nullopt;
+  const std::optional<double> scale = rule.scale > 0 ? std::optional(rule.scale) : std::nullopt;
   const auto attend = [&](const Tensor& k, const Tensor& v, bool grouped) {
-    return at::scaled_dot_product_attention(query, k, v, seen, /*dropout_p=*/0.0, causal,
-                                            /*scale=*/std::nullopt, grouped);
+    return at::scaled_dot_product_attention(query, k, v, seen, /*dropout_p=*/0.0, causal, scale, grouped);
   };
   // a CPU's kernel shares key-value heads among query heads itself; a GPU's with a mask does not
   if (query.device().is_cpu()) return attend(key, value, key.size(1) != query.size(1));
@@ -70,20 +93,43 @@ void append(KeyValues& kept, const Tensor& key, const Tensor& value) {
 
 }  // namespace
 
-AttentionKernel CausalPlan::kernel(int64_t layer) {
-  if (past_.length() == 0)
-    return [](const Tensor& query, const Tensor& key, const Tensor& value, std::span<const Tensor>) {
-      return attention(query, key, value, {}, /*causal=*/true);
-    };
-  const auto at = static_cast<size_t>(layer);
-  return [past_key = past_.keys.at(at), past_value = past_.values.at(at)](
-             const Tensor& query, const Tensor& key, const Tensor& value, std::span<const Tensor>) {
+/// Made when the first layer's queries show how many tokens are new.
+struct CausalPlan::Masks {
+  std::vector<TokenBlock> blocks;
+  std::optional<AttentionMasks> made;
+
+  Tensor of(const AttentionRule& rule, int64_t past, const Tensor& query) {
+    if (!made) made = AttentionMasks::of_sequence(past, query.size(2), blocks, query);
+    return made->of(rule);
+  }
+  /// Whether the kernel's own causal mask says it all.
+  bool plain(const AttentionRule& rule, int64_t length) const {
+    return blocks.empty() && (rule.window == 0 || rule.window >= length) && rule.soft_cap == 0;
+  }
+};
+
+CausalPlan::CausalPlan(KeyValues past, std::vector<TokenBlock> blocks)
+    : past_(std::move(past)), masks_(std::make_shared<Masks>()) {
+  masks_->blocks = std::move(blocks);
+}
+
+AttentionKernel CausalPlan::kernel(int64_t layer, const AttentionRule& rule) {
+  Tensor past_key, past_value;
+  if (past_.length() > 0) {
+    past_key = past_.keys.at(static_cast<size_t>(layer));
+    past_value = past_.values.at(static_cast<size_t>(layer));
+  }
+  return [rule, past_key, past_value, masks = masks_](const Tensor& query, const Tensor& key,
+                                                      const Tensor& value, std::span<const Tensor>) {
+    const int64_t past = past_key.defined() ? past_key.size(2) : 0;
+    const Tensor keys = past > 0 ? at::cat({past_key, key}, 2) : key;
+    const Tensor values = past > 0 ? at::cat({past_value, value}, 2) : value;
+    if (!masks->plain(rule, keys.size(2)))
+      return attention(query, keys, values, masks->of(rule, past, query), /*causal=*/false, rule);
+    if (past == 0) return attention(query, keys, values, {}, /*causal=*/true, rule);
     // queries that nobody reads stand for the past, so that causal kernels need no mask
-    const int64_t past = past_key.size(2);
     const Tensor padded = at::constant_pad_nd(query, {0, 0, past, 0});
-    const Tensor all = attention(padded, at::cat({past_key, key}, 2), at::cat({past_value, value}, 2), {},
-                                 /*causal=*/true);
-    return all.narrow(2, past, query.size(2));
+    return attention(padded, keys, values, {}, /*causal=*/true, rule).narrow(2, past, query.size(2));
   };
 }
 
@@ -93,16 +139,27 @@ void CausalPlan::record(int64_t layer, const Tensor& key, const Tensor& value) {
   append(kept_, at::cat({past_.keys.at(at), key}, 2), at::cat({past_.values.at(at), value}, 2));
 }
 
-AttentionKernel MaskedPlan::kernel(int64_t) {
-  return
-      [mask = mask_](const Tensor& query, const Tensor& key, const Tensor& value, std::span<const Tensor>) {
-        return attention(query, key, value, mask, /*causal=*/false);
-      };
+AttentionKernel MaskedPlan::kernel(int64_t, const AttentionRule& rule) {
+  TORCH_CHECK(rule.window == 0, "the mask says what is seen");
+  return [rule, mask = mask_](const Tensor& query, const Tensor& key, const Tensor& value,
+                              std::span<const Tensor>) {
+    return attention(query, key, value, mask, /*causal=*/false, rule);
+  };
 }
+
+struct SharedPrefixPlan::Groups {
+  struct Group {
+    Tensor before;  // [A] ancestors outside of the group, undefined when there are none
+    AttentionMasks masks;
+  };
+  std::vector<Group> all;
+  std::vector<int64_t> sizes;
+};
 
 SharedPrefixPlan::SharedPrefixPlan(const KeyValues& prefix, const PackedTokens& tokens, const Tensor& like)
     : prefix_(prefix) {
   auto groups = std::make_shared<Groups>();
+  const std::vector<int64_t> places = places_in_sequence(tokens, prefix.length());
   const auto end_of = [&](size_t run) {
     return run + 1 < tokens.runs.size() ? tokens.runs[run + 1] : tokens.size();
   };
@@ -112,33 +169,40 @@ SharedPrefixPlan::SharedPrefixPlan(const KeyValues& prefix, const PackedTokens& 
     while (last < tokens.runs.size() && end_of(last) - begin <= kGroupTokens) ++last;
     const int64_t end = end_of(last - 1);
     const auto before = ancestors_before(tokens, begin, end);
-    const Tensor mask = packed_mask(tokens, begin, end, prefix.length(), before);
-    // as the kernels want it, once for all layers
-    const Tensor added =
-        at::zeros(mask.sizes(), like.options()).masked_fill_(mask.logical_not().to(like.device()), -INFINITY);
+    std::vector<int64_t> keys(static_cast<size_t>(prefix.length()));
+    std::iota(keys.begin(), keys.end(), int64_t{0});
+    for (const int64_t i : before) keys.push_back(places[static_cast<size_t>(i)]);
+    keys.insert(keys.end(), places.begin() + begin, places.begin() + end);
+    const Tensor seen = packed_mask(tokens, begin, end, prefix.length(), before);
+    const Tensor own =
+        at::tensor(std::vector<int64_t>(places.begin() + begin, places.begin() + end), at::kLong);
     groups->all.push_back(
-        {before.empty() ? Tensor() : at::tensor(before, at::kLong).to(like.device()), added});
+        {before.empty() ? Tensor() : at::tensor(before, at::kLong).to(like.device()),
+         AttentionMasks(seen, own, at::tensor(keys, at::kLong),
+                        packed_blocks(tokens, begin, end, seen.size(1) - (end - begin)), like)});
     groups->sizes.push_back(end - begin);
     first = last;
   }
   groups_ = std::move(groups);
 }
 
-AttentionKernel SharedPrefixPlan::kernel(int64_t) {
-  return [groups = groups_](const Tensor& query, const Tensor& key, const Tensor& value,
-                            std::span<const Tensor> shared) {
+AttentionKernel SharedPrefixPlan::kernel(int64_t, const AttentionRule& rule) {
+  std::vector<Tensor> masks;
+  for (auto& group : groups_->all) masks.push_back(group.masks.of(rule));
+  return [rule, masks, groups = groups_](const Tensor& query, const Tensor& key, const Tensor& value,
+                                         std::span<const Tensor> shared) {
     const auto queries = query.split_with_sizes(groups->sizes, 2);
     const auto keys = key.split_with_sizes(groups->sizes, 2);
     const auto values = value.split_with_sizes(groups->sizes, 2);
     std::vector<Tensor> outputs;
     for (size_t i = 0; i < queries.size(); ++i) {
-      const Group& group = groups->all[i];
+      const Tensor& before = groups->all[i].before;
       const auto seen = [&](const Tensor& prefix, const Tensor& all, const Tensor& own) {
-        if (!group.before.defined()) return at::cat({prefix, own}, 2);
-        return at::cat({prefix, all.index_select(2, group.before), own}, 2);
+        if (!before.defined()) return at::cat({prefix, own}, 2);
+        return at::cat({prefix, all.index_select(2, before), own}, 2);
       };
       outputs.push_back(attention(queries[i], seen(shared[0], key, keys[i]),
-                                  seen(shared[1], value, values[i]), group.mask, /*causal=*/false));
+                                  seen(shared[1], value, values[i]), masks[i], /*causal=*/false, rule));
     }
     return outputs.size() == 1 ? outputs.front() : at::cat(outputs, 2);
   };
@@ -186,29 +250,39 @@ Tensor CachePlan::positions() const {
   return next_.unsqueeze(1);
 }
 
-AttentionKernel CachePlan::kernel(int64_t layer) {
-  return [this, layer](const Tensor& query, const Tensor& key, const Tensor& value, std::span<const Tensor>) {
-    return attend(layer, query, key, value);
-  };
+AttentionKernel CachePlan::kernel(int64_t layer, const AttentionRule& rule) {
+  return [this, layer, rule](const Tensor& query, const Tensor& key, const Tensor& value,
+                             std::span<const Tensor>) { return attend(layer, rule, query, key, value); };
 }
 
-Tensor CachePlan::attend(int64_t layer, const Tensor& query, const Tensor& key, const Tensor& value) {
-  if (layer == 0) {
-    const Tensor columns = at::arange(longest_ + 1, filled_.options());
-    mask_ = (columns.unsqueeze(0) <= filled_.unsqueeze(1)).unsqueeze(1).unsqueeze(1);  // [N,1,1,longest+1]
+Tensor CachePlan::mask(int64_t window) {
+  Tensor& made = masks_[window];
+  if (!made.defined()) {
+    const Tensor columns = at::arange(longest_ + 1, filled_.options()).unsqueeze(0);
+    const Tensor last = filled_.unsqueeze(1);
+    made = columns <= last;
+    if (window > 0) made = made.logical_and(columns > last - window);
+    made = made.unsqueeze(1).unsqueeze(1);  // [N,1,1,longest+1]
   }
+  return made;
+}
+
+Tensor CachePlan::attend(int64_t layer, const AttentionRule& rule, const Tensor& query, const Tensor& key,
+                         const Tensor& value) {
   Tensor& keys = cache_.keys[static_cast<size_t>(layer)];
   Tensor& values = cache_.values[static_cast<size_t>(layer)];
   const Tensor row = at::arange(filled_.size(0), filled_.options());
   keys.index_put_({row, at::indexing::Slice(), filled_}, key.squeeze(2));
   values.index_put_({row, at::indexing::Slice(), filled_}, value.squeeze(2));
-  return attention(query, keys.narrow(2, 0, longest_ + 1), values.narrow(2, 0, longest_ + 1), mask_, false);
+  return attention(query, keys.narrow(2, 0, longest_ + 1), values.narrow(2, 0, longest_ + 1),
+                   mask(rule.window > longest_ ? 0 : rule.window), /*causal=*/false, rule);
 }
 
 void CachePlan::advance() {
   filled_ = filled_ + 1;
   next_ = next_ + 1;
   ++longest_;
+  masks_.clear();
 }
 
 void CachePlan::keep(const Tensor& rows) {
@@ -216,6 +290,7 @@ void CachePlan::keep(const Tensor& rows) {
   for (auto& values : cache_.values) values = values.index_select(0, rows);
   filled_ = filled_.index_select(0, rows);
   next_ = next_.index_select(0, rows);
+  masks_.clear();
 }
 
 }  // namespace hijack

@@ -1,5 +1,6 @@
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <vector>
@@ -19,6 +20,21 @@ struct KeyValues {
   int64_t length() const { return keys.empty() ? 0 : keys.front().size(2); }
 };
 
+/// Tokens [begin, end) of a sequence that see each other in both directions.
+struct TokenBlock {
+  int64_t begin = 0, end = 0;
+  bool operator==(const TokenBlock&) const = default;
+};
+
+/// How a layer weighs what its queries see.
+struct AttentionRule {
+  int64_t window = 0;   ///< so many tokens are seen, the query's own the last of them; 0: all before it
+  double scale = 0;     ///< of the products of query and key; 0: 1 / sqrt(d)
+  double soft_cap = 0;  ///< scores s become cap tanh(s / cap); 0: they stay
+  /// Whether tokens of a block see each other beyond the window, too (PaliGemma 2), or not (Gemma 3).
+  bool blocks_leave_window = false;
+};
+
 /// query [N,H,L,d], key and value [N,K,L,d] of the new tokens, and what the plan shares -> [N,H,L,d].
 using AttentionKernel = std::function<Tensor(const Tensor& query, const Tensor& key, const Tensor& value,
                                              std::span<const Tensor> shared)>;
@@ -28,7 +44,7 @@ class AttentionPlan {
   virtual ~AttentionPlan() = default;
   /// For a layer. May be called a second time after the plan is gone (a block that is recomputed), except
   /// where there are no gradients.
-  virtual AttentionKernel kernel(int64_t layer) = 0;
+  virtual AttentionKernel kernel(int64_t layer, const AttentionRule& rule) = 0;
   /// What the kernel reads from other passes and may take a gradient.
   virtual std::vector<Tensor> shared(int64_t layer) const { return (void)layer, std::vector<Tensor>(); }
   /// Called once a layer with what the kernel was given.
@@ -38,29 +54,34 @@ class AttentionPlan {
 };
 
 /// Softmax attention; key-value heads are repeated to the query's. mask [.,.,L,L']: bool (true = seen), or
-/// numbers of the query's dtype that are added to the scores; or undefined.
-Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask,
-                 bool causal);
+/// numbers of the query's dtype that are added to the scores; or undefined. Of the rule, scale and cap count;
+/// its window stands in the mask.
+Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask, bool causal,
+                 const AttentionRule& rule = {});
 
 /// Causal attention over the sequence and what came before it; keeps keys and values for what comes after.
 class CausalPlan : public AttentionPlan {
  public:
-  /// past: keys and values of the tokens before, or none; no gradient flows to them.
-  explicit CausalPlan(KeyValues past = {}) : past_(std::move(past)) {}
-  AttentionKernel kernel(int64_t layer) override;
+  /// past: keys and values of the tokens before, or none; no gradient flows to them. blocks: of new tokens,
+  /// counted from the sequence's first one.
+  explicit CausalPlan(KeyValues past = {}, std::vector<TokenBlock> blocks = {});
+  AttentionKernel kernel(int64_t layer, const AttentionRule& rule) override;
   void record(int64_t layer, const Tensor& key, const Tensor& value) override;
   /// Of the past and the sequence.
   const KeyValues& kept() const { return kept_; }
 
  private:
+  struct Masks;
+
   KeyValues past_, kept_;
+  std::shared_ptr<Masks> masks_;
 };
 
 /// One mask for all layers, bool [N,1,L,L].
 class MaskedPlan : public AttentionPlan {
  public:
   explicit MaskedPlan(Tensor mask) : mask_(std::move(mask)) {}
-  AttentionKernel kernel(int64_t layer) override;
+  AttentionKernel kernel(int64_t layer, const AttentionRule& rule) override;
 
  private:
   Tensor mask_;
@@ -73,8 +94,8 @@ struct PackedTokens {
   /// Where a sequence's own tokens begin, ascending, the first 0. From there to the next each token's parent
   /// is the one before it.
   std::vector<int64_t> runs;
-  /// For each run: so many tokens at its start see each other in both directions.
-  std::vector<int64_t> blocks;
+  /// Of packed tokens, each inside one run.
+  std::vector<TokenBlock> blocks = {};
   int64_t size() const { return static_cast<int64_t>(parents.size()); }
 };
 
@@ -85,22 +106,16 @@ class SharedPrefixPlan : public AttentionPlan {
  public:
   /// like: the packed embeddings; their dtype and device are those of the pass.
   SharedPrefixPlan(const KeyValues& prefix, const PackedTokens& tokens, const Tensor& like);
-  AttentionKernel kernel(int64_t layer) override;
+  AttentionKernel kernel(int64_t layer, const AttentionRule& rule) override;
   std::vector<Tensor> shared(int64_t layer) const override;
   void record(int64_t layer, const Tensor& key, const Tensor& value) override;
   const KeyValues& kept() const { return kept_; }
 
  private:
-  struct Group {
-    Tensor before;  // [A] ancestors outside of the group, undefined when there are none
-    Tensor mask;    // [1,1,L_group,P+A+L_group], 0 where seen and -inf elsewhere
-  };
-  struct Groups {
-    std::vector<Group> all;
-    std::vector<int64_t> sizes;
-  };
+  struct Groups;
+
   const KeyValues& prefix_;
-  std::shared_ptr<const Groups> groups_;
+  std::shared_ptr<Groups> groups_;
   KeyValues kept_;
 };
 
@@ -111,7 +126,7 @@ class CachePlan : public AttentionPlan {
   /// which has the rotary position next[i].
   CachePlan(const KeyValues& prefix, const KeyValues& packed, const std::vector<std::vector<int64_t>>& paths,
             const std::vector<int64_t>& next, int64_t room);
-  AttentionKernel kernel(int64_t layer) override;
+  AttentionKernel kernel(int64_t layer, const AttentionRule& rule) override;
   /// Positions [N,1] of the tokens that come now; advance() after each token.
   Tensor positions() const;
   void advance();
@@ -119,12 +134,14 @@ class CachePlan : public AttentionPlan {
   void keep(const Tensor& rows);
 
  private:
-  Tensor attend(int64_t layer, const Tensor& query, const Tensor& key, const Tensor& value);
+  Tensor attend(int64_t layer, const AttentionRule& rule, const Tensor& query, const Tensor& key,
+                const Tensor& value);
+  Tensor mask(int64_t window);
 
   KeyValues cache_;
-  Tensor filled_;  // [N] tokens in each row
-  Tensor next_;    // [N] position of the token that comes now
-  Tensor mask_;    // [N,1,1,visible]
+  Tensor filled_;                    // [N] tokens in each row
+  Tensor next_;                      // [N] position of the token that comes now
+  std::map<int64_t, Tensor> masks_;  // of this step, [N,1,1,visible], by window (0: none)
   int64_t longest_ = 0;
 };
 

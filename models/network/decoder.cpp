@@ -22,40 +22,48 @@ void settle_tied_head(Weights& weights, const std::string& body, const std::stri
 Decoder::Decoder(const DecoderConfig& config, const ParameterSource& source, const std::string& body,
                  const std::string& head)
     : config_(config) {
-  const int64_t width = config.width;
-  const auto norm = [&](const std::string& name, int64_t of) {
-    return RmsNorm(source, name, of, config.epsilon, config.norm_adds_one);
-  };
-  embedding_ = source(body + ".embed_tokens.weight", {config.vocabulary, width});
+  embedding_ = source(body + ".embed_tokens.weight", {config.vocabulary, config.width});
   frequencies_ =
       rotary_frequencies(config.head_dim, config.rope_theta, config.rope_scaling).to(embedding_.device());
-  for (int64_t i = 0; i < config.layers; ++i) {
-    const std::string name = body + ".layers." + std::to_string(i);
-    const auto linear = [&](const char* part, int64_t in, int64_t out, bool bias = false) {
-      return Linear(source, name + part, in, out, bias);
-    };
-    const int64_t query = config.heads * config.head_dim, keys = config.kv_heads * config.head_dim;
-    const bool bias = config.query_bias;
-    blocks_.push_back({norm(name + ".input_layernorm", width),
-                       norm(name + ".post_attention_layernorm", width),
-                       linear(".self_attn.q_proj", width, query, bias),
-                       linear(".self_attn.k_proj", width, keys, bias),
-                       linear(".self_attn.v_proj", width, keys, bias),
-                       linear(".self_attn.o_proj", query, width, config.output_bias),
-                       linear(".mlp.gate_proj", width, config.mlp_width, config.mlp_bias),
-                       linear(".mlp.up_proj", width, config.mlp_width, config.mlp_bias),
-                       linear(".mlp.down_proj", config.mlp_width, width, config.mlp_bias),
-                       {},
-                       {}});
-    if (!config.head_norms) continue;
-    blocks_.back().query_norm = norm(name + ".self_attn.q_norm", config.head_dim);
-    blocks_.back().key_norm = norm(name + ".self_attn.k_norm", config.head_dim);
-  }
-  norm_ = norm(body + ".norm", width);
+  if (const SlidingLayers& sliding = config.sliding; sliding.rope_theta)
+    sliding_frequencies_ = rotary_frequencies(config.head_dim, *sliding.rope_theta, sliding.rope_scaling)
+                               .to(embedding_.device());
+  for (int64_t i = 0; i < config.layers; ++i)
+    blocks_.push_back(make_block(source, body + ".layers." + std::to_string(i)));
+  norm_ = RmsNorm(source, body + ".norm", config.width, config.epsilon, config.norm_adds_one);
   if (config.tied_head)
     head_.weight = embedding_;
   else
-    head_ = Linear(source, head, width, config.vocabulary, /*with_bias=*/false);
+    head_ = Linear(source, head, config.width, config.vocabulary, /*with_bias=*/false);
+}
+
+Decoder::Block Decoder::make_block(const ParameterSource& source, const std::string& name) const {
+  const DecoderConfig& c = config_;
+  const auto linear = [&](const char* part, int64_t in, int64_t out, bool bias) {
+    return Linear(source, name + part, in, out, bias);
+  };
+  const auto norm = [&](const char* part, int64_t width) {
+    return RmsNorm(source, name + part, width, c.epsilon, c.norm_adds_one);
+  };
+  const int64_t query = c.heads * c.head_dim, keys = c.kv_heads * c.head_dim;
+  Block block{norm(".input_layernorm", c.width),
+              norm(c.outer_norms ? ".pre_feedforward_layernorm" : ".post_attention_layernorm", c.width),
+              linear(".self_attn.q_proj", c.width, query, c.query_bias),
+              linear(".self_attn.k_proj", c.width, keys, c.query_bias),
+              linear(".self_attn.v_proj", c.width, keys, c.query_bias),
+              linear(".self_attn.o_proj", query, c.width, c.output_bias),
+              linear(".mlp.gate_proj", c.width, c.mlp_width, c.mlp_bias),
+              linear(".mlp.up_proj", c.width, c.mlp_width, c.mlp_bias),
+              linear(".mlp.down_proj", c.mlp_width, c.width, c.mlp_bias)};
+  if (c.head_norms) {
+    block.query_norm = norm(".self_attn.q_norm", c.head_dim);
+    block.key_norm = norm(".self_attn.k_norm", c.head_dim);
+  }
+  if (c.outer_norms) {
+    block.outer1 = norm(".post_attention_layernorm", c.width);
+    block.outer2 = norm(".post_feedforward_layernorm", c.width);
+  }
+  return block;
 }
 
 Tensor Decoder::embed(const Tensor& ids) const {
@@ -70,27 +78,28 @@ std::vector<Tensor> Decoder::run_block(const Block& block, const std::vector<Ten
                                        const Tensor& read) const {
   const Tensor& x = inputs[0];
   const Tensor normed = block.norm1(x);
-  const auto turned = [&](const Linear& linear, const RmsNorm& norm, int64_t heads) {  // [N,heads,L,d]
-    const Tensor split = split_heads(linear(normed), heads);
+  const auto turned = [&](const Linear& part, int64_t heads, const RmsNorm& norm) {
+    const Tensor split = split_heads(part(normed), heads);
     return apply_rotary(config_.head_norms ? norm(split) : split, rotary);
   };
-  const Tensor key = turned(block.key, block.key_norm, config_.kv_heads);
+  const auto behind = [&](const RmsNorm& norm, const Tensor& y) { return config_.outer_norms ? norm(y) : y; };
+  const Tensor key = turned(block.key, config_.kv_heads, block.key_norm);
   const Tensor value = split_heads(block.value(normed), config_.kv_heads);
   if (read.defined() && read.numel() == 0) return {x.narrow(1, 0, 0), key, value};
-  const Tensor query = turned(block.query, block.query_norm, config_.heads);
+  const Tensor query = turned(block.query, config_.heads, block.query_norm);
   const Tensor mixed = merge_heads(attend(query, key, value, std::span(inputs).subspan(1)));
   const auto read_of = [&](const Tensor& all) { return read.defined() ? all.index_select(1, read) : all; };
-  const Tensor seen = block.output(read_of(mixed)).add_(read_of(x));
+  const Tensor seen = behind(block.outer1, block.output(read_of(mixed))).add_(read_of(x));
   const Tensor inner = block.norm2(seen);
   const Tensor wide = gated(config_.activation, block.gate(inner), block.up(inner));
-  return {block.down(wide).add_(seen), key, value};
+  return {behind(block.outer2, block.down(wide)).add_(seen), key, value};
 }
 
 int64_t Decoder::block_bytes(const Tensor& x) const {
-  // inputs of the two norms, query and mixed values, key and value, two of the MLP
-  const int64_t heads = config_.heads + config_.kv_heads;
+  // inputs of the norms, query and mixed values, key and value, two of the MLP
+  const int64_t heads = config_.heads + config_.kv_heads, norms = config_.outer_norms ? 4 : 2;
   const int64_t wide =
-      2 * config_.width + (config_.head_norms ? 3 : 2) * heads * config_.head_dim + 2 * config_.mlp_width;
+      norms * config_.width + (config_.head_norms ? 3 : 2) * heads * config_.head_dim + 2 * config_.mlp_width;
   return x.size(0) * x.size(1) * wide * x.element_size();
 }
 
@@ -102,11 +111,21 @@ void Decoder::prefill(const DecoderInput& input, AttentionPlan& plan) const {
   blocks(input, plan, config_.layers, at::empty({0}, input.positions.options()));
 }
 
+std::pair<Rotary, Rotary> Decoder::turns(const Tensor& positions) const {
+  const auto turn = [&](const Tensor& frequencies, const RopeScaling& scaling) {
+    Rotary made = rotary(positions, frequencies, config_.mrope_axes);
+    if (const double longer = scaling.attention_factor; longer != 1)
+      made = {made.cosine * longer, made.sine * longer};
+    return made;
+  };
+  const Rotary full = turn(frequencies_, config_.rope_scaling);
+  if (!sliding_frequencies_.defined()) return {full, full};
+  return {full, turn(sliding_frequencies_, config_.sliding.rope_scaling)};
+}
+
 Tensor Decoder::blocks(const DecoderInput& input, AttentionPlan& plan, int64_t layers,
                        const Tensor& read) const {
-  Rotary turn = rotary(input.positions, frequencies_, config_.mrope_axes);
-  if (const double longer = config_.rope_scaling.attention_factor; longer != 1)
-    turn = {turn.cosine * longer, turn.sine * longer};
+  const auto [full, sliding] = turns(input.positions);
   const BlockRunner run(input.x, frozen(), layers, block_bytes(input.x));
   const DeepFeatures& deep = input.deep;
   Tensor hidden = input.x;
@@ -116,10 +135,12 @@ Tensor Decoder::blocks(const DecoderInput& input, AttentionPlan& plan, int64_t l
     inputs.insert(inputs.begin(), hidden);
     const bool added = deep.places.defined() && layer < deep.added.size(0);
     const Tensor wanted = layer + 1 == layers ? read : Tensor();
-    const auto outputs =
-        run([this, &block, turn, attend = plan.kernel(layer), wanted = added ? Tensor() : wanted](
-                const std::vector<Tensor>& given) { return run_block(block, given, turn, attend, wanted); },
-            inputs);
+    const auto pass = [this, &block, turn = config_.slides(layer) ? sliding : full,
+                       attend = plan.kernel(layer, config_.rule(layer)),
+                       wanted = added ? Tensor() : wanted](const std::vector<Tensor>& given) {
+      return run_block(block, given, turn, attend, wanted);
+    };
+    const auto outputs = run(pass, inputs);
     hidden = outputs[0];
     plan.record(layer, outputs[1], outputs[2]);
     if (!added) continue;
@@ -130,7 +151,8 @@ Tensor Decoder::blocks(const DecoderInput& input, AttentionPlan& plan, int64_t l
 }
 
 Tensor Decoder::logits(const Tensor& hidden) const {
-  return head_(hidden).to(at::kFloat);
+  const Tensor logits = head_(hidden).to(at::kFloat);
+  return config_.logit_cap > 0 ? (logits / config_.logit_cap).tanh() * config_.logit_cap : logits;
 }
 
 }  // namespace hijack

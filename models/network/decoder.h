@@ -14,6 +14,14 @@ namespace hijack {
 
 class Weights;
 
+/// Layers that see the latest tokens only, and how these layers turn.
+struct SlidingLayers {
+  int64_t window = 0;                     ///< tokens seen, the query's own the last of them
+  std::vector<bool> layers = {};          ///< which slide; empty: none
+  std::optional<double> rope_theta = {};  ///< Gemma 3: rotary frequencies of their own
+  RopeScaling rope_scaling = {};          ///< with those
+};
+
 /// Llama (Touvron et al. 2023) with grouped-query attention, and what its relatives Qwen2, Qwen3 and Gemma
 /// change.
 struct DecoderConfig {
@@ -35,9 +43,15 @@ struct DecoderConfig {
   bool query_bias = false;   ///< of query, key and value
   bool output_bias = false;  ///< of the attention's output
   bool mlp_bias = false;
-  bool head_norms = false;  ///< Qwen3: query and key of each head through an RmsNorm, before they are turned
+  bool head_norms = false;     ///< Qwen3, Gemma 3: of each head's query and key, before they turn
   bool norm_adds_one = false;  ///< Gemma: x (1 + w), in float32
-  double embedding_scale = 1;  ///< Gemma: sqrt(width); token embeddings only, not image features
+  bool outer_norms = false;    ///< Gemma 2: attention and MLP have a norm behind them, too
+  SlidingLayers sliding = {};
+  double attention_scale = 0;        ///< of the scores; 0: 1 / sqrt(head_dim)
+  double attention_cap = 0;          ///< Gemma 2: scores s become cap tanh(s / cap)
+  double logit_cap = 0;              ///< the same of logits; see read_logit_cap
+  bool blocks_leave_window = false;  ///< see AttentionRule; the family says it
+  double embedding_scale = 1;        ///< Gemma: sqrt(width); token embeddings only, not image features
   bool tied_head = false;
 
   /// `text_config` of config.json, or the whole of it, with the class defaults of its model_type (the table
@@ -45,6 +59,15 @@ struct DecoderConfig {
   /// for a text_config that does not say; nullopt: the class default.
   static DecoderConfig from_json(const nlohmann::json& json, std::optional<bool> root_tied,
                                  const std::string& default_type = "llama");
+  /// The cap of logits that `text_config` names: transformers applies it in language models and PaliGemma,
+  /// and leaves it out in LLaVA and Gemma 3 with images, so from_json does not set it.
+  void read_logit_cap(const nlohmann::json& json);
+  bool slides(int64_t layer) const {
+    return !sliding.layers.empty() && sliding.layers.at(static_cast<size_t>(layer));
+  }
+  AttentionRule rule(int64_t layer) const {
+    return {slides(layer) ? sliding.window : 0, attention_scale, attention_cap, blocks_leave_window};
+  }
 };
 
 /// Whether DecoderConfig knows this model_type.
@@ -96,18 +119,23 @@ class Decoder {
 
  private:
   struct Block {
-    RmsNorm norm1, norm2;
+    RmsNorm norm1, norm2;  // before attention and MLP
     Linear query, key, value, output, gate, up, down;
-    RmsNorm query_norm, key_norm;  // with head_norms
+    RmsNorm query_norm = {}, key_norm = {};  // with head_norms
+    RmsNorm outer1 = {}, outer2 = {};        // with outer_norms
   };
+  Block make_block(const ParameterSource& source, const std::string& name) const;
+  /// The turns of full layers and of sliding ones.
+  std::pair<Rotary, Rotary> turns(const Tensor& positions) const;
   /// {x [N,L,D], what the kernel shares} -> {x, key, value}; read: tokens of the new x, or undefined for all
   std::vector<Tensor> run_block(const Block& block, const std::vector<Tensor>& inputs, const Rotary& rotary,
                                 const AttentionKernel& attend, const Tensor& read) const;
   int64_t block_bytes(const Tensor& x) const;
 
   DecoderConfig config_;
-  Tensor embedding_;    // [V,D]
-  Tensor frequencies_;  // of rotary positions, [head_dim/2]
+  Tensor embedding_;            // [V,D]
+  Tensor frequencies_;          // of rotary positions, [head_dim/2]
+  Tensor sliding_frequencies_;  // where sliding layers have their own
   std::vector<Block> blocks_;
   RmsNorm norm_;
   Linear head_;

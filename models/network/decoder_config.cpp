@@ -26,6 +26,7 @@ struct ClassDefaults {
   Sections mrope = {};
 };
 
+constexpr int64_t kMostLayers = 4096;  // there is a list of them
 constexpr Sections kInRow = {{16, 24, 24}}, kInTurn = {{24, 20, 20}, true};
 
 // the one table of decoders
@@ -38,6 +39,8 @@ constexpr ClassDefaults kDecoders[] = {
     {"qwen3_vl_text", 151936, 4096, 32, 32, 32, 128, 22016, 128000, 1e-6, 5e5, "silu", false, kInTurn},
     {"mistral", 32000, 4096, 32, 32, 8, 0, 14336, 131072, 1e-6, 1e4, "silu", false},
     {"gemma", 256000, 3072, 28, 16, 16, 256, 24576, 8192, 1e-6, 1e4, "gelu_pytorch_tanh", true},
+    {"gemma2", 256000, 2304, 26, 8, 4, 256, 9216, 8192, 1e-6, 1e4, "gelu_pytorch_tanh", true},
+    {"gemma3_text", 262208, 2304, 26, 8, 4, 256, 9216, 131072, 1e-6, 1e6, "gelu_pytorch_tanh", true},
 };
 
 const ClassDefaults& defaults_of(const std::string& type) {
@@ -112,27 +115,81 @@ void read_rope(const ConfigReader& read, const ClassDefaults& defaults, DecoderC
         axes_of(read_sections(parameters, defaults.mrope, config.head_dim), config.head_dim / 2);
 }
 
-void refuse_sliding_window(const ConfigReader& read) {
-  if (read.flag("use_sliding_window", false))
-    throw Error("config.json: use_sliding_window true is not supported; only full attention is");
-  if (!read.has("layer_types") || !read.raw("layer_types").is_array()) return;
-  for (const auto& type : read.raw("layer_types"))
-    if (type != "full_attention")
-      throw Error("config.json: layer type " + type.dump().substr(0, 50) +
-                  " is not supported; only full_attention is");
+/// Gemma 3 has two: transformers 5 nests them in rope_parameters, older versions write rope_theta and
+/// rope_scaling for full layers, rope_local_base_freq for sliding ones.
+void read_two_ropes(const ConfigReader& read, DecoderConfig& config) {
+  nlohmann::json ropes = nlohmann::json::object();
+  if (read.has("rope_parameters")) ropes = read.raw("rope_parameters");
+  if (!ropes.is_object() ||
+      (!ropes.empty() && !ropes.contains("full_attention") && !ropes.contains("sliding_attention")))
+    throw Error(
+        "config.json: rope_parameters of gemma3_text must be an object with full_attention and "
+        "sliding_attention");
+  const auto rope_of = [&](const char* kind, const nlohmann::json& over, double otherwise,
+                           RopeScaling& scaling) {
+    nlohmann::json rope = nlohmann::json::object();
+    if (ropes.contains(kind) && !ropes.at(kind).is_null()) rope = ropes.at(kind);
+    if (!rope.is_object() || !over.is_object())
+      throw Error("config.json: a rope of gemma3_text must be an object");
+    rope.update(over);
+    const ConfigReader parameters(rope, "rope parameters");
+    scaling = RopeScaling::from_json(parameters, config.max_positions);
+    if (scaling.kind == RopeScaling::Kind::kLong)
+      config.max_positions = std::min(config.max_positions, scaling.original_positions);
+    const double theta = parameters.number("rope_theta", otherwise);
+    if (theta <= 0) throw Error("config.json: rope_theta must be positive");
+    return theta;
+  };
+  const nlohmann::json none = nlohmann::json::object();
+  config.rope_theta = rope_of("full_attention", read.has("rope_scaling") ? read.raw("rope_scaling") : none,
+                              read.number("rope_theta", 1e6), config.rope_scaling);
+  config.sliding.rope_theta = rope_of("sliding_attention", none, read.number("rope_local_base_freq", 1e4),
+                                      config.sliding.rope_scaling);
 }
 
-/// Mistral's tokens see the last sliding_window ones (4096 where the file does not say, all where it says
-/// null): up to that many, which is the context then, it is full attention.
-void limit_to_window(const ConfigReader& read, DecoderConfig& config) {
-  if (read.is_null("sliding_window")) return;
-  config.max_positions = std::min(config.max_positions, read.integer("sliding_window", 4096));
+/// Which layers slide: layer_types, or where the file does not list them, those that `slides` says. window: 0
+/// for none.
+void read_sliding_layers(const ConfigReader& read, int64_t window, const std::function<bool(int64_t)>& slides,
+                         DecoderConfig& config) {
+  std::vector<bool> layers;
+  if (read.has("layer_types")) {
+    const nlohmann::json& types = read.raw("layer_types");
+    if (!types.is_array() || static_cast<int64_t>(types.size()) != config.layers)
+      throw Error("config.json: layer_types must be a list of one type for each of the " +
+                  std::to_string(config.layers) + " layers");
+    for (const auto& type : types) {
+      if (type != "full_attention" && type != "sliding_attention")
+        throw Error("config.json: layer type " + type.dump().substr(0, 50) +
+                    " is not supported; full_attention and sliding_attention are");
+      layers.push_back(type == "sliding_attention");
+    }
+  } else {
+    for (int64_t i = 0; i < config.layers; ++i) layers.push_back(slides(i));
+  }
+  if (std::find(layers.begin(), layers.end(), true) == layers.end()) return;
+  if (window == 0) throw Error("config.json: layers with sliding attention need a sliding_window");
+  config.sliding.window = window;
+  config.sliding.layers = std::move(layers);
+}
+
+/// A number that the class sets where the file is silent and null turns off; 0 stands for none.
+int64_t window_of(const ConfigReader& read, int64_t otherwise) {
+  return read.is_null("sliding_window") ? 0 : read.integer("sliding_window", otherwise);
+}
+
+double cap_of(const ConfigReader& read, const char* key, double otherwise) {
+  const double cap = read.is_null(key) ? 0 : read.number(key, otherwise);
+  if (cap < 0 || (cap == 0 && read.has(key)))
+    throw Error(std::string("config.json: ") + key + " must be above 0, or null for none");
+  return cap;
 }
 
 void read_sizes(const ConfigReader& read, const ClassDefaults& defaults, DecoderConfig& config) {
   config.vocabulary = read.integer("vocab_size", defaults.vocabulary);
   config.width = read.integer("hidden_size", defaults.width);
   config.layers = read.integer("num_hidden_layers", defaults.layers);
+  if (config.layers > kMostLayers)
+    throw Error("config.json: num_hidden_layers must be at most " + std::to_string(kMostLayers));
   config.heads = read.integer("num_attention_heads", defaults.heads);
   const bool as_heads = defaults.kv_heads == 0 || read.is_null("num_key_value_heads");
   config.kv_heads = read.integer("num_key_value_heads", as_heads ? config.heads : defaults.kv_heads);
@@ -148,25 +205,68 @@ void read_sizes(const ConfigReader& read, const ClassDefaults& defaults, Decoder
     throw Error("config.json: the width of a head must be even, not " + std::to_string(config.head_dim));
 }
 
+/// Qwen's layers slide from the one on that max_window_layers says, where use_sliding_window does.
+void read_qwen_windows(const ConfigReader& read, int64_t max_window_layers, DecoderConfig& config) {
+  const int64_t window = read.flag("use_sliding_window", false) ? window_of(read, 4096) : 0;
+  if (read.has("max_window_layers")) {
+    const auto& most = read.raw("max_window_layers");
+    if (!most.is_number_integer() || most.get<int64_t>() < 0)
+      throw Error("config.json: text_config.max_window_layers must be a whole number from 0");
+    max_window_layers = most.get<int64_t>();
+  }
+  read_sliding_layers(
+      read, window, [&](int64_t i) { return window > 0 && i >= max_window_layers; }, config);
+}
+
+/// What all generations of Gemma share.
+void read_gemma(const ConfigReader& read, DecoderConfig& config) {
+  config.query_bias = config.output_bias = read.flag("attention_bias", false);
+  config.norm_adds_one = true;
+  config.embedding_scale = std::sqrt(static_cast<double>(config.width));
+}
+
+/// Gemma 2 and 3: norms around attention and MLP, layers that slide, a scale of their own.
+void read_later_gemma(const ConfigReader& read, bool third, DecoderConfig& config) {
+  read_gemma(read, config);
+  config.outer_norms = true;
+  config.head_norms = third;
+  config.activation = activation_from_name(read.text("hidden_activation", "gelu_pytorch_tanh"));
+  const double scalar = read.number("query_pre_attn_scalar", 256);
+  if (scalar <= 0) throw Error("config.json: query_pre_attn_scalar must be above 0");
+  config.attention_scale = 1 / std::sqrt(scalar);
+  // transformers reads Gemma 3's attn_logit_softcapping and leaves it out
+  if (!third) config.attention_cap = cap_of(read, "attn_logit_softcapping", 50);
+  const int64_t pattern = third ? read.integer("sliding_window_pattern", 6) : 2;
+  read_sliding_layers(
+      read, window_of(read, 4096), [&](int64_t i) { return (i + 1) % pattern != 0; }, config);
+  if (third && read.flag("use_bidirectional_attention", false))
+    throw Error("config.json: use_bidirectional_attention true is not supported; the decoder must be causal");
+}
+
 /// What the class fixes and config.json cannot change.
 void read_kind(const ConfigReader& read, const std::string& type, DecoderConfig& config) {
   if (type == "llama") {
     config.query_bias = config.output_bias = read.flag("attention_bias", false);
     config.mlp_bias = read.flag("mlp_bias", false);
   } else if (type == "gemma") {
-    config.query_bias = config.output_bias = read.flag("attention_bias", false);
-    config.norm_adds_one = true;
-    config.embedding_scale = std::sqrt(static_cast<double>(config.width));
+    read_gemma(read, config);
     if (config.activation == Activation::kGelu) config.activation = Activation::kGeluTanh;
   } else if (type == "qwen3" || type == "qwen3_vl_text") {
     config.query_bias = config.output_bias = read.flag("attention_bias", false);
     config.head_norms = true;
-    refuse_sliding_window(read);
+    if (type == "qwen3") read_qwen_windows(read, 28, config);
+    if (type != "qwen3" && read.flag("use_sliding_window", false))
+      throw Error("config.json: use_sliding_window true is not supported for " + type);
   } else if (type == "mistral") {
-    limit_to_window(read, config);
+    // null: all tokens are seen
+    config.sliding.window = window_of(read, 4096);
+    if (config.sliding.window > 0)
+      config.sliding.layers = std::vector<bool>(static_cast<size_t>(config.layers), true);
+  } else if (type == "gemma2" || type == "gemma3_text") {
+    read_later_gemma(read, type == "gemma3_text", config);
   } else {
     config.query_bias = true;
-    refuse_sliding_window(read);
+    read_qwen_windows(read, type == "qwen2" ? 28 : 80, config);
   }
 }
 
@@ -180,7 +280,7 @@ bool is_decoder(const std::string& model_type) {
 std::vector<std::string> text_decoder_names() {
   std::vector<std::string> names;
   for (const ClassDefaults& decoder : kDecoders)
-    if (!std::string_view(decoder.model_type).ends_with("_text")) names.emplace_back(decoder.model_type);
+    if (!std::string_view(decoder.model_type).ends_with("_vl_text")) names.emplace_back(decoder.model_type);
   return names;
 }
 
@@ -194,9 +294,19 @@ DecoderConfig DecoderConfig::from_json(const nlohmann::json& json, std::optional
   config.epsilon = read.number("rms_norm_eps", defaults.epsilon);
   config.tied_head = read.flag("tie_word_embeddings", root_tied.value_or(defaults.tied_head));
   config.activation = activation_from_name(read.text("hidden_act", defaults.activation));
-  read_rope(read, defaults, config);
+  if (type == "gemma3_text")
+    read_two_ropes(read, config);
+  else
+    read_rope(read, defaults, config);
   read_kind(read, type, config);
   return config;
+}
+
+void DecoderConfig::read_logit_cap(const nlohmann::json& json) {
+  const ConfigReader read(json, "text_config");
+  const auto type = read.text("model_type", "");
+  if (type == "gemma2" || type == "gemma3_text")
+    logit_cap = cap_of(read, "final_logit_softcapping", type == "gemma2" ? 30 : 0);
 }
 
 }  // namespace hijack

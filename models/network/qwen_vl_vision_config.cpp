@@ -3,24 +3,11 @@
 
 #include "models/checkpoint/config_json.h"
 #include "models/network/qwen_vl_tower.h"
+#include "models/network/rope_scaling.h"
 #include "src/base/error.h"
 
 namespace hijack {
 namespace {
-
-double read_axial_theta(const ConfigReader& read) {
-  double theta = read.number("rope_theta", 10000.0);
-  if (read.has("rope_parameters") && read.raw("rope_parameters").is_object()) {
-    const ConfigReader rope(read.raw("rope_parameters"), "vision_config.rope_parameters");
-    const auto type = rope.text("rope_type", rope.text("type", "axial"));
-    if (type != "axial" && type != "default")
-      throw Error("config.json: rope type \"" + type.substr(0, 100) +
-                  "\" of the vision tower is not supported; axial is");
-    theta = rope.number("rope_theta", theta);
-  }
-  if (theta <= 0) throw Error("config.json: rope_theta of the vision tower must be positive");
-  return theta;
-}
 
 /// A list of blocks, each once; with `inside`, only blocks that the tower has.
 std::vector<int64_t> read_blocks(const ConfigReader& read, const char* key, std::vector<int64_t> otherwise,
@@ -55,7 +42,7 @@ void read_common(const ConfigReader& read, const char* width, QwenVlVisionConfig
   config.patch = read.integer("patch_size", config.patch);
   config.merge = read.integer("spatial_merge_size", config.merge);
   config.temporal = read.integer("temporal_patch_size", config.temporal);
-  config.rope_theta = read_axial_theta(read);
+  config.rope_theta = axial_rope_theta(read);
   for (const char* channels : {"in_channels", "in_chans"})
     if (read.integer(channels, 3) != 3)
       throw Error("config.json: vision_config." + std::string(channels) + " must be 3");

@@ -140,6 +140,19 @@ RopeScaling RopeScaling::from_json(const ConfigReader& parameters, int64_t max_p
   return scaling;
 }
 
+double axial_rope_theta(const ConfigReader& read) {
+  double theta = read.number("rope_theta", 10000.0);
+  if (read.has("rope_parameters") && read.raw("rope_parameters").is_object()) {
+    const ConfigReader rope(read.raw("rope_parameters"), "vision_config.rope_parameters");
+    const auto type = rope.text("rope_type", rope.text("type", "axial"));
+    if (type != "axial" && type != "default")
+      throw Error("config.json: rope type \"" + type + "\" of the vision tower is not supported; axial is");
+    theta = rope.number("rope_theta", theta);
+  }
+  if (theta <= 0) throw Error("config.json: rope_theta of the vision tower must be positive");
+  return theta;
+}
+
 Tensor rotary_frequencies(int64_t head_dim, double theta, const RopeScaling& scaling) {
   const Tensor exponent = at::arange(0, head_dim, 2, at::kLong).to(at::kFloat) / head_dim;
   const Tensor plain = 1.0 / at::pow(at::scalar_tensor(theta, at::kFloat), exponent);

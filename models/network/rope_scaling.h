@@ -35,6 +35,10 @@ struct RopeScaling {
   static RopeScaling from_json(const ConfigReader& parameters, int64_t max_positions);
 };
 
+/// rope_theta of a vision tower whose patches turn by row and column ("axial"), in either spelling. Throws
+/// Error for another rope type.
+double axial_rope_theta(const ConfigReader& vision);
+
 /// Angles by which a position turns each pair of a head's channels, float32 [head_dim/2]. Throws Error where
 /// longrope has another number of factors.
 Tensor rotary_frequencies(int64_t head_dim, double theta, const RopeScaling& scaling = {});

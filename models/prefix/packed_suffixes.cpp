@@ -30,12 +30,23 @@ KeyValues no_keys(const Decoder& decoder) {
   return {std::vector<Tensor>(layers, none.detach()), std::vector<Tensor>(layers, none.detach())};
 }
 
+/// The prompt's blocks among tokens [begin,end), cut at the end, counted from `origin`.
+std::vector<TokenBlock> blocks_in(const Prompt& prompt, size_t begin, size_t end, size_t origin) {
+  const auto first = static_cast<int64_t>(begin), last = static_cast<int64_t>(end);
+  const auto zero = static_cast<int64_t>(origin);
+  std::vector<TokenBlock> found;
+  for (const TokenBlock& block : prompt.blocks)
+    if (block.begin >= first && block.begin < last)
+      found.push_back({block.begin - zero, std::min(block.end, last) - zero});
+  return found;
+}
+
 /// Keys and values of tokens [0,end), where those of `past` are known.
 KeyValues continue_prefix(const Decoder& decoder, const Prompt& prompt, KeyValues past, size_t end,
                           const Tensor& features) {
   const auto begin = static_cast<size_t>(past.length());
   if (begin == end) return past;
-  CausalPlan plan(std::move(past));
+  CausalPlan plan(std::move(past), blocks_in(prompt, begin, end, 0));
   const EmbeddedPart part = embed_prompt(decoder, prompt, features, begin, end);
   decoder.prefill({part.x, for_decoder(positions_of(prompt, begin, end), decoder.device()), part.deep}, plan);
   return plan.kept();
@@ -95,7 +106,7 @@ Tensor prompt_states(const Decoder& decoder, const Prompt& prompt, const Tensor&
   check_prompt(decoder, prompt, {}, 0);
   PackedTokens tokens;
   tokens.runs = {0};
-  tokens.blocks = {prompt.bidirectional ? static_cast<int64_t>(end) : 0};
+  tokens.blocks = blocks_in(prompt, 0, end, 0);
   for (size_t t = 0; t < end; ++t) tokens.parents.push_back(static_cast<int64_t>(t) - 1);
   const KeyValues none = no_keys(decoder);
   const EmbeddedPart part = embed_prompt(decoder, prompt, features, 0, end);
@@ -120,8 +131,8 @@ class Suffixes {
         ids.insert(ids.end(), targets[i].begin(), targets[i].end() - 1);
       ids_.push_back(std::move(ids));
       // tokens that are equal and still mean something else
-      plain = plain && !prompts[i].bidirectional && !prompts[i].shift.defined() &&
-              prompts[i].image_end() <= group.prefix;
+      plain = plain && blocks_in(prompts[i], group.prefix, prompts[i].ids.size(), 0).empty() &&
+              !prompts[i].shift.defined() && prompts[i].image_end() <= group.prefix;
     }
     if (plain) share();
   }
@@ -195,7 +206,8 @@ PackedSuffixes::PackedSuffixes(const Decoder& decoder, std::span<const Prompt> p
     if (shared == length) continue;
     tokens.runs.push_back(tokens.size());
     const size_t from = group.prefix + shared;  // first token of its own
-    tokens.blocks.push_back(prompts[i].bidirectional ? static_cast<int64_t>(prompt_end - from) : 0);
+    for (const TokenBlock& block : blocks_in(prompts[i], from, prompt_end, from))
+      tokens.blocks.push_back({tokens.size() + block.begin, tokens.size() + block.end});
     for (size_t t = shared; t < length; ++t) {
       tokens.parents.push_back(path.empty() ? -1 : path.back());
       path.push_back(tokens.size() - 1);

@@ -30,6 +30,23 @@ size_t before_shifts(const Prompt& a, const Prompt& b) {
   return end;
 }
 
+/// Keys are shared only up to where blocks begin to differ.
+size_t before_blocks(const Prompt& a, const Prompt& b) {
+  const auto [one, other] = std::mismatch(a.blocks.begin(), a.blocks.end(), b.blocks.begin(), b.blocks.end());
+  size_t end = std::max(a.ids.size(), b.ids.size());
+  if (one != a.blocks.end()) end = std::min(end, static_cast<size_t>(one->begin));
+  if (other != b.blocks.end()) end = std::min(end, static_cast<size_t>(other->begin));
+  return end;
+}
+
+/// As many of `prefix` tokens as leave no block in two parts.
+size_t whole_blocks(const Prompt& prompt, size_t prefix) {
+  for (const TokenBlock& block : prompt.blocks)
+    if (static_cast<size_t>(block.begin) < prefix && prefix < static_cast<size_t>(block.end))
+      return static_cast<size_t>(block.begin);
+  return prefix;
+}
+
 }  // namespace
 
 std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts) {
@@ -40,20 +57,21 @@ std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts) {
   };
   for (size_t i = 0; i < prompts.size(); ++i) {
     auto same = std::find_if(groups.begin(), groups.end(), [&](const PromptGroup& group) {
-      if (prompts[i].bidirectional || prompts[group.members.front()].bidirectional)
-        return prompts[i].bidirectional && prompts[group.members.front()].bidirectional;
       const auto other = head(group.members.front());
       return prompts[i].image_places == prompts[group.members.front()].image_places &&
              std::equal(head(i).begin(), head(i).end(), other.begin(), other.end());
     });
     if (same == groups.end()) {
-      groups.push_back({{i}, prompts[i].bidirectional ? 0 : prompts[i].ids.size() - 1});
+      groups.push_back({{i}, whole_blocks(prompts[i], prompts[i].ids.size() - 1)});
       continue;
     }
     const Prompt& first = prompts[same->members.front()];
     same->members.push_back(i);
-    const size_t limit = std::min(same->prefix, before_shifts(first, prompts[i]));
-    same->prefix = std::min(common_prefix(first.ids, prompts[i].ids, limit), prompts[i].ids.size() - 1);
+    const size_t limit =
+        std::min({same->prefix, before_shifts(first, prompts[i]), before_blocks(first, prompts[i])});
+    const size_t prefix =
+        std::min(common_prefix(first.ids, prompts[i].ids, limit), prompts[i].ids.size() - 1);
+    same->prefix = whole_blocks(first, prefix);
   }
   return groups;
 }

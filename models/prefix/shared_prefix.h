@@ -25,7 +25,9 @@ struct Prompt {
   /// Added to the embeddings of the tokens from shift_begin on, [n,D]: a place to take gradients at.
   Tensor shift = {};
   size_t shift_begin = 0;
-  bool bidirectional = false;  ///< all tokens of the prompt see each other; only what follows is causal
+  /// Tokens that see each other in both directions, ascending: PaliGemma's whole prompt, Gemma 3's image.
+  /// Where prompts differ inside of a block, they do not share its beginning.
+  std::vector<TokenBlock> blocks = {};
 
   /// One past the last image token; 0 without an image.
   size_t image_end() const { return image_places.empty() ? 0 : image_places.back() + 1; }
@@ -34,8 +36,8 @@ struct Prompt {
 };
 
 /// Prompts that agree up to the end of their image (or in their first token, without one): `prefix` tokens
-/// are shared, each has at least one token of its own. Bidirectional prompts share nothing: each token's keys
-/// depend on the whole prompt.
+/// are shared, each has at least one token of its own. No block is shared in part: its tokens' keys depend on
+/// all of it.
 struct PromptGroup {
   std::vector<size_t> members;
   size_t prefix = 0;

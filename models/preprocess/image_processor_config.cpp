@@ -7,9 +7,12 @@ namespace {
 
 using nlohmann::json;
 
-const std::set<std::string> kImplemented = {"do_resize",  "size",       "resample",       "do_center_crop",
-                                            "crop_size",  "do_rescale", "rescale_factor", "do_normalize",
-                                            "image_mean", "image_std",  "do_pad"};
+const std::set<std::string> kImplemented = {
+    "do_resize", "size", "resample", "do_center_crop", "crop_size", "do_rescale", "rescale_factor",
+    "do_normalize", "image_mean", "image_std", "do_pad",
+    // of Gemma 3; the numbers have no effect while it is off
+    "do_pan_and_scan", "pan_and_scan_min_crop_size", "pan_and_scan_max_num_crops",
+    "pan_and_scan_min_ratio_to_activate"};
 
 /// The class defaults of transformers 5.23.
 ImageProcessor defaults_of(const ProcessorConfig& reader, const std::string& type) {
@@ -20,6 +23,11 @@ ImageProcessor defaults_of(const ProcessorConfig& reader, const std::string& typ
     processor.std = {0.26862954, 0.26130258, 0.27577711};
   } else if (type == "SiglipImageProcessor") {
     processor.resize_height = processor.resize_width = 224;
+    processor.do_center_crop = false;
+    processor.mean = processor.std = {0.5, 0.5, 0.5};
+  } else if (type == "Gemma3ImageProcessor") {
+    processor.resize_height = processor.resize_width = 224;
+    processor.filter = Filter::kBilinear;
     processor.do_center_crop = false;
     processor.mean = processor.std = {0.5, 0.5, 0.5};
   } else {
@@ -48,6 +56,8 @@ ImageProcessor ImageProcessor::from_json(const json& config, const std::string& 
   const ProcessorConfig reader(config, where, kImplemented);
   const std::string type = reader.type("CLIPImageProcessor");
   ImageProcessor processor = defaults_of(reader, type);
+  if (reader.flag("do_pan_and_scan", false))
+    reader.fail("do_pan_and_scan true is not supported; set it to false: a photo is one view then");
   processor.do_resize = reader.flag("do_resize", true);
   processor.do_center_crop = reader.flag("do_center_crop", processor.do_center_crop);
   processor.pad_to_square = reader.flag("do_pad", false);

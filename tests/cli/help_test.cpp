@@ -126,7 +126,7 @@ TEST_F(Program, DefensesForScripts) {
 TEST_F(Program, ModelsListNamesTextDecoders) {
   const std::string list = run("models --list").out;
   EXPECT_NE(list.find("llava\n"), std::string::npos) << list;
-  for (const char* name : {"llama ", "qwen2 ", "gemma "})
+  for (const char* name : {"llama ", "qwen2 ", "gemma ", "gemma2 ", "gemma3_text "})
     EXPECT_NE(list.find(std::string("\n") + name), std::string::npos) << name << list;
   EXPECT_NE(list.find("text only: gcg, defenses with model=DIR"), std::string::npos) << list;
   EXPECT_EQ(list.find("qwen2_vl_text"), std::string::npos) << "no checkpoint of its own";

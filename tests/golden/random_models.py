@@ -2,12 +2,13 @@
 draw, seed) writes one and returns what it was."""
 from pathlib import Path
 
-from transformers import (AutoModelForImageTextToText, GemmaConfig, Idefics3Config, LlavaConfig, LlavaNextConfig,
-                          LlavaOnevisionConfig, PaliGemmaConfig, Qwen2VLConfig, Qwen2_5_VLConfig,
-                          Qwen3VLConfig, SmolVLMConfig)
+from transformers import (AutoModelForImageTextToText, Gemma3Config, Idefics3Config, LlavaConfig, LlavaNextConfig,
+                          LlavaOnevisionConfig, Mistral3Config, PaliGemmaConfig, PixtralVisionConfig, Qwen2VLConfig,
+                          Qwen2_5_VLConfig, Qwen3VLConfig, SmolVLMConfig)
 
-from random_parts import (CLIP_MEAN, CLIP_STD, QWEN_NAMES, clip_settings, family, feature_layer, llama_text, llava_text, odd_settings,
-                          picture_files, qwen2_text, randomized, rope, save_model, siglip_settings, tokenizer_files, tower)
+from random_parts import (CLIP_MEAN, CLIP_STD, GEMMA_TOKENS, HUB_NAMES, QWEN_NAMES, clip_settings, family, feature_layer,
+                          gemma_text, llama_text, llava_text, mistral_text, odd_settings, picture_files, qwen2_text, randomized,
+                          rope, save_model, siglip_settings, tokenizer_files, tower)
 import compare_with_transformers as compare
 import qwen_vl
 
@@ -24,6 +25,7 @@ def load_module(name):
 
 llava, idefics3 = load_module("llava"), load_module("idefics3")
 onevision, next_ = load_module("llava_onevision"), load_module("llava_next")
+gemma3, mistral3 = load_module("gemma3"), load_module("mistral3")
 
 
 def make_llava(folder, draw, seed):
@@ -217,20 +219,15 @@ def make_paligemma(folder, draw, seed):
     tokenizer = family.gemma_tokenizer(320, ["<image>"])
     side, patch = draw.choice([(28, 7), (30, 7), (32, 4)])
     vision = tower(draw, "siglip", side, patch)
-    heads = draw.choice([2, 4])
-    width = draw.choice([16, 24])
-    text = GemmaConfig(hidden_size=width, intermediate_size=40, num_hidden_layers=draw.choice([1, 2]), num_attention_heads=heads,
-                       num_key_value_heads=draw.choice([1, 2]), head_dim=draw.choice([8, 10]), vocab_size=324,
-                       max_position_embeddings=2048, rope_parameters=rope(draw, 10000.0), attention_bias=draw.random() < 0.2,
-                       hidden_act=draw.choice(["gelu_pytorch_tanh", "gelu_pytorch_tanh", "gelu"]))
+    text = gemma_text(draw, draw.choice(["gemma", "gemma2"]), 324)
+    width = text.hidden_size
     config = PaliGemmaConfig(vision_config=vision, text_config=text, image_token_index=tokenizer.token_to_id("<image>"),
                              projection_dim=width, hidden_size=width, vocab_size=324)
     model = randomized(AutoModelForImageTextToText.from_config(config), tokenizer, seed)
     layout = save_model(folder, model, draw)
     settings = {**siglip_settings(draw, side), "image_seq_length": (side // patch) ** 2}
     kind = draw.choice(["GemmaTokenizer", "PreTrainedTokenizerFast"])
-    tokens = {"bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>", "unk_token": "<unk>"}
-    tokenizer_files(folder, tokenizer, draw, kind, tokens, None)
+    tokenizer_files(folder, tokenizer, draw, kind, GEMMA_TOKENS, None)
     picture_files(folder, draw, settings, {"processor_class": "PaliGemmaProcessor"})
     if draw.random() < 0.5:  # as PaliGemmaProcessor.save_pretrained writes it
         _, processor = compare.load(folder)
@@ -241,5 +238,45 @@ def make_paligemma(folder, draw, seed):
     return layout
 
 
+def make_gemma3(folder, draw, seed):
+    tokenizer = gemma3.tokenizer_of(330)
+    patch = draw.choice([4, 7])
+    rows, side = draw.choice([(8, 4), (9, 4), (4, 4), (6, 2), (5, 1)])  # patches and tokens a side
+    vision = tower(draw, "siglip", rows * patch + draw.choice([0, 0, 3]), patch)
+    text = gemma_text(draw, "gemma3_text", 334)
+    config = Gemma3Config(vision_config=vision, text_config=text, mm_tokens_per_image=side ** 2 + draw.choice([0, 0, 1]),
+                          eos_token_id=draw.choice([1, [1, tokenizer.token_to_id("<end_of_turn>")]]), **gemma3.ids_of(tokenizer))
+    model = randomized(AutoModelForImageTextToText.from_config(config), tokenizer, seed)
+    layout = save_model(folder, model, draw)
+    tokenizer_files(folder, tokenizer, draw, draw.choice(["GemmaTokenizer", "PreTrainedTokenizerFast"]), gemma3.TOKENS, gemma3.TEMPLATE)
+    settings = odd_settings(draw, {**gemma3.settings(vision.image_size), "resample": draw.choice([2, 2, 3])})
+    picture_files(folder, draw, settings, {"processor_class": "Gemma3Processor",
+                                           "image_seq_length": (rows // (rows // side)) ** 2})
+    return layout
+
+
+def make_mistral3(folder, draw, seed):
+    tokenizer = mistral3.tokenizer_of(330)
+    patch, merge, heads = draw.choice([3, 4, 7]), draw.choice([1, 2, 2, 3]), draw.choice([2, 3])
+    vision = PixtralVisionConfig(hidden_size=heads * 8, intermediate_size=draw.choice([20, 36]), num_hidden_layers=draw.choice([1, 2, 3]),
+                                 num_attention_heads=heads, patch_size=patch, image_size=56, hidden_act=draw.choice(["gelu", "gelu", "silu"]),
+                                 rope_parameters={"rope_type": "axial", "rope_theta": draw.choice([1e4, 50.0])})
+    tied = draw.random() < 0.5
+    text = mistral_text(draw, 334, bos_token_id=tokenizer.token_to_id("<s>"), eos_token_id=tokenizer.token_to_id("</s>"),
+                        tie_word_embeddings=tied)
+    config = Mistral3Config(vision_config=vision, text_config=text, image_token_index=tokenizer.token_to_id("[IMG]"),
+                            spatial_merge_size=merge, vision_feature_layer=-1, multimodal_projector_bias=draw.random() < 0.3,
+                            projector_hidden_act=draw.choice(["gelu", "gelu", "gelu_pytorch_tanh"]), tie_word_embeddings=tied)
+    model = randomized(AutoModelForImageTextToText.from_config(config), tokenizer, seed)
+    layout = save_model(folder, model, draw, names=tuple((new, old.replace("vision_model.", "")) for new, old in HUB_NAMES))
+    tokenizer_files(folder, tokenizer, draw, "PreTrainedTokenizerFast", mistral3.TOKENS,
+                    mistral3.template(draw.choice(["", "You are the cat. Say it."])))
+    settings = odd_settings(draw, mistral3.settings(draw.choice([20, 35, 56, 300]), resample=draw.choice([3, 3, 2])))
+    settings["do_resize"] = True
+    picture_files(folder, draw, settings, mistral3.processor_of(patch, merge))
+    return layout
+
+
 MAKERS = {"llava": make_llava, "llava_next": make_llava_next, "idefics3": make_idefics3, "llava_onevision": make_llava_onevision, "qwen2_vl": make_qwen2_vl,
-          "qwen2_5_vl": make_qwen2_5_vl, "qwen3_vl": make_qwen3_vl, "paligemma": make_paligemma}
+          "qwen2_5_vl": make_qwen2_5_vl, "qwen3_vl": make_qwen3_vl, "paligemma": make_paligemma, "gemma3": make_gemma3,
+          "mistral3": make_mistral3}

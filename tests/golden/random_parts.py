@@ -3,7 +3,8 @@ import sys
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, CLIPVisionConfig, LlamaConfig, MistralConfig, Qwen2Config, SiglipVisionConfig
+from transformers import (AutoConfig, CLIPVisionConfig, Gemma2Config, Gemma3TextConfig, GemmaConfig, LlamaConfig,
+                          MistralConfig, Qwen2Config, SiglipVisionConfig)
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "samples")]
@@ -17,10 +18,15 @@ CLIP_MEAN, CLIP_STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.261302
 def randomized(model, tokenizer, seed):
     """Uneven norms, no zero bias, wide logits, mostly no lone bytes in replies."""
     model = family.randomize(model, seed)
+    gemma = getattr(getattr(model.config, "text_config", None), "model_type", "").startswith("gemma")
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            if "language_model" in name and "norm" in name and model.config.model_type == "paligemma":
+            if gemma and ("language_model" in name and "norm" in name or "mm_soft_emb_norm" in name):
                 weight.sub_(1)
+            if gemma and model.config.model_type != "paligemma" and "embed_tokens" in name:
+                weight.mul_(0.3)
+            if "mm_input_projection_weight" in name:
+                weight.mul_((weight.shape[1] / weight.shape[0]) ** 0.5)
             if name.endswith("ln_q.weight") or ("merger" in name and name.endswith(".norm.weight")):
                 weight.add_(1)
     if seed % 3:  # else replies have bytes that are no character
@@ -67,14 +73,42 @@ def mistral_text(draw, vocabulary, **options):
     head_dim = draw.choice([None, 10])
     return MistralConfig(hidden_size=width, intermediate_size=draw.choice([20, 40]), num_hidden_layers=draw.choice([1, 2, 3]),
                          num_attention_heads=heads, num_key_value_heads=draw.choice([1, 2]), head_dim=head_dim,
-                         vocab_size=vocabulary, max_position_embeddings=2048, sliding_window=draw.choice([None, None, 4096]),
+                         vocab_size=vocabulary, max_position_embeddings=2048, sliding_window=draw.choice([None, 4096, 5, 19, 33]),
                          rms_norm_eps=draw.choice([1e-5, 1e-6]), hidden_act=draw.choice(["silu"] * 4 + ["gelu"]),
                          rope_parameters=rope(draw, draw.choice([1e4, 1e6]), head_dim or width // heads), **options)
 
 
+GEMMA_TOKENS = {"bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>", "unk_token": "<unk>"}
+
+
+def gemma_text(draw, kind, vocabulary, **options):
+    """kind: gemma, gemma2 or gemma3_text. Windows shorter than an image, about as long as prompts, and beyond them."""
+    heads = draw.choice([2, 4])
+    layers = draw.choice([1, 2, 3, 7] if kind == "gemma3_text" else [1, 2, 3])
+    common = {"hidden_size": draw.choice([16, 24]), "intermediate_size": draw.choice([20, 40]), "num_hidden_layers": layers,
+              "num_attention_heads": heads, "num_key_value_heads": draw.choice([1, 2]), "head_dim": draw.choice([8, 10]),
+              "vocab_size": vocabulary, "max_position_embeddings": 2048, "attention_bias": draw.random() < 0.2, **options}
+    if kind == "gemma":
+        return GemmaConfig(**common, rope_parameters=rope(draw, 10000.0),
+                           hidden_act=draw.choice(["gelu_pytorch_tanh", "gelu_pytorch_tanh", "gelu"]))
+    common.update(query_pre_attn_scalar=draw.choice([5, 8, 256]), sliding_window=draw.choice([3, 8, 17, 30, 31, 4096]),
+                  hidden_activation=draw.choice(["gelu_pytorch_tanh", "gelu_pytorch_tanh", "gelu"]))
+    if draw.random() < 0.3:
+        common["layer_types"] = [draw.choice(["sliding_attention", "full_attention"]) for _ in range(layers)]
+    if kind == "gemma2":
+        return Gemma2Config(**common, attn_logit_softcapping=draw.choice([None, 50.0, 3.0]), rope_parameters=rope(draw, 10000.0),
+                            final_logit_softcapping=draw.choice([None, 30.0, 4.0]))
+    return Gemma3TextConfig(**common, rope_parameters={"full_attention": rope(draw, draw.choice([1e4, 1e6])),
+                                                       "sliding_attention": {"rope_type": "default", "rope_theta": draw.choice([1e4, 50.0])}},
+                            sliding_window_pattern=draw.choice([6, 2, 3]), final_logit_softcapping=draw.choice([None, 4.0]))
+
+
 def llava_text(draw, tied):
     """Decoder, tokenizer, kind and tokens of its files, of a LLaVA."""
-    kind = draw.choice(["llama", "llama", "mistral", "qwen2"])
+    kind = draw.choice(["llama", "llama", "mistral", "qwen2", "gemma", "gemma2"])
+    if kind.startswith("gemma"):
+        tokenizer = family.gemma_tokenizer(320, ["<image>"])
+        return gemma_text(draw, kind, 324), tokenizer, draw.choice(["GemmaTokenizer", "PreTrainedTokenizerFast"]), GEMMA_TOKENS
     if kind == "qwen2":
         tokenizer = family.llava.bytelevel_tokenizer(300)
         text = qwen2_text(draw, 304, bos_token_id=0, eos_token_id=1, tie_word_embeddings=tied)
@@ -146,11 +180,26 @@ def drop_defaults(config, reference):
             if key in ("model_type", "architectures") or key not in reference or reference[key] != value}
 
 
+def old_layers(config):
+    """A pattern instead of layer_types, where there is one."""
+    pattern = 2 if config["model_type"] == "gemma2" else config.pop("_sliding_window_pattern", 6)
+    if config["model_type"] == "gemma3_text":
+        config["sliding_window_pattern"] = pattern
+    wanted = ["sliding_attention" if (i + 1) % pattern else "full_attention" for i in range(config.get("num_hidden_layers", 26))]
+    if config.get("layer_types") == wanted:
+        config.pop("layer_types")
+
+
 def old_spelling(config):
     """rope_parameters and dtype as transformers 4 wrote them."""
     config = dict(config)
     config.pop("dtype", None)
     parameters = config.pop("rope_parameters", None)
+    if config.get("model_type") in ("gemma2", "gemma3_text"):
+        old_layers(config)
+    if isinstance(parameters, dict) and "full_attention" in parameters:
+        config["rope_local_base_freq"] = parameters["sliding_attention"]["rope_theta"]
+        parameters = parameters["full_attention"]
     if isinstance(parameters, dict):
         parameters = dict(parameters)
         config["rope_theta"] = parameters.pop("rope_theta", 10000.0)

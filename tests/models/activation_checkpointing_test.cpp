@@ -50,7 +50,8 @@ TEST_P(CheckpointedFamilies, SameBytes) {
 INSTANTIATE_TEST_SUITE_P(Golden, CheckpointedFamilies,
                          testing::Values("llava/clip_gqa", "llava/siglip", "idefics3/hub_tiles",
                                          "llava_onevision/anyres", "qwen2_vl/small", "qwen2_5_vl/small",
-                                         "qwen3_vl/small", "paligemma/small"));
+                                         "qwen3_vl/small", "paligemma/small", "paligemma/gemma2",
+                                         "gemma3/small"));
 
 class NarrowFamilies : public testing::TestWithParam<const char*> {};
 

@@ -66,7 +66,7 @@ TEST_P(CudaFamilies, RepliesEqualTheProcessors) {
 INSTANTIATE_TEST_SUITE_P(Golden, CudaFamilies,
                          testing::Values("llava/clip_gqa", "idefics3/hub_tiles", "llava_onevision/anyres",
                                          "qwen2_vl/small", "qwen2_5_vl/small", "qwen3_vl/small",
-                                         "paligemma/small"));
+                                         "paligemma/small", "paligemma/gemma2", "gemma3/small"));
 
 TEST(CudaAttack, LowersTheLossInsideTheBall) {
   if (at::getNumGPUs() == 0) GTEST_SKIP() << "this libtorch sees no CUDA device";

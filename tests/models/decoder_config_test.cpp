@@ -175,12 +175,56 @@ TEST(DecoderConfig, HeadsOfQwen3AreIndependentOfTheWidth) {
 
 TEST(DecoderConfig, WhatIsRefusedIsNamed) {
   EXPECT_NE(why_not({{"model_type", "mamba"}}).find("mamba"), std::string::npos);
-  EXPECT_NE(why_not({{"model_type", "qwen2"}, {"use_sliding_window", true}}).find("use_sliding_window"),
+  EXPECT_NE(why_not({{"model_type", "qwen2"}, {"layer_types", {"sliding_attention"}}}).find("layer_types"),
             std::string::npos);
-  EXPECT_NE(
-      why_not({{"model_type", "qwen2"}, {"layer_types", {"sliding_attention"}}}).find("sliding_attention"),
-      std::string::npos);
   EXPECT_NE(why_not({{"model_type", "llama"}, {"hidden_act", "mish"}}).find("mish"), std::string::npos);
+}
+
+TEST(DecoderConfig, LayersThatSlide) {
+  const auto read = [](const json& config) { return DecoderConfig::from_json(config, std::nullopt); };
+  json qwen = {{"model_type", "qwen2"}, {"num_hidden_layers", 3}, {"max_window_layers", 1}};
+  EXPECT_FALSE(read(qwen).slides(2));
+  qwen["use_sliding_window"] = true;
+  EXPECT_FALSE(read(qwen).slides(0));
+  EXPECT_TRUE(read(qwen).slides(1));
+  EXPECT_EQ(read(qwen).rule(2).window, 4096);
+  qwen["layer_types"] = {"sliding_attention", "full_attention", "full_attention"};
+  EXPECT_TRUE(read(qwen).slides(0));
+  EXPECT_FALSE(read(qwen).slides(2));
+  qwen["sliding_window"] = nullptr;
+  EXPECT_NE(why_not(qwen).find("need a sliding_window"), std::string::npos);
+  qwen["layer_types"][1] = "chunked_attention";
+  EXPECT_NE(why_not(qwen).find("chunked_attention"), std::string::npos);
+  json mistral = {{"model_type", "mistral"}};
+  EXPECT_EQ(read(mistral).rule(31).window, 4096);
+  mistral["sliding_window"] = nullptr;
+  EXPECT_EQ(read(mistral).rule(31).window, 0);
+  EXPECT_EQ(read(mistral).max_positions, 131072);
+}
+
+TEST(DecoderConfig, LaterGemmas) {
+  auto gemma2 = DecoderConfig::from_json({{"model_type", "gemma2"}, {"query_pre_attn_scalar", 144}}, true);
+  EXPECT_TRUE(gemma2.slides(0) && !gemma2.slides(1) && gemma2.outer_norms && !gemma2.head_norms);
+  EXPECT_EQ(gemma2.rule(0).window, 4096);
+  EXPECT_DOUBLE_EQ(gemma2.rule(0).scale, 1.0 / 12);
+  EXPECT_EQ(gemma2.rule(0).soft_cap, 50);
+  EXPECT_EQ(gemma2.logit_cap, 0);
+  gemma2.read_logit_cap({{"model_type", "gemma2"}});
+  EXPECT_EQ(gemma2.logit_cap, 30);
+  json config = {{"model_type", "gemma3_text"}, {"rope_scaling", {{"rope_type", "linear"}, {"factor", 8.0}}}};
+  const auto gemma3 = DecoderConfig::from_json(config, true);
+  EXPECT_TRUE(gemma3.slides(4) && !gemma3.slides(5) && gemma3.head_norms);
+  EXPECT_EQ(gemma3.rule(0).soft_cap, 0);
+  EXPECT_EQ(gemma3.rope_theta, 1e6);
+  EXPECT_EQ(gemma3.rope_scaling.kind, RopeScaling::Kind::kLinear);
+  EXPECT_EQ(gemma3.sliding.rope_theta, 1e4);
+  EXPECT_EQ(gemma3.sliding.rope_scaling.kind, RopeScaling::Kind::kNone);
+  config["rope_parameters"] = {{"rope_theta", 10.0}};
+  EXPECT_NE(why_not(config).find("full_attention"), std::string::npos);
+  EXPECT_NE(why_not({{"model_type", "gemma2"}, {"attn_logit_softcapping", 0}}).find("null"),
+            std::string::npos);
+  EXPECT_NE(why_not({{"model_type", "gemma3_text"}, {"use_bidirectional_attention", true}}).find("causal"),
+            std::string::npos);
 }
 
 }  // namespace

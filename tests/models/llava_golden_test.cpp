@@ -152,7 +152,8 @@ TEST_P(LlavaGolden, RepliesOfABatchAreEqual) {
   for (size_t i = 0; i < cases.size(); ++i) EXPECT_EQ(replies[i].text, cases[i].reply) << cases[i].key;
 }
 
-INSTANTIATE_TEST_SUITE_P(Checkpoints, LlavaGolden, testing::Values("clip_gqa", "hub_bf16", "siglip", "lists"),
+INSTANTIATE_TEST_SUITE_P(Checkpoints, LlavaGolden,
+                         testing::Values("clip_gqa", "hub_bf16", "siglip", "lists", "gemma2", "hub_gemma"),
                          [](const auto& parameter) { return std::string(parameter.param); });
 
 }  // namespace

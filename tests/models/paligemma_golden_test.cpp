@@ -27,7 +27,8 @@ TEST_P(PaliGemmaGolden, Replies) {
   golden_.expect_replies();
 }
 
-INSTANTIATE_TEST_SUITE_P(Checkpoints, PaliGemmaGolden, testing::Values("small", "hub_bf16"),
+INSTANTIATE_TEST_SUITE_P(Checkpoints, PaliGemmaGolden,
+                         testing::Values("small", "hub_bf16", "gemma2", "hub_gemma2"),
                          [](const auto& parameter) { return std::string(parameter.param); });
 
 }  // namespace

@@ -99,7 +99,8 @@ TEST_P(SharedTokens, EqualEachPromptAlone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, SharedTokens,
-                         testing::Values("llava/clip_gqa", "qwen2_vl/small", "qwen3_vl/small"));
+                         testing::Values("llava/clip_gqa", "qwen2_vl/small", "qwen3_vl/small",
+                                         "gemma3/small", "paligemma/gemma2"));
 
 /// The image in the shared prefix, among the packed tokens, and as the last tokens of a short decoder's pass.
 TEST(DeepFeatures, AreAddedInWhicheverPassTheImageIs) {
@@ -196,7 +197,8 @@ TEST_P(LongSystemPrompt, IsRememberedWithoutChangingTheStep) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, LongSystemPrompt,
-                         testing::Values("llava/clip_gqa", "qwen2_vl/small", "qwen3_vl/small"));
+                         testing::Values("llava/clip_gqa", "qwen2_vl/small", "qwen3_vl/small",
+                                         "gemma3/small", "paligemma/gemma2"));
 
 TEST(PrefixMemo, ComputesTextOnce) {
   PrefixMemo memo;

@@ -12,9 +12,11 @@
 #include "models/checkpoint/safetensors.h"
 #include "models/checkpoint/torch_archive.h"
 #include "models/checkpoint/torch_pickle.h"
+#include "models/families/gemma3.h"
 #include "models/families/idefics3.h"
 #include "models/families/llava_next.h"
 #include "models/families/llava_onevision.h"
+#include "models/families/mistral3.h"
 #include "models/families/paligemma.h"
 #include "models/families/qwen_vl.h"
 #include "src/base/error.h"
@@ -119,6 +121,8 @@ void read_configs(const nlohmann::json& json) {
        {QwenVlVisionConfig::of_qwen2, QwenVlVisionConfig::of_qwen2_5, QwenVlVisionConfig::of_qwen3})
     attempt([&] { QwenVlConfig::from_json(json, {"qwen2_vl", "qwen2_vl_text", vision, kQwen2VlTemplate}); });
   attempt([&] { PaliGemmaConfig::from_json(json); });
+  attempt([&] { Gemma3Config::from_json(json).image_tokens(); });
+  attempt([&] { Mistral3Config::from_json(json); });
   attempt([&] {
     const auto config = DecoderConfig::from_json(json, std::nullopt);
     if (config.head_dim <= 4096) rotary_frequencies(config.head_dim, config.rope_theta, config.rope_scaling);
@@ -136,6 +140,10 @@ void read_processors(const nlohmann::json& json) {
       const auto processor = AnyresProcessor::from_json(json, "fuzz", *defaults);
       at_all_sizes([&](int64_t height, int64_t width) { processor.fitted({height, width}); });
     }
+  });
+  attempt([&] {
+    const auto processor = PixtralProcessor::from_json(json, "fuzz", 28);
+    at_all_sizes([&](int64_t height, int64_t width) { processor.resized_size(height, width); });
   });
   attempt([&] {
     const auto processor = PatchProcessor::from_json(json, "fuzz");

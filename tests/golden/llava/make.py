@@ -35,6 +35,7 @@ TEMPLATE = (
     "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}")
 PROMPTS = ["What is in this picture?", "Où est le chat, 12 or 3?\n  Say it."]
 TARGETS = ["Sure, it is", "cat 4."]
+LLAMA_TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
 CORPUS = [
     "What is in this picture? Sure, here it is.", "USER: Describe the image. ASSISTANT: the cat is on the mat",
     "The quick brown fox jumps over the lazy dog.", "Where is the chat? It is here, in the picture of the house.",
@@ -197,14 +198,18 @@ def hub_name(name):
 
 
 def make_hub_bf16(folder, seed):
-    tokenizer = llama_tokenizer(310)
-    image_id, pad_id = tokenizer.token_to_id("<image>"), tokenizer.token_to_id("<pad>")
-    vision = {"model_type": "clip_vision_model", "hidden_size": 16, "image_size": 28, "intermediate_size": 24,
-              "num_attention_heads": 2, "num_hidden_layers": 3, "patch_size": 7, "projection_dim": 16,
-              "vocab_size": 320}
     text = {"_name_or_path": "lmsys/vicuna-7b-v1.5", "architectures": ["LlamaForCausalLM"], "model_type": "llama",
             "hidden_size": 24, "intermediate_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2,
             "max_position_embeddings": 4096, "rms_norm_eps": 1e-05, "torch_dtype": "bfloat16", "vocab_size": 312}
+    return make_hub(folder, seed, llama_tokenizer(310), text, TEMPLATE, LLAMA_TOKENS)
+
+
+def make_hub(folder, seed, tokenizer, text, template, tokens, tied=False, prepare=lambda model: None):
+    image_id, pad_id = tokenizer.token_to_id("<image>"), tokenizer.token_to_id("<pad>")
+    begin, end = tokenizer.token_to_id(tokens["bos_token"]), tokenizer.token_to_id(tokens["eos_token"])
+    vision = {"model_type": "clip_vision_model", "hidden_size": 16, "image_size": 28, "intermediate_size": 24,
+              "num_attention_heads": 2, "num_hidden_layers": 3, "patch_size": 7, "projection_dim": 16,
+              "vocab_size": 320}
     config = {"architectures": ["LlavaForConditionalGeneration"], "ignore_index": -100,
               "image_token_index": image_id, "model_type": "llava", "pad_token_id": pad_id,
               "projector_hidden_act": "gelu", "text_config": text, "tie_word_embeddings": False,
@@ -212,12 +217,13 @@ def make_hub_bf16(folder, seed):
               "vision_feature_layer": -2, "vision_feature_select_strategy": "default"}
     folder.mkdir(parents=True)
     write_json(folder / "config.json", config)
-    write_json(folder / "generation_config.json", {"_from_model_config": True, "bos_token_id": 1, "eos_token_id": 2,
+    write_json(folder / "generation_config.json", {"_from_model_config": True, "bos_token_id": begin, "eos_token_id": end,
                                                    "pad_token_id": pad_id, "transformers_version": "4.36.0.dev0"})
     model = randomize(LlavaForConditionalGeneration(LlavaConfig.from_pretrained(folder)), seed)
+    prepare(model)
     model = readable(model, tokenizer).to(torch.bfloat16)
     tensors = {hub_name(name): value.contiguous() for name, value in model.state_dict().items()
-               if "position_ids" not in name}
+               if "position_ids" not in name and (name != "lm_head.weight" or not tied)}
     names = sorted(tensors)
     shards = [names[:len(names) // 3], names[len(names) // 3:2 * len(names) // 3], names[2 * len(names) // 3:]]
     weight_map = {}
@@ -228,10 +234,9 @@ def make_hub_bf16(folder, seed):
     total = sum(tensor.numel() * 2 for tensor in tensors.values())
     write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": weight_map})
     tokenizer.save(str(folder / "tokenizer.json"))
-    write_json(folder / "tokenizer_config.json", {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>",
-                                                  "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>",
-                                                  "clean_up_tokenization_spaces": False, "legacy": False})
-    write_json(folder / "chat_template.json", {"chat_template": TEMPLATE})
+    kind = {"tokenizer_class": text["model_type"].capitalize() + "Tokenizer"}
+    write_json(folder / "tokenizer_config.json", {**kind, **tokens, "clean_up_tokenization_spaces": False, "legacy": False})
+    write_json(folder / "chat_template.json", {"chat_template": template})
     write_json(folder / "processor_config.json", {"image_token": "<image>", "num_additional_image_tokens": 1,
                                                   "patch_size": 7, "processor_class": "LlavaProcessor",
                                                   "vision_feature_select_strategy": "default"})
@@ -241,14 +246,13 @@ def make_hub_bf16(folder, seed):
         "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_processor_type": "CLIPImageProcessor",
         "image_std": [0.26862954, 0.26130258, 0.27577711], "processor_class": "LlavaProcessor", "resample": 3,
         "rescale_factor": 0.00392156862745098, "size": {"shortest_edge": 28}})
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>",
-                                   pad_token="<pad>", clean_up_tokenization_spaces=False)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, clean_up_tokenization_spaces=False, **tokens)
     pictures = CLIPImageProcessorPil.from_pretrained(folder)
     processor = LlavaProcessor(pictures, fast, patch_size=7, vision_feature_select_strategy="default",
-                               chat_template=TEMPLATE, num_additional_image_tokens=1)
+                               chat_template=template, num_additional_image_tokens=1)
     loaded = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
     for name, value in loaded.state_dict().items():
-        assert torch.equal(value, tensors[hub_name(name)].float()), name
+        assert name == "lm_head.weight" or torch.equal(value, tensors[hub_name(name)].float()), name
     return loaded, processor
 
 
@@ -327,11 +331,10 @@ def expect(folder, model, processor, pictures):
     save_file(tensors, folder / "expected.safetensors")
 
 
-def main():
+def make_all(makers):
+    """makers: functions, each with its pictures; those that the command line names, or all."""
     torch.set_num_threads(1)
-    images()
-    for make, pictures in ((make_clip_gqa, ["wide", "tall", "gray"]), (make_hub_bf16, ["wide", "gray"]),
-                           (make_siglip, ["wide"]), (make_lists, ["gray"])):
+    for make, pictures in makers:
         if len(sys.argv) > 1 and make.__name__.removeprefix("make_") not in sys.argv[1:]:
             continue
         folder = HERE / make.__name__.removeprefix("make_")
@@ -348,4 +351,6 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    images()
+    make_all([(make_clip_gqa, ["wide", "tall", "gray"]), (make_hub_bf16, ["wide", "gray"]), (make_siglip, ["wide"]),
+              (make_lists, ["gray"])])

@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
 """Makes the tiny random PaliGemma checkpoints of this folder and what transformers says about them.
 
-    python tests/golden/paligemma/make.py    (transformers 5.23, torch 2.13, tokenizers, safetensors, Pillow)
+    python tests/golden/paligemma/make.py [NAME]   (transformers 5.23, torch 2.13, tokenizers, safetensors, Pillow)
 
 Uses the pictures of tests/golden/qwen2_vl. The processor passes token_type_ids: without them the reference is
 bidirectional over the target too.
 small     two key-value heads, heads wider than width / heads, fp32, as save_pretrained of transformers 5
 hub_bf16  as the hub has paligemma-3b-pt-224: defaults left out of config.json, sharded bf16, names language_model.* and
           vision_tower.vision_model.*, one key-value head, an image token outside of the embeddings
+gemma2    PaliGemma 2: soft caps that bend, a window of 7 tokens, which the prompt's block reaches beyond, fp32
+hub_gemma2  the same as the hub has paligemma2-3b-mix-224, the first reply tokens at the window's edge
 """
 import sys
 from pathlib import Path
 
 import torch
-from transformers import (GemmaConfig, PaliGemmaConfig, PaliGemmaForConditionalGeneration, PaliGemmaProcessor,
+from transformers import (Gemma2Config, GemmaConfig, PaliGemmaConfig, PaliGemmaForConditionalGeneration, PaliGemmaProcessor,
                           PreTrainedTokenizerFast, SiglipVisionConfig)
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
@@ -76,6 +78,28 @@ def make_small(folder, seed):
     expect(folder, model, processor, ["wide", "tall", "gray", "rgba", "turned"], image_token)
 
 
+def make_gemma2(folder, seed):
+    tokenizer = family.gemma_tokenizer(320, ["<image>"])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    image_token = tokenizer.token_to_id("<image>")
+    vision = SiglipVisionConfig(hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=3,
+                                image_size=IMAGE_SIZE, patch_size=PATCH, vision_use_head=False)
+    text = Gemma2Config(hidden_size=24, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4,
+                        num_key_value_heads=2, head_dim=8, vocab_size=320, max_position_embeddings=256,
+                        query_pre_attn_scalar=5, sliding_window=7, attn_logit_softcapping=3.0, final_logit_softcapping=4.0,
+                        rope_parameters={"rope_type": "default", "rope_theta": 500.0})
+    config = PaliGemmaConfig(vision_config=vision, text_config=text, image_token_index=image_token, projection_dim=24,
+                             hidden_size=24, vocab_size=320)
+    model = random_weights(config, seed, tokenizer)
+    model.save_pretrained(folder)
+    processor, pictures = processor_of(tokenizer)
+    family.write_json(folder / "processor_config.json", {"image_processor": pictures.to_dict(),
+                                                         "processor_class": "PaliGemmaProcessor"})
+    family.write_json(folder / "tokenizer_config.json", {"bos_token": "<bos>", "eos_token": "<eos>",
+                                                         "tokenizer_class": "TokenizersBackend"})
+    expect(folder, model, processor, ["wide", "tall", "rgba"], image_token)
+
+
 def hub_name(name):
     for new, old in (("model.vision_tower.", "vision_tower.vision_model."),
                      ("model.language_model.", "language_model.model."),
@@ -86,6 +110,17 @@ def hub_name(name):
 
 
 def make_hub_bf16(folder, seed):
+    make_hub(folder, seed, {"model_type": "gemma", "head_dim": 16, "num_attention_heads": 2, "num_hidden_layers": 2,
+                            "num_key_value_heads": 1})
+
+
+def make_hub_gemma2(folder, seed):
+    make_hub(folder, seed, {"model_type": "gemma2", "head_dim": 12, "num_attention_heads": 4, "num_hidden_layers": 3,
+                            "num_key_value_heads": 2, "query_pre_attn_scalar": 9, "sliding_window": 40,
+                            "hidden_activation": "gelu_pytorch_tanh", "attn_logit_softcapping": 5.0})
+
+
+def make_hub(folder, seed, decoder):
     tokenizer = family.gemma_tokenizer(320, ["<image>"])
     tokenizer.save(str(folder / "tokenizer.json"))
     image_token = tokenizer.token_to_id("<image>")
@@ -93,9 +128,8 @@ def make_hub_bf16(folder, seed):
         "architectures": ["PaliGemmaForConditionalGeneration"], "bos_token_id": 2, "eos_token_id": 1, "hidden_size": 16,
         "ignore_index": -100, "image_token_index": image_token, "model_type": "paligemma", "pad_token_id": 0,
         "projection_dim": 16,
-        "text_config": {"hidden_size": 16, "intermediate_size": 24, "model_type": "gemma", "head_dim": 16,
-                        "num_attention_heads": 2, "num_hidden_layers": 2, "num_image_tokens": TOKENS,
-                        "num_key_value_heads": 1, "torch_dtype": "float32", "vocab_size": image_token},
+        "text_config": {"hidden_size": 16, "intermediate_size": 24, "num_image_tokens": TOKENS, "torch_dtype": "float32",
+                        "vocab_size": image_token, **decoder},
         "torch_dtype": "bfloat16", "transformers_version": "4.41.0.dev0",
         "vision_config": {"hidden_size": 16, "image_size": IMAGE_SIZE, "intermediate_size": 24,
                           "model_type": "siglip_vision_model", "num_attention_heads": 2, "num_hidden_layers": 1,
@@ -123,4 +157,6 @@ def make_hub_bf16(folder, seed):
 
 
 if __name__ == "__main__":
-    family.make_all(HERE, [make_small, make_hub_bf16])
+    wanted = sys.argv[1:]
+    family.make_all(HERE, [make for make in (make_small, make_hub_bf16, make_gemma2, make_hub_gemma2)
+                           if not wanted or make.__name__.removeprefix("make_") in wanted])

@@ -8,6 +8,10 @@ mistral  [INST] turns, a window that is the class default, heads narrower than w
 qwen2  ChatML with a default system text, tied head, bf16
 qwen3  head norms, heads wider than the hidden size, ChatML as Qwen3 writes it (no default system text), tied head, bf16
 gemma  Gemma's turns, <bos> from the template, bf16
+gemma2 soft caps that bend, windows of 9 tokens on every other layer (the prompts have more), bf16, hub spelling
+gemma3 three of four layers slide, with other rotary frequencies; the full ones stretched; bf16, hub spelling
+gemma3_list layer_types of its own, a window as long as the shortest prompt, as transformers 5 writes it, fp32
+qwen2_sliding use_sliding_window from the second layer on, fp32
 llama3 the headers of Llama 3.1 with its dates, two end tokens and a repetition penalty in generation_config.json, bf16
 expected.json: per text, the negative log-likelihood of each token of the user's text but the first, and the reply.
 """
@@ -16,7 +20,8 @@ import sys
 from pathlib import Path
 
 import torch
-from transformers import (GemmaConfig, GemmaForCausalLM, LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM,
+from transformers import (Gemma2Config, Gemma2ForCausalLM, Gemma3ForCausalLM, Gemma3TextConfig, GemmaConfig,
+                          GemmaForCausalLM, LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM,
                           PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
 
 HERE = Path(__file__).resolve().parent
@@ -83,15 +88,22 @@ def expect(folder, model, fast, stop, template):
     (folder / "expected.json").write_text(json.dumps({"cases": rows}, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def make(folder, model, seed, tokenizer, tokens, template, dtype):
+def make(folder, model, seed, tokenizer, tokens, template, dtype, respell=None):
     model = family.randomize(model, seed)
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            if model.config.model_type == "gemma" and "norm" in name:
+            if model.config.model_type.startswith("gemma") and "norm" in name:
                 weight.sub_(1)
+            if model.config.model_type in ("gemma2", "gemma3_text") and "embed_tokens" in name:
+                weight.mul_(0.4)  # else a token beside its own scaled embedding predicts itself
     model = family.readable(model, tokenizer)
     model.tie_weights()
     model.to(dtype).save_pretrained(folder)
+    if respell:
+        config = json.loads((folder / "config.json").read_text())
+        config["torch_dtype"] = config.pop("dtype")
+        respell(config)
+        family.write_json(folder / "config.json", config)
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, clean_up_tokenization_spaces=False, **tokens)
     tokenizer.save(str(folder / "tokenizer.json"))
     family.write_json(folder / "tokenizer_config.json", tokens | ({"chat_template": template} if template else {}))
@@ -153,5 +165,65 @@ def make_gemma(folder, seed):
          torch.bfloat16)
 
 
+GEMMA_TOKENS = {"bos_token": "<bos>", "eos_token": "<eos>"}
+
+
+def make_gemma2(folder, seed):
+    """As the hub spells it: no layer_types, rope_theta, both names of the activation."""
+    tokenizer = family.gemma_tokenizer(310, ["<start_of_turn>", "<end_of_turn>"])
+    config = Gemma2Config(hidden_size=24, intermediate_size=32, num_hidden_layers=3, num_attention_heads=4,
+                          num_key_value_heads=2, head_dim=8, vocab_size=312, max_position_embeddings=256,
+                          query_pre_attn_scalar=11, sliding_window=9, attn_logit_softcapping=2.0,
+                          final_logit_softcapping=3.0, rope_parameters={"rope_type": "default", "rope_theta": 500.0})
+
+    def respell(config):
+        config.update(rope_theta=config.pop("rope_parameters")["rope_theta"], hidden_act="gelu_pytorch_tanh",
+                      cache_implementation="hybrid", sliding_window_size=9)
+        config.pop("layer_types")
+    make(folder, Gemma2ForCausalLM(config), seed, tokenizer, GEMMA_TOKENS, GEMMA, torch.bfloat16, respell)
+
+
+def make_gemma3(folder, seed):
+    tokenizer = family.gemma_tokenizer(310, ["<start_of_turn>", "<end_of_turn>"])
+    config = Gemma3TextConfig(hidden_size=24, intermediate_size=32, num_hidden_layers=5, num_attention_heads=4,
+                              num_key_value_heads=2, head_dim=8, vocab_size=312, max_position_embeddings=256,
+                              query_pre_attn_scalar=13, sliding_window=9, sliding_window_pattern=4, eos_token_id=[1, 307],
+                              rope_parameters={"full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 5000.0},
+                                               "sliding_attention": {"rope_type": "default", "rope_theta": 50.0}})
+
+    def respell(config):
+        ropes = config.pop("rope_parameters")
+        full = ropes["full_attention"]
+        config.update(rope_theta=full.pop("rope_theta"), rope_scaling=full, sliding_window_pattern=4,
+                      rope_local_base_freq=ropes["sliding_attention"]["rope_theta"])
+        config.pop("layer_types")
+    make(folder, Gemma3ForCausalLM(config), seed, tokenizer, GEMMA_TOKENS, GEMMA, torch.bfloat16, respell)
+
+
+def make_gemma3_list(folder, seed):
+    tokenizer = family.gemma_tokenizer(310, ["<start_of_turn>", "<end_of_turn>"])
+    kinds = ["full_attention", "sliding_attention", "sliding_attention"]
+    config = Gemma3TextConfig(hidden_size=20, intermediate_size=32, num_hidden_layers=3, num_attention_heads=2,
+                              num_key_value_heads=1, head_dim=12, vocab_size=312, max_position_embeddings=256,
+                              query_pre_attn_scalar=12, sliding_window=23, layer_types=kinds, attention_bias=True,
+                              final_logit_softcapping=4.0, attn_logit_softcapping=1.0, tie_word_embeddings=False,
+                              rope_parameters={"full_attention": {"rope_type": "default", "rope_theta": 1e6},
+                                               "sliding_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}})
+    make(folder, Gemma3ForCausalLM(config), seed, tokenizer, GEMMA_TOKENS, GEMMA, torch.float32)
+
+
+def make_qwen2_sliding(folder, seed):
+    tokenizer = family.bytelevel_tokenizer(300, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
+    stop = tokenizer.token_to_id("<|im_end|>")
+    config = Qwen2Config(hidden_size=24, intermediate_size=32, num_hidden_layers=3, num_attention_heads=4,
+                         num_key_value_heads=2, vocab_size=304, max_position_embeddings=256, tie_word_embeddings=True,
+                         eos_token_id=stop, use_sliding_window=True, sliding_window=7, max_window_layers=1,
+                         rope_parameters={"rope_type": "default", "rope_theta": 1000.0})
+    make(folder, Qwen2ForCausalLM(config), seed, tokenizer, {"eos_token": "<|im_end|>"}, CHATML, torch.float32)
+
+
+MAKERS = [make_llama, make_qwen2, make_qwen3, make_gemma, make_llama3, make_mistral, make_gemma2, make_gemma3, make_gemma3_list, make_qwen2_sliding]
+
 if __name__ == "__main__":
-    family.make_all(HERE, [make_llama, make_qwen2, make_qwen3, make_gemma, make_llama3, make_mistral])
+    wanted = sys.argv[1:]  # names of folders; all when there are none
+    family.make_all(HERE, [make for make in MAKERS if not wanted or make.__name__.removeprefix("make_") in wanted])
