@@ -8,6 +8,8 @@
 #include "models/families/decoder_language_model.h"
 #include "models/families/gemma3.h"
 #include "models/families/idefics3.h"
+#include "models/families/instructblip.h"
+#include "models/families/internvl.h"
 #include "models/families/llava.h"
 #include "models/families/llava_next.h"
 #include "models/families/llava_onevision.h"
@@ -54,6 +56,8 @@ const Registry<Family> kFamilies("family", {
                                                {"qwen2_vl", load_qwen2_vl},
                                                {"qwen2_5_vl", load_qwen2_5_vl},
                                                {"qwen3_vl", load_qwen3_vl},
+                                               {"internvl", load_internvl},
+                                               {"instructblip", load_instructblip},
                                                {"paligemma", load_paligemma},
                                                {"gemma3", load_gemma3},
                                                {"mistral3", load_mistral3},

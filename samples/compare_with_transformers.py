@@ -6,8 +6,8 @@
     compare_with_transformers.py trace  --model DIR --image F --prompt "…" --target "…" [--views one]
                                         [--max-pixels N] [--hijack build/release/hijack]
         runs `hijack trace` and `hijack chat`; compares ids, pixel values, logits at the target, loss, pixel gradient and
-        the greedy reply (without --image those of a language model). Every family: llava, idefics3, smolvlm,
-        llava_onevision, qwen2_vl, qwen2_5_vl, qwen3_vl, paligemma, gemma3, mistral3
+        the greedy reply (without --image those of a language model). Every family: llava, llava_next, idefics3, smolvlm,
+        llava_onevision, qwen2_vl, qwen2_5_vl, qwen3_vl, internvl, instructblip, paligemma, gemma3, mistral3
     compare_with_transformers.py replay RUN [--model DIR] [--limit N]
         loads the PNGs of a run folder in transformers, asks what replies.jsonl says was asked, compares the replies. The
         model is the one that the run's manifest names, here or among the shipped ones; --model names another place
@@ -176,8 +176,8 @@ def inputs_of(model, processor, image, context, views="all"):
     """What the processor makes of the context: ids, pixels, and the further tensors that its model wants."""
     if image is None:
         return inputs_of_text(processor.tokenizer, context)
-    if model.config.model_type == "paligemma":
-        text = "<image>" + plain(context)
+    if model.config.model_type in ("paligemma", "instructblip"):
+        text = ("<image>" if model.config.model_type == "paligemma" else "") + plain(context)
     else:
         template = processor.chat_template or processor.tokenizer.chat_template
         text = processor.apply_chat_template(conversation(context, True), chat_template=template,
@@ -186,7 +186,8 @@ def inputs_of(model, processor, image, context, views="all"):
         return one_view_of_several(processor, image, text)
     if views == "one" and model.config.model_type == "llava_next":
         return first_view(processor, image, text)
-    options = {"do_image_splitting": False} if views == "one" else {}
+    one = {"internvl": {"crop_to_patches": False}}.get(model.config.model_type, {"do_image_splitting": False})
+    options = one if views == "one" else {}
     inputs = dict(processor(images=image, text=text, return_tensors="pt", **options,
                             **special_tokens(processor, text)))
     inputs.pop("labels", None)

@@ -109,4 +109,15 @@ const PublishedTemplate kGemma3Template = {
     "{{ '<end_of_turn>\\n' }}\n{%- endfor -%}\n{%- if add_generation_prompt -%}\n"
     "{{ '<start_of_turn>model\\n' }}\n{%- endif -%}\n"};
 
+const PublishedTemplate kInternVlTemplate = {
+    "InternVL 3",
+    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n'}}{% if message['content'] is "
+    "string "
+    "%}{{ message['content'] }}{% else %}{% for content in message['content'] %}{% if content['type'] == "
+    "'image' "
+    "%}{{ '<IMG_CONTEXT>\n' }}{% elif content['type'] == 'video' %}{{ '<video>\n' }}{% elif content['type'] "
+    "== "
+    "'text' %}{{ content['text'] }}{% endif %}{% endfor %}{% endif %}{{'<|im_end|>\n'}}{% endfor %}"
+    "{% if add_generation_prompt %}{{'<|im_start|>assistant\n' }}{% endif %}"};
+
 }  // namespace hijack

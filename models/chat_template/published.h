@@ -16,6 +16,7 @@ extern const PublishedTemplate kQwen2VlTemplate;  ///< and Qwen2.5-VL's
 extern const PublishedTemplate kQwen3VlTemplate;
 extern const PublishedTemplate kSmolVlmTemplate;
 extern const PublishedTemplate kGemma3Template;
+extern const PublishedTemplate kInternVlTemplate;
 
 /// Conversations of LLaVA's own code, whose messages are texts: `v1` of Vicuna, `v0` ("### Human"), LLaMA-2's
 /// and Mistral's [INST] turns, ChatML.

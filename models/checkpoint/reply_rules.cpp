@@ -78,6 +78,10 @@ ReplyRules reply_rules(const fs::path& folder, const json& config, const TokenId
   return rules;
 }
 
+ReplyRules decoder_reply_rules(const json& text_config, const TokenIds& otherwise) {
+  return {.stops = end_tokens(text_config, "text_config of config.json").value_or(otherwise)};
+}
+
 std::vector<std::string> rules_not_followed(const fs::path& folder) {
   // with the values that change nothing
   const std::vector<std::pair<std::string, json>> neutral = {{"no_repeat_ngram_size", 0},

@@ -30,6 +30,10 @@ std::string drawing_rules(const std::filesystem::path& folder);
 ReplyRules reply_rules(const std::filesystem::path& folder, const nlohmann::json& config,
                        const TokenIds& otherwise = {});
 
+/// The rules of a decoder that generates by itself, as transformers' InstructBLIP does: stops are
+/// `eos_token_id` of its own config, else `otherwise`; generation_config.json says nothing.
+ReplyRules decoder_reply_rules(const nlohmann::json& text_config, const TokenIds& otherwise);
+
 /// What generation_config.json asks for that changes even greedy replies and is not followed: names of its
 /// fields.
 std::vector<std::string> rules_not_followed(const std::filesystem::path& folder);

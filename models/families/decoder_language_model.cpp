@@ -51,8 +51,7 @@ Tensor DecoderLanguageModel::prompt_nll(const std::string& text) const {
   const Prompt prompt{{encoding.ids.begin(), encoding.ids.begin() + static_cast<std::ptrdiff_t>(first) + 1}};
   const TokenIds scored(encoding.ids.begin() + static_cast<std::ptrdiff_t>(first) + 1,
                         encoding.ids.begin() + static_cast<std::ptrdiff_t>(last));
-  const Tensor logits =
-      shared_prefix_logits(*decoder_, std::span(&prompt, 1), std::span(&scored, 1), {}).front();
+  const Tensor logits = shared_prefix_logits(*decoder_, std::span(&prompt, 1), std::span(&scored, 1)).front();
   const Tensor ids = at::tensor(scored, at::kLong).to(logits.device());
   const Tensor nll = -logits.log_softmax(-1).gather(1, ids.unsqueeze(1)).squeeze(1).cpu();  // [n]
   if (!nll.isfinite().all().item<bool>()) throw NotFinite("the perplexity of a prompt is not finite");
@@ -71,12 +70,12 @@ std::vector<Prompt> DecoderLanguageModel::prompts(std::span<const Query> queries
 std::vector<Tensor> DecoderLanguageModel::target_logits(std::span<const Query> queries,
                                                         std::span<const TokenIds> targets) const {
   const at::NoGradGuard no_gradients;
-  return shared_prefix_logits(*decoder_, prompts(queries), targets, {});
+  return shared_prefix_logits(*decoder_, prompts(queries), targets);
 }
 
 std::vector<Generated> DecoderLanguageModel::generate(std::span<const Query> queries,
                                                       const GenerateOptions& options) const {
-  return shared_prefix_generate(*decoder_, prompts(queries), {}, *tokenizer_, rules_, options);
+  return shared_prefix_generate(*decoder_, prompts(queries), *tokenizer_, rules_, options);
 }
 
 TokenIds class_stops(const std::string& model_type) {

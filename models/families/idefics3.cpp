@@ -44,11 +44,7 @@ Idefics3Network::Idefics3Network(const Idefics3Config& c, const ParameterSource&
 
 Tensor Idefics3Network::image_features(const Tensor& pixels) const {
   const Tensor x = tower.forward(pixels);  // [views, n*n, D_vision]
-  const int64_t s = config.scale_factor, n = pixels.size(3) / config.vision.patch_size / s;
-  const Tensor shuffled = x.reshape({x.size(0), n, s, n, s, x.size(2)})
-                              .permute({0, 1, 3, 2, 4, 5})
-                              .reshape({1, -1, s * s * x.size(2)});
-  return projection(shuffled);
+  return projection(merge_patches(x, config.scale_factor).flatten(0, 1).unsqueeze(0));
 }
 
 Idefics3::Idefics3(std::string family, std::shared_ptr<const Idefics3Network> network,

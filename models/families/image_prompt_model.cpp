@@ -85,26 +85,27 @@ Prompt ImagePromptModel::prompt(const Pixels& pixels, const Query& query) const 
 
 std::vector<Prompt> ImagePromptModel::prompts(const Pixels& pixels, std::span<const Query> queries) const {
   std::vector<Prompt> result;
-  for (const Query& query : queries) result.push_back(prompt(pixels, query));
+  for (const Query& query : queries) result.push_back(prompt(pixels, query));  // before the tower's work
+  const Tensor seen = seen_once(pixels);
+  for (size_t i = 0; i < result.size(); ++i) result[i].features = features_for(seen, queries[i]);
   return result;
 }
 
-Tensor ImagePromptModel::features_of(const Pixels& pixels) const {
+Tensor ImagePromptModel::seen_once(const Pixels& pixels) const {
   if (!pixels.values.defined()) return {};  // text alone
-  const auto compute = [&] { return decoder_features(pixels); };
+  const auto compute = [&] { return seen(pixels); };
   return memo() != nullptr ? memo_.features(pixels, compute) : compute();
 }
 
 std::vector<Tensor> ImagePromptModel::target_logits(const Pixels& pixels, std::span<const Query> queries,
                                                     std::span<const TokenIds> targets) const {
-  return shared_prefix_logits(*decoder_, prompts(pixels, queries), targets, features_of(pixels), memo());
+  return shared_prefix_logits(*decoder_, prompts(pixels, queries), targets, memo());
 }
 
 std::vector<Generated> ImagePromptModel::generate(const Pixels& pixels, std::span<const Query> queries,
                                                   const GenerateOptions& options) const {
   const at::NoGradGuard no_gradients;
-  return shared_prefix_generate(*decoder_, prompts(pixels, queries), features_of(pixels), *tokenizer_, rules_,
-                                options, memo());
+  return shared_prefix_generate(*decoder_, prompts(pixels, queries), *tokenizer_, rules_, options, memo());
 }
 
 struct ImagePromptModel::Located {
@@ -163,7 +164,11 @@ std::pair<size_t, size_t> ImagePromptModel::places_of(const Prompt& whole, const
 
 Tensor ImagePromptModel::swap_scores(const Pixels& pixels, std::span<const Query> queries,
                                      std::span<const TokenIds> targets, const std::string& part) const {
-  std::vector<Prompt> prompts = this->prompts(pixels, queries);
+  std::vector<Prompt> prompts;
+  {
+    const at::NoGradGuard no_gradients;
+    prompts = this->prompts(pixels, queries);
+  }
   Tensor shift;
   for (size_t i = 0; i < prompts.size(); ++i) {
     const auto [first, last] = places_of(prompts[i], queries[i], part);
@@ -174,13 +179,8 @@ Tensor ImagePromptModel::swap_scores(const Pixels& pixels, std::span<const Query
     prompts[i].shift = shift;
     prompts[i].shift_begin = first;
   }
-  Tensor features;
-  {
-    const at::NoGradGuard no_gradients;
-    features = features_of(pixels);
-  }
   const at::AutoGradMode with_gradients(true);
-  const auto logits = shared_prefix_logits(*decoder_, prompts, targets, features, memo());
+  const auto logits = shared_prefix_logits(*decoder_, prompts, targets, memo());
   Tensor loss = at::zeros({}, at::TensorOptions(at::kFloat).device(device()));
   for (size_t i = 0; i < logits.size(); ++i)
     loss = loss + at::cross_entropy_loss(logits[i], at::tensor(targets[i], at::kLong).to(device())) /
@@ -222,7 +222,7 @@ std::vector<Tensor> ImagePromptModel::shifted_target_logits(const Pixels& pixels
     prompts[i].shift = shifts[i].to(embedding_options());
     prompts[i].shift_begin = first;
   }
-  return shared_prefix_logits(*decoder_, prompts, targets, features_of(pixels), memo());
+  return shared_prefix_logits(*decoder_, prompts, targets, memo());
 }
 
 void ImagePromptModel::check_layer(int64_t layer) const {
@@ -234,9 +234,9 @@ void ImagePromptModel::check_layer(int64_t layer) const {
 Tensor ImagePromptModel::image_states(const Pixels& pixels, int64_t layer) const {
   check_layer(layer);
   if (layer == 0) return image_features(pixels);
-  const Tensor features = decoder_features(pixels);
-  const Prompt whole = prompt(pixels, {.prompt = " "});
-  const Tensor states = prompt_states(*decoder_, whole, features, whole.image_end(), layer);
+  Prompt whole = prompt(pixels, {.prompt = " "});
+  whole.features = seen(pixels);
+  const Tensor states = prompt_states(*decoder_, whole, whole.image_end(), layer);
   const std::vector<int64_t> places(whole.image_places.begin(), whole.image_places.end());
   return states.index_select(1, at::tensor(places, at::kLong).to(device()));
 }
@@ -248,7 +248,7 @@ Tensor ImagePromptModel::text_states(const std::string& text, int64_t layer) con
   const auto count = static_cast<int64_t>(tokenizer_->encode(text, false).size());
   if (count == 0) throw Error("the text '" + text.substr(0, 80) + "' has no tokens: give another one.");
   const auto length = static_cast<int64_t>(whole.ids.size());
-  return prompt_states(*decoder_, whole, {}, whole.ids.size(), layer).narrow(1, length - count, count);
+  return prompt_states(*decoder_, whole, whole.ids.size(), layer).narrow(1, length - count, count);
 }
 
 int64_t ImagePromptModel::image_tokens(const Pixels& pixels) const {

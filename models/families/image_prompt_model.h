@@ -83,19 +83,25 @@ class ImagePromptModel : public VisionLanguageModel,
   virtual std::shared_ptr<const VisionLanguageModel> with_max_pixels(int64_t pixels) const {
     return (void)pixels, nullptr;
   }
+  /// Whether an image's tokens depend on what is asked: then prompts share the tower's pass only, and attacks
+  /// that swap or shift tokens of the prompt see a gradient that leaves out what the image's tokens would do.
+  virtual bool image_follows_question() const { return false; }
 
  protected:
   /// The chat template with the generation prompt. With an image, the family's image token stands once where
   /// the image goes: in the first user turn.
   virtual RenderedPrompt render(const Query& query, bool with_image) const;
 
-  /// What of an image goes into the decoder, [1+S,T_img,D]: image_features, and for families whose decoder
-  /// gets more of it (DeepStack) what is added after each of its first S blocks.
-  virtual Tensor decoder_features(const Pixels& pixels) const { return image_features(pixels); }
-
   /// The tokens that replace the one image token: the image token itself where features go, and whatever the
   /// family puts around and between them.
   virtual TokenIds image_ids(const Pixels& pixels) const = 0;
+
+  /// What is computed once for an image, whatever is asked: where nothing depends on that, what goes into the
+  /// decoder, [1+S,T_img,D]: image_features, and for families whose decoder gets more of it (DeepStack) what is
+  /// added after each of its first S blocks.
+  virtual Tensor seen(const Pixels& pixels) const { return image_features(pixels); }
+  /// The features [1+S,T_img,D] of the image in the prompt of `query`, from what has been seen.
+  virtual Tensor features_for(const Tensor& seen, const Query& query) const { return (void)query, seen; }
 
   /// render, tokenize, expand the image. Throws Error when the text holds the image token itself. A family
   /// whose prompts do not come from a chat template overrides this.
@@ -110,9 +116,10 @@ class ImagePromptModel : public VisionLanguageModel,
   /// Where the tokens of the text `part`, which ends the query's prompt, stand in the expanded prompt:
   /// [first, last), empty when they cannot be told.
   std::pair<size_t, size_t> places_of(const Prompt& whole, const Query& query, const std::string& part) const;
+  /// With the image's features.
   std::vector<Prompt> prompts(const Pixels& pixels, std::span<const Query> queries) const;
-  /// decoder_features, from the memo where there is one.
-  Tensor features_of(const Pixels& pixels) const;
+  /// `seen`, from the memo where there is one.
+  Tensor seen_once(const Pixels& pixels) const;
   /// Null while weights are trained.
   PrefixMemo* memo() const { return decoder_->frozen() ? &memo_ : nullptr; }
   at::TensorOptions embedding_options() const;

@@ -80,10 +80,10 @@ PatchProcessor::Size QwenVl::grid(const Pixels& pixels) const {
 }
 
 Tensor QwenVl::image_features(const Pixels& pixels) const {
-  return decoder_features(pixels).narrow(0, 0, 1);
+  return seen(pixels).narrow(0, 0, 1);
 }
 
-Tensor QwenVl::decoder_features(const Pixels& pixels) const {
+Tensor QwenVl::seen(const Pixels& pixels) const {
   const auto [rows, columns] = grid(pixels);
   return network_->tower.forward(pixels.values, rows, columns);
 }

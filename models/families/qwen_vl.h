@@ -60,7 +60,7 @@ class QwenVl : public ImagePromptModel {
   std::shared_ptr<const VisionLanguageModel> with_max_pixels(int64_t pixels) const override;
 
  protected:
-  Tensor decoder_features(const Pixels& pixels) const override;
+  Tensor seen(const Pixels& pixels) const override;
   TokenIds image_ids(const Pixels& pixels) const override;
   Prompt prompt(const Pixels& pixels, const Query& query) const override;
 

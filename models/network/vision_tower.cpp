@@ -1,5 +1,7 @@
 #include "models/network/vision_tower.h"
 
+#include <cmath>
+
 #include "models/checkpoint/config_json.h"
 #include "models/network/activation_checkpointing.h"
 #include "models/network/attention.h"
@@ -7,13 +9,88 @@
 
 namespace hijack {
 
+struct VisionNames {
+  const char *patch, *class_token, *position, *layer;  ///< of the embeddings, of block N
+  const char *norm1, *norm2, *query, *key, *value, *output;
+  const char* fused;  ///< query, key and value as one, or nullptr
+  const char* post_norm;
+  bool leading_axes;  ///< class token [1,1,D] and positions [1,T,D]
+};
+
+const VisionNames VisionConfig::kClipNames = {"patch_embedding",
+                                              "class_embedding",
+                                              "position_embedding.weight",
+                                              ".encoder.layers.",
+                                              "layer_norm1",
+                                              "layer_norm2",
+                                              "self_attn.q_proj",
+                                              "self_attn.k_proj",
+                                              "self_attn.v_proj",
+                                              "self_attn.out_proj",
+                                              nullptr,
+                                              "post_layernorm",
+                                              false};
+
 namespace {
+
+constexpr VisionNames kInternVitNames = {"patch_embeddings.projection",
+                                         "cls_token",
+                                         "position_embeddings",
+                                         ".encoder.layer.",
+                                         "layernorm_before",
+                                         "layernorm_after",
+                                         "attention.q_proj",
+                                         "attention.k_proj",
+                                         "attention.v_proj",
+                                         "attention.projection_layer",
+                                         nullptr,
+                                         "layernorm",
+                                         true};
+
+constexpr VisionNames kEvaNames = {"patch_embedding",
+                                   "class_embedding",
+                                   "position_embedding",
+                                   ".encoder.layers.",
+                                   "layer_norm1",
+                                   "layer_norm2",
+                                   nullptr,
+                                   nullptr,
+                                   nullptr,
+                                   "self_attn.projection",
+                                   "self_attn.qkv",
+                                   "post_layernorm",
+                                   true};
+
+VisionConfig internvit() {
+  VisionConfig config = {
+      .image_size = 448, .patch_size = 14, .width = 1024, .layers = 24, .heads = 16, .mlp_width = 4096};
+  config.epsilon = 1e-6;
+  config.activation = Activation::kGelu;
+  config.patch_bias = config.layer_scale = true;
+  config.pre_norm = config.query_bias = false;
+  config.names = &kInternVitNames;
+  return config;
+}
+
+VisionConfig eva() {
+  VisionConfig config = {
+      .image_size = 224, .patch_size = 14, .width = 1408, .layers = 39, .heads = 16, .mlp_width = 6144};
+  config.epsilon = 1e-6;
+  config.activation = Activation::kGelu;
+  config.patch_bias = config.post_norm = true;
+  config.pre_norm = false;
+  config.names = &kEvaNames;
+  return config;
+}
 
 /// What the class of a model_type sets where the file does not.
 VisionConfig class_defaults(const std::string& type) {
   VisionConfig config;
   if (type == "clip_vision_model") return config;
-  config.class_token = false;
+  if (type == "internvl_vision") return internvit();
+  if (type == "instructblip_vision_model") return eva();
+  config.class_token = config.pre_norm = false;
+  config.patch_bias = true;
   config.patch_size = 16;
   config.epsilon = 1e-6;
   config.activation = Activation::kGeluTanh;
@@ -28,13 +105,39 @@ VisionConfig class_defaults(const std::string& type) {
   return config;
 }
 
+/// A side, or two equal ones, as InternVL writes them.
+int64_t read_side(const ConfigReader& read, const char* key, int64_t fallback) {
+  if (!read.has(key) || !read.raw(key).is_array()) return read.integer(key, fallback);
+  const nlohmann::json& sides = read.raw(key);
+  if (sides.size() != 2 || sides[0] != sides[1])
+    throw Error("vision_config of config.json: " + std::string(key) + " must be one side or two equal ones");
+  const nlohmann::json one = {{key, sides[0]}};
+  return ConfigReader(one, "vision_config").integer(key, fallback);
+}
+
+/// What only InternViT and EVA may choose.
+void read_switches(const ConfigReader& read, VisionConfig& config) {
+  if (config.names == &kEvaNames) config.query_bias = read.flag("qkv_bias", true);
+  if (config.names != &kInternVitNames) return;
+  config.query_bias = read.flag("attention_bias", false);
+  config.query_norm = read.flag("use_qk_norm", false);
+  config.post_norm = !read.flag("use_mean_pooling", true);
+  const auto norm = read.text("norm_type", "layer_norm");
+  if (norm != "layer_norm" && norm != "rms_norm")
+    throw Error("vision_config of config.json: norm_type \"" + norm +
+                "\" is not supported; layer_norm and rms_norm are");
+  config.rms_norm = norm == "rms_norm";
+  if (!read.flag("use_absolute_position_embeddings", true))
+    throw Error("vision_config of config.json: use_absolute_position_embeddings false is not supported");
+}
+
 }  // namespace
 
 VisionConfig VisionConfig::from_json(const nlohmann::json& json) {
   const ConfigReader read(json, "vision_config");
   VisionConfig config = class_defaults(read.text("model_type", "clip_vision_model"));
-  config.image_size = read.integer("image_size", config.image_size);
-  config.patch_size = read.integer("patch_size", config.patch_size);
+  config.image_size = read_side(read, "image_size", config.image_size);
+  config.patch_size = read_side(read, "patch_size", config.patch_size);
   config.width = read.integer("hidden_size", config.width);
   config.layers = read.integer("num_hidden_layers", config.layers);
   config.heads = read.integer("num_attention_heads", config.heads);
@@ -47,6 +150,7 @@ VisionConfig VisionConfig::from_json(const nlohmann::json& json) {
     throw Error(
         "vision_config of config.json: image_size must be at least patch_size and hidden_size a multiple of "
         "num_attention_heads");
+  read_switches(read, config);
   return config;
 }
 
@@ -60,43 +164,102 @@ Tensor scaled_position_ids(int64_t rows, int64_t columns, int64_t side) {
   return (buckets(rows).unsqueeze(1) * side + buckets(columns)).flatten();
 }
 
+Tensor merge_patches(const Tensor& x, int64_t factor) {
+  const auto side = static_cast<int64_t>(std::llround(std::sqrt(static_cast<double>(x.size(1)))));
+  TORCH_CHECK(side * side == x.size(1) && side % factor == 0, x.size(1), " patches by ", factor);
+  const int64_t n = side / factor;
+  return x.reshape({x.size(0), n, factor, n, factor, x.size(2)})
+      .permute({0, 1, 3, 2, 4, 5})
+      .reshape({x.size(0), n * n, factor * factor * x.size(2)});
+}
+
 VisionTower::VisionTower(const VisionConfig& config, const ParameterSource& source, const std::string& prefix,
                          int64_t layers_used)
     : config_(config) {
-  const int64_t width = config.width;
-  const std::string embeddings = prefix + ".embeddings.";
-  patch_weight_ =
-      source(embeddings + "patch_embedding.weight", {width, 3, config.patch_size, config.patch_size});
-  if (config.class_token) {
-    class_embedding_ = source(embeddings + "class_embedding", {width});
-    pre_norm_ = LayerNorm(source, prefix + ".pre_layrnorm", width, config.epsilon);
-  } else {
-    patch_bias_ = source(embeddings + "patch_embedding.bias", {width});
-  }
-  position_ = source(embeddings + "position_embedding.weight",
-                     {config.patches() + (config.class_token ? 1 : 0), width});
-  for (int64_t i = 0; i < layers_used; ++i) {
-    const std::string name = prefix + ".encoder.layers." + std::to_string(i);
-    const auto linear = [&](const char* part, int64_t in, int64_t out) {
-      return Linear(source, name + part, in, out, /*with_bias=*/true);
-    };
-    blocks_.push_back({LayerNorm(source, name + ".layer_norm1", width, config.epsilon),
-                       LayerNorm(source, name + ".layer_norm2", width, config.epsilon),
-                       linear(".self_attn.q_proj", width, width), linear(".self_attn.k_proj", width, width),
-                       linear(".self_attn.v_proj", width, width), linear(".self_attn.out_proj", width, width),
-                       linear(".mlp.fc1", width, config.mlp_width),
-                       linear(".mlp.fc2", config.mlp_width, width)});
-  }
-  if (config.post_norm) post_norm_ = LayerNorm(source, prefix + ".post_layernorm", width, config.epsilon);
+  const int64_t width = config.width, tokens = config.patches() + (config.class_token ? 1 : 0);
+  const VisionNames& names = *config.names;
+  const std::string embeddings = prefix + ".embeddings.", patch = embeddings + names.patch;
+  const auto read = [&](const char* part, const std::vector<int64_t>& shape, size_t leading) {
+    if (!names.leading_axes) return source(embeddings + part, shape);
+    std::vector<int64_t> stored(leading, 1);
+    stored.insert(stored.end(), shape.begin(), shape.end());
+    return source(embeddings + part, stored).view(shape);
+  };
+  patch_weight_ = source(patch + ".weight", {width, 3, config.patch_size, config.patch_size});
+  if (config.patch_bias) patch_bias_ = source(patch + ".bias", {width});
+  if (config.class_token) class_embedding_ = read(names.class_token, {width}, 2);
+  if (config.pre_norm) pre_norm_ = LayerNorm(source, prefix + ".pre_layrnorm", width, config.epsilon);
+  position_ = read(names.position, {tokens, width}, 1);
+  for (int64_t i = 0; i < layers_used; ++i)
+    blocks_.push_back(read_block(source, prefix + names.layer + std::to_string(i) + "."));
+  if (config.post_norm) post_norm_ = LayerNorm(source, prefix + "." + names.post_norm, width, config.epsilon);
 }
+
+VisionTower::Block VisionTower::read_block(const ParameterSource& source, const std::string& name) const {
+  const int64_t width = config_.width;
+  const VisionNames& names = *config_.names;
+  const auto norm = [&](const char* part) {
+    if (config_.rms_norm) return Norm{{}, RmsNorm(source, name + part, width, config_.epsilon)};
+    return Norm{LayerNorm(source, name + part, width, config_.epsilon), {}};
+  };
+  Block block;
+  block.norm1 = norm(names.norm1);
+  block.norm2 = norm(names.norm2);
+  read_attention(source, name, block);
+  block.up = Linear(source, name + "mlp.fc1", width, config_.mlp_width, /*with_bias=*/true);
+  block.down = Linear(source, name + "mlp.fc2", config_.mlp_width, width, /*with_bias=*/true);
+  if (!config_.layer_scale) return block;
+  block.scale1 = source(name + "lambda_1", {width});
+  block.scale2 = source(name + "lambda_2", {width});
+  return block;
+}
+
+void VisionTower::read_attention(const ParameterSource& source, const std::string& name, Block& block) const {
+  const int64_t width = config_.width;
+  const VisionNames& names = *config_.names;
+  const auto part = [&](const char* stored) {
+    return Linear(source, name + stored, width, width, config_.query_bias);
+  };
+  if (names.fused != nullptr) {
+    const Linear all(source, name + names.fused, width, 3 * width, config_.query_bias);
+    int64_t row = 0;
+    for (Linear* one : {&block.query, &block.key, &block.value}) {
+      one->weight = all.weight.narrow(0, row, width);
+      if (config_.query_bias) one->bias = all.bias.narrow(0, row, width);
+      row += width;
+    }
+  } else {
+    block.query = part(names.query);
+    block.key = part(names.key);
+    block.value = part(names.value);
+  }
+  block.output = Linear(source, name + names.output, width, width, /*with_bias=*/true);
+  if (!config_.query_norm) return;
+  constexpr double kEpsilon = 1e-6;  // whatever layer_norm_eps says
+  block.query_norm = RmsNorm(source, name + "attention.q_norm", width, kEpsilon);
+  block.key_norm = RmsNorm(source, name + "attention.k_norm", width, kEpsilon);
+}
+
+namespace {
+
+/// x + scale * what a block adds; consumes `added`.
+Tensor add_scaled(const Tensor& x, Tensor added, const Tensor& scale) {
+  return scale.defined() ? at::addcmul(x, added, scale) : added.add_(x);
+}
+
+}  // namespace
 
 Tensor VisionTower::run_block(const Block& block, const Tensor& x) const {
   const Tensor normed = block.norm1(x);
-  const auto heads = [&](const Linear& part) { return split_heads(part(normed), config_.heads); };
-  const Tensor mixed =
-      attention(heads(block.query), heads(block.key), heads(block.value), {}, /*causal=*/false);
-  const Tensor seen = block.output(merge_heads(mixed)).add_(x);
-  return block.down(activate(config_.activation, block.up(block.norm2(seen)))).add_(seen);
+  const auto heads = [&](const Linear& part, const RmsNorm& norm) {
+    const Tensor all = part(normed);
+    return split_heads(norm.weight.defined() ? norm(all) : all, config_.heads);
+  };
+  const Tensor mixed = attention(heads(block.query, block.query_norm), heads(block.key, block.key_norm),
+                                 heads(block.value, {}), {}, /*causal=*/false);
+  const Tensor seen = add_scaled(x, block.output(merge_heads(mixed)), block.scale1);
+  return add_scaled(seen, block.down(activate(config_.activation, block.up(block.norm2(seen)))),
+                    block.scale2);
 }
 
 int64_t VisionTower::block_bytes(const Tensor& x) const {
@@ -105,15 +268,14 @@ int64_t VisionTower::block_bytes(const Tensor& x) const {
 }
 
 Tensor VisionTower::embed(const Tensor& pixels) const {
-  const std::optional<Tensor> bias =
-      patch_bias_.defined() ? std::optional<Tensor>(patch_bias_) : std::nullopt;
+  const std::optional<Tensor> bias = config_.patch_bias ? std::optional<Tensor>(patch_bias_) : std::nullopt;
   const Tensor grid = at::conv2d(pixels.to(patch_weight_.scalar_type()), patch_weight_, bias,
                                  config_.patch_size);  // [N,D,rows,columns]
   Tensor x = grid.flatten(2).transpose(1, 2);          // [N,T,D]
   if (config_.class_token)
     x = at::cat({class_embedding_.to(x.scalar_type()).expand({x.size(0), 1, -1}), x}, 1);
   x = x + (config_.scaled_positions ? scaled_positions(grid.size(2), grid.size(3)) : position_);
-  return config_.class_token ? pre_norm_(x) : x;
+  return config_.pre_norm ? pre_norm_(x) : x;
 }
 
 Tensor VisionTower::forward(const Tensor& pixels) const {
@@ -143,9 +305,12 @@ Tensor VisionTower::scaled_positions(int64_t rows, int64_t columns) const {
 }
 
 bool beyond_features(const std::string& name, const std::string& prefix, int64_t layers_used) {
-  if (name.starts_with(prefix + ".post_layernorm.") || name.starts_with(prefix + ".head.")) return true;
-  const std::string layers = prefix + ".encoder.layers.";
-  return name.starts_with(layers) && std::atoll(name.c_str() + layers.size()) >= layers_used;
+  for (const char* part : {".post_layernorm.", ".layernorm.", ".head.", ".embeddings.mask_token"})
+    if (name.starts_with(prefix + part)) return true;
+  for (const char* part : {".encoder.layers.", ".encoder.layer."})
+    if (const std::string layers = prefix + part; name.starts_with(layers))
+      return std::atoll(name.c_str() + layers.size()) >= layers_used;
+  return false;
 }
 
 }  // namespace hijack

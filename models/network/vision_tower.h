@@ -9,8 +9,12 @@
 
 namespace hijack {
 
-/// CLIP and SigLIP towers are one Vision Transformer (Dosovitskiy et al. 2020) with a few switches. Idefics3
-/// has a SigLIP tower for views of any size.
+/// What a checkpoint calls the parts of a tower.
+struct VisionNames;
+
+/// The towers of CLIP, SigLIP, InternVL (InternViT, Chen et al. 2023) and InstructBLIP (EVA, Fang et al.
+/// 2022) are one Vision Transformer (Dosovitskiy et al. 2020) with a few switches. Idefics3 has a SigLIP
+/// tower for views of any size.
 struct VisionConfig {
   int64_t image_size = 224;
   int64_t patch_size = 32;
@@ -20,13 +24,21 @@ struct VisionConfig {
   int64_t mlp_width = 3072;
   double epsilon = 1e-5;
   Activation activation = Activation::kQuickGelu;
-  /// CLIP: class token and a norm before the blocks, patch convolution without bias
   bool class_token = true;
+  bool patch_bias = false;        ///< of the patch convolution
+  bool pre_norm = true;           ///< CLIP: a norm before the blocks
   bool post_norm = false;         ///< a norm after the last block that is part of the features
   bool scaled_positions = false;  ///< positions by the fraction of the image's side: see scaled_position_ids
+  bool query_bias = true;         ///< of query, key and value
+  bool query_norm = false;        ///< InternViT 6B: RMS norm of queries and keys before they become heads
+  bool rms_norm = false;          ///< InternViT 6B: of the blocks
+  bool layer_scale = false;       ///< InternViT: what a block adds is scaled channel by channel
+  const VisionNames* names = &kClipNames;
+
+  static const VisionNames kClipNames;
 
   /// `vision_config` of config.json with its class defaults (clip_vision_model, siglip_vision_model,
-  /// idefics3_vision, smolvlm_vision).
+  /// idefics3_vision, smolvlm_vision, internvl_vision, instructblip_vision_model).
   static VisionConfig from_json(const nlohmann::json& json);
   int64_t patches() const { return (image_size / patch_size) * (image_size / patch_size); }
 };
@@ -35,6 +47,10 @@ struct VisionConfig {
 /// arithmetic in float32, whose rounding makes it differ from the identity even where rows = columns = side
 /// (19, 25, 29, ... patches).
 Tensor scaled_position_ids(int64_t rows, int64_t columns, int64_t side);
+
+/// x [N,n*n,D] of n x n patches, row by row -> [N,(n/f)^2,D f^2]: the patches of each f x f square, row by
+/// row, side by side. f must divide n.
+Tensor merge_patches(const Tensor& x, int64_t factor);
 
 class VisionTower {
  public:
@@ -51,10 +67,19 @@ class VisionTower {
   const VisionConfig& config() const { return config_; }
 
  private:
-  struct Block {
-    LayerNorm norm1, norm2;
-    Linear query, key, value, output, up, down;
+  struct Norm {
+    LayerNorm layer;
+    RmsNorm rms;
+    Tensor operator()(const Tensor& x) const { return layer.weight.defined() ? layer(x) : rms(x); }
   };
+  struct Block {
+    Norm norm1, norm2;
+    Linear query, key, value, output, up, down;
+    RmsNorm query_norm, key_norm;
+    Tensor scale1, scale2;  // [D], or undefined
+  };
+  Block read_block(const ParameterSource& source, const std::string& name) const;
+  void read_attention(const ParameterSource& source, const std::string& name, Block& block) const;
   Tensor embed(const Tensor& pixels) const;
   Tensor run_block(const Block& block, const Tensor& x) const;
   int64_t block_bytes(const Tensor& x) const;
@@ -67,7 +92,7 @@ class VisionTower {
 };
 
 /// Whether a tensor of the tower is stored but never run: blocks after the feature layer, the post-norm that
-/// comes after them, SigLIP's pooling head.
+/// comes after them, SigLIP's pooling head, InternViT's mask token.
 bool beyond_features(const std::string& name, const std::string& prefix, int64_t layers_used);
 
 }  // namespace hijack

@@ -42,20 +42,19 @@ std::vector<TokenBlock> blocks_in(const Prompt& prompt, size_t begin, size_t end
 }
 
 /// Keys and values of tokens [0,end), where those of `past` are known.
-KeyValues continue_prefix(const Decoder& decoder, const Prompt& prompt, KeyValues past, size_t end,
-                          const Tensor& features) {
+KeyValues continue_prefix(const Decoder& decoder, const Prompt& prompt, KeyValues past, size_t end) {
   const auto begin = static_cast<size_t>(past.length());
   if (begin == end) return past;
   CausalPlan plan(std::move(past), blocks_in(prompt, begin, end, 0));
-  const EmbeddedPart part = embed_prompt(decoder, prompt, features, begin, end);
+  const EmbeddedPart part = embed_prompt(decoder, prompt, begin, end);
   decoder.prefill({part.x, for_decoder(positions_of(prompt, begin, end), decoder.device()), part.deep}, plan);
   return plan.kept();
 }
 
 /// Tokens at the start of the prompt whose keys and values the memo may keep.
-size_t constant_tokens(const Prompt& prompt, const Tensor& features, const PrefixMemo& memo) {
+size_t constant_tokens(const Prompt& prompt, const PrefixMemo& memo) {
   if (prompt.image_places.empty()) return 0;
-  if (memo.keeps(features)) return prompt.image_end();
+  if (memo.keeps(prompt.features)) return prompt.image_end();
   const size_t text = prompt.image_places.front();
   return text >= kTextWorthKeeping ? text : 0;
 }
@@ -87,29 +86,27 @@ Tensor ids_tensor(std::span<const TokenId> ids, at::Device device) {
   return at::tensor(std::vector<int64_t>(ids.begin(), ids.end()), at::kLong).to(device);
 }
 
-KeyValues run_prefix(const Decoder& decoder, const Prompt& prompt, size_t tokens, const Tensor& features,
-                     PrefixMemo* memo) {
+KeyValues run_prefix(const Decoder& decoder, const Prompt& prompt, size_t tokens, PrefixMemo* memo) {
   if (tokens == 0) return no_keys(decoder);
-  const size_t constant = memo != nullptr ? constant_tokens(prompt, features, *memo) : 0;
+  const size_t constant = memo != nullptr ? constant_tokens(prompt, *memo) : 0;
   const bool shifted = prompt.shift.defined() && prompt.shift_begin < constant;
-  if (constant == 0 || constant > tokens || shifted)
-    return continue_prefix(decoder, prompt, {}, tokens, features);
+  if (constant == 0 || constant > tokens || shifted) return continue_prefix(decoder, prompt, {}, tokens);
   const TokenIds ids(prompt.ids.begin(), prompt.ids.begin() + static_cast<std::ptrdiff_t>(constant));
   const bool with_image = constant > prompt.image_places.front();
-  KeyValues known = memo->prefix(ids, positions_of(prompt, 0, constant), with_image ? features : Tensor(),
-                                 [&] { return continue_prefix(decoder, prompt, {}, constant, features); });
-  return continue_prefix(decoder, prompt, std::move(known), tokens, features);
+  KeyValues known =
+      memo->prefix(ids, positions_of(prompt, 0, constant), with_image ? prompt.features : Tensor(),
+                   [&] { return continue_prefix(decoder, prompt, {}, constant); });
+  return continue_prefix(decoder, prompt, std::move(known), tokens);
 }
 
-Tensor prompt_states(const Decoder& decoder, const Prompt& prompt, const Tensor& features, size_t end,
-                     int64_t layer) {
+Tensor prompt_states(const Decoder& decoder, const Prompt& prompt, size_t end, int64_t layer) {
   check_prompt(decoder, prompt, {}, 0);
   PackedTokens tokens;
   tokens.runs = {0};
   tokens.blocks = blocks_in(prompt, 0, end, 0);
   for (size_t t = 0; t < end; ++t) tokens.parents.push_back(static_cast<int64_t>(t) - 1);
   const KeyValues none = no_keys(decoder);
-  const EmbeddedPart part = embed_prompt(decoder, prompt, features, 0, end);
+  const EmbeddedPart part = embed_prompt(decoder, prompt, 0, end);
   SharedPrefixPlan plan(none, tokens, part.x);
   return decoder.blocks({part.x, for_decoder(positions_of(prompt, 0, end), decoder.device()), part.deep},
                         plan, layer);
@@ -191,8 +188,7 @@ class PackedParts {
 }  // namespace
 
 PackedSuffixes::PackedSuffixes(const Decoder& decoder, std::span<const Prompt> prompts,
-                               std::span<const TokenIds> targets, const PromptGroup& group,
-                               const Tensor& features)
+                               std::span<const TokenIds> targets, const PromptGroup& group)
     : paths(group.members.size()) {
   const Suffixes suffixes(prompts, targets, group);
   PackedParts parts;
@@ -214,7 +210,7 @@ PackedSuffixes::PackedSuffixes(const Decoder& decoder, std::span<const Prompt> p
     }
     const int64_t axes = prompts[i].positions.defined() ? prompts[i].positions.size(0) : 1;
     if (from < prompt_end)
-      parts.add(embed_prompt(decoder, prompts[i], features, from, prompt_end),
+      parts.add(embed_prompt(decoder, prompts[i], from, prompt_end),
                 positions_of(prompts[i], from, prompt_end));
     const size_t fed = std::max(from, prompt_end);
     if (fed == end) continue;

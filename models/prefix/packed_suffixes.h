@@ -14,13 +14,11 @@ Tensor ids_tensor(std::span<const TokenId> ids, at::Device device);
 
 /// Keys and values of the first `tokens` tokens, from the memo (which may be null) as far as they stay the
 /// same from call to call.
-KeyValues run_prefix(const Decoder& decoder, const Prompt& prompt, size_t tokens, const Tensor& features,
-                     PrefixMemo* memo);
+KeyValues run_prefix(const Decoder& decoder, const Prompt& prompt, size_t tokens, PrefixMemo* memo);
 
 /// Hidden states [1,end,D] of the first `end` tokens of a prompt after the decoder's first `layer` blocks (0:
 /// their embeddings). Throws Error as check_prompt does.
-Tensor prompt_states(const Decoder& decoder, const Prompt& prompt, const Tensor& features, size_t end,
-                     int64_t layer);
+Tensor prompt_states(const Decoder& decoder, const Prompt& prompt, size_t end, int64_t layer);
 
 /// What comes after the prefix in the members of a group: the rest of the prompt, then the target without its
 /// last token, which predicts nothing that is asked for. Where the members begin alike (candidates that
@@ -32,7 +30,7 @@ struct PackedSuffixes {
 
   /// targets: one per prompt, or none.
   PackedSuffixes(const Decoder& decoder, std::span<const Prompt> prompts, std::span<const TokenIds> targets,
-                 const PromptGroup& group, const Tensor& features);
+                 const PromptGroup& group);
 };
 
 }  // namespace hijack

@@ -47,6 +47,12 @@ size_t whole_blocks(const Prompt& prompt, size_t prefix) {
   return prefix;
 }
 
+/// Keys are shared only up to images that are not the same.
+size_t before_features(const Prompt& a, const Prompt& b) {
+  const size_t end = std::max(a.ids.size(), b.ids.size());
+  return a.image_places.empty() || a.features.is_same(b.features) ? end : a.image_places.front();
+}
+
 }  // namespace
 
 std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts) {
@@ -68,7 +74,8 @@ std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts) {
     const Prompt& first = prompts[same->members.front()];
     same->members.push_back(i);
     const size_t limit =
-        std::min({same->prefix, before_shifts(first, prompts[i]), before_blocks(first, prompts[i])});
+        std::min({same->prefix, before_shifts(first, prompts[i]), before_blocks(first, prompts[i]),
+                  before_features(first, prompts[i])});
     const size_t prefix =
         std::min(common_prefix(first.ids, prompts[i].ids, limit), prompts[i].ids.size() - 1);
     same->prefix = whole_blocks(first, prefix);
@@ -92,8 +99,7 @@ Tensor with_shift(const Prompt& prompt, const Tensor& text, size_t begin, size_t
 
 }  // namespace
 
-EmbeddedPart embed_prompt(const Decoder& decoder, const Prompt& prompt, const Tensor& features, size_t begin,
-                          size_t end) {
+EmbeddedPart embed_prompt(const Decoder& decoder, const Prompt& prompt, size_t begin, size_t end) {
   TokenIds ids(prompt.ids.begin() + static_cast<std::ptrdiff_t>(begin),
                prompt.ids.begin() + static_cast<std::ptrdiff_t>(end));
   const auto& places = prompt.image_places;
@@ -107,6 +113,8 @@ EmbeddedPart embed_prompt(const Decoder& decoder, const Prompt& prompt, const Te
   const Tensor text =
       with_shift(prompt, decoder.embed(ids_tensor(ids, decoder.device())).unsqueeze(0), begin, end);
   if (into.empty()) return {text};
+  const Tensor& features = prompt.features;
+  TORCH_CHECK(features.defined(), "a prompt with an image needs its features");
   if (features.size(1) != static_cast<int64_t>(places.size()))
     throw Error("the prompt has " + std::to_string(places.size()) + " image tokens, but the image gives " +
                 std::to_string(features.size(1)) + "; remove image tokens from the text");
@@ -118,16 +126,14 @@ EmbeddedPart embed_prompt(const Decoder& decoder, const Prompt& prompt, const Te
 }
 
 std::vector<Tensor> shared_prefix_logits(const Decoder& decoder, std::span<const Prompt> prompts,
-                                         std::span<const TokenIds> targets, const Tensor& features,
-                                         PrefixMemo* memo) {
+                                         std::span<const TokenIds> targets, PrefixMemo* memo) {
   TORCH_CHECK(prompts.size() == targets.size(), "one target per prompt");
   for (size_t i = 0; i < prompts.size(); ++i)
     check_prompt(decoder, prompts[i], targets[i], targets[i].size());
   std::vector<Tensor> logits(prompts.size());
   for (const auto& group : group_by_prefix(prompts)) {
-    const KeyValues prefix =
-        run_prefix(decoder, prompts[group.members.front()], group.prefix, features, memo);
-    const PackedSuffixes packed(decoder, prompts, targets, group, features);
+    const KeyValues prefix = run_prefix(decoder, prompts[group.members.front()], group.prefix, memo);
+    const PackedSuffixes packed(decoder, prompts, targets, group);
     SharedPrefixPlan plan(prefix, packed.tokens, packed.input.x);
     // logits only where a target token is predicted: the last T_i tokens of each path
     std::vector<int64_t> rows, counts;

@@ -19,6 +19,9 @@ class PrefixMemo;
 struct Prompt {
   TokenIds ids;
   std::vector<size_t> image_places = {};  ///< where image features stand, ascending; empty for text alone
+  /// Of the image, [1,T_img,D]; undefined for text alone. Prompts that share an image hold the same tensor;
+  /// those whose features are their own (InstructBLIP's depend on the question) share nothing of the decoder.
+  Tensor features = {};
   /// Rotary positions, int64 [A,L] on the CPU with A = 1, or 3 for M-RoPE; undefined: 0, 1, 2, ... Prompts
   /// that begin with the same tokens must begin with the same positions.
   Tensor positions = {};
@@ -37,7 +40,7 @@ struct Prompt {
 
 /// Prompts that agree up to the end of their image (or in their first token, without one): `prefix` tokens
 /// are shared, each has at least one token of its own. No block is shared in part: its tokens' keys depend on
-/// all of it.
+/// all of it. Prompts with features of their own share nothing from there on; they still run together.
 struct PromptGroup {
   std::vector<size_t> members;
   size_t prefix = 0;
@@ -49,23 +52,20 @@ struct EmbeddedPart {
   Tensor x;  ///< [1,L,D]
   DeepFeatures deep = {};
 };
-/// Token embeddings of ids[begin, end) with image features [1+S,T_img,D] put in at their places: the first of
-/// each as its embedding, the others as what is added after the decoder's first S blocks. Throws Error when
-/// there are more or fewer places than features.
-EmbeddedPart embed_prompt(const Decoder& decoder, const Prompt& prompt, const Tensor& features, size_t begin,
-                          size_t end);
+/// Token embeddings of ids[begin, end) with the image's features [1+S,T_img,D] put in at their places: the
+/// first of each as its embedding, the others as what is added after the decoder's first S blocks. Throws
+/// Error when there are more or fewer places than features.
+EmbeddedPart embed_prompt(const Decoder& decoder, const Prompt& prompt, size_t begin, size_t end);
 
-/// Float32 logits [T_i,V] that predict targets[i] after prompts[i]; differentiable to features (undefined for
-/// text alone). Throws Error when prompt + target exceed the decoder's positions. memo: what calls share, or
+/// Float32 logits [T_i,V] that predict targets[i] after prompts[i]; differentiable to their features. Throws
+/// Error when prompt + target exceed the decoder's positions. memo: what calls share, or
 /// null; needs frozen weights.
 std::vector<Tensor> shared_prefix_logits(const Decoder& decoder, std::span<const Prompt> prompts,
-                                         std::span<const TokenIds> targets, const Tensor& features,
-                                         PrefixMemo* memo = nullptr);
+                                         std::span<const TokenIds> targets, PrefixMemo* memo = nullptr);
 
 /// Replies of prompts[i], decoded together; without gradients.
 std::vector<Generated> shared_prefix_generate(const Decoder& decoder, std::span<const Prompt> prompts,
-                                              const Tensor& features, const Tokenizer& tokenizer,
-                                              const ReplyRules& rules, const GenerateOptions& options,
-                                              PrefixMemo* memo = nullptr);
+                                              const Tokenizer& tokenizer, const ReplyRules& rules,
+                                              const GenerateOptions& options, PrefixMemo* memo = nullptr);
 
 }  // namespace hijack

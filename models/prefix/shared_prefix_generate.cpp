@@ -144,10 +144,9 @@ class GroupDecoding {
 
 /// Decodes one group; where nothing can be said, its replies stay as they are.
 void decode_group(const Decoder& decoder, std::span<const Prompt> prompts, const PromptGroup& group,
-                  const Tensor& features, PrefixMemo* memo, const GenerateOptions& options,
-                  GroupDecoding& decoding) {
-  const KeyValues prefix = run_prefix(decoder, prompts[group.members.front()], group.prefix, features, memo);
-  const PackedSuffixes packed(decoder, prompts, {}, group, features);
+                  PrefixMemo* memo, const GenerateOptions& options, GroupDecoding& decoding) {
+  const KeyValues prefix = run_prefix(decoder, prompts[group.members.front()], group.prefix, memo);
+  const PackedSuffixes packed(decoder, prompts, {}, group);
   SharedPrefixPlan prefill(prefix, packed.tokens, packed.input.x);
   std::vector<int64_t> ends, next;
   size_t longest = 0;
@@ -179,16 +178,15 @@ void decode_group(const Decoder& decoder, std::span<const Prompt> prompts, const
 }  // namespace
 
 std::vector<Generated> shared_prefix_generate(const Decoder& decoder, std::span<const Prompt> prompts,
-                                              const Tensor& features, const Tokenizer& tokenizer,
-                                              const ReplyRules& rules, const GenerateOptions& options,
-                                              PrefixMemo* memo) {
+                                              const Tokenizer& tokenizer, const ReplyRules& rules,
+                                              const GenerateOptions& options, PrefixMemo* memo) {
   const at::NoGradGuard no_gradients;
   std::vector<Generated> replies(prompts.size(), {.text = {}, .cut = true});
   if (options.max_new_tokens < 1) return replies;
   for (const auto& prompt : prompts) check_prompt(decoder, prompt, {}, /*room=*/1);
   for (const auto& group : group_by_prefix(prompts)) {
     GroupDecoding decoding(prompts, group, tokenizer, rules, options);
-    decode_group(decoder, prompts, group, features, memo, options, decoding);
+    decode_group(decoder, prompts, group, memo, options, decoding);
     for (size_t m = 0; m < group.members.size(); ++m) replies[group.members[m]] = decoding.said(m);
   }
   return replies;

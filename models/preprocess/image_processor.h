@@ -8,8 +8,8 @@
 
 namespace hijack {
 
-/// The CLIP / SigLIP image processor: resize (shortest edge or exact size), center crop or pad to square,
-/// rescale, normalize. Same numbers as transformers' PIL-based processor.
+/// The CLIP / SigLIP / BLIP image processor: resize (shortest edge or exact size), center crop or pad to
+/// square, rescale, normalize. Same numbers as transformers' PIL-based processor.
 struct ImageProcessor {
   bool do_resize = true;
   int64_t shortest_edge = 0;  ///< > 0: keep the aspect ratio; else resize to resize_height x resize_width

@@ -30,17 +30,22 @@ ImageProcessor defaults_of(const ProcessorConfig& reader, const std::string& typ
     processor.filter = Filter::kBilinear;
     processor.do_center_crop = false;
     processor.mean = processor.std = {0.5, 0.5, 0.5};
+  } else if (type == "BlipImageProcessor") {
+    processor.resize_height = processor.resize_width = 384;
+    processor.do_center_crop = false;
+    processor.mean = {0.48145466, 0.4578275, 0.40821073};
+    processor.std = {0.26862954, 0.26130258, 0.27577711};
   } else {
     reader.fail("the image processor " + type.substr(0, 100) + " is not supported");
   }
   return processor;
 }
 
-void read_size(const ProcessorConfig& reader, ImageProcessor& processor) {
+void read_size(const ProcessorConfig& reader, bool to_square, ImageProcessor& processor) {
   const json* size = reader.find("size");
   if (size == nullptr) return;
   const json* shortest = nullptr;
-  if (size->is_number() && !reader.flag("default_to_square", false)) shortest = size;
+  if (size->is_number() && !reader.flag("default_to_square", to_square)) shortest = size;
   if (size->is_object() && size->size() == 1 && size->contains("shortest_edge"))
     shortest = &(*size)["shortest_edge"];
   processor.shortest_edge = processor.resize_height = processor.resize_width = 0;
@@ -63,7 +68,7 @@ ImageProcessor ImageProcessor::from_json(const json& config, const std::string& 
   processor.pad_to_square = reader.flag("do_pad", false);
   if (processor.pad_to_square && type != "LlavaImageProcessor")
     reader.fail("do_pad of a " + type + " is not supported");
-  read_size(reader, processor);
+  read_size(reader, /*to_square=*/type == "BlipImageProcessor", processor);
   processor.filter = reader.filter(processor.filter);
   if (const json* crop = reader.find("crop_size"))
     std::tie(processor.crop_height, processor.crop_width) = reader.height_and_width("crop_size", *crop);

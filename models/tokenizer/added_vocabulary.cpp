@@ -82,18 +82,18 @@ std::optional<TokenFinder::Found> TokenFinder::find(std::string_view text, size_
   return std::nullopt;
 }
 
-AddedVocabulary::AddedVocabulary(const Json& tokens, const Bpe& bpe, const Normalizer& normalizer,
+AddedVocabulary::AddedVocabulary(const Json& tokens, const WordModel& model, const Normalizer& normalizer,
                                  const std::string& where) {
   if (tokens.is_null()) return;
   if (!tokens.is_array()) throw Error(where + ": must be an array");
-  auto next = static_cast<uint32_t>(bpe.vocabulary().size());
+  auto next = static_cast<uint32_t>(model.vocabulary().size());
   for (size_t i = 0; i < tokens.size(); ++i) {
     const std::string place = where + "[" + std::to_string(i) + "]";
     AddedToken token = read_token(tokens[i], place);
     if (token.content.empty()) continue;
     const std::string name = "'" + unicode::excerpt(token.content) + "'";
     // The tokenizers package numbers added tokens itself and only warns when the file says otherwise.
-    const auto in_model = bpe.id_of(token.content);
+    const auto in_model = model.id_of(token.content);
     const uint32_t expected = in_model ? *in_model : next++;
     if (ids_.contains(token.content)) throw Error(place + ": " + name + " is there twice");
     if (tokens_.contains(token.id))
@@ -103,9 +103,9 @@ AddedVocabulary::AddedVocabulary(const Json& tokens, const Bpe& bpe, const Norma
       throw Error(place + ": " + name + " says id " + std::to_string(token.id) +
                   " but the tokenizers package gives it " + std::to_string(expected) +
                   "; save the file again with transformers");
-    if (!in_model && bpe.token_of(token.id) != nullptr)
+    if (!in_model && model.token_of(token.id) != nullptr)
       throw Error(place + ": " + name + " has the id of the vocabulary's '" +
-                  unicode::excerpt(*bpe.token_of(token.id)) + "'");
+                  unicode::excerpt(*model.token_of(token.id)) + "'");
     add(std::move(token), normalizer, place);
   }
 }

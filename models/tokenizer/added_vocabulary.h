@@ -8,8 +8,8 @@
 #include <unordered_set>
 #include <vector>
 
-#include "models/tokenizer/bpe.h"
 #include "models/tokenizer/normalizer.h"
+#include "models/tokenizer/word_model.h"
 
 namespace hijack::tokenizer {
 
@@ -40,11 +40,11 @@ class TokenFinder {
   std::vector<std::optional<uint32_t>> ids_;      // by node; node 0 is the root
 };
 
-/// Tokens beside the BPE vocabulary: found in the text before anything else sees it.
+/// Tokens beside the model's vocabulary: found in the text before anything else sees it.
 class AddedVocabulary {
  public:
   /// Throws Error naming the place for duplicates and for ids that the tokenizers package would not give.
-  AddedVocabulary(const nlohmann::json& tokens, const Bpe& bpe, const Normalizer& normalizer,
+  AddedVocabulary(const nlohmann::json& tokens, const WordModel& model, const Normalizer& normalizer,
                   const std::string& where);
 
   /// Splits off added tokens: those that are not normalized from the text as it is, the others from what the

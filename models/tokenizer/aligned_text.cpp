@@ -125,7 +125,7 @@ void AlignedText::replace(const Pattern& pattern, std::string_view content) {
   *this = std::move(result);
 }
 
-void AlignedText::normalize_nfc() {
+void AlignedText::normalize_segments(std::string (*form)(std::string_view)) {
   bool plain = true;
   for (const char c : text) plain = plain && static_cast<unsigned char>(c) < 0x80;
   if (plain) return;
@@ -134,14 +134,39 @@ void AlignedText::normalize_nfc() {
   for (size_t at = 0; at < text.size();) {
     const size_t end = segment_end(text, at);
     const auto segment = std::string_view(text).substr(at, end - at);
-    const std::string composed = unicode::nfc(segment);
-    if (composed == segment)
+    const bool known = !unicode::is_unknown_to_nfc(unicode::decode(segment, 0).value);
+    const std::string formed = known ? form(segment) : std::string(segment);
+    if (formed == segment)
       result.source.insert(result.source.end(), source.begin() + static_cast<ptrdiff_t>(at),
                            source.begin() + static_cast<ptrdiff_t>(end));
     else  // the whole segment is the source of all that it became
-      result.source.insert(result.source.end(), composed.size(), source_of(at, end));
-    result.text += composed;
+      result.source.insert(result.source.end(), formed.size(), source_of(at, end));
+    check_length(result.text.size() + formed.size());
+    result.text += formed;
     at = end;
+  }
+  *this = std::move(result);
+}
+
+void AlignedText::normalize_nfc() {
+  normalize_segments(unicode::nfc);
+}
+
+void AlignedText::normalize_nfd() {
+  normalize_segments(unicode::nfd);
+}
+
+void AlignedText::rewrite(void (*write)(std::string& text, char32_t character)) {
+  AlignedText result;
+  result.origin = origin;
+  for (size_t at = 0; at < text.size();) {
+    const auto character = unicode::decode(text, at);
+    const size_t before = result.text.size();
+    write(result.text, character.value);
+    check_length(result.text.size());
+    result.source.insert(result.source.end(), result.text.size() - before,
+                         {source[at].begin, source[at + character.length - 1].end});
+    at += character.length;
   }
   *this = std::move(result);
 }

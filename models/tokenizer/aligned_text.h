@@ -35,6 +35,12 @@ struct AlignedText {
   void prepend(std::string_view prefix);
   void replace(const Pattern& pattern, std::string_view content);
   void normalize_nfc();
+  void normalize_nfd();
+  /// Each character becomes what `write` appends for it, which may be nothing.
+  void rewrite(void (*write)(std::string& text, char32_t character));
+
+ private:
+  void normalize_segments(std::string (*form)(std::string_view));
 };
 
 /// A part of the input: text still to be tokenized, or an added token that was found.

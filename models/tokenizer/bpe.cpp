@@ -68,16 +68,6 @@ class Chain {
 
 }  // namespace
 
-std::optional<uint32_t> Bpe::id_of(std::string_view token) const {
-  const auto found = vocabulary_.find(token);
-  return found == vocabulary_.end() ? std::nullopt : std::optional(found->second);
-}
-
-const std::string* Bpe::token_of(uint32_t id) const {
-  const auto found = tokens_.find(id);
-  return found == tokens_.end() ? nullptr : found->second;
-}
-
 const Bpe::Merge* Bpe::merge_of(uint32_t left, uint32_t right) const {
   const auto found = merges_.find(uint64_t{left} << 32 | right);
   return found == merges_.end() ? nullptr : &found->second;

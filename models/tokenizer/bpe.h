@@ -9,42 +9,20 @@
 #include <unordered_map>
 #include <vector>
 
-#include "models/tokenizer/json_reader.h"
-
-namespace hijack {
-class Random;
-}
+#include "models/tokenizer/word_model.h"
 
 namespace hijack::tokenizer {
 
-/// A token and the bytes [begin, end) of the word that it stands for.
-struct WordToken {
-  uint32_t id, begin, end;
-};
-
-struct StringHash {
-  using is_transparent = void;
-  size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-};
-using Vocabulary = std::unordered_map<std::string, uint32_t, StringHash, std::equal_to<>>;
-
-/// Byte-pair encoding as in the `tokenizers` package. Many threads may encode at once: the only mutable state
-/// is a bounded cache of words behind mutexes.
-class Bpe {
+/// Byte-pair encoding as in the `tokenizers` package. The only mutable state is a bounded cache of words
+/// behind mutexes.
+class Bpe : public WordModel {
  public:
   /// Throws Error naming the place for duplicate ids, merges of unknown tokens and options it does not know.
   Bpe(const nlohmann::json& model, const std::string& where);
 
-  /// Appends the tokens of one word (well-formed UTF-8).
-  void encode(std::string_view word, std::vector<WordToken>& tokens) const;
-  /// Each merge is passed over with probability `dropout` whenever it comes up.
+  void encode(std::string_view word, std::vector<WordToken>& tokens) const override;
   void encode_with_dropout(std::string_view word, double dropout, Random& random,
-                           std::vector<WordToken>& tokens) const;
-
-  const Vocabulary& vocabulary() const { return vocabulary_; }
-  std::optional<uint32_t> id_of(std::string_view token) const;
-  /// nullptr where the id is unknown.
-  const std::string* token_of(uint32_t id) const;
+                           std::vector<WordToken>& tokens) const override;
 
  private:
   struct Merge {
@@ -59,7 +37,6 @@ class Bpe {
     Random& random;
   };
 
-  void read_vocabulary(const nlohmann::json& model, const std::string& where);
   void read_merges(const nlohmann::json& model, const std::string& where);
   void add_merge(const std::string& left, const std::string& right, uint32_t rank,
                  const std::function<std::string()>& where);
@@ -70,8 +47,6 @@ class Bpe {
   /// skip: nullptr for none.
   std::vector<WordToken> merged(std::vector<WordToken> tokens, Skip* skip) const;
 
-  Vocabulary vocabulary_;
-  std::unordered_map<uint32_t, const std::string*> tokens_;
   std::unordered_map<uint64_t, Merge> merges_;  // by left id << 32 | right id
   std::string unknown_token_;                   // empty: characters without a token vanish
   std::optional<uint32_t> unknown_;

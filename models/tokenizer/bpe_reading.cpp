@@ -39,36 +39,19 @@ std::pair<std::string, std::string> merge_parts(const Json& merge, const Place& 
 
 }  // namespace
 
-Bpe::Bpe(const Json& model, const std::string& where) {
+Bpe::Bpe(const Json& model, const std::string& where) : WordModel(model, where) {
   refuse_affix(model, "continuing_subword_prefix", where);
   refuse_affix(model, "end_of_word_suffix", where);
   check_dropout(model, where);
   fuse_unknown_ = json_reader::flag(model, "fuse_unk", false, where);
   byte_fallback_ = json_reader::flag(model, "byte_fallback", false, where);
   ignore_merges_ = json_reader::flag(model, "ignore_merges", false, where);
-  read_vocabulary(model, where);
   read_merges(model, where);
   if (model.contains("unk_token") && !model["unk_token"].is_null()) {
     unknown_token_ = json_reader::text(model, "unk_token", where);
     unknown_ = id_of(unknown_token_);
   }
   if (byte_fallback_) find_fallback_bytes();
-}
-
-void Bpe::read_vocabulary(const Json& model, const std::string& where) {
-  const Json& vocabulary = json_reader::member(model, "vocab", where);
-  if (!vocabulary.is_object()) throw Error(where + ": 'vocab' must be an object");
-  vocabulary_.reserve(vocabulary.size());
-  tokens_.reserve(vocabulary.size());
-  for (const auto& [token, id] : vocabulary.items()) {
-    if (!json_reader::is_token_id(id))
-      json_reader::token_id(id, where + ".vocab['" + unicode::excerpt(token) + "']");
-    const auto value = id.get<uint32_t>();
-    const auto added = vocabulary_.emplace(token, value).first;
-    if (const auto [other, fresh] = tokens_.emplace(value, &added->first); !fresh)
-      throw Error(where + ".vocab: '" + unicode::excerpt(token) + "' and '" +
-                  unicode::excerpt(*other->second) + "' have the same id " + std::to_string(value));
-  }
 }
 
 void Bpe::read_merges(const Json& model, const std::string& where) {

@@ -1,6 +1,7 @@
 #include "models/tokenizer/decoder.h"
 
 #include "models/tokenizer/aligned_text.h"
+#include "models/tokenizer/bert.h"
 #include "models/tokenizer/byte_level.h"
 #include "models/tokenizer/metaspace.h"
 #include "src/base/error.h"
@@ -152,6 +153,7 @@ std::shared_ptr<const Decoder> make_decoder(const Json& component, const std::st
   if (component.is_null()) return nullptr;
   const std::string type = json_reader::type_of(component, where);
   if (type == "ByteLevel") return std::make_shared<ByteLevelDecoder>();
+  if (type == "WordPiece") return make_word_piece_decoder(component, where);
   if (type == "Fuse") return std::make_shared<Fuse>();
   if (type == "ByteFallback") return std::make_shared<ByteFallback>();
   if (type == "Metaspace") return std::make_shared<MetaspaceDecoder>(make_metaspace(component, where));

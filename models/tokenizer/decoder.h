@@ -15,8 +15,8 @@ class Decoder {
   virtual std::vector<std::string> decode(std::vector<std::string> tokens) const = 0;
 };
 
-/// Sequence, ByteLevel, Replace, ByteFallback, Fuse, Strip, Metaspace; nullptr for null: tokens are then
-/// joined with spaces. Throws Error for anything else.
+/// Sequence, ByteLevel, Replace, ByteFallback, Fuse, Strip, Metaspace, WordPiece; nullptr for null: tokens
+/// are then joined with spaces. Throws Error for anything else.
 std::shared_ptr<const Decoder> make_decoder(const nlohmann::json& component, const std::string& where);
 
 }  // namespace hijack::tokenizer

@@ -1,5 +1,7 @@
 #include "models/tokenizer/normalizer.h"
 
+#include "models/tokenizer/bert.h"
+
 namespace hijack::tokenizer {
 namespace {
 
@@ -49,6 +51,7 @@ std::shared_ptr<const Normalizer> make_normalizer(const Json& component, const s
   if (type == "Prepend") return std::make_shared<Prepend>(json_reader::text(component, "prepend", where));
   if (type == "NFC") return std::make_shared<Nfc>();
   if (type == "Replace") return make_replace(component, where);
+  if (type == "BertNormalizer") return make_bert_normalizer(component, where);
   if (type != "Sequence") json_reader::unsupported(type, where);
   auto sequence = std::make_shared<NormalizerSequence>();
   for (const Json& part : json_reader::array(component, "normalizers", where))

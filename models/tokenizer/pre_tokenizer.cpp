@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "models/tokenizer/bert.h"
 #include "models/tokenizer/byte_level.h"
 #include "models/tokenizer/metaspace.h"
 #include "src/base/unicode.h"
@@ -144,6 +145,7 @@ std::shared_ptr<const PreTokenizer> make_pre_tokenizer(const Json& component, co
   if (component.is_null()) return std::make_shared<PreTokenizerSequence>();
   const std::string type = json_reader::type_of(component, where);
   if (type == "Split") return make_split(component, where);
+  if (type == "BertPreTokenizer") return make_bert_pre_tokenizer();
   if (type == "Digits")
     return std::make_shared<Digits>(json_reader::flag(component, "individual_digits", where));
   if (type == "ByteLevel")

@@ -7,7 +7,7 @@
 
 namespace hijack::tokenizer {
 
-/// Cuts text into the words that BPE works on. Immutable.
+/// Cuts text into the words that the model works on. Immutable.
 class PreTokenizer {
  public:
   virtual ~PreTokenizer() = default;
@@ -15,7 +15,8 @@ class PreTokenizer {
   virtual void split(Pieces& pieces) const = 0;
 };
 
-/// Sequence, Split, Digits, ByteLevel, Metaspace; null does nothing. Throws Error for anything else.
+/// Sequence, Split, Digits, ByteLevel, Metaspace, BertPreTokenizer; null does nothing. Throws Error for
+/// anything else.
 std::shared_ptr<const PreTokenizer> make_pre_tokenizer(const nlohmann::json& component,
                                                        const std::string& where);
 

@@ -1,12 +1,12 @@
 #include "models/tokenizer.h"
 
 #include "models/tokenizer/added_vocabulary.h"
-#include "models/tokenizer/bpe.h"
 #include "models/tokenizer/decoder.h"
 #include "models/tokenizer/json_reader.h"
 #include "models/tokenizer/normalizer.h"
 #include "models/tokenizer/post_processor.h"
 #include "models/tokenizer/pre_tokenizer.h"
+#include "models/tokenizer/word_model.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/base/random.h"
@@ -23,30 +23,20 @@ const Json& part_of(const Json& root, const char* key) {
   return found == root.end() ? nothing : *found;
 }
 
-const Json& bpe_model(const Json& root, const std::string& where) {
-  const Json& model = json_reader::member(root, "model", where);
-  // Files of old versions have no type; only BPE has merges.
-  const std::string type = model.is_object() && !model.contains("type") && model.contains("merges")
-                               ? "BPE"
-                               : json_reader::type_of(model, where + ": model");
-  if (type != "BPE") json_reader::unsupported(type, where + ": model");
-  return model;
-}
-
 class JsonTokenizer : public Tokenizer {
  public:
   JsonTokenizer(const Json& root, const std::string& where)
-      : bpe_(bpe_model(root, where), where + ": model"),
+      : model_(make_word_model(json_reader::member(root, "model", where), where + ": model")),
         normalizer_(make_normalizer(part_of(root, "normalizer"), where + ": normalizer")),
         pre_tokenizer_(make_pre_tokenizer(part_of(root, "pre_tokenizer"), where + ": pre_tokenizer")),
-        added_(part_of(root, "added_tokens"), bpe_, *normalizer_, where + ": added_tokens"),
+        added_(part_of(root, "added_tokens"), *model_, *normalizer_, where + ": added_tokens"),
         post_processor_(make_post_processor(
             part_of(root, "post_processor"), [this](uint32_t id) { return is_known(id); },
             where + ": post_processor")),
         decoder_(make_decoder(part_of(root, "decoder"), where + ": decoder")) {
     uint32_t highest = added_.highest_id();
-    for (const auto& [token, id] : bpe_.vocabulary()) highest = std::max(highest, id);
-    if (bpe_.vocabulary().empty() && added_.empty()) throw Error(where + ": the vocabulary is empty");
+    for (const auto& [token, id] : model_->vocabulary()) highest = std::max(highest, id);
+    if (model_->vocabulary().empty() && added_.empty()) throw Error(where + ": the vocabulary is empty");
     size_ = int64_t{highest} + 1;
   }
 
@@ -56,7 +46,7 @@ class JsonTokenizer : public Tokenizer {
 
   Encoding encode_with_offsets(std::string_view text, bool add_special_tokens) const override {
     const auto word = [&](std::string_view part, std::vector<WordToken>& tokens) {
-      bpe_.encode(part, tokens);
+      model_->encode(part, tokens);
     };
     return post_processor_->process(encode_words(text, word), add_special_tokens);
   }
@@ -66,7 +56,7 @@ class JsonTokenizer : public Tokenizer {
       throw Error("BPE-dropout of " + std::to_string(dropout) + " is no probability; choose one in [0, 1]");
     Random random(seed);
     const auto word = [&](std::string_view part, std::vector<WordToken>& tokens) {
-      bpe_.encode_with_dropout(part, dropout, random, tokens);
+      model_->encode_with_dropout(part, dropout, random, tokens);
     };
     if (dropout == 0) return encode(text, false);
     return post_processor_->process(encode_words(text, word), false).ids;
@@ -89,7 +79,7 @@ class JsonTokenizer : public Tokenizer {
 
   std::optional<TokenId> token_to_id(std::string_view token) const override {
     auto id = added_.id_of(token);
-    if (!id) id = bpe_.id_of(token);
+    if (!id) id = model_->id_of(token);
     return id ? std::optional<TokenId>(*id) : std::nullopt;
   }
 
@@ -104,7 +94,7 @@ class JsonTokenizer : public Tokenizer {
   }
 
  private:
-  bool is_known(uint32_t id) const { return added_.find(id) != nullptr || bpe_.token_of(id) != nullptr; }
+  bool is_known(uint32_t id) const { return added_.find(id) != nullptr || model_->token_of(id) != nullptr; }
 
   const AddedToken* find_added(TokenId id) const {
     return id < 0 || id >= size_ ? nullptr : added_.find(static_cast<uint32_t>(id));
@@ -113,7 +103,7 @@ class JsonTokenizer : public Tokenizer {
   // What the decoder sees. A normalized added token is in its normalized form, as in the original.
   const std::string& decoded_form(TokenId id) const {
     if (const AddedToken* added = find_added(id)) return added->normalized_content;
-    const std::string* token = id < 0 || id >= size_ ? nullptr : bpe_.token_of(static_cast<uint32_t>(id));
+    const std::string* token = id < 0 || id >= size_ ? nullptr : model_->token_of(static_cast<uint32_t>(id));
     if (token == nullptr)
       throw Error("token id " + std::to_string(id) + " is not in the tokenizer's vocabulary");
     return *token;
@@ -141,7 +131,7 @@ class JsonTokenizer : public Tokenizer {
     return encoding;
   }
 
-  Bpe bpe_;
+  std::unique_ptr<const WordModel> model_;
   std::shared_ptr<const Normalizer> normalizer_;
   std::shared_ptr<const PreTokenizer> pre_tokenizer_;
   AddedVocabulary added_;

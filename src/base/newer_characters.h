@@ -26,4 +26,10 @@ const std::string_view* newer_script_members(std::string_view script);
 /// Characters that the package's NFC does not know: it neither reorders nor composes them.
 bool is_unknown_to_nfc(char32_t c);
 
+/// Characters whose category Other, Nonspacing_Mark or Punctuation is of Unicode 9 or later.
+bool is_newer_than_unicode_8(char32_t c);
+
+/// The small letter of a capital of Unicode 16 or 17; 0 for any other character.
+char32_t newer_lowercase(char32_t c);
+
 }  // namespace hijack::unicode

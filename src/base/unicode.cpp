@@ -3,6 +3,7 @@
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -155,14 +156,51 @@ void append_lower(std::string& text, char32_t c) {
   append(text, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))));
 }
 
-std::string nfc(std::string_view text) {
+namespace {
+
+std::string normalized(std::string_view text, int form) {
   utf8proc_uint8_t* mapped = nullptr;
   const auto length = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
                                    static_cast<utf8proc_ssize_t>(text.size()), &mapped,
-                                   static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+                                   static_cast<utf8proc_option_t>(UTF8PROC_STABLE | form));
   const std::unique_ptr<utf8proc_uint8_t, void (*)(void*)> owner(mapped, std::free);
   if (length < 0) throw std::bad_alloc();  // the text is well-formed: nothing else can fail
   return {reinterpret_cast<const char*>(mapped), static_cast<size_t>(length)};
+}
+
+}  // namespace
+
+std::string nfc(std::string_view text) {
+  return normalized(text, UTF8PROC_COMPOSE);
+}
+
+std::string nfd(std::string_view text) {
+  return normalized(text, UTF8PROC_DECOMPOSE);
+}
+
+bool is_other(char32_t c) {
+  const std::string_view kind = category(c);
+  return (kind == "Cc" || kind == "Cf" || kind == "Co") && !is_newer_than_unicode_8(c);
+}
+
+bool is_nonspacing_mark(char32_t c) {
+  if (c == 0x1734) return true;  // no longer
+  return category(c) == "Mn" && !is_newer_than_unicode_8(c);
+}
+
+bool is_punctuation(char32_t c) {
+  if (c < 0x80) return std::ispunct(static_cast<int>(c)) != 0;
+  if (c == 0x166D || c == 0x111C9) return true;  // no longer
+  return category(c)[0] == 'P' && !is_newer_than_unicode_8(c);
+}
+
+void append_lowercase(std::string& text, char32_t c) {
+  if (c == 0x130) {  // an i with its dot
+    text += "i\xCC\x87";
+    return;
+  }
+  const char32_t newer = newer_lowercase(c);
+  newer != 0 ? append(text, newer) : append_lower(text, c);
 }
 
 }  // namespace hijack::unicode

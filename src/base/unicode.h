@@ -44,8 +44,15 @@ bool is_printable(char32_t c);  ///< Python's str.isprintable
 void append_upper(std::string& text, char32_t c);
 void append_lower(std::string& text, char32_t c);
 
-/// Unicode normalization form C of well-formed text.
+/// Unicode normalization form C of well-formed text, and form D.
 std::string nfc(std::string_view text);
+std::string nfd(std::string_view text);
+
+// As BERT's parts of the package see characters: categories of Unicode 8, small letters of Unicode 17.
+bool is_other(char32_t c);            ///< Cc, Cf, Co
+bool is_nonspacing_mark(char32_t c);  ///< Mn
+bool is_punctuation(char32_t c);      ///< P, and all of ASCII that is no letter, digit or space
+void append_lowercase(std::string& text, char32_t c);
 
 inline constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 

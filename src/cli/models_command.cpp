@@ -113,6 +113,8 @@ Rows image_model_rows(const fs::path& folder, const ModelsArguments& arguments, 
   Rows rows = {{"image", size}, {"vocabulary", std::to_string(model->tokenizer().vocabulary_size())}};
   if (!model->template_origin().empty())
     rows.emplace_back("chat template", printable(model->template_origin()));
+  if (prompted != nullptr && prompted->image_follows_question())
+    rows.emplace_back("shared by prompts", "the tower's pass only: image tokens depend on the question");
   if (prompted != nullptr) {
     rows.emplace_back("context window",
                       std::to_string(prompted->decoder().config().max_positions) + " tokens");

@@ -6,6 +6,7 @@
 smolvlm-256m      SmolVLM-256M, one view of 512 x 512
 onevision-0.5b    LLaVA-OneVision-0.5B; the bench feeds its single view
 llava-7b-slice    LLaVA-1.5-7B at full width with 2 blocks of the tower and 2 of the decoder
+internvl3-1b      InternVL3-1B (only when named); one tile of 448 x 448 with `--views one`
 llava-7b          LLaVA-1.5-7B (13.5 GB; only when named)
 qwen2.5-vl-3b     Qwen2.5-VL-3B (7.5 GB; only when named)
 
@@ -20,7 +21,8 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from transformers import (CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration,
+from transformers import (CLIPVisionConfig, InternVLConfig, InternVLForConditionalGeneration, InternVLVisionConfig,
+                          LlamaConfig, LlavaConfig, LlavaForConditionalGeneration,
                           LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration, Qwen2_5_VLConfig,
                           Qwen2_5_VLForConditionalGeneration, Qwen2Config,
                           SiglipVisionConfig, SmolVLMConfig, SmolVLMForConditionalGeneration)
@@ -45,7 +47,8 @@ def random_tensor(name, shape, seed):
     """Activations keep their size through the blocks, logits stay small. Cut from one long piece of noise, each tensor at
     another place: billions of draws would take minutes."""
     if len(shape) == 1:
-        return torch.ones(shape) if "norm" in name and name.endswith("weight") else torch.zeros(shape)
+        ones = "norm" in name and name.endswith("weight") or "lambda" in name
+        return torch.ones(shape) if ones else torch.zeros(shape)
     scale = 0.05 if "embed" in name and "patch" not in name else 0.7 / math.sqrt(math.prod(shape[1:]))
     scaled = (scale * noise()).to(torch.bfloat16).roll(seed * 1000003)
     size = math.prod(shape)
@@ -145,6 +148,23 @@ def llava_7b(folder, vision_layers=24, text_layers=32):
                   size={"shortest_edge": 336}))
 
 
+def internvl3_1b(folder):
+    module = golden("internvl")
+    tokenizer, _ = module.tokenizer_of(310)
+    vision = InternVLVisionConfig(attention_bias=True)  # its defaults are the 300M tower
+    text = Qwen2Config(hidden_size=896, intermediate_size=4864, num_hidden_layers=24, num_attention_heads=14,
+                       num_key_value_heads=2, vocab_size=151674, max_position_embeddings=32768, rms_norm_eps=1e-6,
+                       rope_parameters={"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1000000.0},
+                       bos_token_id=None, eos_token_id=tokenizer.token_to_id("<|im_end|>"))
+    config = InternVLConfig(vision_config=vision, text_config=text, image_token_id=tokenizer.token_to_id("<IMG_CONTEXT>"),
+                            tie_word_embeddings=True)
+    with torch.device("meta"):
+        model = InternVLForConditionalGeneration(config)
+    save(folder, model, tokenizer,
+         pictures("GotOcr2ImageProcessor", module.MEAN, module.STD, crop_to_patches=True, min_patches=1, max_patches=12, resample=3,
+                  size={"height": 448, "width": 448}))
+
+
 def qwen25_vl_3b(folder):
     module = golden("qwen2_vl")
     tokenizer, _ = module.tokenizer_of(300)
@@ -161,11 +181,11 @@ def qwen25_vl_3b(folder):
                   min_pixels=3136, max_pixels=12845056, patch_size=14, temporal_patch_size=2, merge_size=2))
 
 
-LARGE = ("llava-7b", "qwen2.5-vl-3b")
+LARGE = ("llava-7b", "internvl3-1b", "qwen2.5-vl-3b")
 MAKERS = {"smolvlm-256m": smolvlm_256m, "onevision-0.5b": onevision_05b,
           # feature layer -2 leaves the last block of the tower out
           "llava-7b-slice": lambda folder: llava_7b(folder, vision_layers=3, text_layers=2), "llava-7b": llava_7b,
-          "qwen2.5-vl-3b": qwen25_vl_3b}
+          "internvl3-1b": internvl3_1b, "qwen2.5-vl-3b": qwen25_vl_3b}
 
 
 def main():

@@ -147,6 +147,30 @@ const Row kRows[] = {
        file["vision_config"]["model_type"] = "qwen2_5_vl";
      },
      {"lacks the tensor model.visual.blocks.0.mlp.gate_proj.weight"}},
+    {"internvl, tiles",
+     "internvl/hub_bf16",
+     "preprocessor_config.json",
+     [](json& file) {
+       file["size"] = {{"height", 448}, {"width", 448}};
+     },
+     {"448x448", "24x24"}},
+    {"internvl, tokens",
+     "internvl/small",
+     "processor_config.json",
+     [](json& file) { file["image_seq_length"] = 256; },
+     {"256", "gives 9"}},
+    {"instructblip",
+     "instructblip/small",
+     "processor_config.json",
+     [](json& file) {
+       image_processor(file)["size"] = {{"height", 224}, {"width", 224}};
+     },
+     {"224x224", "28x28"}},
+    {"instructblip, tokens",
+     "instructblip/hub_bf16",
+     "processor_config.json",
+     [](json& file) { file["num_query_tokens"] = 32; },
+     {"32", "gives 6"}},
     {"idefics3, tokens",
      "idefics3/one_view",
      "processor_config.json",

@@ -123,6 +123,22 @@ def reply_of(model, tokenizer, inputs, stop, image_token=None, length=12):
     return ids, tokenizer.decode(ids, skip_special_tokens=True), min(margins)
 
 
+# a system text before the image, and a second turn
+DIALOG = {"prompt": "Where is it?", "system": "You are kind.", "earlier": [{"user": "Who?", "assistant": "A cat."}]}
+
+
+def messages(prompt):
+    """What a processor's chat template gets for a prompt, or for a context such as DIALOG: the image in the first user turn."""
+    context = prompt if isinstance(prompt, dict) else {"prompt": prompt}
+    part = lambda text: {"type": "text", "text": text}  # noqa: E731
+    found = [{"role": "system", "content": [part(context["system"])]}] if "system" in context else []
+    for index, turn in enumerate([*context.get("earlier", []), {"user": context["prompt"]}]):
+        found.append({"role": "user", "content": [*([{"type": "image"}] if index == 0 else []), part(turn["user"])]})
+        if "assistant" in turn:
+            found.append({"role": "assistant", "content": [part(turn["assistant"])]})
+    return found
+
+
 def expect(folder, model, tokenizer, inputs_of, names, image_token, stop, gradients, dialog=None):
     """inputs_of(picture, prompt) -> the processor's tensors. gradients: pictures whose gradient is kept. dialog: a context
     with "system" and "earlier" turns, and a function of a picture that gives its tensors."""
@@ -178,5 +194,5 @@ def make_all(here, makers):
             except UnclearReply:
                 continue
         print(f"{folder.name}: seed {seed}")
-        for file in folder.iterdir():
-            file.chmod(0o644)
+        for file in folder.rglob("*"):
+            file.chmod(0o755 if file.is_dir() else 0o644)

@@ -76,7 +76,7 @@ def check(program, folder, name, draw, files, worst):
     problems = []
     for file in draw.sample(files, 2):
         prompt, target = draw.choice(PROMPTS), draw.choice(TARGETS)
-        views = "one" if draw.random() < 0.3 and name in ("idefics3", "llava_next", "llava_onevision") else "all"
+        views = "one" if draw.random() < 0.3 and name in ("idefics3", "llava_next", "llava_onevision", "internvl") else "all"
         case = f"{file.name} {prompt!r} {target!r} {views}"
         image = compare.open_image(file)
         try:

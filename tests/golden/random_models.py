@@ -2,13 +2,13 @@
 draw, seed) writes one and returns what it was."""
 from pathlib import Path
 
-from transformers import (AutoModelForImageTextToText, Gemma3Config, Idefics3Config, LlavaConfig, LlavaNextConfig,
-                          LlavaOnevisionConfig, Mistral3Config, PaliGemmaConfig, PixtralVisionConfig, Qwen2VLConfig,
-                          Qwen2_5_VLConfig, Qwen3VLConfig, SmolVLMConfig)
+from transformers import (AutoModelForImageTextToText, Gemma3Config, Idefics3Config, InstructBlipConfig, InternVLConfig,
+                          InternVLVisionConfig, LlavaConfig, LlavaNextConfig, LlavaOnevisionConfig, Mistral3Config,
+                          PaliGemmaConfig, PixtralVisionConfig, Qwen2VLConfig, Qwen2_5_VLConfig, Qwen3VLConfig, SmolVLMConfig)
 
-from random_parts import (CLIP_MEAN, CLIP_STD, GEMMA_TOKENS, HUB_NAMES, QWEN_NAMES, clip_settings, family, feature_layer,
-                          gemma_text, llama_text, llava_text, mistral_text, odd_settings, picture_files, qwen2_text, randomized,
-                          rope, save_model, siglip_settings, tokenizer_files, tower)
+from random_parts import (CLIP_MEAN, CLIP_STD, GEMMA_TOKENS, HUB_NAMES, PLAIN_NAMES, QWEN_NAMES, clip_settings, family,
+                          feature_layer, gemma_text, llama_text, llava_text, mistral_text, odd_settings, picture_files,
+                          qwen2_text, qwen3_text, randomized, rope, save_model, siglip_settings, tokenizer_files, tower)
 import compare_with_transformers as compare
 import qwen_vl
 
@@ -25,6 +25,7 @@ def load_module(name):
 
 llava, idefics3 = load_module("llava"), load_module("idefics3")
 onevision, next_ = load_module("llava_onevision"), load_module("llava_next")
+internvl, instructblip = load_module("internvl"), load_module("instructblip")
 gemma3, mistral3 = load_module("gemma3"), load_module("mistral3")
 
 
@@ -215,6 +216,73 @@ def make_qwen3_vl(folder, draw, seed):
     return qwen_vl_folder(folder, draw, seed, config, tokenizer, template, (), "Qwen3VLProcessor")
 
 
+def make_internvl(folder, draw, seed):
+    tokenizer, _ = internvl.tokenizer_of(draw.choice([296, 300]))
+    stop = tokenizer.token_to_id("<|im_end|>")
+    merge = draw.choice([1, 2, 2, 4])
+    patch = draw.choice([3, 4, 5])
+    side = patch * merge * draw.choice([2, 3]) + draw.choice([0, 0, patch - 1])
+    heads, six = draw.choice([2, 3]), draw.random() < 0.5
+    vision = InternVLVisionConfig(
+        hidden_size=heads * 8, intermediate_size=draw.choice([20, 36]), num_hidden_layers=draw.choice([1, 2, 3]),
+        num_attention_heads=heads, attention_bias=not six, use_qk_norm=six, norm_type="rms_norm" if six else "layer_norm",
+        image_size=draw.choice([side, [side, side]]), patch_size=draw.choice([patch, [patch, patch]]),
+        use_mean_pooling=draw.random() < 0.7, layer_norm_eps=draw.choice([1e-6, 1e-5]), use_mask_token=draw.random() < 0.2,
+        hidden_act=draw.choice(["gelu"] * 3 + ["gelu_pytorch_tanh"]))
+    tied = draw.random() < 0.4
+    text = draw.choice([llama_text, qwen2_text, qwen3_text])(draw, 304, bos_token_id=None, eos_token_id=stop, tie_word_embeddings=tied)
+    tokens = (side // patch // merge) ** 2
+    config = InternVLConfig(
+        vision_config=vision, text_config=text, image_token_id=tokenizer.token_to_id("<IMG_CONTEXT>"), image_seq_length=tokens,
+        downsample_ratio=1 / merge, projector_hidden_act=draw.choice(["gelu", "gelu", "quick_gelu"]), tie_word_embeddings=tied,
+        vision_feature_layer=draw.choice([-1, -1, -1, -2, 1]))
+    model = internvl.random_weights(config, seed, tokenizer)
+    layout = save_model(folder, model, draw, names=PLAIN_NAMES)
+    tokenizer_files(folder, tokenizer, draw, draw.choice(["Qwen2Tokenizer", "PreTrainedTokenizerFast"]),
+                    {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", **internvl.NAMED,
+                     "extra_special_tokens": draw.choice([internvl.NAMED, {}])}, internvl.TEMPLATE)
+    settings = odd_settings(draw, {
+        "do_convert_rgb": True, "do_normalize": True, "do_rescale": True, "do_resize": True, "resample": draw.choice([3, 3, 2, 1]),
+        "rescale_factor": 1 / 255, "image_mean": internvl.MEAN, "image_std": internvl.STD, "size": {"height": side, "width": side},
+        "image_processor_type": "GotOcr2ImageProcessor", "crop_to_patches": draw.random() < 0.5,
+        "min_patches": draw.choice([1, 1, 1, 2]), "max_patches": draw.choice([1, 4, 6, 12, 12])})
+    picture_files(folder, draw, settings, {"processor_class": "InternVLProcessor", "image_seq_length": tokens})
+    return layout
+
+
+def make_instructblip(folder, draw, seed):
+    tokenizer = family.llava.llama_tokenizer(draw.choice([306, 320]))
+    words = draw.choice([120, 160])
+    question = instructblip.question_tokenizer(words)
+    side, patch = draw.choice([(28, 7), (30, 7), (32, 4)])
+    heads, asking = draw.choice([2, 3]), draw.choice([2, 3])
+    queries = draw.choice([1, 5, 8])
+    config = InstructBlipConfig(
+        vision_config={"hidden_size": heads * 8, "intermediate_size": draw.choice([20, 36]), "num_hidden_layers": draw.choice([1, 2, 3]),
+                       "num_attention_heads": heads, "image_size": side, "patch_size": patch, "qkv_bias": draw.random() < 0.7,
+                       "hidden_act": draw.choice(["gelu"] * 3 + ["quick_gelu"]), "layer_norm_eps": draw.choice([1e-6, 1e-5])},
+        qformer_config={"vocab_size": words + draw.choice([0, 7]), "hidden_size": asking * 8, "intermediate_size": draw.choice([20, 36]),
+                        "num_hidden_layers": draw.choice([1, 2, 4]), "num_attention_heads": asking, "max_position_embeddings": 128,
+                        "cross_attention_frequency": draw.choice([1, 2, 2, 3]), "layer_norm_eps": draw.choice([1e-12, 1e-6])},
+        text_config=llama_text(draw, 324, bos_token_id=1, eos_token_id=2, tie_word_embeddings=draw.random() < 0.2),
+        num_query_tokens=queries, image_token_index=tokenizer.token_to_id("<image>"))
+    model = instructblip.random_weights(config, seed, tokenizer)
+    layout = save_model(folder, model, draw, names=())
+    tokens = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
+    # transformers 5 would build a LlamaTokenizer of this family anew, which reads a leading space otherwise than tokenizer.json
+    tokenizer_files(folder, tokenizer, draw, "PreTrainedTokenizerFast", tokens, None)
+    (folder / "qformer_tokenizer").mkdir()
+    tokenizer_files(folder / "qformer_tokenizer", question, draw, draw.choice(["BertTokenizer", "PreTrainedTokenizerFast"]), {
+        "bos_token": "[DEC]", "cls_token": "[CLS]", "mask_token": "[MASK]", "pad_token": "[PAD]", "sep_token": "[SEP]", "unk_token": "[UNK]",
+        "do_lower_case": True}, None)
+    settings = odd_settings(draw, {
+        "do_convert_rgb": True, "do_normalize": True, "do_rescale": True, "do_resize": True, "resample": draw.choice([3, 3, 2]),
+        "rescale_factor": 1 / 255, "image_mean": CLIP_MEAN, "image_std": CLIP_STD, "image_processor_type": "BlipImageProcessor",
+        "size": draw.choice([side, {"height": side, "width": side}])})
+    picture_files(folder, draw, settings, {"processor_class": "InstructBlipProcessor", "num_query_tokens": queries})
+    return layout
+
+
 def make_paligemma(folder, draw, seed):
     tokenizer = family.gemma_tokenizer(320, ["<image>"])
     side, patch = draw.choice([(28, 7), (30, 7), (32, 4)])
@@ -278,5 +346,5 @@ def make_mistral3(folder, draw, seed):
 
 
 MAKERS = {"llava": make_llava, "llava_next": make_llava_next, "idefics3": make_idefics3, "llava_onevision": make_llava_onevision, "qwen2_vl": make_qwen2_vl,
-          "qwen2_5_vl": make_qwen2_5_vl, "qwen3_vl": make_qwen3_vl, "paligemma": make_paligemma, "gemma3": make_gemma3,
+          "qwen2_5_vl": make_qwen2_5_vl, "qwen3_vl": make_qwen3_vl, "internvl": make_internvl, "instructblip": make_instructblip, "paligemma": make_paligemma, "gemma3": make_gemma3,
           "mistral3": make_mistral3}

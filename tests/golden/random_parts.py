@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from transformers import (AutoConfig, CLIPVisionConfig, Gemma2Config, Gemma3TextConfig, GemmaConfig, LlamaConfig,
-                          MistralConfig, Qwen2Config, SiglipVisionConfig)
+                          MistralConfig, Qwen2Config, Qwen3Config, SiglipVisionConfig)
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "samples")]
@@ -128,6 +128,14 @@ def qwen2_text(draw, vocabulary, **options):
                        hidden_act=draw.choice(["silu"] * 5 + ["gelu"]), **options)
 
 
+def qwen3_text(draw, vocabulary, **options):
+    heads = draw.choice([2, 4])
+    return Qwen3Config(hidden_size=heads * 8, intermediate_size=draw.choice([20, 40]), num_hidden_layers=draw.choice([1, 2]),
+                       num_attention_heads=heads, num_key_value_heads=draw.choice([1, 2]), head_dim=draw.choice([6, 8, 10]),
+                       vocab_size=vocabulary, max_position_embeddings=2048, rope_parameters=rope(draw, 1e6),
+                       attention_bias=draw.random() < 0.2, **options)
+
+
 def tower(draw, kind, image, patch):
     heads = draw.choice([2, 3])
     common = {"hidden_size": heads * 8, "intermediate_size": draw.choice([20, 36]), "num_hidden_layers": draw.choice([2, 3, 4]),
@@ -171,6 +179,7 @@ HUB_NAMES = (("model.vision_tower.", "vision_tower.vision_model."), ("lm_head.",
              ("model.language_model.", "language_model.model."), ("model.image_newline", "image_newline"),
              ("model.multi_modal_projector.", "multi_modal_projector."))
 MIDDLE_NAMES = (("model.vision_tower.", "model.vision_tower.vision_model."),)
+PLAIN_NAMES = tuple((new, old.replace("vision_tower.vision_model.", "vision_tower.")) for new, old in HUB_NAMES)
 QWEN_NAMES = (("model.visual.", "visual."), ("model.language_model.", "model."))
 
 
@@ -234,7 +243,7 @@ def save_model(folder, model, draw, names=HUB_NAMES):
         rules = {name: getattr(model.generation_config, name) for name in ("eos_token_id", "repetition_penalty")}
         write(folder / "generation_config.json",
               {"_from_model_config": True, "transformers_version": "4.45.0", **drop_defaults(rules, {"repetition_penalty": None})})
-    tied = model.config.tie_word_embeddings
+    tied = getattr(model.config, "tie_word_embeddings", False)
     tensors = {}
     for name, value in model.state_dict().items():
         if "position_ids" in name or (tied and name == "lm_head.weight"):

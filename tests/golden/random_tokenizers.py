@@ -84,7 +84,27 @@ def decoder(draw, depth=0):
             "strip": decoders.Strip(draw.choice([" ", "a", META]), draw.randint(0, 2), draw.randint(0, 2))}.get(kind)
 
 
+def word_piece(draw):
+    """As BERT's, with every switch of its parts drawn; sometimes with another normalizer or pre-tokenizer."""
+    tok = Tokenizer(models.WordPiece(unk_token="<unk>", max_input_chars_per_word=draw.choice([100, 5, 20]),
+                                     continuing_subword_prefix=draw.choice(["##", "##", "@", ""])))
+    bert = normalizers.BertNormalizer(clean_text=draw.random() < 0.7, handle_chinese_chars=draw.random() < 0.7,
+                                      strip_accents=draw.choice([None, None, True, False]), lowercase=draw.random() < 0.6)
+    tok.normalizer = bert if draw.random() < 0.8 else normalizer(draw)
+    tok.pre_tokenizer = pre_tokenizers.BertPreTokenizer() if draw.random() < 0.8 else split(draw)
+    tok.train_from_iterator(make.CORPUS, trainers.WordPieceTrainer(
+        vocab_size=draw.choice([150, 330, 500]), special_tokens=["<unk>", "<s>", "</s>"], show_progress=False))
+    tok.decoder = decoders.WordPiece(cleanup=draw.random() < 0.6) if draw.random() < 0.8 else decoder(draw)
+    root = json.loads(tok.to_str())
+    root["added_tokens"] = []
+    return root
+
+
 def tokenizer(draw):
+    return with_added(draw, word_piece(draw) if draw.random() < 0.25 else byte_pairs(draw))
+
+
+def byte_pairs(draw):
     tok = Tokenizer(models.BPE())
     tok.normalizer, tok.pre_tokenizer = normalizer(draw), split(draw)
     bytes_first = draw.random() < 0.5
@@ -97,6 +117,10 @@ def tokenizer(draw):
     root["added_tokens"] = []
     root["model"].update(byte_fallback=bytes_first and draw.random() < 0.7, fuse_unk=draw.random() < 0.5,
                          unk_token=draw.choice([None, "<unk>", "<unk>"]), ignore_merges=draw.random() < 0.3)
+    return root
+
+
+def with_added(draw, root):
     tok = Tokenizer.from_str(json.dumps(root))
     for name in draw.sample(make.TOKENS, draw.randint(2, len(make.TOKENS))) + draw.sample(["<s>", "</s>", " x", "\t", "  ", "é"], 3):
         flags = {flag: draw.random() < 0.3 for flag in ("lstrip", "rstrip", "single_word", "normalized")}

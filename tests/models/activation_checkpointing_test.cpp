@@ -51,7 +51,7 @@ INSTANTIATE_TEST_SUITE_P(Golden, CheckpointedFamilies,
                          testing::Values("llava/clip_gqa", "llava/siglip", "idefics3/hub_tiles",
                                          "llava_onevision/anyres", "qwen2_vl/small", "qwen2_5_vl/small",
                                          "qwen3_vl/small", "paligemma/small", "paligemma/gemma2",
-                                         "gemma3/small"));
+                                         "gemma3/small", "internvl/six", "instructblip/small"));
 
 class NarrowFamilies : public testing::TestWithParam<const char*> {};
 
@@ -72,7 +72,7 @@ TEST_P(NarrowFamilies, StoredNarrowComputesAsStoredWide) {
 INSTANTIATE_TEST_SUITE_P(Golden, NarrowFamilies,
                          testing::Values("llava/hub_bf16", "llava/siglip", "idefics3/grid19",
                                          "llava_onevision/clip", "qwen2_vl/hub_bf16", "qwen3_vl/hub_bf16",
-                                         "paligemma/hub_bf16"));
+                                         "paligemma/hub_bf16", "internvl/hub_bf16", "instructblip/hub_bf16"));
 
 /// y = x + tanh(x) * s, counting its runs.
 struct CountedBlock {

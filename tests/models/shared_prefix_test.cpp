@@ -39,10 +39,11 @@ struct Step {
   Tensor gradient;
 };
 
-Step step_of(const Decoder& decoder, const std::vector<Prompt>& prompts, const std::vector<TokenIds>& targets,
+Step step_of(const Decoder& decoder, std::vector<Prompt> prompts, const std::vector<TokenIds>& targets,
              const Tensor& features, PrefixMemo* memo = nullptr) {
   const Tensor leaf = features.detach().clone().requires_grad_(true);
-  Step step{shared_prefix_logits(decoder, prompts, targets, leaf, memo), {}};
+  for (Prompt& prompt : prompts) prompt.features = leaf;
+  Step step{shared_prefix_logits(decoder, prompts, targets, memo), {}};
   Tensor loss = at::zeros({});
   for (size_t i = 0; i < targets.size(); ++i)
     loss = loss + at::cross_entropy_loss(step.logits[i], at::tensor(targets[i], at::kLong));
@@ -125,6 +126,38 @@ TEST(DeepFeatures, AreAddedInWhicheverPassTheImageIs) {
   }
 }
 
+TEST(FeaturesOfTheirOwn, EqualEachPromptAlone) {
+  const auto model = family("llava/clip_gqa");
+  const Decoder& decoder = model->decoder();
+  for (const int64_t text : {0, 3}) {  // tokens before the image, which are shared
+    std::vector<Prompt> prompts = {prompt_with(text, {11, 12, 13}), prompt_with(text, {11, 12, 14}),
+                                   prompt_with(text, {11, 12, 13})};
+    const std::vector<TokenIds> targets = {{14, 15}, {14, 15}, {14, 15}};
+    std::vector<Tensor> leaves;
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      const auto factor =
+          static_cast<double>(i < 2 ? i + 1 : 1);  // the last is the first in all but its tensor
+      leaves.push_back((random_features(decoder) * factor).requires_grad_(true));
+      prompts[i].features = leaves.back();
+    }
+    const auto groups = group_by_prefix(prompts);
+    ASSERT_EQ(groups.size(), 1u);  // one pass
+    EXPECT_EQ(groups[0].prefix, static_cast<size_t>(text));
+    PrefixMemo memo;
+    const auto together = shared_prefix_logits(decoder, prompts, targets, &memo);
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      const auto alone = shared_prefix_logits(decoder, std::span(&prompts[i], 1), std::span(&targets[i], 1));
+      EXPECT_LT(difference(together[i], alone[0]), 2e-5);
+      const auto gradient = [&](const Tensor& logits) {
+        return torch::autograd::grad({logits.sin().sum()}, {leaves[i]}, {}, /*retain_graph=*/true)[0];
+      };
+      EXPECT_LT(difference(gradient(together[i]), gradient(alone[0])), 1e-4);
+    }
+    EXPECT_GT(difference(together[1], together[0]), 1e-3);
+    EXPECT_LT(difference(together[2], together[0]), 1e-5);
+  }
+}
+
 TEST(TokensRead, AreThoseOfTheWholePass) {
   const auto model = family("llava/clip_gqa");
   const Decoder& decoder = model->decoder();
@@ -161,7 +194,7 @@ TEST(PackedSuffixes, PackWhatIsAlikeOnce) {
   const auto group = group_by_prefix(prompts).at(0);
   for (size_t i = 0; i < prompts.size(); ++i)
     all += prompts[i].ids.size() - group.prefix + targets[i].size() - 1;
-  const PackedSuffixes packed(model->decoder(), prompts, targets, group, random_features(model->decoder()));
+  const PackedSuffixes packed(model->decoder(), prompts, targets, group);
   EXPECT_LT(static_cast<size_t>(packed.tokens.size()), all * 3 / 4);
   EXPECT_GT(packed.tokens.size(), 192);  // several attention groups
   EXPECT_EQ(packed.paths[48], packed.paths[47]);
@@ -173,8 +206,7 @@ TEST(PackedSuffixes, LeaveDifferentPromptsInTheirOrder) {
   const auto model = family("llava/clip_gqa");
   const std::vector<Prompt> prompts = {prompt_with(3, {20, 21, 22}), prompt_with(3, {11, 12})};
   const std::vector<TokenIds> targets = {{14, 15}, {14, 15}};
-  const PackedSuffixes packed(model->decoder(), prompts, targets, group_by_prefix(prompts).at(0),
-                              random_features(model->decoder()));
+  const PackedSuffixes packed(model->decoder(), prompts, targets, group_by_prefix(prompts).at(0));
   EXPECT_EQ(packed.tokens.parents, (std::vector<int64_t>{-1, 0, 1, 2, -1, 4, 5}));
   EXPECT_EQ(packed.tokens.runs, (std::vector<int64_t>{0, 4}));
 }

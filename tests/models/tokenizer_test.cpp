@@ -182,7 +182,8 @@ TEST(Tokenizer, UnsupportedComponentsAreNamed) {
        "component Lowercase"},
       {"pre_tokenizer", {{"type", "Whitespace"}}, "unsupported component Whitespace"},
       {"post_processor", {{"type", "RobertaProcessing"}}, "unsupported component RobertaProcessing"},
-      {"decoder", {{"type", "WordPiece"}}, "unsupported component WordPiece"},
+      {"decoder", {{"type", "CTC"}}, "unsupported component CTC"},
+      {"decoder", {{"type", "WordPiece"}, {"prefix", "##"}}, "'cleanup' is missing"},
       {"model", {{"type", "Unigram"}}, "unsupported component Unigram"},
       {"version", "2.0", "unsupported component version"},
       {"normalizer",
@@ -202,6 +203,39 @@ TEST(Tokenizer, UnsupportedComponentsAreNamed) {
     tokenizer["model"][affix] = "##";
     EXPECT_TRUE(mentions(error_of(tokenizer), affix));
   }
+}
+
+TEST(Tokenizer, WordPieceTakesTheLongestAndKeepsOffsets) {
+  json tokenizer = {
+      {"version", "1.0"},
+      {"normalizer",
+       {{"type", "BertNormalizer"},
+        {"clean_text", true},
+        {"handle_chinese_chars", true},
+        {"strip_accents", nullptr},
+        {"lowercase", true}}},
+      {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
+      {"decoder", {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}}},
+      {"model",
+       {{"type", "WordPiece"},
+        {"unk_token", "?"},
+        {"continuing_subword_prefix", "##"},
+        {"max_input_chars_per_word", 5},
+        {"vocab", {{"?", 0}, {"ete", 1}, {"e", 2}, {"##t", 3}, {"##es", 4}, {"!", 5}, {"##x", 6}}}}}};
+  const auto read = [&] { return Tokenizer::from_json(tokenizer.dump(), "tokenizer.json"); };
+  EXPECT_EQ(read()->encode("ete etes ET", true),
+            (TokenIds{1, 0, 2, 3}));  // the longest first, without return
+  EXPECT_EQ(read()->encode("\u00c9T!", true), (TokenIds{2, 3, 5}));
+  const std::pair<size_t, size_t> first{0, 2}, second{2, 3}, third{3, 4};
+  EXPECT_EQ(read()->encode_with_offsets("\u00c9T!", true).offsets, (std::vector{first, second, third}));
+  EXPECT_EQ(read()->encode("eteseteses", true), TokenIds{0});  // too long
+  EXPECT_EQ(read()->encode("et\u4e2d", true), (TokenIds{2, 3, 0}));
+  EXPECT_EQ(read()->decode(TokenIds{2, 3, 5}, false), "et!");
+  EXPECT_THROW(read()->encode_with_dropout("et", 0.5, 1), Error);
+  tokenizer["model"]["unk_token"] = "none";
+  EXPECT_THROW(read()->encode("zzz", true), Error);  // only where it is needed
+  tokenizer["model"].erase("unk_token");
+  EXPECT_THROW(read(), Error);
 }
 
 TEST(Tokenizer, HostileFilesAreErrorsThatNameThePlace) {

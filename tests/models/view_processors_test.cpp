@@ -8,6 +8,7 @@
 #include "models/families/llava_onevision.h"
 #include "models/network/vision_tower.h"
 #include "models/preprocess/anyres_processor.h"
+#include "models/preprocess/got_ocr2_processor.h"
 #include "models/preprocess/tile_processor.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
@@ -197,6 +198,48 @@ TEST(LlavaNext, GradientsOfFeaturesAreDifferences) {
     const auto features = [&](const Tensor& x) { return network.image_features(x, image).sin().sum(); };
     EXPECT_LT(worst_gradient_error(features, pixels), 1e-6);
   }
+}
+
+TEST(GotOcr2Processor, GridsOfRealSizes) {
+  const auto processor =
+      GotOcr2Processor::from_json(json::parse(R"({"size":{"height":448,"width":448}})"), "here");
+  const auto tiles = [&](int64_t height, int64_t width) {
+    const auto grid = processor.grid(height, width);
+    return std::pair(grid.rows, grid.columns);
+  };
+  using Pair = std::pair<int64_t, int64_t>;
+  EXPECT_EQ(tiles(448, 448), Pair(1, 1));
+  EXPECT_EQ(tiles(1000, 1000), Pair(3, 3));  // more than half of 9 tiles
+  EXPECT_EQ(tiles(480, 640), Pair(3, 4));
+  EXPECT_EQ(tiles(10, 3000), Pair(1, 12));
+  EXPECT_EQ(processor.grid(480, 640).views(), 13);
+  EXPECT_EQ(processor.grid(448, 448).views(), 1);
+  for (int64_t rows = 1; rows <= 12; ++rows)  // the input space is a fixed point
+    for (int64_t columns = 1; rows * columns <= 12; ++columns)
+      EXPECT_EQ(tiles(448 * rows, 448 * columns), Pair(rows, columns));
+}
+
+TEST(GotOcr2Processor, TheWholeIsMadeOfThePhotoItself) {
+  GotOcr2Processor processor;
+  processor.height = processor.width = 24;
+  const Tensor photo =
+      from_bytes(at::arange(3 * 30 * 61).remainder(251).to(at::kByte).reshape({1, 3, 30, 61}));
+  const Tensor views = processor.views(photo), canvas = processor.resized(photo);
+  ASSERT_EQ(canvas.sizes(), at::IntArrayRef({1, 3, 24, 48}));
+  ASSERT_EQ(views.size(0), 3);
+  EXPECT_TRUE(at::equal(views[1], canvas[0].narrow(2, 24, 24)));
+  EXPECT_TRUE(at::equal(views.narrow(0, 2, 1), resize_image(photo, 24, 24, Filter::kBicubic)));
+  EXPECT_TRUE(at::equal(processor.resized(canvas), canvas));
+}
+
+TEST(GotOcr2Processor, RefusesByNameWhatItDoesNotImplement) {
+  EXPECT_SAYS(why_not<GotOcr2Processor>(R"({"size":{"shortest_edge":9}})"), "size");
+  EXPECT_SAYS(why_not<GotOcr2Processor>(R"({"max_patches":0})"), "max_patches");
+  EXPECT_SAYS(why_not<GotOcr2Processor>(R"({"min_patches":1e9})"), "min_patches");
+  EXPECT_SAYS(why_not<GotOcr2Processor>(R"({"crop_size":100})"), "crop_size");
+  EXPECT_SAYS(why_not<GotOcr2Processor>(R"({"image_processor_type":"CLIPImageProcessor"})"),
+              "CLIPImageProcessor");
+  EXPECT_SAYS(why_not<GotOcr2Processor>(R"({"max_patches":1,"do_resize":false})"), "do_resize");
 }
 
 TEST(LlavaOnevision, LayoutsOfRealSizes) {

@@ -14,6 +14,8 @@
 #include "models/checkpoint/torch_pickle.h"
 #include "models/families/gemma3.h"
 #include "models/families/idefics3.h"
+#include "models/families/instructblip.h"
+#include "models/families/internvl.h"
 #include "models/families/llava_next.h"
 #include "models/families/llava_onevision.h"
 #include "models/families/mistral3.h"
@@ -120,6 +122,8 @@ void read_configs(const nlohmann::json& json) {
   for (const auto vision :
        {QwenVlVisionConfig::of_qwen2, QwenVlVisionConfig::of_qwen2_5, QwenVlVisionConfig::of_qwen3})
     attempt([&] { QwenVlConfig::from_json(json, {"qwen2_vl", "qwen2_vl_text", vision, kQwen2VlTemplate}); });
+  attempt([&] { InstructBlipConfig::from_json(json); });
+  attempt([&] { InternVlConfig::from_json(json).tokens_per_view(); });
   attempt([&] { PaliGemmaConfig::from_json(json); });
   attempt([&] { Gemma3Config::from_json(json).image_tokens(); });
   attempt([&] { Mistral3Config::from_json(json); });
@@ -144,6 +148,10 @@ void read_processors(const nlohmann::json& json) {
   attempt([&] {
     const auto processor = PixtralProcessor::from_json(json, "fuzz", 28);
     at_all_sizes([&](int64_t height, int64_t width) { processor.resized_size(height, width); });
+  });
+  attempt([&] {
+    const auto processor = GotOcr2Processor::from_json(json, "fuzz");
+    at_all_sizes([&](int64_t height, int64_t width) { processor.grid(height, width); });
   });
   attempt([&] {
     const auto processor = PatchProcessor::from_json(json, "fuzz");

@@ -141,7 +141,9 @@ struct AttackConfig {
     field("train", train, "contexts to optimize on; 0 = all of the file's");
     field("validation", validation, "contexts that choose the best image; 0 = all of the file's");
     field("test", test, "held-out contexts to report on; 0 = all of the file's");
-    field("batch", batch, "contexts per optimization step; 0 = all training contexts");
+    field("batch", batch,
+          "contexts per optimization step; 0 = all training contexts; they share the passes of the tower and "
+          "the prefix (of InstructBLIP, whose image tokens depend on the question, the tower's only)");
     field("validate_every", validate_every, "steps between validations; 0 = only at the end");
     field("stop_at", stop_at, "stop when the validation success rate reaches this; above 1 = never");
     field("max_new_tokens", max_new_tokens,
@@ -158,7 +160,7 @@ struct AttackConfig {
     field("threads", threads, "CPU threads; 0 = all cores");
     field("views", views,
           "all views that the image processor makes of a photo, or one (LLaVA-NeXT, LLaVA-OneVision, "
-          "Idefics3)");
+          "Idefics3, InternVL)");
     field(
         "max_pixels", max_pixels,
         "scale larger photos down to so many pixels where a photo costs tokens by its size (Qwen-VL); 0 = as "

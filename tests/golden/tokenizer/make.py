@@ -205,11 +205,25 @@ def odd_splits():
     return tok
 
 
+def bert(lowercase, strip_accents, cleanup):
+    """WordPiece, as the Q-Former of InstructBLIP reads questions; short words only, so that some are unknown."""
+    tok = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=40))
+    tok.normalizer = normalizers.BertNormalizer(lowercase=lowercase, strip_accents=strip_accents)
+    tok.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tok.decoder = decoders.WordPiece(cleanup=cleanup)
+    first = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tok.train_from_iterator(CORPUS * 4, trainers.WordPieceTrainer(vocab_size=330, special_tokens=first, show_progress=False))
+    root = json.loads(tok.to_str())
+    added(root, [(token, "special") for token in [*first, "[DEC]"]] + EXTRA)
+    root["post_processor"] = template(root, "[CLS]", "$A", "[SEP]")
+    return root
+
+
 FAMILIES = {
     "llama2": llama2, "gemma": gemma, "metaspace_first": lambda: metaspace("first"),
     "metaspace_always": lambda: metaspace("always"), "metaspace_never": lambda: metaspace("never"),
     "unknown_words": unknown_words, "llama3": llama3, "qwen2": qwen2, "smollm2": smollm2, "gpt2": gpt2,
-    "odd_splits": odd_splits,
+    "odd_splits": odd_splits, "bert": lambda: bert(True, None, True), "bert_cased": lambda: bert(False, True, False),
 }
 
 TOKENS = ["<image>", "<image>2", "<pad>", "<l>", "<r>", "<lr>", "word", "Norm\u00e9", "Norme\u0301", "<im", "new", "ext",
