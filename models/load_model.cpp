@@ -5,7 +5,6 @@
 #include "models/checkpoint/config_json.h"
 #include "models/checkpoint/lora_adapter.h"
 #include "models/checkpoint/parameter_source.h"
-#include "models/families/decoder_language_model.h"
 #include "models/families/gemma3.h"
 #include "models/families/idefics3.h"
 #include "models/families/instructblip.h"
@@ -218,9 +217,10 @@ std::shared_ptr<const VisionLanguageModel> load_model(const std::filesystem::pat
   if (options.max_pixels < 0) throw Error("max_pixels must not be negative; 0 leaves it to the folder");
   const Adapter adapter(folder, options, found.device);
   if (const Family* family = kFamilies.find(found.type))
-    return capped(in_views(adapter.with(load_family(*family, folder, found, options.vision_tower), found.type),
-                           options.views),
-                  options.max_pixels);
+    return capped(
+        in_views(adapter.with(load_family(*family, folder, found, options.vision_tower), found.type),
+                 options.views),
+        options.max_pixels);
   if (is_decoder(found.type)) {
     for (const auto& [flag, given] : {std::pair("--vision-tower", !options.vision_tower.empty()),
                                       std::pair("--max-pixels", options.max_pixels > 0)})
@@ -240,14 +240,9 @@ bool takes_images(const std::filesystem::path& folder) {
 }
 
 AnyModel load_any_model(const std::filesystem::path& folder, const LoadOptions& options) {
-  const Folder found(folder, options);
-  if (is_decoder(found.type)) {
-    const Adapter adapter(folder, options, found.device);
-    return {{},
-            adapter.with(load_decoder_language_model(folder, found.config, found.device, found.dtype),
-                         found.type)};
-  }
-  return {load_model(folder, options), {}};
+  const auto model = load_model(folder, options);
+  if (!model->takes_images()) return {{}, model->language_model()};
+  return {model, {}};
 }
 
 std::shared_ptr<const LanguageModel> load_language_model(const std::filesystem::path& folder,

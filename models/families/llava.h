@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "models/checkpoint/safetensors.h"
+#include "models/checkpoint/weights.h"
 #include "models/families/image_prompt_model.h"
 #include "models/network/decoder.h"
 #include "models/network/vision_tower.h"

@@ -43,7 +43,8 @@ Responder bare_model(std::shared_ptr<const VisionLanguageModel> model, const Rep
         return other.is_same(image) || (other.defined() && image.defined() && at::equal(other, image));
       };
       GenerateOptions options = options_of(settings);
-      for (; end < submissions.size() && end - begin < kRepliesAtOnce && same(submissions[end].image); ++end) {
+      for (; end < submissions.size() && end - begin < kRepliesAtOnce && same(submissions[end].image);
+           ++end) {
         queries.push_back(submissions[end].query);
         if (!settings.sampling.greedy()) options.seeds.push_back(seed_of(submissions[end], settings));
       }
@@ -109,8 +110,10 @@ static std::function<AnyModel(const std::string&)> loaded_once(
     LoadOptions own = options;
     own.vision_tower.clear();  // of the attacked model alone
     own.adapter.clear();
+    own.max_pixels = 0;
     const bool same = options.vision_tower.empty() && options.adapter.empty() && hash == model_hash(folder);
-    const AnyModel model = same ? AnyModel{attacked, {}} : load_any_model(wanted, own);
+    AnyModel model = same ? AnyModel{attacked, {}} : load_any_model(wanted, own);
+    if (same && !attacked->takes_images()) model = {{}, attacked->language_model()};
     return known->emplace(hash, model).first->second;
   };
 }

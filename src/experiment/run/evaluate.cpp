@@ -170,7 +170,7 @@ bool RunEvaluation::ask_stack(TrialEvaluation& evaluation, const Stack& stack, c
 static std::string model_of(const AttackConfig& config) {
   std::string key = model_hash(config.model);
   for (const std::string* part : {&config.vision_tower, &config.adapter})
-    key += part->empty() ? "-" : model_hash(*part);
+    key += part->empty() ? "" : model_hash(*part);
   return key;
 }
 
