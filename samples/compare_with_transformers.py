@@ -6,8 +6,7 @@
     compare_with_transformers.py trace  --model DIR --image F --prompt "…" --target "…" [--views one]
                                         [--max-pixels N] [--hijack build/release/hijack]
         runs `hijack trace` and `hijack chat`; compares ids, pixel values, logits at the target, loss, pixel gradient and
-        the greedy reply (without --image those of a language model). Every family: llava, llava_next, idefics3, smolvlm,
-        llava_onevision, qwen2_vl, qwen2_5_vl, qwen3_vl, internvl, instructblip, paligemma, gemma3, mistral3
+        the greedy reply (without --image those of a language model). Every family of `hijack models --list`.
     compare_with_transformers.py replay RUN [--model DIR] [--limit N]
         loads the PNGs of a run folder in transformers, asks what replies.jsonl says was asked, compares the replies. The
         model is the one that the run's manifest names, here or among the shipped ones; --model names another place

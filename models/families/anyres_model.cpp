@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "models/checkpoint/parameter_source.h"
-#include "models/families/processor_match.h"
 #include "src/base/error.h"
 
 namespace hijack {
@@ -156,7 +155,6 @@ std::shared_ptr<const VisionLanguageModel> load_anyres(AnyresParts parts, at::De
                                                        at::ScalarType dtype) {
   LlavaConfig& llava = parts.config.llava;
   LlavaFiles& files = parts.files;
-  check_view(files.folder, llava.vision, parts.processor.tile, parts.processor.tile);
   auto tokenizer = files.settle(llava);
   auto network =
       std::make_shared<const AnyresNetwork>(parts.config, frozen_source(files.weights, device, dtype));

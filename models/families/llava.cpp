@@ -207,7 +207,6 @@ std::shared_ptr<const Tokenizer> LlavaFiles::settle(LlavaConfig& config) {
 std::shared_ptr<const VisionLanguageModel> load_llava_parts(LlavaConfig config,
                                                             const ImageProcessor& processor, LlavaFiles files,
                                                             at::Device device, at::ScalarType dtype) {
-  check_view(files.folder, config.vision, processor.output_height(), processor.output_width());
   auto tokenizer = files.settle(config);
   config.linear_projector = !files.weights.has("multi_modal_projector.linear_2.weight");
   auto network = std::make_shared<const LlavaNetwork>(config, frozen_source(files.weights, device, dtype));
@@ -224,6 +223,7 @@ std::shared_ptr<const VisionLanguageModel> load_llava(const std::filesystem::pat
   const ImageProcessor own = ImageProcessor::from_folder(folder);
   ImageProcessor processor = tower ? tower->processor() : own;
   processor.pad_to_square = own.pad_to_square;
+  check_view(folder, config.vision, processor.output_height(), processor.output_width());
   if (!tower)
     check_image_tokens(folder, room_for_view(folder, own.output_height(), own.output_width()),
                        config.image_tokens());

@@ -32,6 +32,7 @@ std::shared_ptr<const VisionLanguageModel> load_llava_next(const std::filesystem
                                                            at::ScalarType dtype, const TowerFolder* tower) {
   const AnyresConfig config = llava_next_config(tower ? tower->put_into(json) : json);
   const auto processor = AnyresProcessor::from_folder(folder, kLlavaNextProcessor);
+  check_view(folder, config.llava.vision, processor.tile, processor.tile);
   if (!tower)
     check_image_tokens(folder, room_for_view(folder, processor.tile, processor.tile),
                        config.llava.image_tokens());

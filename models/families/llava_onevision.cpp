@@ -61,6 +61,7 @@ std::shared_ptr<const VisionLanguageModel> load_llava_onevision(const std::files
                                                                 const TowerFolder* tower) {
   const AnyresConfig config = llava_onevision_config(tower ? tower->put_into(json) : json);
   const auto processor = AnyresProcessor::from_folder(folder, kLlavaOnevisionProcessor);
+  check_view(folder, config.llava.vision, processor.tile, processor.tile);
   if (!tower)
     check_image_tokens(folder, processor_number(processor_settings(folder), "num_image_tokens"),
                        config.llava.image_tokens());

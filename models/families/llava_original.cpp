@@ -211,8 +211,8 @@ std::shared_ptr<const VisionLanguageModel> load_original_llava(const fs::path& f
           : ImageProcessor::from_json({{"size", side}, {"crop_size", side}}, "CLIP's image processor");
   const std::string aspect = read.text("image_aspect_ratio", "square");
   processor.pad_to_square = aspect == "pad";
-  if (aspect != "anyres") return load_llava_parts(config, processor, std::move(files), device, dtype);
   check_view(folder, config.vision, processor.output_height(), processor.output_width());
+  if (aspect != "anyres") return load_llava_parts(config, processor, std::move(files), device, dtype);
   return load_anyres({.family = "llava_next",
                       .config = anyres_config(config, read),
                       .processor = anyres_processor(processor, side, read),

@@ -95,6 +95,9 @@ std::string refusal(const CLI::App& program, const CLI::ParseError& error) {
   if (dynamic_cast<const CLI::ConversionError*>(&error) && option->get_expected_max() > 0)
     return name_of(*option) + " must be a number" + given(*option) + "." + see_help(command);
   if (option->get_expected_max() == 0) return name_of(*option) + " takes no value." + see_help(command);
+  if (const size_t given = option->results().size(); given > 1 && option->get_expected_max() == 1)
+    return name_of(*option) + " was given " + std::to_string(given) + " times, but takes one value." +
+           see_help(command);
   return name_of(*option) + " needs a value." + see_help(command);
 }
 
