@@ -52,9 +52,9 @@ LlavaConfig LlavaConfig::from_json(const json& root) {
   config.vision =
       VisionConfig::from_json(read.has("vision_config") ? read.raw("vision_config") : default_vision());
   const bool tied = read.flag("tie_word_embeddings", false);
-  config.text =
-      DecoderConfig::from_json(read.has("text_config") ? read.raw("text_config") : json::object(), tied);
-  config.text.tied_head = config.text.tied_head || tied;  // true in either place
+  config.text = DecoderConfig::from_json(read.has("text_config") ? read.raw("text_config") : json::object(),
+                                         std::nullopt);
+  config.text.tied_head = config.text.tied_head || tied;  // true in either place, or by the text's class
   config.image_token = read.has("image_token_id") ? read.integer("image_token_id", {})
                                                   : read.integer("image_token_index", 32000);
   config.feature_layers = read_feature_layers(read);

@@ -21,7 +21,7 @@ import family  # noqa: E402
 llava = family.llava
 SPECIAL = ["<start_of_turn>", "<end_of_turn>", "<image>"]
 GEMMA = (
-    "{{ bos_token }}{% for message in messages %}{{ '<start_of_turn>' + ('model' if message['role'] == 'assistant' else "
+    "{% for message in messages %}{{ '<start_of_turn>' + ('model' if message['role'] == 'assistant' else "
     "message['role']) + '\n' }}{% for content in message['content'] %}{% if content['type'] == 'image' %}{{ '<image>\n' }}"
     "{% else %}{{ content['text'] | trim }}{% endif %}{% endfor %}{{ '<end_of_turn>\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}")
