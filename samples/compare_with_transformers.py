@@ -179,16 +179,14 @@ def inputs_of(model, processor, image, context, views="all"):
         text = ("<image>" if model.config.model_type == "paligemma" else "") + plain(context)
     else:
         template = processor.chat_template or processor.tokenizer.chat_template
-        text = processor.apply_chat_template(conversation(context, True), chat_template=template,
-                                             add_generation_prompt=True)
+        text = processor.apply_chat_template(conversation(context, True), chat_template=template, add_generation_prompt=True)
     if views == "one" and model.config.model_type == "llava_onevision":
         return one_view_of_several(processor, image, text)
     if views == "one" and model.config.model_type == "llava_next":
         return first_view(processor, image, text)
     one = {"internvl": {"crop_to_patches": False}}.get(model.config.model_type, {"do_image_splitting": False})
     options = one if views == "one" else {}
-    inputs = dict(processor(images=image, text=text, return_tensors="pt", **options,
-                            **special_tokens(processor, text)))
+    inputs = dict(processor(images=image, text=text, return_tensors="pt", **options, **special_tokens(processor, text)))
     inputs.pop("labels", None)
     if model.config.model_type.startswith("qwen") and "mm_token_type_ids" not in inputs:
         inputs["mm_token_type_ids"] = (inputs["input_ids"] == model.config.image_token_id).int()

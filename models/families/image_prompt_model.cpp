@@ -234,8 +234,9 @@ void ImagePromptModel::check_layer(int64_t layer) const {
 Tensor ImagePromptModel::image_states(const Pixels& pixels, int64_t layer) const {
   check_layer(layer);
   if (layer == 0) return image_features(pixels);
-  Prompt whole = prompt(pixels, {.prompt = " "});
-  whole.features = seen(pixels);
+  const Query nothing = {.prompt = " "};
+  Prompt whole = prompt(pixels, nothing);
+  whole.features = features_for(seen(pixels), nothing);
   const Tensor states = prompt_states(*decoder_, whole, whole.image_end(), layer);
   const std::vector<int64_t> places(whole.image_places.begin(), whole.image_places.end());
   return states.index_select(1, at::tensor(places, at::kLong).to(device()));

@@ -53,6 +53,8 @@ TEST(InstructBlip, TheImageFollowsTheQuestion) {
   ASSERT_TRUE(model->image_follows_question());
   const Pixels pixels = model->preprocess(load_image(kGolden / "qwen2_vl/images/wide.png"));
   EXPECT_EQ(model->image_features(pixels).size(1), 5);
+  for (const int64_t layer : {0, 1})
+    EXPECT_EQ(model->image_states(pixels, layer).sizes(), model->image_features(pixels).sizes()) << layer;
   // the same begin of the text, another question: what follows differs from the first token on
   const std::vector<Query> queries = {{.prompt = "cat"}, {.prompt = "cat on a mat"}};
   const std::vector<TokenIds> targets(2, model->target_ids("it"));
