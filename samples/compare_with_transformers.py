@@ -10,7 +10,6 @@
     compare_with_transformers.py replay RUN [--model DIR] [--limit N]
         loads the PNGs of a run folder in transformers, asks what replies.jsonl says was asked, compares the replies. The
         model is the one that the run's manifest names, here or among the shipped ones; --model names another place
-
 Prints the largest differences with their bounds; exit code 1 where something differs.
 """
 import argparse
@@ -47,8 +46,9 @@ def without_videos():
 
 def cap(pictures, pixels):
     """What --max-pixels does: an image processor of the Qwen-VL families makes at most so many pixels of a photo."""
-    most = min(pictures.size["longest_edge"], pixels)
-    pictures.size = {"shortest_edge": min(pictures.size["shortest_edge"], most), "longest_edge": most}
+    most, least = min(pictures.size["longest_edge"], pixels), pictures.size["shortest_edge"]
+    token = (pictures.patch_size * pictures.merge_size) ** 2
+    pictures.size = {"shortest_edge": least if most > least else token, "longest_edge": most}
 
 
 def pixtral_processor():
@@ -193,9 +193,10 @@ def inputs_of(model, processor, image, context, views="all"):
     return inputs
 
 
-def with_target(inputs, target):
-    """Appends the target: text that is no part of the image (mm_token_type_ids 0), a suffix (token_type_ids 1)."""
-    added = {"input_ids": target, "attention_mask": torch.ones_like(target), "token_type_ids": torch.ones_like(target),
+def with_target(inputs, target, family):
+    """Appends the target: text, no part of the image (mm_token_type_ids and Gemma 3's token_type_ids 0); PaliGemma's suffix (1)."""
+    suffix = torch.ones_like(target) if family == "paligemma" else torch.zeros_like(target)
+    added = {"input_ids": target, "attention_mask": torch.ones_like(target), "token_type_ids": suffix,
              "mm_token_type_ids": torch.zeros_like(target)}
     return {key: torch.cat([value, added[key].to(value.dtype).unsqueeze(0)], dim=1) if key in added else value
             for key, value in inputs.items()}
@@ -207,7 +208,7 @@ def expected_trace(model, processor, image, prompt, target_text, views="all"):
     target = torch.tensor(processor.tokenizer.encode(target_text, add_special_tokens=False), dtype=torch.long)
     pixels = None if image is None else inputs["pixel_values"].float().requires_grad_()
     seen = inputs if image is None else {**inputs, "pixel_values": pixels}
-    logits = model(**with_target(seen, target)).logits[0, -len(target) - 1:-1].float()
+    logits = model(**with_target(seen, target, model.config.model_type)).logits[0, -len(target) - 1:-1].float()
     loss = torch.nn.functional.cross_entropy(logits, target)
     if image is None:
         return {"input_ids": inputs["input_ids"][0], "target_ids": target, "target_logits": logits.detach(),

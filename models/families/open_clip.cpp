@@ -116,7 +116,8 @@ void OpenClipTower::rename(const TensorMap& stored) {
         return void(tensors_.emplace(block + one.to + part.substr(std::string(one.from).size()), tensor));
     if (part != "attn.in_proj_weight" && part != "attn.in_proj_bias")
       throw Error(where_ + ": the tensor " + unicode::excerpt(name) +
-                  " is none of CLIP's vision transformer");
+                  " is none of CLIP's vision transformer; a folder without config.json is read as open_clip "
+                  "writes it");
     if (tensor.dim() < 1 || tensor.size(0) % 3 != 0)
       throw Error(where_ + ": " + unicode::excerpt(name) + " is not query, key and value in one");
     const std::vector<Tensor> three = tensor.chunk(3);

@@ -34,7 +34,8 @@ Scores scores_of(const Tensor& query, const Tensor& key, const Tensor& mask, dou
 
 struct CappedAttention : torch::autograd::Function<CappedAttention> {
   static Tensor forward(AutogradContext* context, const Tensor& query, const Tensor& key, const Tensor& value,
-                        const Tensor& mask, double scale, double cap) {
+                        const std::optional<Tensor>& given_mask, double scale, double cap) {
+    const Tensor mask = given_mask.value_or(Tensor());
     context->save_for_backward({query, key, value, mask});
     context->saved_data["scale"] = scale;
     context->saved_data["cap"] = cap;
@@ -74,7 +75,9 @@ struct CappedAttention : torch::autograd::Function<CappedAttention> {
 
 Tensor capped_attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask,
                         double scale, double cap) {
-  return CappedAttention::apply(query, key, value, mask, scale, cap);
+  // an undefined tensor is no argument of a function with a backward pass, none is
+  return CappedAttention::apply(query, key, value, mask.defined() ? std::optional(mask) : std::nullopt, scale,
+                                cap);
 }
 
 }  // namespace hijack

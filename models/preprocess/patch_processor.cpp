@@ -85,7 +85,8 @@ PatchProcessor PatchProcessor::capped(int64_t pixels) const {
   if (!do_resize) throw Error("max_pixels needs a model that resizes; the folder's do_resize is false");
   PatchProcessor smaller = *this;
   smaller.max_pixels = std::min(max_pixels, pixels);
-  smaller.min_pixels = std::min(min_pixels, smaller.max_pixels);
+  // a minimum at the cap would leave no size that the model does not change again
+  if (smaller.max_pixels <= min_pixels) smaller.min_pixels = side * side;
   return smaller;
 }
 

@@ -29,7 +29,8 @@ TEST_F(Program, InspectNeedsNoWeightsForIt) {
     const size_t from = outcome.out.find(name);
     return from == std::string::npos ? "" : outcome.out.substr(from, outcome.out.find('\n', from) - from);
   };
-  fs::remove(fs::path(folder) / "model.safetensors");
+  for (const char* weights : {"model.safetensors", "expected.safetensors"})
+    fs::remove(fs::path(folder) / weights);
   const Outcome none = run("models inspect " + folder + " --image " + kWide);
   EXPECT_EQ(none.code, 2);
   EXPECT_NE(none.out.find("neither model.safetensors"), std::string::npos) << none.out;

@@ -102,9 +102,10 @@ def save_sharded(tensors, folder, shards=3):
     write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": weight_map})
 
 
-def with_target(inputs, target):
-    """Appends the target: text without a place in the image (mm_token_type_ids 0), a suffix (token_type_ids 1)."""
-    added = {"input_ids": target, "attention_mask": torch.ones_like(target), "token_type_ids": torch.ones_like(target),
+def with_target(inputs, target, family):
+    """Appends the target: text, no part of the image (mm_token_type_ids and Gemma 3's token_type_ids 0); PaliGemma's suffix (1)."""
+    suffix = torch.ones_like(target) if family == "paligemma" else torch.zeros_like(target)
+    added = {"input_ids": target, "attention_mask": torch.ones_like(target), "token_type_ids": suffix,
              "mm_token_type_ids": torch.zeros_like(target)}
     return {key: torch.cat([value, added[key].to(value.dtype).unsqueeze(0)], dim=1) if key in added else value
             for key, value in inputs.items()}
@@ -152,7 +153,7 @@ def expect(folder, model, tokenizer, inputs_of, names, image_token, stop, gradie
             inputs = {key: value for key, value in inputs_of(picture, prompt).items() if key != "labels"}
             target = torch.tensor(tokenizer.encode(target_text, add_special_tokens=False))
             pixels = inputs["pixel_values"].float().requires_grad_()
-            logits = model(**with_target({**inputs, "pixel_values": pixels}, target)).logits.float()
+            logits = model(**with_target({**inputs, "pixel_values": pixels}, target, model.config.model_type)).logits.float()
             logits = logits[0, -len(target) - 1:-1]
             loss = torch.nn.functional.cross_entropy(logits, target)
             gradient, = torch.autograd.grad(loss, pixels)

@@ -107,13 +107,15 @@ TEST(DecoderConfig, LongRopeUpToTheOriginalPositions) {
   EXPECT_SAYS(why_not(config), "needs long_factor");
 }
 
-TEST(DecoderConfig, MistralsWindowIsItsContext) {
+TEST(DecoderConfig, MistralsWindowIsNotItsContext) {
   json config = {{"model_type", "mistral"}, {"max_position_embeddings", 32768}};
-  EXPECT_EQ(DecoderConfig::from_json(config, false).max_positions, 4096);  // the class default
+  const auto window = [&] { return DecoderConfig::from_json(config, false).rule(0).window; };
+  EXPECT_EQ(window(), 4096);  // the class default
   config["sliding_window"] = 100;
-  EXPECT_EQ(DecoderConfig::from_json(config, false).max_positions, 100);
-  config["sliding_window"] = nullptr;
+  EXPECT_EQ(window(), 100);
   EXPECT_EQ(DecoderConfig::from_json(config, false).max_positions, 32768);
+  config["sliding_window"] = nullptr;
+  EXPECT_EQ(window(), 0);
 }
 
 TEST(DecoderConfig, YarnStretchesLongWavelengthsAndLengthensAngles) {

@@ -16,6 +16,8 @@ class ToyRuns : public ::testing::Test {
  protected:
   ToyRuns() {
     std::filesystem::create_directories(root() / "model");
+    write_file(root() / "model" / "config.json",
+               R"({"model_type": "llava", "text_config": {"vocab_size": 320}})");
     save_png(toy_image(), root() / "photo.png");
     std::string lines;
     const auto contexts = toy_contexts(114);  // 100 to calibrate on: 1 % false alarms need 99

@@ -10,7 +10,7 @@ struct EvaluateConfig {
   DefenseConfig defense;
   bool stack = false;
   int64_t utility = 60;
-  std::string utility_set;  ///< "" = what suits the model (utility_set.h)
+  std::string utility_set = {};  ///< "" = what suits the model (utility_set.h)
   GcgConfig suffix = {};
   SamplingConfig sampling = {.temperature = -1};
 
