@@ -61,7 +61,7 @@ fuzz:  ## feed the readers of outside data with damaged files: ten minutes each 
 	@$(SETUP) clang-14 libclang-rt-14-dev
 	@cmake --preset fuzz
 	@cmake --build --preset fuzz -j $(JOBS)
-	@for name in safetensors torch_archive torch_pickle tokenizer config image; do mkdir -p build/fuzz/found/$$name; \
+	@for name in safetensors torch_archive torch_pickle tokenizer config chat_template image; do mkdir -p build/fuzz/found/$$name; \
 	  build/fuzz/tests/fuzz/fuzz_$$name -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -max_len=65536 \
 	    -artifact_prefix=build/fuzz/found/$$name- build/fuzz/found/$$name tests/fuzz/corpus/$$name || exit 1; done
 
