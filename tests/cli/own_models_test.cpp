@@ -64,7 +64,8 @@ TEST_F(OwnModels, ScoreRestateAndJudge) {
   EXPECT_GT(clean_score("ecso:by=loss,model=siglip,threshold=0.001"), 0);
 
   std::set<json> models;
-  for (const auto& [digest, stack] : manifest().at("stacks").items())
+  const json stacks = manifest().at("stacks");
+  for (const auto& [digest, stack] : stacks.items())
     if (stack.contains("own_model_sha256")) models.insert(stack["own_model_sha256"]);
   const std::string decoder = model_hash(kDecoder), judge = model_hash(kRoot + "/tests/golden/llava/siglip");
   EXPECT_EQ(models, (std::set<json>{json::array({decoder}), json::array({judge})}));

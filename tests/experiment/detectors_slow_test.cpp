@@ -61,11 +61,13 @@ TEST_P(ShippedDetectors, CanFireAndPassHeldOutBenignSubmissions) {
 }
 
 /// hidden-text is left out: Tesseract takes minutes for its calibration pictures, and a report flags a
-/// detector that cannot fire.
+/// detector that cannot fire. So are the recipes of the real chat model, which takes hours for theirs and is
+/// not there before `make smollm2`.
 std::vector<std::string> recipes_with_detectors() {
   std::vector<std::string> names;
   for (const std::string& name : recipe_names(shipped_recipes()))
-    if (name != "hidden-text" && read_recipe(name, shipped_recipes()).evaluate) names.push_back(name);
+    if (name != "hidden-text" && !name.ends_with("-smollm2") && read_recipe(name, shipped_recipes()).evaluate)
+      names.push_back(name);
   return names;
 }
 
