@@ -3,8 +3,8 @@
 #include "src/base/csv.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
-#include "src/base/json.h"
 #include "src/base/nearest.h"
+#include "src/experiment/plan/json_lines.h"
 
 namespace hijack {
 namespace {
@@ -12,7 +12,6 @@ namespace {
 using nlohmann::json;
 
 constexpr int64_t kMaxFileBytes = int64_t{64} << 20;
-constexpr size_t kMaxLineBytes = 64 << 10;
 constexpr size_t kMaxContexts = 200'000;
 constexpr size_t kMaxTurns = 64;
 constexpr size_t kMaxTemplates = 10'000;
@@ -24,12 +23,6 @@ const std::vector<std::string> kColumns = {"goal", "prompt", "target", "system",
 constexpr size_t kTrain = 0, kValidation = 1, kTest = 2;  // places in kSplits
 /// Of a corpus that does not name its splits.
 constexpr size_t kDealt[] = {kTrain, kTest, kTrain, kValidation};
-
-std::string text_of(const json& object, const char* key, const std::string& where) {
-  if (!object.contains(key)) return "";
-  if (!object[key].is_string()) throw Error(where + ": '" + key + "' must be a text.");
-  return object[key].get<std::string>();
-}
 
 std::vector<Turn> turns_of(const json& object, const std::string& where) {
   std::vector<Turn> turns;
@@ -44,26 +37,11 @@ std::vector<Turn> turns_of(const json& object, const std::string& where) {
   return turns;
 }
 
-json parse_line(const std::string& line, const std::string& where, const std::vector<std::string>& keys,
-                const std::string& example) {
-  if (line.size() > kMaxLineBytes) throw Error(where + ": the line is longer than 64 KiB.");
-  json object = parse_json(line, where);
-  if (!object.is_object()) throw Error(where + ": not a JSON object such as " + example + ".");
-  for (const auto& [key, value] : object.items())
-    if (std::find(keys.begin(), keys.end(), key) == keys.end())
-      throw Error(where + ": " + unknown_name("key", key, keys));
-  return object;
-}
-
 size_t split_of(const std::string& split, const std::string& where) {
   const auto found = std::find(kSplits.begin(), kSplits.end(), split);
   if (found == kSplits.end())
     throw Error(where + ": 'split' must be train, validation, test or calibration, not '" + split + "'.");
   return static_cast<size_t>(found - kSplits.begin());
-}
-
-bool blank(const std::string& text) {
-  return text.find_first_not_of(" \t\r\n") == std::string::npos;
 }
 
 /// The contexts read so far, none in two splits or with two targets.
@@ -104,20 +82,16 @@ class Corpus {
   std::unordered_map<std::string, First> seen_;
 };
 
-void read_json_lines(const std::filesystem::path& file, Corpus& corpus) {
-  std::istringstream lines(read_file(file, kMaxFileBytes));
-  size_t number = 0;
-  for (std::string line; std::getline(lines, line);) {
-    const std::string where = file.string() + ":" + std::to_string(++number);
-    if (blank(line)) continue;
-    const json object = parse_line(line, where, kKeys, R"({"prompt": "…", "split": "train"})");
+void read_corpus_lines(const std::filesystem::path& file, Corpus& corpus) {
+  const JsonLinesForm form{kMaxFileBytes, kKeys, R"({"prompt": "…", "split": "train"})"};
+  read_json_lines(file, form, [&](const json& object, size_t number, const std::string& where) {
     Context context{text_of(object, "prompt", where), text_of(object, "system", where),
                     turns_of(object, where)};
     const std::string target = text_of(object, "target", where);
     if (object.contains("target") && blank(target))
       throw Error(where + ": 'target' is empty; leave it out, or say what the model shall reply.");
     corpus.add(std::move(context), split_of(text_of(object, "split", where), where), target, number, where);
-  }
+  });
 }
 
 /// Where the columns of a corpus are.
@@ -180,7 +154,7 @@ ContextSet read_contexts(const std::filesystem::path& file) {
   if (file.extension() == ".csv")
     read_csv_rows(file, corpus);
   else
-    read_json_lines(file, corpus);
+    read_corpus_lines(file, corpus);
   if (corpus.empty()) throw Error(file.string() + " holds no contexts: write one prompt per line.");
   return corpus.take_set();
 }
@@ -196,20 +170,16 @@ ContextSet take(const ContextSet& all, const SplitSizes& sizes, const std::strin
 }
 
 std::vector<ChatSetting> read_templates(const std::filesystem::path& file) {
-  std::istringstream lines(read_file(file, kMaxFileBytes));
   std::vector<ChatSetting> settings;
   std::set<std::string> seen;
-  size_t number = 0;
-  for (std::string line; std::getline(lines, line);) {
-    const std::string where = file.string() + ":" + std::to_string(++number);
-    if (blank(line)) continue;
-    const json object = parse_line(line, where, kTemplateKeys, R"({"system": "…"})");
+  const JsonLinesForm form{kMaxFileBytes, kTemplateKeys, R"({"system": "…"})"};
+  read_json_lines(file, form, [&](const json& object, size_t, const std::string& where) {
     if (!seen.insert(object.dump()).second)
       throw Error(where + ": the same chat template stands here again; each is drawn equally often.");
     if (seen.size() > kMaxTemplates)
       throw Error(where + ": more than 10000 chat templates; shorten the file.");
     settings.push_back({text_of(object, "system", where), turns_of(object, where)});
-  }
+  });
   if (settings.empty())
     throw Error(file.string() + R"( holds no chat templates: write one {"system": "…"} per line.)");
   return settings;

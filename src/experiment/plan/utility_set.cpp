@@ -2,11 +2,9 @@
 
 #include "attacks/behaviors/text.h"
 #include "src/base/error.h"
-#include "src/base/file.h"
-#include "src/base/json.h"
-#include "src/base/nearest.h"
 #include "src/base/text.h"
 #include "src/experiment/plan/identity.h"
+#include "src/experiment/plan/json_lines.h"
 #include "src/experiment/plan/shipped.h"
 
 namespace hijack {
@@ -14,19 +12,10 @@ namespace {
 
 constexpr int64_t kMaxQuestionBytes = int64_t{16} << 20;
 constexpr size_t kMaxQuestions = 10'000;
-const std::vector<std::string> kQuestionKeys = {"prompt", "answer"};
 
-CheckedQuestion question_of(const std::string& line, const std::string& where) {
-  const nlohmann::json object = parse_json(line, where);
-  if (!object.is_object())
-    throw Error(where + R"(: not a JSON object such as {"prompt": "What is 2 + 2?", "answer": "4/four"}.)");
-  for (const auto& [key, value] : object.items()) {
-    if (std::find(kQuestionKeys.begin(), kQuestionKeys.end(), key) == kQuestionKeys.end())
-      throw Error(where + ": " + unknown_name("key", key, kQuestionKeys));
-    if (!value.is_string()) throw Error(where + ": '" + key + "' must be a text.");
-  }
-  CheckedQuestion question{object.value("prompt", ""), {}};
-  std::istringstream answers(object.value("answer", ""));
+CheckedQuestion question_of(const nlohmann::json& object, const std::string& where) {
+  CheckedQuestion question{text_of(object, "prompt", where), {}};
+  std::istringstream answers(text_of(object, "answer", where));
   for (std::string answer; std::getline(answers, answer, '/');) {
     if (simplified(answer).empty()) throw Error(where + ": an answer is empty.");
     question.answers.push_back(strip(answer));
@@ -62,19 +51,17 @@ UtilitySet utility_set_for(const std::string& wanted, const std::filesystem::pat
 }
 
 std::vector<CheckedQuestion> read_checked_questions(const std::filesystem::path& file) {
-  std::istringstream lines(read_file(file, kMaxQuestionBytes));
   std::vector<CheckedQuestion> questions;
   std::set<std::string> seen;
-  size_t number = 0;
-  for (std::string line; std::getline(lines, line);) {
-    const std::string where = file.string() + ":" + std::to_string(++number);
-    if (strip(line).empty()) continue;
-    questions.push_back(question_of(line, where));
+  const JsonLinesForm form{
+      kMaxQuestionBytes, {"prompt", "answer"}, R"({"prompt": "What is 2 + 2?", "answer": "4/four"})"};
+  read_json_lines(file, form, [&](const nlohmann::json& object, size_t, const std::string& where) {
+    questions.push_back(question_of(object, where));
     if (!seen.insert(questions.back().prompt).second)
       throw Error(where + ": the same question stands here again; each counts once.");
     if (questions.size() > kMaxQuestions)
       throw Error(where + ": more than 10000 questions; shorten the file.");
-  }
+  });
   if (questions.empty())
     throw Error(file.string() + R"( holds no questions: write one {"prompt": "…", "answer": "…"} per line.)");
   return questions;
