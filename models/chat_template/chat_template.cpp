@@ -1,8 +1,10 @@
 #include "models/chat_template/chat_template.h"
 
+#include "models/chat_template/named_token.h"
 #include "models/chat_template/template_file.h"
 #include "src/base/error.h"
 #include "src/base/json.h"
+#include "src/base/text.h"
 
 namespace hijack {
 namespace {
@@ -17,19 +19,10 @@ Json special_tokens(const fs::path& folder) {
     if (!fs::is_regular_file(folder / file)) continue;
     const nlohmann::json read = read_json(folder / file);
     for (const char* name :
-         {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}) {
-      if (!read.is_object() || !read.contains(name)) continue;
-      const nlohmann::json& value = read[name];
-      const nlohmann::json& text = value.is_object() && value.contains("content") ? value["content"] : value;
-      if (text.is_string()) made[name] = text.get<std::string>();
-    }
+         {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"})
+      if (const auto token = named_token(read, name)) made[name] = *token;
   }
   return made;
-}
-
-void replace_all(std::string& text, const std::string& from, const std::string& to) {
-  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
-    text.replace(at, from.size(), to);
 }
 
 std::shared_ptr<ChatTemplate> made_of(const fs::path& folder, const TemplateText& found, Contents contents) {
@@ -121,7 +114,8 @@ RenderedPrompt ChatTemplate::render(const Query& query, bool with_image) const {
   variables["add_generation_prompt"] = true;
   variables["tools"] = variables["documents"] = nullptr;
   RenderedPrompt made{.text = template_.render(variables)};
-  if (with_image && !written_.mark.empty()) replace_all(made.text, written_.mark, written_.text);
+  if (with_image && !written_.mark.empty())
+    made.text = filled_pattern(made.text, {{written_.mark, written_.text}});
   // a tokenizer's apply_chat_template never adds any; a processor's leaves them out after a begin token
   const std::string begin = variables_.value("bos_token", "");
   made.add_special_tokens =

@@ -69,23 +69,9 @@ Tensor Gemma3Network::image_features(const Tensor& pixels) const {
 
 Gemma3::Gemma3(std::shared_ptr<const Gemma3Network> network, std::shared_ptr<const Tokenizer> tokenizer,
                const ImageProcessor& processor, ReplyRules rules, std::shared_ptr<const ChatTemplate> chat)
-    : ImagePromptModel(network->decoder, std::move(tokenizer), network->config.image_token, std::move(rules),
-                       std::move(chat)),
-      network_(std::move(network)),
-      processor_(processor) {}
-
-ImageSpec Gemma3::image_spec() const {
-  return {processor_.output_height(), processor_.output_width()};
-}
-
-Tensor Gemma3::to_input_space(const Tensor& image) const {
-  const at::NoGradGuard no_gradients;
-  return processor_.geometry(image);
-}
-
-Pixels Gemma3::preprocess(const Tensor& image) const {
-  return {processor_.normalize(processor_.geometry(image)).to(device()), image.size(2), image.size(3)};
-}
+    : OneSizeModel(processor, network->decoder, std::move(tokenizer), network->config.image_token,
+                   std::move(rules), std::move(chat)),
+      network_(std::move(network)) {}
 
 Tensor Gemma3::image_features(const Pixels& pixels) const {
   return network_->image_features(pixels.values);
@@ -102,7 +88,7 @@ TokenIds Gemma3::image_ids(const Pixels&) const {
 }
 
 Prompt Gemma3::prompt(const Pixels& pixels, const Query& query) const {
-  Prompt prompt = ImagePromptModel::prompt(pixels, query);
+  Prompt prompt = OneSizeModel::prompt(pixels, query);
   prompt.blocks = {
       {static_cast<int64_t>(prompt.image_places.front()), static_cast<int64_t>(prompt.image_end())}};
   return prompt;

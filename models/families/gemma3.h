@@ -3,10 +3,9 @@
 #include <memory>
 #include <string>
 
-#include "models/families/image_prompt_model.h"
+#include "models/families/one_size_model.h"
 #include "models/network/decoder.h"
 #include "models/network/vision_tower.h"
-#include "models/preprocess/image_processor.h"
 
 namespace hijack {
 
@@ -36,15 +35,12 @@ struct Gemma3Network {
 
 /// Image tokens see each other in both directions, in sliding layers inside of the window only; everything
 /// else is causal, so contexts share the keys and values up to the image's end.
-class Gemma3 : public ImagePromptModel {
+class Gemma3 : public OneSizeModel {
  public:
   Gemma3(std::shared_ptr<const Gemma3Network> network, std::shared_ptr<const Tokenizer> tokenizer,
          const ImageProcessor& processor, ReplyRules rules, std::shared_ptr<const ChatTemplate> chat);
 
   std::string family() const override { return "gemma3"; }
-  ImageSpec image_spec() const override;
-  Tensor to_input_space(const Tensor& image) const override;
-  Pixels preprocess(const Tensor& image) const override;
   Tensor image_features(const Pixels& pixels) const override;
   TowerActivations tower_activations(const Pixels& pixels) const override;
 
@@ -54,7 +50,6 @@ class Gemma3 : public ImagePromptModel {
 
  private:
   std::shared_ptr<const Gemma3Network> network_;
-  ImageProcessor processor_;
 };
 
 std::shared_ptr<const VisionLanguageModel> load_gemma3(const std::filesystem::path& folder,

@@ -70,23 +70,9 @@ InstructBlip::InstructBlip(std::shared_ptr<const InstructBlipNetwork> network,
                            std::shared_ptr<const Tokenizer> tokenizer,
                            std::shared_ptr<const Tokenizer> question_tokenizer,
                            const ImageProcessor& processor, TokenId image_token, ReplyRules rules)
-    : ImagePromptModel(network->decoder, std::move(tokenizer), image_token, std::move(rules)),
+    : OneSizeModel(processor, network->decoder, std::move(tokenizer), image_token, std::move(rules)),
       network_(std::move(network)),
-      question_tokenizer_(std::move(question_tokenizer)),
-      processor_(processor) {}
-
-ImageSpec InstructBlip::image_spec() const {
-  return {processor_.output_height(), processor_.output_width()};
-}
-
-Tensor InstructBlip::to_input_space(const Tensor& image) const {
-  const at::NoGradGuard no_gradients;
-  return processor_.geometry(image);
-}
-
-Pixels InstructBlip::preprocess(const Tensor& image) const {
-  return {processor_.normalize(processor_.geometry(image)).to(device()), image.size(2), image.size(3)};
-}
+      question_tokenizer_(std::move(question_tokenizer)) {}
 
 Tensor InstructBlip::seen(const Pixels& pixels) const {
   return network_->seen(pixels.values);

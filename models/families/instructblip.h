@@ -4,11 +4,10 @@
 #include <optional>
 
 #include "models/checkpoint/safetensors.h"
-#include "models/families/image_prompt_model.h"
+#include "models/families/one_size_model.h"
 #include "models/network/decoder.h"
 #include "models/network/qformer.h"
 #include "models/network/vision_tower.h"
-#include "models/preprocess/image_processor.h"
 
 namespace hijack {
 
@@ -42,16 +41,13 @@ struct InstructBlipNetwork {
 /// The Q-Former reads the question, so the image's tokens depend on it: prompts share what the tower has seen
 /// and nothing of the decoder. There is no chat template: the texts of a query stand on lines of their own,
 /// the image's tokens before the begin token.
-class InstructBlip : public ImagePromptModel {
+class InstructBlip : public OneSizeModel {
  public:
   InstructBlip(std::shared_ptr<const InstructBlipNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
                std::shared_ptr<const Tokenizer> question_tokenizer, const ImageProcessor& processor,
                TokenId image_token, ReplyRules rules);
 
   std::string family() const override { return "instructblip"; }
-  ImageSpec image_spec() const override;
-  Tensor to_input_space(const Tensor& image) const override;
-  Pixels preprocess(const Tensor& image) const override;
   /// Where nothing is asked.
   Tensor image_features(const Pixels& pixels) const override;
   TowerActivations tower_activations(const Pixels& pixels) const override;
@@ -67,7 +63,6 @@ class InstructBlip : public ImagePromptModel {
  private:
   std::shared_ptr<const InstructBlipNetwork> network_;
   std::shared_ptr<const Tokenizer> question_tokenizer_;
-  ImageProcessor processor_;
 };
 
 std::shared_ptr<const VisionLanguageModel> load_instructblip(const std::filesystem::path& folder,

@@ -1,5 +1,6 @@
 #include "models/families/internvl.h"
 
+#include "models/chat_template/named_token.h"
 #include "models/checkpoint/config_json.h"
 #include "models/checkpoint/parameter_source.h"
 #include "models/checkpoint/reply_rules.h"
@@ -157,21 +158,14 @@ TokenIds InternVl::image_ids(const Pixels& pixels) const {
 
 namespace {
 
-/// The id of a token that tokenizer_config.json names under `key`.
-TokenId named_token(const std::filesystem::path& folder, const Tokenizer& tokenizer, const char* key,
-                    const std::string& otherwise) {
+/// The id of a token that tokenizer_config.json names under `key`, itself or in extra_special_tokens.
+TokenId image_mark(const std::filesystem::path& folder, const Tokenizer& tokenizer, const char* key,
+                   const std::string& otherwise) {
   std::string name = otherwise;
   if (const auto file = folder / "tokenizer_config.json"; std::filesystem::is_regular_file(file)) {
     const json config = read_json(file);
-    const auto look = [&](const json& object) {
-      if (!object.is_object() || !object.contains(key)) return;
-      const json& value = object[key];
-      if (value.is_string()) name = value.get<std::string>();
-      if (value.is_object() && value.contains("content") && value["content"].is_string())
-        name = value["content"].get<std::string>();
-    };
-    if (config.is_object() && config.contains("extra_special_tokens")) look(config["extra_special_tokens"]);
-    look(config);
+    const json extra = config.is_object() ? config.value("extra_special_tokens", json()) : json();
+    name = named_token(config, key).value_or(named_token(extra, key).value_or(otherwise));
   }
   const auto id = tokenizer.token_to_id(name);
   if (!id)
@@ -203,8 +197,8 @@ std::shared_ptr<const VisionLanguageModel> load_internvl(const std::filesystem::
   auto network = std::make_shared<const InternVlNetwork>(config, frozen_source(weights, device, dtype));
   weights.finish();
   auto tokenizer = load_tokenizer(folder, config.text.vocabulary);
-  const TokenId begin = named_token(folder, *tokenizer, "start_image_token", "<img>");
-  const TokenId end = named_token(folder, *tokenizer, "end_image_token", "</img>");
+  const TokenId begin = image_mark(folder, *tokenizer, "start_image_token", "<img>");
+  const TokenId end = image_mark(folder, *tokenizer, "end_image_token", "</img>");
   return std::make_shared<InternVl>(std::move(network), std::move(tokenizer), processor,
                                     reply_rules(folder, root, class_stops(text_type(root))),
                                     ChatTemplate::of_folder(folder, kInternVlTemplate), begin, end);

@@ -113,23 +113,9 @@ Tensor LlavaNetwork::image_features(const Tensor& pixels) const {
 Llava::Llava(std::shared_ptr<const LlavaNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
              const ImageProcessor& processor, ReplyRules rules, std::shared_ptr<const ChatTemplate> chat,
              std::string image_text)
-    : ImagePromptModel(network->decoder, std::move(tokenizer), network->config.image_token, std::move(rules),
-                       std::move(chat), std::move(image_text)),
-      network_(std::move(network)),
-      processor_(processor) {}
-
-ImageSpec Llava::image_spec() const {
-  return {processor_.output_height(), processor_.output_width()};
-}
-
-Tensor Llava::to_input_space(const Tensor& image) const {
-  const at::NoGradGuard no_gradients;
-  return processor_.geometry(image);
-}
-
-Pixels Llava::preprocess(const Tensor& image) const {
-  return {processor_.normalize(processor_.geometry(image)).to(device()), image.size(2), image.size(3)};
-}
+    : OneSizeModel(processor, network->decoder, std::move(tokenizer), network->config.image_token,
+                   std::move(rules), std::move(chat), std::move(image_text)),
+      network_(std::move(network)) {}
 
 Tensor Llava::image_features(const Pixels& pixels) const {
   return network_->image_features(pixels.values);

@@ -4,10 +4,9 @@
 #include <string>
 
 #include "models/checkpoint/weights.h"
-#include "models/families/image_prompt_model.h"
+#include "models/families/one_size_model.h"
 #include "models/network/decoder.h"
 #include "models/network/vision_tower.h"
-#include "models/preprocess/image_processor.h"
 
 namespace hijack {
 
@@ -46,16 +45,13 @@ struct LlavaNetwork {
   std::shared_ptr<const Decoder> decoder;
 };
 
-class Llava : public ImagePromptModel {
+class Llava : public OneSizeModel {
  public:
   Llava(std::shared_ptr<const LlavaNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
         const ImageProcessor& processor, ReplyRules rules, std::shared_ptr<const ChatTemplate> chat,
         std::string image_text = "");
 
   std::string family() const override { return "llava"; }
-  ImageSpec image_spec() const override;
-  Tensor to_input_space(const Tensor& image) const override;
-  Pixels preprocess(const Tensor& image) const override;
   Tensor image_features(const Pixels& pixels) const override;
   TowerActivations tower_activations(const Pixels& pixels) const override;
 
@@ -64,7 +60,6 @@ class Llava : public ImagePromptModel {
 
  private:
   std::shared_ptr<const LlavaNetwork> network_;
-  ImageProcessor processor_;
 };
 
 /// model_type of a LLaVA's decoder.

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "models/chat_template/named_token.h"
 #include "models/chat_template/template_file.h"
 #include "models/checkpoint/config_json.h"
 #include "models/checkpoint/parameter_source.h"
@@ -10,6 +11,7 @@
 #include "models/families/llava.h"
 #include "models/families/processor_match.h"
 #include "models/preprocess/processor_config.h"
+#include "models/preprocess/stable_size.h"
 #include "src/base/error.h"
 
 namespace hijack {
@@ -103,16 +105,7 @@ ImageSpec Mistral3::image_spec() const {
 }
 
 Tensor Mistral3::to_input_space(const Tensor& image) const {
-  const at::NoGradGuard no_gradients;
-  Tensor result = processor_.resized(image);
-  // where rounding up leaves the limits, the model would resize its own result again
-  constexpr int kMost = 8;
-  for (int i = 0; i < kMost; ++i) {
-    const auto size = processor_.resized_size(result.size(2), result.size(3));
-    if (size.height == result.size(2) && size.width == result.size(3)) break;
-    result = processor_.resized(result);
-  }
-  return result;
+  return resized_to_stay(processor_, image);
 }
 
 Pixels Mistral3::preprocess(const Tensor& image) const {
@@ -143,11 +136,9 @@ TokenIds Mistral3::image_ids(const Pixels& pixels) const {
 namespace {
 
 /// A token that processor_config.json may name.
-TokenId named_token(const std::filesystem::path& folder, const json& settings, const Tokenizer& tokenizer,
-                    const char* key, const char* otherwise) {
-  const auto found = settings.find(key);
-  const std::string token =
-      found != settings.end() && found->is_string() ? found->get<std::string>() : otherwise;
+TokenId written_token(const std::filesystem::path& folder, const json& settings, const Tokenizer& tokenizer,
+                      const char* key, const char* otherwise) {
+  const std::string token = named_token(settings, key).value_or(otherwise);
   if (const auto id = tokenizer.token_to_id(token)) return *id;
   throw Error(folder.string() + ": tokenizer.json has no token " + token.substr(0, 50) +
               ", which the processor writes for an image; the files do not belong together");
@@ -184,8 +175,8 @@ std::shared_ptr<const VisionLanguageModel> load_mistral3(const std::filesystem::
   auto network = std::make_shared<const Mistral3Network>(config, frozen_source(weights, device, dtype));
   weights.finish();
   auto tokenizer = load_tokenizer(folder, config.text.vocabulary);
-  const TokenId row_end = named_token(folder, settings, *tokenizer, "image_break_token", "[IMG_BREAK]");
-  const TokenId image_end = named_token(folder, settings, *tokenizer, "image_end_token", "[IMG_END]");
+  const TokenId row_end = written_token(folder, settings, *tokenizer, "image_break_token", "[IMG_BREAK]");
+  const TokenId image_end = written_token(folder, settings, *tokenizer, "image_end_token", "[IMG_END]");
   return std::make_shared<Mistral3>(std::move(network), std::move(tokenizer), processor,
                                     reply_rules(folder, root, class_stops("mistral")),
                                     ChatTemplate::of_folder(folder, kMistralTemplate), row_end, image_end);

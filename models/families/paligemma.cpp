@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "models/chat_template/named_token.h"
 #include "models/chat_template/render_plain.h"
 #include "models/checkpoint/config_json.h"
 #include "models/checkpoint/parameter_source.h"
@@ -67,23 +68,10 @@ Tensor PaliGemmaNetwork::image_features(const Tensor& pixels) const {
 PaliGemma::PaliGemma(std::shared_ptr<const PaliGemmaNetwork> network,
                      std::shared_ptr<const Tokenizer> tokenizer, const ImageProcessor& processor,
                      ReplyRules rules, std::string begin)
-    : ImagePromptModel(network->decoder, std::move(tokenizer), network->config.image_token, std::move(rules)),
+    : OneSizeModel(processor, network->decoder, std::move(tokenizer), network->config.image_token,
+                   std::move(rules)),
       network_(std::move(network)),
-      processor_(processor),
       begin_(std::move(begin)) {}
-
-ImageSpec PaliGemma::image_spec() const {
-  return {processor_.output_height(), processor_.output_width()};
-}
-
-Tensor PaliGemma::to_input_space(const Tensor& image) const {
-  const at::NoGradGuard no_gradients;
-  return processor_.geometry(image);
-}
-
-Pixels PaliGemma::preprocess(const Tensor& image) const {
-  return {processor_.normalize(processor_.geometry(image)).to(device()), image.size(2), image.size(3)};
-}
 
 Tensor PaliGemma::image_features(const Pixels& pixels) const {
   return network_->image_features(pixels.values);
@@ -117,17 +105,11 @@ Prompt PaliGemma::prompt(const Pixels& pixels, const Query& query) const {
 
 namespace {
 
-/// bos_token of tokenizer_config.json, a text or an object with one.
+/// bos_token of tokenizer_config.json.
 std::string begin_token(const std::filesystem::path& folder) {
   const auto file = folder / "tokenizer_config.json";
   if (!std::filesystem::is_regular_file(file)) return "<bos>";
-  const json config = read_json(file);
-  if (!config.is_object() || !config.contains("bos_token")) return "<bos>";
-  const json& token = config["bos_token"];
-  if (token.is_string()) return token.get<std::string>();
-  if (token.is_object() && token.contains("content") && token["content"].is_string())
-    return token["content"].get<std::string>();
-  return "<bos>";
+  return named_token(read_json(file), "bos_token").value_or("<bos>");
 }
 
 }  // namespace

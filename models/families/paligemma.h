@@ -3,10 +3,9 @@
 #include <memory>
 #include <string>
 
-#include "models/families/image_prompt_model.h"
+#include "models/families/one_size_model.h"
 #include "models/network/decoder.h"
 #include "models/network/vision_tower.h"
-#include "models/preprocess/image_processor.h"
 
 namespace hijack {
 
@@ -35,16 +34,13 @@ struct PaliGemmaNetwork {
 
 /// Image and prompt see each other in both directions, so contexts share the vision pass but no prefix of the
 /// decoder. There is no chat template: the texts of a query stand on lines of their own.
-class PaliGemma : public ImagePromptModel {
+class PaliGemma : public OneSizeModel {
  public:
   /// begin: the begin token's text ("<bos>").
   PaliGemma(std::shared_ptr<const PaliGemmaNetwork> network, std::shared_ptr<const Tokenizer> tokenizer,
             const ImageProcessor& processor, ReplyRules rules, std::string begin);
 
   std::string family() const override { return "paligemma"; }
-  ImageSpec image_spec() const override;
-  Tensor to_input_space(const Tensor& image) const override;
-  Pixels preprocess(const Tensor& image) const override;
   Tensor image_features(const Pixels& pixels) const override;
   TowerActivations tower_activations(const Pixels& pixels) const override;
 
@@ -55,7 +51,6 @@ class PaliGemma : public ImagePromptModel {
 
  private:
   std::shared_ptr<const PaliGemmaNetwork> network_;
-  ImageProcessor processor_;
   std::string begin_;
 };
 

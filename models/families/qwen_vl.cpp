@@ -5,6 +5,7 @@
 #include "models/checkpoint/config_json.h"
 #include "models/checkpoint/parameter_source.h"
 #include "models/checkpoint/reply_rules.h"
+#include "models/preprocess/stable_size.h"
 #include "src/base/error.h"
 
 namespace hijack {
@@ -57,16 +58,7 @@ ImageSpec QwenVl::image_spec() const {
 }
 
 Tensor QwenVl::to_input_space(const Tensor& image) const {
-  const at::NoGradGuard no_gradients;
-  Tensor result = processor_.resized(image);
-  // where a thin image meets the limits, the model would resize its own result again
-  constexpr int kMost = 8;
-  for (int i = 0; i < kMost; ++i) {
-    const auto size = processor_.resized_size(result.size(2), result.size(3));
-    if (size.height == result.size(2) && size.width == result.size(3)) break;
-    result = processor_.resized(result);
-  }
-  return result;
+  return resized_to_stay(processor_, image);
 }
 
 Pixels QwenVl::preprocess(const Tensor& image) const {

@@ -71,26 +71,12 @@ TorchScriptTower::TorchScriptTower(std::shared_ptr<const Decoder> decoder,
                                    std::shared_ptr<const Tokenizer> tokenizer,
                                    std::shared_ptr<const ScriptModule> tower, const ImageProcessor& processor,
                                    ScriptPrompt prompt, TokenId image_token, ReplyRules rules)
-    : ImagePromptModel(std::move(decoder), std::move(tokenizer), image_token, std::move(rules)),
+    : OneSizeModel(processor, std::move(decoder), std::move(tokenizer), image_token, std::move(rules)),
       tower_(std::move(tower)),
-      processor_(processor),
       prompt_(std::move(prompt)) {
   const at::NoGradGuard no_gradients;
   const auto [height, width] = image_spec();
   image_tokens_ = image_features(preprocess(at::full({1, 3, height, width}, 0.5))).size(1);
-}
-
-ImageSpec TorchScriptTower::image_spec() const {
-  return {processor_.output_height(), processor_.output_width()};
-}
-
-Tensor TorchScriptTower::to_input_space(const Tensor& image) const {
-  const at::NoGradGuard no_gradients;
-  return processor_.geometry(image);
-}
-
-Pixels TorchScriptTower::preprocess(const Tensor& image) const {
-  return {processor_.normalize(processor_.geometry(image)).to(device()), image.size(2), image.size(3)};
 }
 
 Tensor TorchScriptTower::image_features(const Pixels& pixels) const {

@@ -4,8 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "models/families/image_prompt_model.h"
-#include "models/preprocess/image_processor.h"
+#include "models/families/one_size_model.h"
 
 // A user's own network as TorchScript (torch.jit.trace or torch.jit.script), where no family fits. The folder
 // has, as Hugging Face folders do, tokenizer.json and preprocessor_config.json (a CLIP or SigLIP processor),
@@ -36,16 +35,13 @@ struct ScriptPrompt {
 class ScriptModule;
 
 /// A tower and projector before a decoder of this library: everything that the other families can do.
-class TorchScriptTower : public ImagePromptModel {
+class TorchScriptTower : public OneSizeModel {
  public:
   TorchScriptTower(std::shared_ptr<const Decoder> decoder, std::shared_ptr<const Tokenizer> tokenizer,
                    std::shared_ptr<const ScriptModule> tower, const ImageProcessor& processor,
                    ScriptPrompt prompt, TokenId image_token, ReplyRules rules);
 
   std::string family() const override { return "torchscript"; }
-  ImageSpec image_spec() const override;
-  Tensor to_input_space(const Tensor& image) const override;
-  Pixels preprocess(const Tensor& image) const override;
   Tensor image_features(const Pixels& pixels) const override;
   /// Unknown: a script does not say what it keeps.
   TowerActivations tower_activations(const Pixels&) const override { return {}; }
@@ -56,7 +52,6 @@ class TorchScriptTower : public ImagePromptModel {
 
  private:
   std::shared_ptr<const ScriptModule> tower_;
-  ImageProcessor processor_;
   ScriptPrompt prompt_;
   int64_t image_tokens_ = 0;
 };

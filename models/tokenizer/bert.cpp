@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "src/base/error.h"
+#include "src/base/text.h"
 #include "src/base/unicode.h"
 
 namespace hijack::tokenizer {
@@ -61,36 +62,15 @@ class BertPreTokenizer : public PreTokenizer {
  public:
   void split(Pieces& pieces) const override {
     split_pieces(pieces, [](const AlignedText& text) {
-      return tokenizer::split(text, cover(text.text, unicode::is_white_space), SplitBehavior::removed);
+      return tokenizer::split(text, cover_characters(text.text, unicode::is_white_space),
+                              SplitBehavior::removed);
     });
     split_pieces(pieces, [](const AlignedText& text) {
-      return tokenizer::split(text, cover(text.text, unicode::is_punctuation), SplitBehavior::isolated);
+      return tokenizer::split(text, cover_characters(text.text, unicode::is_punctuation),
+                              SplitBehavior::isolated);
     });
   }
-
- private:
-  /// Each character that `matches` by itself, and what is between.
-  static std::vector<Match> cover(std::string_view text, bool (*matches)(char32_t)) {
-    std::vector<Match> parts;
-    size_t previous = 0;
-    for (size_t at = 0; at < text.size();) {
-      const auto c = unicode::decode(text, at);
-      if (matches(c.value)) {
-        if (previous < at) parts.push_back({previous, at, false});
-        parts.push_back({at, at + c.length, true});
-        previous = at + c.length;
-      }
-      at += c.length;
-    }
-    if (previous < text.size()) parts.push_back({previous, text.size(), false});
-    return parts;
-  }
 };
-
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
-    text.replace(at, from.size(), to);
-}
 
 class WordPieceDecoder : public Decoder {
  public:
@@ -113,7 +93,7 @@ class WordPieceDecoder : public Decoder {
     static constexpr std::pair<const char*, const char*> kPairs[] = {
         {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
         {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
-    for (const auto& [from, to] : kPairs) replace_all(text, from, to);
+    for (const auto& pair : kPairs) text = filled_pattern(text, {pair});
   }
 
   std::string prefix_;

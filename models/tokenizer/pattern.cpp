@@ -57,6 +57,22 @@ struct Pattern::Compiled {
   }
 };
 
+std::vector<Match> cover_characters(std::string_view text, bool (*matches)(char32_t)) {
+  std::vector<Match> parts;
+  size_t previous = 0;
+  for (size_t at = 0; at < text.size();) {
+    const auto c = unicode::decode(text, at);
+    if (matches(c.value)) {
+      if (previous < at) parts.push_back({previous, at, false});
+      parts.push_back({at, at + c.length, true});
+      previous = at + c.length;
+    }
+    at += c.length;
+  }
+  if (previous < text.size()) parts.push_back({previous, text.size(), false});
+  return parts;
+}
+
 Pattern Pattern::literal(std::string text) {
   Pattern pattern;
   pattern.literal_ = std::move(text);

@@ -13,6 +13,9 @@ struct Match {
   bool matched = false;
 };
 
+/// Each character that `matches` by itself, and what is between, in order.
+std::vector<Match> cover_characters(std::string_view text, bool (*matches)(char32_t));
+
 /// A literal string or a regular expression with the meaning that Oniguruma (Ruby syntax, Unicode) gives it,
 /// matched by PCRE2. Immutable: many threads may use one.
 class Pattern {

@@ -43,28 +43,12 @@ struct Digits : PreTokenizer {
 
   void split(Pieces& pieces) const override {
     split_pieces(pieces, [&](const AlignedText& text) {
-      return tokenizer::split(text, cover(text.text),
+      return tokenizer::split(text, cover_characters(text.text, unicode::is_numeric),
                               individual_ ? SplitBehavior::isolated : SplitBehavior::contiguous);
     });
   }
 
  private:
-  static std::vector<Match> cover(std::string_view text) {
-    std::vector<Match> parts;
-    size_t previous = 0;
-    for (size_t at = 0; at < text.size();) {
-      const auto c = unicode::decode(text, at);
-      if (unicode::is_numeric(c.value)) {
-        if (previous < at) parts.push_back({previous, at, false});
-        parts.push_back({at, at + c.length, true});
-        previous = at + c.length;
-      }
-      at += c.length;
-    }
-    if (previous < text.size()) parts.push_back({previous, text.size(), false});
-    return parts;
-  }
-
   bool individual_;
 };
 

@@ -1,6 +1,7 @@
 #include "src/pocket/questions.h"
 
 #include "src/base/pch.h"
+#include "src/base/text.h"
 
 namespace hijack {
 namespace {
@@ -9,21 +10,17 @@ std::vector<Phrase> compiled(const std::vector<std::string>& patterns) {
   return {patterns.begin(), patterns.end()};
 }
 
-std::string replaced(std::string text, std::string_view what, std::string_view with) {
-  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
-    text.replace(at, what.size(), with);
-  return text;
-}
-
 std::vector<Phrase> cores(const std::vector<std::string>& patterns, std::string_view subject) {
   std::vector<Phrase> phrases;
   for (std::string pattern : patterns) {
-    pattern = replaced(std::move(pattern), "@", subject);
-    pattern = replaced(std::move(pattern), "<pic>", "[||<in>|here]");
-    pattern = replaced(std::move(pattern), "<in>", "in [the|the|this] [picture|image|photo]");
-    pattern = replaced(std::move(pattern), "<the>", "[the|the|this] [picture|image|photo]");
-    pattern = replaced(std::move(pattern), "<objs>", "[shapes|objects|things]");
-    pattern = replaced(std::move(pattern), "<obj>", "[shape|object|thing]");
+    // one after the other: what is put in has places of its own
+    for (const auto& [place, text] : {std::pair<std::string, std::string>{"@", std::string(subject)},
+                                      {"<pic>", "[||<in>|here]"},
+                                      {"<in>", "in [the|the|this] [picture|image|photo]"},
+                                      {"<the>", "[the|the|this] [picture|image|photo]"},
+                                      {"<objs>", "[shapes|objects|things]"},
+                                      {"<obj>", "[shape|object|thing]"}})
+      pattern = filled_pattern(pattern, {{place, text}});
     phrases.emplace_back(pattern);
   }
   return phrases;
