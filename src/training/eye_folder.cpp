@@ -3,16 +3,20 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "models/chat_template/template_file.h"
+#include "models/checkpoint/config_json.h"
 #include "models/network/decoder.h"
+#include "models/tokenizer.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
+#include "src/base/json.h"
 #include "src/training/pocket_model.h"
 
 namespace hijack {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::ordered_json;
+using nlohmann::json;
 
 constexpr const char* kImage = "<image>";
 
@@ -34,32 +38,12 @@ constexpr const char* kFlatten =
     "{%- endfor -%}\n"
     "{%- set messages = flat.messages -%}\n";
 
-ordered_json read_json(const fs::path& file) {
-  try {
-    return ordered_json::parse(read_file(file));
-  } catch (const ordered_json::exception& failed) {
-    throw Error(file.string() + " is not JSON: " + failed.what());
-  }
-}
-
-void write_ordered(const fs::path& file, const ordered_json& json) {
-  write_file(file, json.dump(2) + "\n");
-}
-
-/// Texts in which a token that is in use occurs.
-std::string texts_in_use(const fs::path& decoder, const ordered_json& tokenizer_config) {
-  std::string used = tokenizer_config.dump();
-  for (const char* name : {"chat_template.jinja", "generation_config.json"})
-    if (fs::exists(decoder / name)) used += read_file(decoder / name);
-  return used;
-}
-
 /// Whether config.json or generation_config.json gives this id a meaning (pad_token_id, ...).
 bool has_meaning(const fs::path& decoder, int64_t id) {
   for (const char* name : {"config.json", "generation_config.json"}) {
     if (!fs::exists(decoder / name)) continue;
-    const ordered_json json = read_json(decoder / name);
-    for (const auto& [key, value] : json.items())
+    const json settings = read_json(decoder / name);
+    for (const auto& [key, value] : settings.items())
       if (key.ends_with("_token_id") &&
           (value == id || (value.is_array() && std::find(value.begin(), value.end(), id) != value.end())))
         return true;
@@ -67,9 +51,9 @@ bool has_meaning(const fs::path& decoder, int64_t id) {
   return false;
 }
 
-std::string free_token(const ordered_json& tokenizer, const fs::path& decoder, const std::string& used,
+std::string free_token(const json& tokenizer, const fs::path& decoder, const std::string& used,
                        const std::string& asked) {
-  for (const auto& token : tokenizer.value("added_tokens", ordered_json::array())) {
+  for (const auto& token : tokenizer.value("added_tokens", json::array())) {
     const std::string content = token.value("content", "");
     const int64_t id = token.value("id", int64_t{0});
     const bool fits = asked.empty() ? token.value("special", false) && id > 0 && !has_meaning(decoder, id) &&
@@ -84,7 +68,7 @@ std::string free_token(const ordered_json& tokenizer, const fs::path& decoder, c
 }
 
 /// Gives the token its new name and returns its id.
-int64_t rename_token(ordered_json& tokenizer, const std::string& from) {
+int64_t rename_token(json& tokenizer, const std::string& from) {
   int64_t id = -1;
   for (auto& token : tokenizer["added_tokens"]) {
     if (token.value("content", "") != from) continue;
@@ -102,25 +86,19 @@ int64_t rename_token(ordered_json& tokenizer, const std::string& from) {
 
 void check_decoder(const fs::path& decoder) {
   if (decoder.empty()) throw Error("--decoder is missing: the folder of a text decoder");
-  const std::string type = read_json(decoder / "config.json").value("model_type", "");
+  const json config = read_json(decoder / "config.json");
+  const std::string type = ConfigReader(config, "root").text("model_type", "");
   if (!is_decoder(type))
     throw Error(decoder.string() + " (model_type " + (type.empty() ? "missing" : type) +
                 ") is no text decoder that can be loaded; see hijack models --list");
 }
 
-std::string template_of(const fs::path& decoder, const ordered_json& tokenizer_config) {
-  if (fs::exists(decoder / "chat_template.jinja")) return read_file(decoder / "chat_template.jinja");
-  const auto found = tokenizer_config.find("chat_template");
-  if (found == tokenizer_config.end() || !found->is_string())
-    throw Error(decoder.string() + " has no chat template; an eye needs a decoder that has one");
-  return found->get<std::string>();
-}
-
-ordered_json eye_config(const fs::path& decoder, int64_t image_token) {
-  ordered_json text = read_json(decoder / "config.json");
-  const bool tied = text.value("tie_word_embeddings", false);
-  ordered_json config = llava_config_json(eye_vision_config(), image_token);
-  config["dtype"] = text.value("dtype", text.value("torch_dtype", "float32"));
+json eye_config(const fs::path& decoder, int64_t image_token) {
+  json text = read_json(decoder / "config.json");
+  const ConfigReader read(text, "root");
+  const bool tied = read.flag("tie_word_embeddings", false);
+  json config = llava_config_json(eye_vision_config(), image_token);
+  config["dtype"] = read.text("dtype", read.text("torch_dtype", "float32"));
   config["tie_word_embeddings"] = tied;
   config["text_config"] = std::move(text);
   return config;
@@ -137,19 +115,23 @@ TensorMap rounded_eye(const TensorMap& values) {
 
 void prepare_eye_folder(const fs::path& decoder, const std::string& image_token, const fs::path& out) {
   check_decoder(decoder);
-  ordered_json tokenizer = read_json(decoder / "tokenizer.json");
-  ordered_json tokenizer_config = read_json(decoder / "tokenizer_config.json");
-  const std::string chat = template_of(decoder, tokenizer_config);
-  const std::string token =
-      free_token(tokenizer, decoder, texts_in_use(decoder, tokenizer_config), image_token);
+  Tokenizer::from_file(decoder / "tokenizer.json");  // whether it is one
+  json tokenizer = read_json(decoder / "tokenizer.json");
+  json tokenizer_config = read_json(decoder / "tokenizer_config.json");
+  if (!tokenizer_config.is_object())
+    throw Error((decoder / "tokenizer_config.json").string() + " is not a JSON object");
+  const std::string chat = chat_template(decoder).text;
+  if (chat.empty())
+    throw Error(decoder.string() + " has no chat template; an eye needs a decoder that has one");
+  const std::string token = free_token(tokenizer, decoder, tokenizer_config.dump() + chat, image_token);
   create_model_folder(out);
-  write_ordered(out / "config.json", eye_config(decoder, rename_token(tokenizer, token)));
+  write_json(out / "config.json", eye_config(decoder, rename_token(tokenizer, token)));
   write_file(out / "tokenizer.json", tokenizer.dump());
   tokenizer_config.erase("chat_template");
   tokenizer_config["image_token"] = kImage;
   tokenizer_config["extra_special_tokens"] = {{"image_token", kImage}};
   tokenizer_config["processor_class"] = "LlavaProcessor";
-  write_ordered(out / "tokenizer_config.json", tokenizer_config);
+  write_json(out / "tokenizer_config.json", tokenizer_config);
   write_file(out / "chat_template.jinja", kFlatten + chat);
   if (fs::exists(decoder / "generation_config.json"))
     write_file(out / "generation_config.json", read_file(decoder / "generation_config.json"));
@@ -166,7 +148,7 @@ void write_eye_weights(const TensorMap& values, const fs::path& decoder, const f
   TensorMap text;
   Weights weights(decoder);
   for (const auto& [name, value] : weights.tensors()) text["language_model." + name] = value;
-  ordered_json index;
+  json index;
   int64_t bytes = 0;
   for (const auto* part : std::array<const TensorMap*, 2>{&eye, &text})
     for (const auto& [name, value] : *part) {
@@ -176,7 +158,7 @@ void write_eye_weights(const TensorMap& values, const fs::path& decoder, const f
   index["metadata"] = {{"total_size", bytes}};
   save_safetensors(eye, out / first, {{"format", "pt"}});
   save_safetensors(text, out / second, {{"format", "pt"}});
-  write_ordered(out / "model.safetensors.index.json", index);
+  write_json(out / "model.safetensors.index.json", index);
 }
 
 }  // namespace hijack

@@ -5,22 +5,19 @@
 #include "models/checkpoint/config_json.h"
 #include "models/families/decoder_language_model.h"
 #include "src/base/error.h"
-#include "src/base/file.h"
+#include "src/base/json.h"
 
 namespace hijack {
 namespace {
 
 namespace fs = std::filesystem;
 
-nlohmann::json config_of(const fs::path& folder) {
-  return nlohmann::json::parse(read_file(folder / "config.json"));
-}
-
 }  // namespace
 
 EyeModel::EyeModel(const fs::path& decoder_folder, const fs::path& folder, Parameters& parameters,
                    at::Device device) {
-  const nlohmann::json text = config_of(decoder_folder), whole = config_of(folder);
+  const nlohmann::json text = read_json(decoder_folder / "config.json"),
+                       whole = read_json(folder / "config.json");
   auto decoder = load_text_decoder(decoder_folder, text, device, at::kFloat);
   LlavaConfig config = LlavaConfig::from_json(whole);
   config.text = decoder->config();

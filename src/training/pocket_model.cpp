@@ -58,10 +58,6 @@ nlohmann::json processor_json() {
           {"processor_class", "LlavaProcessor"}};
 }
 
-void put_json(const std::filesystem::path& file, const nlohmann::json& json) {
-  write_file(file, json.dump(2) + "\n");
-}
-
 }  // namespace
 
 VisionConfig eye_vision_config() {
@@ -111,6 +107,10 @@ Tensor pocket_std(at::Device device) {
   return at::tensor(kStd, at::kFloat).view({1, 3, 1, 1}).to(device);
 }
 
+void write_json(const std::filesystem::path& file, const nlohmann::json& json) {
+  write_file(file, json.dump(2) + "\n");
+}
+
 void create_model_folder(const std::filesystem::path& folder) {
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
@@ -118,12 +118,12 @@ void create_model_folder(const std::filesystem::path& folder) {
 }
 
 void write_processor_files(const std::filesystem::path& folder) {
-  put_json(folder / "preprocessor_config.json", processor_json());
-  put_json(folder / "processor_config.json", {{"processor_class", "LlavaProcessor"},
-                                              {"image_token", "<image>"},
-                                              {"num_additional_image_tokens", 1},
-                                              {"patch_size", kScenePatch},
-                                              {"vision_feature_select_strategy", "default"}});
+  write_json(folder / "preprocessor_config.json", processor_json());
+  write_json(folder / "processor_config.json", {{"processor_class", "LlavaProcessor"},
+                                                {"image_token", "<image>"},
+                                                {"num_additional_image_tokens", 1},
+                                                {"patch_size", kScenePatch},
+                                                {"vision_feature_select_strategy", "default"}});
 }
 
 void add_post_norm(TensorMap& weights, int64_t width) {
@@ -137,19 +137,19 @@ void write_pocket_folder(const TensorMap& weights, const std::string& tokenizer_
   const LlavaConfig shape = pocket_config();
   nlohmann::json config = llava_config_json(shape.vision, kImageToken);
   config["text_config"] = text_config(shape.text);
-  put_json(folder / "config.json", config);
+  write_json(folder / "config.json", config);
   write_processor_files(folder);
-  put_json(folder / "tokenizer_config.json", {{"tokenizer_class", "PreTrainedTokenizerFast"},
-                                              {"bos_token", "<s>"},
-                                              {"eos_token", "</s>"},
-                                              {"pad_token", "<pad>"},
-                                              {"image_token", "<image>"},
-                                              {"extra_special_tokens", {{"image_token", "<image>"}}},
-                                              {"model_max_length", shape.text.max_positions},
-                                              {"clean_up_tokenization_spaces", false},
-                                              {"processor_class", "LlavaProcessor"}});
-  put_json(folder / "generation_config.json",
-           {{"bos_token_id", kBosToken}, {"eos_token_id", kEosToken}, {"pad_token_id", kPadToken}});
+  write_json(folder / "tokenizer_config.json", {{"tokenizer_class", "PreTrainedTokenizerFast"},
+                                                {"bos_token", "<s>"},
+                                                {"eos_token", "</s>"},
+                                                {"pad_token", "<pad>"},
+                                                {"image_token", "<image>"},
+                                                {"extra_special_tokens", {{"image_token", "<image>"}}},
+                                                {"model_max_length", shape.text.max_positions},
+                                                {"clean_up_tokenization_spaces", false},
+                                                {"processor_class", "LlavaProcessor"}});
+  write_json(folder / "generation_config.json",
+             {{"bos_token_id", kBosToken}, {"eos_token_id", kEosToken}, {"pad_token_id", kPadToken}});
   write_file(folder / "chat_template.jinja", kLlavaTemplate.text);
   write_file(folder / "tokenizer.json", tokenizer_json);
   TensorMap rounded;

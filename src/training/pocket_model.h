@@ -15,6 +15,8 @@ VisionConfig eye_vision_config();
 
 /// config.json of a LLaVA folder with this tower, without its text_config.
 nlohmann::json llava_config_json(const VisionConfig& vision, TokenId image_token);
+/// Indented, with a line feed at the end, through a temporary name.
+void write_json(const std::filesystem::path& file, const nlohmann::json& json);
 /// Throws Error where it cannot be made.
 void create_model_folder(const std::filesystem::path& folder);
 /// preprocessor_config.json and processor_config.json for that tower.

@@ -112,7 +112,8 @@ TEST_F(EyeTrainingTest, StartsFromAnEyeAndLeavesItAloneWithoutSteps) {
 
 TEST_F(EyeTrainingTest, TheFirstTokenThatNothingUsesStandsForTheImage) {
   auto tokenizer = nlohmann::ordered_json::parse(read_file(decoder() / "tokenizer.json"));
-  tokenizer["added_tokens"].erase(3);  // <image>
+  tokenizer["added_tokens"][3]["content"] = "<picture>";  // was <image>
+  tokenizer["added_tokens"][3]["special"] = false;        // stands for a word: taken
   write_file(decoder() / "tokenizer.json", tokenizer.dump());
   const fs::path out = folder_.path() / "out";
   // <unk> is 0, <s> and </s> begin and end texts: <pad> is the first that nothing uses
@@ -121,7 +122,7 @@ TEST_F(EyeTrainingTest, TheFirstTokenThatNothingUsesStandsForTheImage) {
   EXPECT_EQ(config.at("image_token_index"), 309);
   EXPECT_EQ(config.at("text_config").at("hidden_size"), 24);
   const auto written = nlohmann::json::parse(read_file(out / "tokenizer.json"));
-  EXPECT_EQ(written.at("added_tokens")[3].at("content"), "<image>");
+  EXPECT_EQ(written.at("added_tokens")[4].at("content"), "<image>");
   write_file(decoder() / "generation_config.json", R"({"pad_token_id": 309})");
   EXPECT_NE(error_of([&] { prepare_eye_folder(decoder(), "", out); }).find("no added token that is free"),
             std::string::npos);
