@@ -11,8 +11,9 @@ void OwnModelParameters::shorten() {
   if (given()) model = (fs::absolute(model) / "").lexically_normal().parent_path().filename().string();
 }
 
-AnyModel own_model(const OwnModelParameters& parameters, const DefenseResources& resources,
-                   const std::string& defense) {
+std::shared_ptr<const VisionLanguageModel> own_model(const OwnModelParameters& parameters,
+                                                     const DefenseResources& resources,
+                                                     const std::string& defense) {
   if (!resources.load)
     throw Error("Defense '" + defense + "' names a model (model=" + parameters.model +
                 "), and nothing here loads models.");

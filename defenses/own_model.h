@@ -21,8 +21,9 @@ struct OwnModelParameters {
   void shorten();
 };
 
-/// The model of the folder. Throws Error naming `defense` where nothing loads models, and as load_any_model.
-AnyModel own_model(const OwnModelParameters& parameters, const DefenseResources& resources,
-                   const std::string& defense);
+/// The model of the folder. Throws Error naming `defense` where nothing loads models, and as load_model.
+std::shared_ptr<const VisionLanguageModel> own_model(const OwnModelParameters& parameters,
+                                                     const DefenseResources& resources,
+                                                     const std::string& defense);
 
 }  // namespace hijack

@@ -25,7 +25,7 @@ struct DefenseResources {
   /// Many detectors ask the same: it may remember its replies.
   Responder respond = {};
   /// Gives the model of a folder that a defense names (own_model.h): the same one to all that name it.
-  std::function<AnyModel(const std::string& folder)> load = {};
+  std::function<std::shared_ptr<const VisionLanguageModel>(const std::string& folder)> load = {};
 };
 
 }  // namespace hijack

@@ -22,11 +22,6 @@ class LanguageModel {
   /// Empty for texts of fewer than two tokens.
   virtual Tensor prompt_nll(const std::string& text) const = 0;
 
-  /// Float32 logits [T_i, V] that predict targets[i], teacher-forced after queries[i]; without gradients.
-  /// Throws Error when prompt + target exceed the context window, and where only texts can be asked for.
-  virtual std::vector<Tensor> target_logits(std::span<const Query> queries,
-                                            std::span<const TokenIds> targets) const = 0;
-
   /// One reply for each query; says of each whether it was cut.
   virtual std::vector<Generated> generate(std::span<const Query> queries,
                                           const GenerateOptions& options) const = 0;

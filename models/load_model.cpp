@@ -29,12 +29,12 @@ namespace hijack {
 
 namespace {
 
-using Loaded = std::shared_ptr<const VisionLanguageModel>;
+using Model = std::shared_ptr<const VisionLanguageModel>;
 
 struct Family {
-  using Load = Loaded(const std::filesystem::path&, const nlohmann::json&, at::Device, at::ScalarType);
-  using LoadWithTower = Loaded(const std::filesystem::path&, const nlohmann::json&, at::Device,
-                               at::ScalarType, const TowerFolder*);
+  using Load = Model(const std::filesystem::path&, const nlohmann::json&, at::Device, at::ScalarType);
+  using LoadWithTower = Model(const std::filesystem::path&, const nlohmann::json&, at::Device, at::ScalarType,
+                              const TowerFolder*);
   Family(const char* type, Load* loader) : name(type), load(loader) {}
   Family(const char* type, LoadWithTower* loader) : name(type), load_with_tower(loader) {}
 
@@ -153,7 +153,6 @@ class Adapter {
   }
 
   /// What was loaded meanwhile. Throws Error where the adapter was left out.
-  template <class Model>
   Model with(Model model, const std::string& type) const {
     if (scope_ && !scope_->used()) throw Error("--adapter: the family " + type + " takes no adapter");
     return model;
@@ -164,8 +163,8 @@ class Adapter {
   std::optional<AdapterScope> scope_;
 };
 
-Loaded load_family(const Family& family, const std::filesystem::path& folder, const Folder& found,
-                   const std::filesystem::path& vision_tower) {
+Model load_family(const Family& family, const std::filesystem::path& folder, const Folder& found,
+                  const std::filesystem::path& vision_tower) {
   if (family.load_with_tower != nullptr) {
     std::optional<TowerFolder> tower;
     if (!vision_tower.empty()) tower.emplace(vision_tower);
@@ -178,8 +177,6 @@ Loaded load_family(const Family& family, const std::filesystem::path& folder, co
   throw Error("--vision-tower: the family " + found.type +
               " takes no other vision tower; these do: " + takers);
 }
-
-using Model = std::shared_ptr<const VisionLanguageModel>;
 
 Model in_views(Model model, const std::string& views) {
   const auto* prompted = views == "one" ? dynamic_cast<const ImagePromptModel*>(model.get()) : nullptr;
@@ -239,15 +236,9 @@ bool takes_images(const std::filesystem::path& folder) {
   return !is_decoder(Folder(folder, {}).type);
 }
 
-AnyModel load_any_model(const std::filesystem::path& folder, const LoadOptions& options) {
-  const auto model = load_model(folder, options);
-  if (!model->takes_images()) return {{}, model->language_model()};
-  return {model, {}};
-}
-
 std::shared_ptr<const LanguageModel> load_language_model(const std::filesystem::path& folder,
                                                          const LoadOptions& options) {
-  return load_any_model(folder, options).language_model();
+  return load_model(folder, options)->language_model();
 }
 
 }  // namespace hijack

@@ -8,6 +8,14 @@
 
 namespace hijack {
 
+// What --views and --max-pixels say of themselves, wherever they can be given.
+inline constexpr const char* kViewsHelp =
+    "all views that the image processor makes of a photo, or one (LLaVA-NeXT, LLaVA-OneVision, Idefics3, "
+    "InternVL)";
+inline constexpr const char* kMaxPixelsHelp =
+    "scale larger photos down to so many pixels where a photo costs tokens by its size (Qwen-VL); 0 = as the "
+    "folder says";
+
 struct LoadOptions {
   /// cpu, cuda, cuda:1; or meta: everything is checked, but no weight is read, and the model knows shapes
   /// only.
@@ -38,19 +46,6 @@ std::shared_ptr<const VisionLanguageModel> load_model(const std::filesystem::pat
 /// Whether the model of a folder is one with images, as far as its config.json says: false for text decoders.
 /// Throws Error where there is no config.json.
 bool takes_images(const std::filesystem::path& folder);
-/// A model of a folder of either kind.
-struct AnyModel {
-  std::shared_ptr<const VisionLanguageModel> vision;  ///< null for a text-only decoder
-  std::shared_ptr<const LanguageModel> decoder;       ///< the text-only decoder; null otherwise
-
-  /// The text-only decoder, or that of the vision-language model. Throws Error as
-  /// VisionLanguageModel::language_model.
-  std::shared_ptr<const LanguageModel> language_model() const {
-    return decoder ? decoder : vision->language_model();
-  }
-};
-/// Whatever the folder holds. Throws Error as load_model.
-AnyModel load_any_model(const std::filesystem::path& folder, const LoadOptions& options = {});
 
 /// A text-only decoder folder, or the decoder of a vision-language folder.
 std::shared_ptr<const LanguageModel> load_language_model(const std::filesystem::path& folder,

@@ -34,26 +34,18 @@ ReplyScorer::ReplyScorer(const Parameters& parameters, const DefenseResources& r
     : parameters_(parameters), model_(resources.model) {
   parameters_.check();
   if (parameters_.own.given()) {
-    AnyModel own = own_model(parameters_.own, resources, defense);
-    if (!own.vision && parameters_.reference != kGray)
+    model_ = own_model(parameters_.own, resources, defense);
+    if (!model_->takes_images() && parameters_.reference != kGray)
       throw Error("Defense '" + defense + "' cannot show reference=" + parameters_.reference + " to " +
                   parameters_.own.model + ", which takes no images: leave 'reference' out.");
-    model_ = own.vision, decoder_ = own.decoder;
   }
-  if (!model_ && !decoder_)
-    throw Error("Defense '" + defense + "' needs a vision-language model that can judge replies.");
+  if (!model_) throw Error("Defense '" + defense + "' needs a vision-language model that can judge replies.");
 }
 
 Tensor ReplyScorer::reference(const Tensor& image) const {
   if (parameters_.reference != kGray) return quantize(denoised(parameters_.reference, image));
   const ImageSpec spec = model_->image_spec();  // the same for all images: one vision pass serves them all
   return at::full({1, 3, spec.height, spec.width}, 128.0 / 255, at::kFloat);
-}
-
-std::vector<Tensor> ReplyScorer::logits_of(const Pixels& pixels, std::span<const Query> queries,
-                                           std::span<const TokenIds> targets) const {
-  return decoder_ ? decoder_->target_logits(queries, targets)
-                  : model_->target_logits(pixels, queries, targets);
 }
 
 std::vector<double> ReplyScorer::losses(const std::vector<Submission>& submissions,
@@ -67,13 +59,14 @@ std::vector<double> ReplyScorer::losses(const std::vector<Submission>& submissio
     groups[gray ? 0 : content_key(submissions[i].image)].push_back(i);
   for (const auto& [key, members] : groups) {
     Pixels pixels;
-    if (model_) pixels = model_->preprocess(reference(submissions[members[0]].image).to(model_->device()));
+    if (model_->takes_images())
+      pixels = model_->preprocess(reference(submissions[members[0]].image).to(model_->device()));
     for (size_t begin = 0; begin < members.size(); begin += kRepliesAtOnce) {
       const auto some = std::span(members).subspan(begin, std::min(kRepliesAtOnce, members.size() - begin));
       std::vector<Query> asked;
       std::vector<TokenIds> wanted;
       for (const size_t i : some) asked.push_back(queries[i]), wanted.push_back(targets[i]);
-      const std::vector<Tensor> logits = logits_of(pixels, asked, wanted);
+      const std::vector<Tensor> logits = model_->target_logits(pixels, asked, wanted);
       for (size_t k = 0; k < some.size(); ++k) {
         const Tensor ids = at::tensor(wanted[k], at::kLong).to(logits[k].device());
         const Tensor loss = at::cross_entropy_loss(logits[k], ids, {}, at::Reduction::Sum);
@@ -88,14 +81,14 @@ std::vector<double> ReplyScorer::doubts(const std::vector<Submission>& submissio
                                         const std::vector<TokenIds>& replies) const {
   std::vector<Query> queries;
   for (size_t i = 0; i < submissions.size(); ++i) {
-    const std::string reply = tokenizer().decode(replies[i], true);
+    const std::string reply = model_->tokenizer().decode(replies[i], true);
     queries.push_back(
         {.prompt = filled_pattern(parameters_.question,
                                   {{kPromptPlace, submissions[i].query.prompt}, {kReplyPlace, reply}})});
   }
   const auto answered = [&](const std::string& answer) {
     return losses(submissions, queries,
-                  std::vector<TokenIds>(queries.size(), tokenizer().encode(answer, false)));
+                  std::vector<TokenIds>(queries.size(), model_->tokenizer().encode(answer, false)));
   };
   const std::vector<double> accepted = answered(parameters_.accept), rejected = answered(parameters_.reject);
   std::vector<double> doubts;
@@ -111,7 +104,7 @@ std::vector<double> ReplyScorer::scores(const std::vector<Submission>& submissio
   std::vector<Query> queries;
   std::vector<TokenIds> targets;
   for (size_t i = 0; i < replies.size(); ++i) {
-    TokenIds ids = tokenizer().encode(replies[i], false);
+    TokenIds ids = model_->tokenizer().encode(replies[i], false);
     if (ids.empty()) continue;
     ids.resize(std::min(ids.size(), static_cast<size_t>(parameters_.tokens)));
     places.push_back(i);

@@ -58,10 +58,6 @@ class ReplyScorer {
   }
 
  private:
-  const Tokenizer& tokenizer() const { return decoder_ ? decoder_->tokenizer() : model_->tokenizer(); }
-  /// pixels: of the reference image; nothing for a text decoder.
-  std::vector<Tensor> logits_of(const Pixels& pixels, std::span<const Query> queries,
-                                std::span<const TokenIds> targets) const;
   Tensor reference(const Tensor& image) const;
   /// Sum of the losses of each target, in nats.
   std::vector<double> losses(const std::vector<Submission>& submissions, const std::vector<Query>& queries,
@@ -70,8 +66,7 @@ class ReplyScorer {
                              const std::vector<TokenIds>& replies) const;
 
   Parameters parameters_;
-  std::shared_ptr<const VisionLanguageModel> model_;  ///< null for a text decoder
-  std::shared_ptr<const LanguageModel> decoder_;      ///< the text decoder; null otherwise
+  std::shared_ptr<const VisionLanguageModel> model_;
 };
 
 }  // namespace hijack

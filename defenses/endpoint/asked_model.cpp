@@ -14,7 +14,7 @@ std::shared_ptr<const LanguageModel> asked_model(const AskedModelParameters& par
                                                  const DefenseResources& resources,
                                                  const std::shared_ptr<const LanguageModel>& otherwise,
                                                  const std::string& defense) {
-  if (parameters.own.given()) return own_model(parameters.own, resources, defense).language_model();
+  if (parameters.own.given()) return own_model(parameters.own, resources, defense)->language_model();
   if (!parameters.server.endpoint.empty()) return std::make_shared<const EndpointModel>(parameters.server);
   return otherwise;
 }

@@ -235,10 +235,6 @@ Tensor EndpointModel::prompt_nll(const std::string& text) const {
   return at::tensor(nll, at::kFloat);
 }
 
-std::vector<Tensor> EndpointModel::target_logits(std::span<const Query>, std::span<const TokenIds>) const {
-  throw Error("The endpoint " + parameters_.endpoint + " gives no logits of replies that it did not write.");
-}
-
 std::vector<Generated> EndpointModel::generate(std::span<const Query> queries,
                                                const GenerateOptions& options) const {
   std::vector<Generated> replies;

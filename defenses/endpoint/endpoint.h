@@ -60,9 +60,6 @@ class EndpointModel : public LanguageModel {
 
   const Tokenizer& tokenizer() const override;
   Tensor prompt_nll(const std::string& text) const override;
-  /// Throws Error: a server gives no logits of given replies.
-  std::vector<Tensor> target_logits(std::span<const Query> queries,
-                                    std::span<const TokenIds> targets) const override;
   std::vector<Generated> generate(std::span<const Query> queries,
                                   const GenerateOptions& options) const override;
 

@@ -6,6 +6,7 @@
 #include "models/checkpoint/parameter_source.h"
 #include "models/checkpoint/reply_rules.h"
 #include "models/families/image_prompt_model.h"
+#include "models/prefix/shared_prefix.h"
 #include "src/base/error.h"
 
 namespace hijack {
@@ -58,24 +59,14 @@ Tensor DecoderLanguageModel::prompt_nll(const std::string& text) const {
   return nll;
 }
 
-std::vector<Prompt> DecoderLanguageModel::prompts(std::span<const Query> queries) const {
+std::vector<Generated> DecoderLanguageModel::generate(std::span<const Query> queries,
+                                                      const GenerateOptions& options) const {
   std::vector<Prompt> prompts;
   for (const auto& query : queries) {
     const RenderedPrompt rendered = render_(query);
     prompts.push_back({tokenizer_->encode(rendered.text, rendered.add_special_tokens)});
   }
-  return prompts;
-}
-
-std::vector<Tensor> DecoderLanguageModel::target_logits(std::span<const Query> queries,
-                                                        std::span<const TokenIds> targets) const {
-  const at::NoGradGuard no_gradients;
-  return shared_prefix_logits(*decoder_, prompts(queries), targets);
-}
-
-std::vector<Generated> DecoderLanguageModel::generate(std::span<const Query> queries,
-                                                      const GenerateOptions& options) const {
-  return shared_prefix_generate(*decoder_, prompts(queries), *tokenizer_, rules_, options);
+  return shared_prefix_generate(*decoder_, prompts, *tokenizer_, rules_, options);
 }
 
 TokenIds class_stops(const std::string& model_type) {

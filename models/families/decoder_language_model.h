@@ -8,7 +8,6 @@
 #include "models/checkpoint/reply_rules.h"
 #include "models/language_model.h"
 #include "models/network/decoder.h"
-#include "models/prefix/shared_prefix.h"
 
 namespace hijack {
 
@@ -21,14 +20,10 @@ class DecoderLanguageModel : public LanguageModel {
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
   std::string template_origin() const override { return template_origin_; }
   Tensor prompt_nll(const std::string& text) const override;
-  std::vector<Tensor> target_logits(std::span<const Query> queries,
-                                    std::span<const TokenIds> targets) const override;
   std::vector<Generated> generate(std::span<const Query> queries,
                                   const GenerateOptions& options) const override;
 
  private:
-  std::vector<Prompt> prompts(std::span<const Query> queries) const;
-
   std::shared_ptr<const Decoder> decoder_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   ReplyRules rules_;

@@ -19,19 +19,8 @@ constexpr const char* kNoNumbers = "Device meta has no numbers to compute with; 
 }  // namespace
 
 void ModelOptions::add_image_options_to(CLI::App& command) {
-  command
-      .add_option("--views", views,
-                  "all views that the image processor makes of a photo, or one (LLaVA-NeXT, LLaVA-OneVision, "
-                  "Idefics3)")
-      ->capture_default_str()
-      ->type_name("NAME");
-  command
-      .add_option(
-          "--max-pixels", max_pixels,
-          "scale larger photos down to so many pixels where a photo costs tokens by its size (Qwen-VL); "
-          "0 = as the folder says")
-      ->capture_default_str()
-      ->type_name("N");
+  command.add_option("--views", views, kViewsHelp)->capture_default_str()->type_name("NAME");
+  command.add_option("--max-pixels", max_pixels, kMaxPixelsHelp)->capture_default_str()->type_name("N");
 }
 
 void ModelOptions::add_to(CLI::App& command) {

@@ -153,11 +153,11 @@ TEST_F(OwnModels, AreLoadedOnce) {
   const auto attacked = load_model(kModel);
   const DefenseResources resources = defense_resources(attacked, {4}, kModel, {});
   const std::string copy = copy_of("text/llama", "copy");
-  const AnyModel first = resources.load(kDecoder);
-  EXPECT_EQ(first.decoder, resources.load(copy).decoder);
-  EXPECT_NE(first.decoder, nullptr);
-  EXPECT_NE(first.decoder, resources.load(kOther).decoder);
-  EXPECT_EQ(resources.load(copy_of("llava/clip_gqa", "attacked")).vision, attacked);
+  const auto first = resources.load(kDecoder);
+  EXPECT_EQ(first, resources.load(copy));
+  EXPECT_NE(first, nullptr);
+  EXPECT_NE(first, resources.load(kOther));
+  EXPECT_EQ(resources.load(copy_of("llava/clip_gqa", "attacked")), attacked);
 }
 
 }  // namespace

@@ -86,17 +86,17 @@ TEST(ReplyScore, TheQuestionGivesTheProbabilityOfNo) {
 }
 
 /// A judge of its own: a text decoder, whose answers are known.
-DefenseResources with_own(std::shared_ptr<const FakeLanguageModel> decoder) {
+DefenseResources with_own(std::shared_ptr<const FakeTextModel> decoder) {
   DefenseResources all = resources(saying("it is red"));
   all.load = [decoder](const std::string& folder) {
     EXPECT_EQ(folder, "/models/guard/");
-    return AnyModel{{}, decoder};
+    return decoder;
   };
   return all;
 }
 
 TEST(ReplyScore, AModelOfItsOwnJudgesTheTextAlone) {
-  const auto decoder = std::make_shared<FakeLanguageModel>();
+  const auto decoder = std::make_shared<FakeTextModel>();
   const ReplyScorer::Parameters lossy{.own = {"/models/guard/"}};
   EXPECT_NEAR(ReplyScorer(lossy, with_own(decoder), "judge").scores({submission()}, {"what color"}).at(0), 2,
               1e-4);
@@ -114,7 +114,7 @@ TEST(ReplyScore, AModelOfItsOwnJudgesTheTextAlone) {
 
 TEST(ReplyScore, ATextDecoderCannotBeShownAReference) {
   const ReplyScorer::Parameters blurred{.reference = "blur", .own = {"/models/guard/"}};
-  const auto make = [&] { ReplyScorer(blurred, with_own(std::make_shared<FakeLanguageModel>()), "judge"); };
+  const auto make = [&] { ReplyScorer(blurred, with_own(std::make_shared<FakeTextModel>()), "judge"); };
   EXPECT_THROW(make(), Error);
   EXPECT_THROW(ReplyScorer({.accept = "yes", .reject = "yes"}, resources(), "judge"), Error);
   EXPECT_THROW(ReplyScorer({.own = {"/models/guard/"}}, resources(), "judge"), Error) << "nothing loads it";
@@ -122,7 +122,7 @@ TEST(ReplyScore, ATextDecoderCannotBeShownAReference) {
 
 TEST(Judge, IsNamedAfterItsModelAndNotAfterItsFolder) {
   const Judge defense({.score = {.own = {"/models/guard/"}}, .limit = {.threshold = 3}},
-                      with_own(std::make_shared<FakeLanguageModel>()));
+                      with_own(std::make_shared<FakeTextModel>()));
   EXPECT_EQ(defense.name(), "judge:by=loss,model=guard,threshold=3");
 }
 

@@ -84,14 +84,15 @@ Tensor FakeLanguageModel::prompt_nll(const std::string& text) const {
   return nll;
 }
 
-std::vector<Tensor> FakeLanguageModel::target_logits(std::span<const Query> queries,
-                                                     std::span<const TokenIds> targets) const {
+std::vector<Tensor> FakeTextModel::target_logits(const Pixels& pixels, std::span<const Query> queries,
+                                                 std::span<const TokenIds> targets) const {
+  TORCH_CHECK(!pixels.values.defined(), "a model without images was shown one");
   std::vector<Tensor> all;
   for (size_t i = 0; i < queries.size(); ++i) {
     asked.push_back(queries[i]);
-    const double nll = tokenizer_->decode(targets[i], true) == "yes" ? 1 : 2;
-    const auto others = static_cast<double>(tokenizer_->vocabulary_size() - 1);
-    Tensor logits = at::full({static_cast<int64_t>(targets[i].size()), tokenizer_->vocabulary_size()},
+    const double nll = tokenizer().decode(targets[i], true) == "yes" ? 1 : 2;
+    const auto others = static_cast<double>(tokenizer().vocabulary_size() - 1);
+    Tensor logits = at::full({static_cast<int64_t>(targets[i].size()), tokenizer().vocabulary_size()},
                              std::log((1 - std::exp(-nll)) / others));
     for (size_t t = 0; t < targets[i].size(); ++t) logits[static_cast<int64_t>(t)][targets[i][t]] = -nll;
     all.push_back(logits.to(at::kFloat));

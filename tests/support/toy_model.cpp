@@ -127,18 +127,6 @@ class ToyLanguageModel : public LanguageModel {
     }
     return at::tensor(nll);
   }
-  std::vector<Tensor> target_logits(std::span<const Query> queries,
-                                    std::span<const TokenIds> targets) const override {
-    const at::NoGradGuard no_grad;
-    const Tensor image = network_->image_part(network_->no_image());
-    std::vector<Tensor> all;
-    for (size_t i = 0; i < queries.size(); ++i) {
-      TokenIds previous{ToyTokenizer::kEnd};
-      previous.insert(previous.end(), targets[i].begin(), targets[i].end() - 1);
-      all.push_back(network_->logits(network_->hidden(image, network_->prompt_ids(queries[i]), previous)));
-    }
-    return all;
-  }
   std::vector<Generated> generate(std::span<const Query> queries,
                                   const GenerateOptions& options) const override {
     std::vector<Generated> replies;

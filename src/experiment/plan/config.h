@@ -13,6 +13,7 @@
 #include "attacks/text/typographic.h"
 #include "attacks/wrappers/augmentation.h"
 #include "attacks/wrappers/cropa.h"
+#include "models/load_model.h"
 #include "src/base/fields.h"
 #include "src/experiment/plan/defense_config.h"
 #include "src/experiment/plan/sampling_config.h"
@@ -158,13 +159,8 @@ struct AttackConfig {
     field("device", device, "cpu, cuda or cuda:1");
     field("dtype", dtype, "auto, float32, bfloat16 or float16");
     field("threads", threads, "CPU threads; 0 = all cores");
-    field("views", views,
-          "all views that the image processor makes of a photo, or one (LLaVA-NeXT, LLaVA-OneVision, "
-          "Idefics3, InternVL)");
-    field(
-        "max_pixels", max_pixels,
-        "scale larger photos down to so many pixels where a photo costs tokens by its size (Qwen-VL); 0 = as "
-        "the folder says");
+    field("views", views, kViewsHelp);
+    field("max_pixels", max_pixels, kMaxPixelsHelp);
     field.group("Run");
     field("checkpoint_every", checkpoint_every, "steps between checkpoints for --resume");
   }

@@ -99,10 +99,10 @@ std::vector<Submission> benign_submissions(BenignPictures& pictures, const std::
 }
 
 /// Loads folders that defenses name, each once: they are known by content.
-static std::function<AnyModel(const std::string&)> loaded_once(
-    std::shared_ptr<const VisionLanguageModel> attacked, const std::filesystem::path& folder,
-    const LoadOptions& options) {
-  auto known = std::make_shared<std::map<std::string, AnyModel>>();
+static decltype(DefenseResources::load) loaded_once(std::shared_ptr<const VisionLanguageModel> attacked,
+                                                    const std::filesystem::path& folder,
+                                                    const LoadOptions& options) {
+  auto known = std::make_shared<std::map<std::string, std::shared_ptr<const VisionLanguageModel>>>();
   return [=, attacked = std::move(attacked)](const std::string& wanted) {
     const std::string hash = model_hash(wanted);
     const auto found = known->find(hash);
@@ -112,9 +112,7 @@ static std::function<AnyModel(const std::string&)> loaded_once(
     own.adapter.clear();
     own.max_pixels = 0;
     const bool same = options.vision_tower.empty() && options.adapter.empty() && hash == model_hash(folder);
-    AnyModel model = same ? AnyModel{attacked, {}} : load_any_model(wanted, own);
-    if (same && !attacked->takes_images()) model = {{}, attacked->language_model()};
-    return known->emplace(hash, model).first->second;
+    return known->emplace(hash, same ? attacked : load_model(wanted, own)).first->second;
   };
 }
 

@@ -78,7 +78,7 @@ class DefenseMaker {
   std::string model_;
   std::map<std::string, BenignPictures> pictures_;  ///< by space
   std::map<std::string, Responder> answers_;        ///< by length and way of drawing
-  std::function<AnyModel(const std::string&)> load_;
+  decltype(DefenseResources::load) load_;
   std::map<std::string, DefenseResources> resources_;
   std::map<std::string, std::shared_ptr<const Defense>> made_;
 };
