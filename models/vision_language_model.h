@@ -28,6 +28,7 @@ struct Pixels {
 
 class PromptEmbeddings;
 class HiddenStates;
+class StateHooks;
 
 /// A white-box vision-language model with frozen weights. Everything is deterministic for a fixed thread
 /// count.
@@ -84,9 +85,10 @@ class VisionLanguageModel {
   /// the family has none.
   virtual TokenIds end_of_reply() const { return {}; }
 
-  /// What only some models offer (embedding_access.h); nullptr where this one does not.
+  /// What only some models offer (embedding_access.h, state_hooks.h); nullptr where this one does not.
   virtual const PromptEmbeddings* embeddings() const { return nullptr; }
   virtual const HiddenStates* states() const { return nullptr; }
+  virtual const StateHooks* hooks() const { return nullptr; }
 };
 
 }  // namespace hijack

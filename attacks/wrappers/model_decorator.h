@@ -36,6 +36,7 @@ class ModelDecorator : public VisionLanguageModel {
   TokenIds end_of_reply() const override { return inner_->end_of_reply(); }
   const PromptEmbeddings* embeddings() const override { return inner_->embeddings(); }
   const HiddenStates* states() const override { return inner_->states(); }
+  const StateHooks* hooks() const override { return inner_->hooks(); }
 
  protected:
   const VisionLanguageModel& inner() const { return *inner_; }

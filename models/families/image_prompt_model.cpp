@@ -2,6 +2,7 @@
 
 #include "models/families/decoder_language_model.h"
 #include "models/prefix/packed_suffixes.h"
+#include "models/prefix/read_states.h"
 #include "src/base/error.h"
 #include "src/base/unicode.h"
 
@@ -250,6 +251,34 @@ Tensor ImagePromptModel::text_states(const std::string& text, int64_t layer) con
   if (count == 0) throw Error("the text '" + text.substr(0, 80) + "' has no tokens: give another one.");
   const auto length = static_cast<int64_t>(whole.ids.size());
   return prompt_states(*decoder_, whole, whole.ids.size(), layer).narrow(1, length - count, count);
+}
+
+std::vector<TokenStates> ImagePromptModel::states_at(const Pixels& pixels, std::span<const Query> queries,
+                                                     std::span<const TokenIds> replies,
+                                                     std::span<const Hook> hooks, TokenChoice tokens) const {
+  return shared_prefix_states(*decoder_, prompts(pixels, queries), replies, hooks, tokens, memo());
+}
+
+Decoder ImagePromptModel::changed_decoder(std::span<const StateChange> changes) const {
+  for (const StateChange& change : changes) check_hook(change.hook, layers());
+  return decoder_->with_changes({changes.begin(), changes.end()});
+}
+
+std::vector<Tensor> ImagePromptModel::changed_target_logits(const Pixels& pixels,
+                                                            std::span<const Query> queries,
+                                                            std::span<const TokenIds> targets,
+                                                            std::span<const StateChange> changes) const {
+  // keys of the memo are those of unchanged states
+  return shared_prefix_logits(changed_decoder(changes), prompts(pixels, queries), targets, nullptr);
+}
+
+std::vector<Generated> ImagePromptModel::changed_generate(const Pixels& pixels,
+                                                          std::span<const Query> queries,
+                                                          const GenerateOptions& options,
+                                                          std::span<const StateChange> changes) const {
+  const at::NoGradGuard no_gradients;
+  return shared_prefix_generate(changed_decoder(changes), prompts(pixels, queries), *tokenizer_, rules_,
+                                options, nullptr);
 }
 
 int64_t ImagePromptModel::image_tokens(const Pixels& pixels) const {

@@ -9,6 +9,7 @@
 #include "models/network/decoder.h"
 #include "models/prefix/prefix_memo.h"
 #include "models/prefix/shared_prefix.h"
+#include "models/state_hooks.h"
 #include "models/vision_language_model.h"
 
 namespace hijack {
@@ -36,6 +37,7 @@ struct TowerActivations {
 class ImagePromptModel : public VisionLanguageModel,
                          public PromptEmbeddings,
                          public HiddenStates,
+                         public StateHooks,
                          public std::enable_shared_from_this<ImagePromptModel> {
  public:
   /// rules: the first of the stops is what a complete reply ends with. chat: nullptr for a family that
@@ -54,6 +56,7 @@ class ImagePromptModel : public VisionLanguageModel,
                                   const GenerateOptions& options) const override;
   const PromptEmbeddings* embeddings() const override { return this; }
   const HiddenStates* states() const override { return this; }
+  const StateHooks* hooks() const override { return this; }
   std::optional<TextInPlace> in_place(const Query& query, const std::string& part) const override;
   Tensor swap_scores(const Pixels& pixels, std::span<const Query> queries, std::span<const TokenIds> targets,
                      const std::string& part) const override;
@@ -63,6 +66,18 @@ class ImagePromptModel : public VisionLanguageModel,
                                             std::span<const Tensor> shifts) const override;
   Tensor image_states(const Pixels& pixels, int64_t layer) const override;
   Tensor text_states(const std::string& text, int64_t layer) const override;
+  int64_t layers() const override { return decoder_->config().layers; }
+  int64_t width() const override { return decoder_->config().width; }
+  std::vector<TokenStates> states_at(const Pixels& pixels, std::span<const Query> queries,
+                                     std::span<const TokenIds> replies, std::span<const Hook> hooks,
+                                     TokenChoice tokens) const override;
+  Tensor lens_logits(const Tensor& states) const override { return decoder_->lens_logits(states); }
+  std::vector<Tensor> changed_target_logits(const Pixels& pixels, std::span<const Query> queries,
+                                            std::span<const TokenIds> targets,
+                                            std::span<const StateChange> changes) const override;
+  std::vector<Generated> changed_generate(const Pixels& pixels, std::span<const Query> queries,
+                                          const GenerateOptions& options,
+                                          std::span<const StateChange> changes) const override;
   TokenIds input_ids(const Pixels& pixels, const Query& query) const override;
   TokenIds end_of_reply() const override {
     return rules_.stops.empty() ? TokenIds{} : TokenIds{rules_.stops.front()};
@@ -97,8 +112,8 @@ class ImagePromptModel : public VisionLanguageModel,
   virtual TokenIds image_ids(const Pixels& pixels) const = 0;
 
   /// What is computed once for an image, whatever is asked: where nothing depends on that, what goes into the
-  /// decoder, [1+S,T_img,D]: image_features, and for families whose decoder gets more of it (DeepStack) what is
-  /// added after each of its first S blocks.
+  /// decoder, [1+S,T_img,D]: image_features, and for families whose decoder gets more of it (DeepStack) what
+  /// is added after each of its first S blocks.
   virtual Tensor seen(const Pixels& pixels) const { return image_features(pixels); }
   /// The features [1+S,T_img,D] of the image in the prompt of `query`, from what has been seen.
   virtual Tensor features_for(const Tensor& seen, const Query& query) const { return (void)query, seen; }
@@ -124,6 +139,7 @@ class ImagePromptModel : public VisionLanguageModel,
   PrefixMemo* memo() const { return decoder_->frozen() ? &memo_ : nullptr; }
   at::TensorOptions embedding_options() const;
   void check_layer(int64_t layer) const;
+  Decoder changed_decoder(std::span<const StateChange> changes) const;
   void check_image_place() const;
   /// Tokens of a rendered prompt, one of them the image token.
   Encoding encode(const RenderedPrompt& prompt) const;

@@ -73,9 +73,29 @@ Tensor Decoder::embed(const Tensor& ids) const {
   return x * at::scalar_tensor(config_.embedding_scale, x.options());  // rounded to the model's dtype first
 }
 
-std::vector<Tensor> Decoder::run_block(const Block& block, const std::vector<Tensor>& inputs,
-                                       const Rotary& rotary, const AttentionKernel& attend,
-                                       const Tensor& read) const {
+Decoder Decoder::with_changes(std::vector<StateChange> changes, int64_t layers) const {
+  Decoder changed = *this;
+  changed.changes_ = std::move(changes);
+  changed.config_.layers = layers;
+  changed.blocks_.resize(static_cast<size_t>(layers));
+  return changed;
+}
+
+Tensor Decoder::changed(const Hook& hook, Tensor states) const {
+  const Tensor before = states;
+  for (const StateChange& change : changes_)
+    if (change.hook == hook) states = change.apply(states);
+  return states.is_same(before) ? states : states.to(before.scalar_type());
+}
+
+bool Decoder::changes_at(int64_t layer) const {
+  return std::any_of(changes_.begin(), changes_.end(),
+                     [&](const StateChange& change) { return change.hook.layer == layer; });
+}
+
+std::vector<Tensor> Decoder::run_block(int64_t layer, const std::vector<Tensor>& inputs, const Rotary& rotary,
+                                       const AttentionKernel& attend, const Tensor& read) const {
+  const Block& block = blocks_[static_cast<size_t>(layer)];
   const Tensor& x = inputs[0];
   const Tensor normed = block.norm1(x);
   const auto turned = [&](const Linear& part, int64_t heads, const RmsNorm& norm) {
@@ -89,10 +109,15 @@ std::vector<Tensor> Decoder::run_block(const Block& block, const std::vector<Ten
   const Tensor query = turned(block.query, config_.heads, block.query_norm);
   const Tensor mixed = merge_heads(attend(query, key, value, std::span(inputs).subspan(1)));
   const auto read_of = [&](const Tensor& all) { return read.defined() ? all.index_select(1, read) : all; };
-  const Tensor seen = behind(block.outer1, block.output(read_of(mixed))).add_(read_of(x));
+  // a change may keep what it is shown, so nothing is added in place where there are any
+  const auto joined = [&](HookPoint point, const Tensor& added, const Tensor& stream) {
+    return changes_.empty() ? added.add_(stream) : changed({point, layer + 1}, added) + stream;
+  };
+  const Tensor seen =
+      joined(HookPoint::kAttention, behind(block.outer1, block.output(read_of(mixed))), read_of(x));
   const Tensor inner = block.norm2(seen);
   const Tensor wide = gated(config_.activation, block.gate(inner), block.up(inner));
-  return {behind(block.outer2, block.down(wide)).add_(seen), key, value};
+  return {joined(HookPoint::kMlp, behind(block.outer2, block.down(wide)), seen), key, value};
 }
 
 int64_t Decoder::block_bytes(const Tensor& x) const {
@@ -126,25 +151,26 @@ std::pair<Rotary, Rotary> Decoder::turns(const Tensor& positions) const {
 Tensor Decoder::blocks(const DecoderInput& input, AttentionPlan& plan, int64_t layers,
                        const Tensor& read) const {
   const auto [full, sliding] = turns(input.positions);
-  const BlockRunner run(input.x, frozen(), layers, block_bytes(input.x));
+  const BlockRunner run(input.x, frozen() && changes_.empty(), layers, block_bytes(input.x));
   const DeepFeatures& deep = input.deep;
-  Tensor hidden = input.x;
+  Tensor hidden = changed({HookPoint::kResidual, 0}, input.x);
   for (int64_t layer = 0; layer < layers; ++layer) {
-    const Block& block = blocks_[static_cast<size_t>(layer)];
     std::vector<Tensor> inputs = plan.shared(layer);
     inputs.insert(inputs.begin(), hidden);
     const bool added = deep.places.defined() && layer < deep.added.size(0);
     const Tensor wanted = layer + 1 == layers ? read : Tensor();
-    const auto pass = [this, &block, turn = config_.slides(layer) ? sliding : full,
+    const bool whole = added || changes_at(layer + 1);
+    const auto pass = [this, layer, turn = config_.slides(layer) ? sliding : full,
                        attend = plan.kernel(layer, config_.rule(layer)),
-                       wanted = added ? Tensor() : wanted](const std::vector<Tensor>& given) {
-      return run_block(block, given, turn, attend, wanted);
+                       wanted = whole ? Tensor() : wanted](const std::vector<Tensor>& given) {
+      return run_block(layer, given, turn, attend, wanted);
     };
     const auto outputs = run(pass, inputs);
     hidden = outputs[0];
     plan.record(layer, outputs[1], outputs[2]);
-    if (!added) continue;
-    hidden = hidden.index_add(1, deep.places, deep.added[layer].unsqueeze(0));
+    if (!whole) continue;
+    if (added) hidden = hidden.index_add(1, deep.places, deep.added[layer].unsqueeze(0));
+    hidden = changed({HookPoint::kResidual, layer + 1}, hidden);
     if (wanted.defined()) hidden = hidden.index_select(1, wanted);
   }
   return hidden;

@@ -7,6 +7,7 @@
 #include "models/network/attention.h"
 #include "models/network/layers.h"
 #include "models/network/rope_scaling.h"
+#include "models/state_hooks.h"
 
 // Shapes: N batch, L tokens, D width, V vocabulary.
 
@@ -111,6 +112,16 @@ class Decoder {
   void prefill(const DecoderInput& input, AttentionPlan& plan) const;
   /// hidden [.., D] -> float32 logits [.., V]
   Tensor logits(const Tensor& hidden) const;
+  /// The same of states before the final norm.
+  Tensor lens_logits(const Tensor& states) const { return logits(norm_(states)); }
+
+  /// The same decoder, through whose states `changes` are made; shares the weights. Only its first `layers`
+  /// blocks: the head then reads what they leave. Blocks with changes are never recomputed (they keep what a
+  /// gradient needs).
+  Decoder with_changes(std::vector<StateChange> changes, int64_t layers) const;
+  Decoder with_changes(std::vector<StateChange> changes) const {
+    return with_changes(std::move(changes), config_.layers);
+  }
 
   const DecoderConfig& config() const { return config_; }
   at::Device device() const { return embedding_.device(); }
@@ -127,9 +138,14 @@ class Decoder {
   Block make_block(const ParameterSource& source, const std::string& name) const;
   /// The turns of full layers and of sliding ones.
   std::pair<Rotary, Rotary> turns(const Tensor& positions) const;
-  /// {x [N,L,D], what the kernel shares} -> {x, key, value}; read: tokens of the new x, or undefined for all
-  std::vector<Tensor> run_block(const Block& block, const std::vector<Tensor>& inputs, const Rotary& rotary,
+  /// {x [N,L,D], what the kernel shares} -> {x, key, value} of the block `layer`, from 0; read: tokens of the
+  /// new x, or undefined for all
+  std::vector<Tensor> run_block(int64_t layer, const std::vector<Tensor>& inputs, const Rotary& rotary,
                                 const AttentionKernel& attend, const Tensor& read) const;
+  /// states after the changes at this hook.
+  Tensor changed(const Hook& hook, Tensor states) const;
+  /// Whether there are changes in or behind the block `layer`, from 1.
+  bool changes_at(int64_t layer) const;
   int64_t block_bytes(const Tensor& x) const;
 
   DecoderConfig config_;
@@ -139,6 +155,7 @@ class Decoder {
   std::vector<Block> blocks_;
   RmsNorm norm_;
   Linear head_;
+  std::vector<StateChange> changes_;
 };
 
 }  // namespace hijack

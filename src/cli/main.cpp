@@ -43,7 +43,7 @@ int run(int argc, char** argv) {
   Action chosen;
   for (const auto add :
        {add_attack, add_evaluate, add_run, add_report, add_reproduce, add_chat, add_train, add_trace,
-        add_tokenize, add_scenes, add_models, add_defenses, add_completion, add_help})
+        add_activations, add_tokenize, add_scenes, add_models, add_defenses, add_completion, add_help})
     add(program, chosen);
   try {
     program.parse(argc, argv);

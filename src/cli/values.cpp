@@ -7,6 +7,7 @@
 #include "attacks/text/typographic.h"
 #include "attacks/wrappers/augmentation.h"
 #include "defenses/make_defense.h"
+#include "models/state_hooks.h"
 #include "src/experiment/plan/methods.h"
 #include "src/experiment/plan/presets.h"
 #include "src/experiment/plan/recipe.h"
@@ -53,6 +54,7 @@ constexpr Named kNamed[] = {
        return Names{"auto", "float32", "bfloat16", "float16"};
      }},
     {"--format", report_formats},
+    {"--hook", hook_point_names},
     {"--method", method_names},
     {"--objective", objective_names},
     {"--optimizer", optimizer_names},
@@ -61,7 +63,12 @@ constexpr Named kNamed[] = {
      [] {
        return Names{"input", "photo"};
      }},
+    {"--split",
+     [] {
+       return Names{"train", "validation", "test", "calibration"};
+     }},
     {"--text-style", text_styles},
+    {"--tokens", token_choice_names},
     {"--views",
      [] {
        return Names{"all", "one"};

@@ -1,0 +1,171 @@
+#include "models/prefix/read_states.h"
+
+#include "models/prefix/packed_suffixes.h"
+
+namespace hijack {
+namespace {
+
+/// What one pass leaves at the hooks, of some of its tokens.
+class StateReader {
+ public:
+  StateReader(std::span<const Hook> hooks, const std::vector<int64_t>& rows, at::Device device)
+      : read_(std::make_shared<std::vector<Tensor>>(hooks.size())) {
+    const Tensor wanted = at::tensor(rows, at::kLong).to(device);
+    for (size_t h = 0; h < hooks.size(); ++h)
+      changes_.push_back({hooks[h], [read = read_, h, wanted](const Tensor& states) {
+                            (*read)[h] = states[0].index_select(0, wanted);
+                            return states;
+                          }});
+  }
+  const std::vector<StateChange>& changes() const { return changes_; }
+  /// [n,D] for each hook
+  const std::vector<Tensor>& read() const { return *read_; }
+
+ private:
+  std::shared_ptr<std::vector<Tensor>> read_;
+  std::vector<StateChange> changes_;
+};
+
+/// Positions of the chosen tokens in prompt and reply, ascending.
+std::vector<int64_t> chosen_positions(const Prompt& prompt, size_t reply, TokenChoice tokens) {
+  const size_t length = prompt.ids.size();
+  std::vector<int64_t> positions;
+  const auto add = [&](size_t begin, size_t end) {
+    for (size_t t = begin; t < end; ++t) positions.push_back(static_cast<int64_t>(t));
+  };
+  switch (tokens) {
+    case TokenChoice::kImage:
+      return {prompt.image_places.begin(), prompt.image_places.end()};
+    case TokenChoice::kLast:
+      add(length - 1, length);
+      break;
+    case TokenChoice::kReply:
+      add(length, length + reply);
+      break;
+    case TokenChoice::kPrompt:
+      add(0, length);
+      std::erase_if(positions, [&](int64_t t) {
+        return std::binary_search(prompt.image_places.begin(), prompt.image_places.end(),
+                                  static_cast<size_t>(t));
+      });
+  }
+  return positions;
+}
+
+class StatePass {
+ public:
+  StatePass(const Decoder& decoder, std::span<const Prompt> prompts, std::span<const TokenIds> replies,
+            std::span<const Hook> hooks, TokenChoice tokens, PrefixMemo* memo)
+      : decoder_(decoder),
+        prompts_(prompts),
+        replies_(replies),
+        hooks_(hooks),
+        memo_(memo),
+        found_(prompts.size()) {
+    for (const Hook& hook : hooks) layers_ = std::max(layers_, hook.layer);
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      check_prompt(decoder, prompts[i], reply(i), reply(i).size());
+      found_[i].positions = chosen_positions(prompts[i], reply(i).size(), tokens);
+      TokenIds ids = prompts[i].ids;
+      ids.insert(ids.end(), reply(i).begin(), reply(i).end());
+      for (const int64_t t : found_[i].positions) found_[i].ids.push_back(ids[static_cast<size_t>(t)]);
+    }
+  }
+
+  void read(const PromptGroup& group) {
+    const std::vector<Tensor> shared = read_prefix(group);
+    read_suffixes(group, shared);
+  }
+  std::vector<TokenStates> found() && { return std::move(found_); }
+
+ private:
+  const TokenIds& reply(size_t i) const {
+    static const TokenIds none;
+    return replies_.empty() ? none : replies_[i];
+  }
+  /// How many of the chosen tokens of a member stand in the group's prefix.
+  size_t in_prefix(size_t member, const PromptGroup& group) const {
+    const auto& positions = found_[member].positions;
+    return static_cast<size_t>(
+        std::lower_bound(positions.begin(), positions.end(), static_cast<int64_t>(group.prefix)) -
+        positions.begin());
+  }
+
+  /// Keys and values of the prefix, and what the hooks show of it.
+  std::vector<Tensor> read_prefix(const PromptGroup& group) {
+    const size_t first = group.members.front(), count = in_prefix(first, group);
+    if (count == 0) {
+      prefix_ = run_prefix(decoder_, prompts_[first], group.prefix, memo_);
+      return {};
+    }
+    const auto& positions = found_[first].positions;
+    const StateReader reader(hooks_,
+                             {positions.begin(), positions.begin() + static_cast<std::ptrdiff_t>(count)},
+                             decoder_.device());
+    prefix_ =
+        run_prefix(decoder_.with_changes(reader.changes(), layers_), prompts_[first], group.prefix, nullptr);
+    return reader.read();
+  }
+
+  void read_suffixes(const PromptGroup& group, const std::vector<Tensor>& shared) {
+    std::vector<TokenIds> fed(replies_.begin(), replies_.end());
+    for (TokenIds& ids : fed)
+      if (!ids.empty()) ids.push_back(ids.back());  // the last one is not fed
+    const PackedSuffixes packed(decoder_, prompts_, fed, group);
+    std::vector<int64_t> rows, counts;
+    for (size_t m = 0; m < group.members.size(); ++m) {
+      const auto& positions = found_[group.members[m]].positions;
+      const size_t begin = in_prefix(group.members[m], group);
+      for (size_t k = begin; k < positions.size(); ++k)
+        rows.push_back(packed.paths[m].at(static_cast<size_t>(positions[k]) - group.prefix));
+      counts.push_back(static_cast<int64_t>(positions.size() - begin));
+    }
+    std::vector<Tensor> own;
+    if (!rows.empty()) {
+      const StateReader reader(hooks_, rows, decoder_.device());
+      SharedPrefixPlan plan(prefix_, packed.tokens, packed.input.x);
+      decoder_.with_changes(reader.changes(), layers_).blocks(packed.input, plan, layers_);
+      own = reader.read();
+    }
+    join(group, shared, own, counts);
+  }
+
+  void join(const PromptGroup& group, const std::vector<Tensor>& shared, const std::vector<Tensor>& own,
+            const std::vector<int64_t>& counts) {
+    for (size_t h = 0; h < hooks_.size(); ++h) {
+      const auto parts = own.empty() ? std::vector<Tensor>() : own[h].split_with_sizes(counts, 0);
+      for (size_t m = 0; m < group.members.size(); ++m) {
+        auto& states = found_[group.members[m]].states;
+        if (shared.empty() && parts.empty())
+          states.push_back(prefix_.keys.at(0).new_zeros({0, decoder_.config().width}));
+        else if (shared.empty())
+          states.push_back(parts[m]);
+        else
+          states.push_back(parts.empty() ? shared[h] : at::cat({shared[h], parts[m]}));
+      }
+    }
+  }
+
+  const Decoder& decoder_;
+  std::span<const Prompt> prompts_;
+  std::span<const TokenIds> replies_;
+  std::span<const Hook> hooks_;
+  PrefixMemo* memo_;
+  std::vector<TokenStates> found_;
+  int64_t layers_ = 1;
+  KeyValues prefix_;
+};
+
+}  // namespace
+
+std::vector<TokenStates> shared_prefix_states(const Decoder& decoder, std::span<const Prompt> prompts,
+                                              std::span<const TokenIds> replies, std::span<const Hook> hooks,
+                                              TokenChoice tokens, PrefixMemo* memo) {
+  TORCH_CHECK(replies.empty() || replies.size() == prompts.size(), "one reply per prompt, or none");
+  for (const Hook& hook : hooks) check_hook(hook, decoder.config().layers);
+  StatePass pass(decoder, prompts, replies, hooks, tokens, memo);
+  for (const auto& group : group_by_prefix(prompts)) pass.read(group);
+  return std::move(pass).found();
+}
+
+}  // namespace hijack

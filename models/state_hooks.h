@@ -1,0 +1,87 @@
+#pragma once
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/vision_language_model.h"
+
+// Looking at and changing what the decoder computes, between its layers. Shapes: D decoder width, V
+// vocabulary, L tokens of a pass.
+
+namespace hijack {
+
+/// Where a decoder block's states are taken: the residual stream behind it (with what DeepStack adds there),
+/// or what its attention or its MLP adds to the stream.
+enum class HookPoint { kResidual, kMlp, kAttention };
+/// "residual", "mlp", "attention".
+std::vector<std::string> hook_point_names();
+/// Throws Error, which names the nearest, for other names.
+HookPoint hook_point_from_name(const std::string& name);
+std::string hook_point_name(HookPoint point);
+
+/// layer: of `layers` blocks the layer-th, from 1; of the residual stream also 0, what the decoder reads
+/// (entry `layer` of transformers' hidden_states, whose last one is behind the final norm).
+struct Hook {
+  HookPoint point = HookPoint::kResidual;
+  int64_t layer = 0;
+  bool operator==(const Hook&) const = default;
+};
+
+/// Of a prompt: its image tokens; all other tokens of it; the last one, which predicts the reply. Of the
+/// reply: its tokens, as they are read.
+enum class TokenChoice { kImage, kPrompt, kLast, kReply };
+/// "image", "prompt", "last", "reply".
+std::vector<std::string> token_choice_names();
+TokenChoice token_choice_from_name(const std::string& name);
+std::string token_choice_name(TokenChoice choice);
+
+/// What the chosen tokens of one prompt have at each hook.
+struct TokenStates {
+  std::vector<Tensor> states;      ///< one per hook, in the model's dtype [n,D]
+  std::vector<int64_t> positions;  ///< of the tokens in prompt and reply, ascending
+  TokenIds ids;                    ///< of the tokens
+};
+
+/// Puts other states in the place of those at a hook: of every token that passes, [N,L,D] -> [N,L,D], one
+/// call a pass. It must depend on its argument alone.
+struct StateChange {
+  Hook hook;
+  std::function<Tensor(const Tensor& states)> apply;
+};
+
+/// A model whose states can be read and changed. Every family with the shared decoder is one.
+class StateHooks {
+ public:
+  virtual ~StateHooks() = default;
+  virtual int64_t layers() const = 0;
+  virtual int64_t width() const = 0;
+
+  /// States of the chosen tokens of each query with the image, replies[i] teacher-forced after queries[i]
+  /// (replies may be empty as a whole). Differentiable to pixels.values. The common prefix is computed once.
+  /// Throws Error for a layer that there is not, and as target_logits does.
+  virtual std::vector<TokenStates> states_at(const Pixels& pixels, std::span<const Query> queries,
+                                             std::span<const TokenIds> replies, std::span<const Hook> hooks,
+                                             TokenChoice tokens) const = 0;
+
+  /// States of the residual stream [..,D] through the final norm and the head: float32 logits [..,V] (the
+  /// logit lens, nostalgebraist 2020).
+  virtual Tensor lens_logits(const Tensor& states) const = 0;
+
+  /// target_logits and generate of VisionLanguageModel, while `changes` are made at every token, in their
+  /// order.
+  virtual std::vector<Tensor> changed_target_logits(const Pixels& pixels, std::span<const Query> queries,
+                                                    std::span<const TokenIds> targets,
+                                                    std::span<const StateChange> changes) const = 0;
+  virtual std::vector<Generated> changed_generate(const Pixels& pixels, std::span<const Query> queries,
+                                                  const GenerateOptions& options,
+                                                  std::span<const StateChange> changes) const = 0;
+};
+
+/// The model's hooks. Throws Error where it has none (TorchScript files).
+const StateHooks& state_hooks_of(const VisionLanguageModel& model);
+
+/// Throws Error that says which layers there are.
+void check_hook(const Hook& hook, int64_t layers);
+
+}  // namespace hijack
