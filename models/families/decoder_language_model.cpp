@@ -72,6 +72,7 @@ std::vector<Generated> DecoderLanguageModel::generate(std::span<const Query> que
 TokenIds class_stops(const std::string& model_type) {
   if (model_type == "llama" || model_type == "mistral") return {2};
   if (model_type == "gemma" || model_type == "gemma2" || model_type == "gemma3_text") return {1};
+  if (model_type == "phi3") return {32000};
   return {};
 }
 

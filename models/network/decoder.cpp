@@ -19,14 +19,45 @@ void settle_tied_head(Weights& weights, const std::string& body, const std::stri
   weights.rename([&](const std::string& stored) { return stored == name ? std::string() : stored; });
 }
 
+namespace {
+
+struct Part {
+  const char* name;
+  int64_t out;
+};
+
+/// Linear layers of one input, each stored by itself; or where there is a name for it, one below the other in
+/// one matrix of the block.
+std::vector<Linear> linears(const ParameterSource& source, const std::string& block, const char* packed,
+                            std::initializer_list<Part> parts, int64_t in, bool bias) {
+  std::vector<Linear> made;
+  if (packed == nullptr) {
+    for (const Part& part : parts) made.emplace_back(source, block + part.name, in, part.out, bias);
+    return made;
+  }
+  int64_t rows = 0;
+  for (const Part& part : parts) rows += part.out;
+  const Linear all(source, block + packed, in, rows, bias);
+  int64_t begin = 0;
+  for (const Part& part : parts) {
+    Linear& one = made.emplace_back();
+    one.weight = all.weight.narrow(0, begin, part.out);
+    if (bias) one.bias = all.bias.narrow(0, begin, part.out);
+    begin += part.out;
+  }
+  return made;
+}
+
+}  // namespace
+
 Decoder::Decoder(const DecoderConfig& config, const ParameterSource& source, const std::string& body,
                  const std::string& head)
     : config_(config) {
   embedding_ = source(body + ".embed_tokens.weight", {config.vocabulary, config.width});
   frequencies_ =
-      rotary_frequencies(config.head_dim, config.rope_theta, config.rope_scaling).to(embedding_.device());
+      rotary_frequencies(config.rotary_dim, config.rope_theta, config.rope_scaling).to(embedding_.device());
   if (const SlidingLayers& sliding = config.sliding; sliding.rope_theta)
-    sliding_frequencies_ = rotary_frequencies(config.head_dim, *sliding.rope_theta, sliding.rope_scaling)
+    sliding_frequencies_ = rotary_frequencies(config.rotary_dim, *sliding.rope_theta, sliding.rope_scaling)
                                .to(embedding_.device());
   for (int64_t i = 0; i < config.layers; ++i)
     blocks_.push_back(make_block(source, body + ".layers." + std::to_string(i)));
@@ -46,15 +77,20 @@ Decoder::Block Decoder::make_block(const ParameterSource& source, const std::str
     return RmsNorm(source, name + part, width, c.epsilon, c.norm_adds_one);
   };
   const int64_t query = c.heads * c.head_dim, keys = c.kv_heads * c.head_dim;
-  Block block{norm(".input_layernorm", c.width),
-              norm(c.outer_norms ? ".pre_feedforward_layernorm" : ".post_attention_layernorm", c.width),
-              linear(".self_attn.q_proj", c.width, query, c.query_bias),
-              linear(".self_attn.k_proj", c.width, keys, c.query_bias),
-              linear(".self_attn.v_proj", c.width, keys, c.query_bias),
-              linear(".self_attn.o_proj", query, c.width, c.output_bias),
-              linear(".mlp.gate_proj", c.width, c.mlp_width, c.mlp_bias),
-              linear(".mlp.up_proj", c.width, c.mlp_width, c.mlp_bias),
-              linear(".mlp.down_proj", c.mlp_width, c.width, c.mlp_bias)};
+  Block block;
+  block.norm1 = norm(".input_layernorm", c.width);
+  block.norm2 = norm(c.outer_norms ? ".pre_feedforward_layernorm" : ".post_attention_layernorm", c.width);
+  const std::vector<Linear> attention =
+      linears(source, name, c.packed ? ".self_attn.qkv_proj" : nullptr,
+              {{".self_attn.q_proj", query}, {".self_attn.k_proj", keys}, {".self_attn.v_proj", keys}},
+              c.width, c.query_bias);
+  block.query = attention[0], block.key = attention[1], block.value = attention[2];
+  block.output = linear(".self_attn.o_proj", query, c.width, c.output_bias);
+  const std::vector<Linear> wide =
+      linears(source, name, c.packed ? ".mlp.gate_up_proj" : nullptr,
+              {{".mlp.gate_proj", c.mlp_width}, {".mlp.up_proj", c.mlp_width}}, c.width, c.mlp_bias);
+  block.gate = wide[0], block.up = wide[1];
+  block.down = linear(".mlp.down_proj", c.mlp_width, c.width, c.mlp_bias);
   if (c.head_norms) {
     block.query_norm = norm(".self_attn.q_norm", c.head_dim);
     block.key_norm = norm(".self_attn.k_norm", c.head_dim);

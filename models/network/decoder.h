@@ -32,18 +32,21 @@ struct DecoderConfig {
   int64_t heads = 32;
   int64_t kv_heads = 32;
   int64_t head_dim = 128;
+  int64_t rotary_dim =
+      128;  ///< channels of a head that turn: the first ones; Phi-4-mini: fewer than head_dim
   int64_t mlp_width = 11008;
   int64_t max_positions = 2048;
   double epsilon = 1e-6;
   double rope_theta = 10000;
   RopeScaling rope_scaling = {};
-  /// M-RoPE (Wang et al. 2024): the axis of a position by which each frequency turns, head_dim/2 of 0 (time),
-  /// 1 (height) and 2 (width); empty: positions have one axis.
+  /// M-RoPE (Wang et al. 2024): the axis of a position by which each frequency turns, rotary_dim/2 of 0
+  /// (time), 1 (height) and 2 (width); empty: positions have one axis.
   std::vector<int64_t> mrope_axes = {};
   Activation activation = Activation::kSilu;
   bool query_bias = false;   ///< of query, key and value
   bool output_bias = false;  ///< of the attention's output
   bool mlp_bias = false;
+  bool packed = false;         ///< Phi-3: one matrix for query, key and value, one for gate and up
   bool head_norms = false;     ///< Qwen3, Gemma 3: of each head's query and key, before they turn
   bool norm_adds_one = false;  ///< Gemma: x (1 + w), in float32
   bool outer_norms = false;    ///< Gemma 2: attention and MLP have a norm behind them, too
@@ -150,7 +153,7 @@ class Decoder {
 
   DecoderConfig config_;
   Tensor embedding_;            // [V,D]
-  Tensor frequencies_;          // of rotary positions, [head_dim/2]
+  Tensor frequencies_;          // of rotary positions, [rotary_dim/2]
   Tensor sliding_frequencies_;  // where sliding layers have their own
   std::vector<Block> blocks_;
   RmsNorm norm_;

@@ -38,6 +38,7 @@ constexpr ClassDefaults kDecoders[] = {
     {"qwen3", 151936, 4096, 32, 32, 32, 128, 22016, 32768, 1e-6, 1e4, "silu", false},
     {"qwen3_vl_text", 151936, 4096, 32, 32, 32, 128, 22016, 128000, 1e-6, 5e5, "silu", false, kInTurn},
     {"mistral", 32000, 4096, 32, 32, 8, 0, 14336, 131072, 1e-6, 1e4, "silu", false},
+    {"phi3", 32064, 3072, 32, 32, 0, 0, 8192, 4096, 1e-5, 1e4, "silu", false},
     {"gemma", 256000, 3072, 28, 16, 16, 256, 24576, 8192, 1e-6, 1e4, "gelu_pytorch_tanh", true},
     {"gemma2", 256000, 2304, 26, 8, 4, 256, 9216, 8192, 1e-6, 1e4, "gelu_pytorch_tanh", true},
     {"gemma3_text", 262208, 2304, 26, 8, 4, 256, 9216, 131072, 1e-6, 1e6, "gelu_pytorch_tanh", true},
@@ -91,6 +92,22 @@ std::vector<int64_t> axes_of(const Sections& sections, int64_t frequencies) {
   return axes;
 }
 
+/// Which channels turn, and longrope by its older names: taken out of what RopeScaling reads.
+void read_phi3_rope(nlohmann::json& rope, DecoderConfig& config) {
+  const ConfigReader parameters(rope, "rope parameters");
+  const auto type = parameters.text("rope_type", parameters.text("type", "default"));
+  const double share = parameters.number("partial_rotary_factor", 1);
+  if (!(share > 0 && share <= 1))
+    throw Error("config.json: partial_rotary_factor must be above 0 and at most 1");
+  config.rotary_dim = static_cast<int64_t>(static_cast<double>(config.head_dim) * share);
+  if (config.rotary_dim < 2 || config.rotary_dim % 2 != 0)
+    throw Error("config.json: partial_rotary_factor must let an even number of a head's " +
+                std::to_string(config.head_dim) + " channels turn, not " + std::to_string(config.rotary_dim));
+  if (type == "su" || type == "yarn") rope["rope_type"] = "longrope";
+  if (!rope.contains("original_max_position_embeddings")) rope["original_max_position_embeddings"] = 4096;
+  rope.erase("partial_rotary_factor");
+}
+
 /// transformers 5 writes rope_parameters, older versions rope_theta and rope_scaling, which goes before.
 void read_rope(const ConfigReader& read, const ClassDefaults& defaults, DecoderConfig& config) {
   config.rope_theta = read.number("rope_theta", defaults.rope_theta);
@@ -102,6 +119,8 @@ void read_rope(const ConfigReader& read, const ClassDefaults& defaults, DecoderC
     rope["original_max_position_embeddings"] = read.raw("original_max_position_embeddings");
   if (read.has("partial_rotary_factor") && !rope.contains("partial_rotary_factor"))
     rope["partial_rotary_factor"] = read.raw("partial_rotary_factor");
+  config.rotary_dim = config.head_dim;
+  if (std::string_view(defaults.model_type) == "phi3") read_phi3_rope(rope, config);
   const ConfigReader parameters(rope, "rope parameters");
   const bool plain =
       defaults.mrope.any() && parameters.text("rope_type", parameters.text("type", "")) == "mrope";
@@ -141,6 +160,7 @@ void read_two_ropes(const ConfigReader& read, DecoderConfig& config) {
     return theta;
   };
   const nlohmann::json none = nlohmann::json::object();
+  config.rotary_dim = config.head_dim;
   config.rope_theta = rope_of("full_attention", read.has("rope_scaling") ? read.raw("rope_scaling") : none,
                               read.number("rope_theta", 1e6), config.rope_scaling);
   config.sliding.rope_theta = rope_of("sliding_attention", none, read.number("rope_local_base_freq", 1e4),
@@ -257,9 +277,10 @@ void read_kind(const ConfigReader& read, const std::string& type, DecoderConfig&
     if (type == "qwen3") read_qwen_windows(read, 28, config);
     if (type != "qwen3" && read.flag("use_sliding_window", false))
       throw Error("config.json: use_sliding_window true is not supported for " + type);
-  } else if (type == "mistral") {
+  } else if (type == "mistral" || type == "phi3") {
     // null: all tokens are seen
-    config.sliding.window = window_of(read, 4096);
+    config.packed = type == "phi3";
+    config.sliding.window = window_of(read, config.packed ? 0 : 4096);
     if (config.sliding.window > 0)
       config.sliding.layers = std::vector<bool>(static_cast<size_t>(config.layers), true);
   } else if (type == "gemma2" || type == "gemma3_text") {

@@ -190,10 +190,11 @@ Rotary rotary(const Tensor& positions, const Tensor& frequencies, at::IntArrayRe
 
 namespace {
 
-/// The two halves of the last axis, turned as pairs; `way` 1, or -1 for back.
+/// The two halves of the channels that turn, as pairs; `way` 1, or -1 for back.
 Tensor turn_halves(const Tensor& x, const Tensor& cosine, const Tensor& sine, int way) {
-  const int64_t half = x.size(-1) / 2;
+  const int64_t turning = cosine.size(-1), half = turning / 2, still = x.size(-1) - turning;
   Tensor out = at::empty_like(x);
+  if (still > 0) out.narrow(-1, turning, still).copy_(x.narrow(-1, turning, still));
   const auto part = [&](const Tensor& of, int64_t which) { return of.narrow(-1, which * half, half); };
   for (const int64_t which : {0, 1}) {
     Tensor to = part(out, which);

@@ -54,7 +54,7 @@ struct Rotary {
 /// positions [L], [N,L] or [A,N,L] int64, frequencies [d/2] (`rotary_frequencies`). With A axes, axes[i] is
 /// the one by which frequency i turns (M-RoPE, Wang et al. 2024).
 Rotary rotary(const Tensor& positions, const Tensor& frequencies, at::IntArrayRef axes = {});
-/// x [N,H,L,d] rotated in halves.
+/// x [N,H,L,d], its first channels (as many as the turn has) rotated in halves.
 Tensor apply_rotary(const Tensor& x, const Rotary& rotary);
 
 /// [N,L,H*d] -> [N,H,L,d] and back.

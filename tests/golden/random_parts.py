@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from transformers import (AutoConfig, CLIPVisionConfig, Gemma2Config, Gemma3TextConfig, GemmaConfig, LlamaConfig,
-                          MistralConfig, Qwen2Config, Qwen3Config, SiglipVisionConfig)
+                          MistralConfig, Qwen2Config, Qwen3Config, SiglipVisionConfig, Phi3Config)
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "samples")]
@@ -78,6 +78,22 @@ def mistral_text(draw, vocabulary, **options):
                          rope_parameters=rope(draw, draw.choice([1e4, 1e6]), head_dim or width // heads), **options)
 
 
+def phi3_text(draw, vocabulary, **options):
+    heads, head_dim = draw.choice([2, 4]), draw.choice([8, 12])
+    share = draw.choice([1.0, 0.75, 0.5, 0.8])
+    turning = int(head_dim * share)
+    if turning % 2:
+        share, turning = 1.0, head_dim
+    parameters = rope(draw, draw.choice([1e4, 500.0]), turning)
+    if parameters["rope_type"] not in ("default", "longrope"):
+        parameters = {"rope_type": "default", "rope_theta": 1e4}
+    original = parameters.pop("original_max_position_embeddings", 2048)
+    return Phi3Config(hidden_size=heads * head_dim, intermediate_size=draw.choice([20, 40]), num_hidden_layers=draw.choice([1, 2, 3]),
+                      num_attention_heads=heads, num_key_value_heads=draw.choice([1, 2]), vocab_size=vocabulary, max_position_embeddings=2048,
+                      original_max_position_embeddings=original, pad_token_id=0, sliding_window=draw.choice([None, 2047, 7, 20]),
+                      rope_parameters={**parameters, "partial_rotary_factor": share}, **options)
+
+
 GEMMA_TOKENS = {"bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>", "unk_token": "<unk>"}
 
 
@@ -105,7 +121,7 @@ def gemma_text(draw, kind, vocabulary, **options):
 
 def llava_text(draw, tied):
     """Decoder, tokenizer, kind and tokens of its files, of a LLaVA."""
-    kind = draw.choice(["llama", "llama", "mistral", "qwen2", "gemma", "gemma2"])
+    kind = draw.choice(["llama", "llama", "mistral", "qwen2", "gemma", "gemma2", "phi3"])
     if kind.startswith("gemma"):
         tokenizer = family.gemma_tokenizer(320, ["<image>"])
         return gemma_text(draw, kind, 324), tokenizer, draw.choice(["GemmaTokenizer", "PreTrainedTokenizerFast"]), GEMMA_TOKENS
@@ -114,7 +130,7 @@ def llava_text(draw, tied):
         text = qwen2_text(draw, 304, bos_token_id=0, eos_token_id=1, tie_word_embeddings=tied)
         return text, tokenizer, "PreTrainedTokenizerFast", {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
     tokenizer = family.llava.llama_tokenizer(draw.choice([306, 320]))
-    make = mistral_text if kind == "mistral" else llama_text
+    make = {"mistral": mistral_text, "phi3": phi3_text}.get(kind, llama_text)
     text = make(draw, 324, bos_token_id=1, eos_token_id=2, tie_word_embeddings=tied)
     return (text, tokenizer, draw.choice(["LlamaTokenizer", "PreTrainedTokenizerFast", "LlamaTokenizerFast"]),
             {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"})

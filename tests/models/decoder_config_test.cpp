@@ -107,6 +107,32 @@ TEST(DecoderConfig, LongRopeUpToTheOriginalPositions) {
   EXPECT_SAYS(why_not(config), "needs long_factor");
 }
 
+TEST(DecoderConfig, APartOfPhi3sHeadsTurns) {
+  json config = {{"model_type", "phi3"},
+                 {"hidden_size", 32},
+                 {"num_attention_heads", 2},
+                 {"rope_theta", 100.0},
+                 {"max_position_embeddings", 8192},
+                 {"partial_rotary_factor", 0.5}};
+  auto decoder = DecoderConfig::from_json(config, false);
+  EXPECT_EQ(decoder.rotary_dim, 8);
+  EXPECT_EQ(decoder.head_dim, 16);
+  EXPECT_TRUE(decoder.packed);
+  EXPECT_EQ(decoder.max_positions, 8192);
+  // longrope by its older name, with the class's original positions
+  config["rope_scaling"] = {
+      {"type", "su"}, {"short_factor", {1.0, 2.0, 3.0, 4.0}}, {"long_factor", {5.0, 6.0, 7.0, 8.0}}};
+  decoder = DecoderConfig::from_json(config, false);
+  EXPECT_EQ(decoder.rope_scaling.kind, RopeScaling::Kind::kLong);
+  EXPECT_EQ(decoder.max_positions, 4096);
+  EXPECT_TRUE(at::allclose(rotary_frequencies(decoder.rotary_dim, 100, decoder.rope_scaling),
+                           rotary_frequencies(8, 100) / at::tensor({1.0F, 2.0F, 3.0F, 4.0F})));
+  config["partial_rotary_factor"] = 0.45;  // 7 channels
+  EXPECT_SAYS(why_not(config), "an even number of a head's 16 channels turn, not 7");
+  config["partial_rotary_factor"] = 1.5;
+  EXPECT_SAYS(why_not(config), "partial_rotary_factor must be above 0 and at most 1");
+}
+
 TEST(DecoderConfig, MistralsWindowIsNotItsContext) {
   json config = {{"model_type", "mistral"}, {"max_position_embeddings", 32768}};
   const auto window = [&] { return DecoderConfig::from_json(config, false).rule(0).window; };

@@ -88,7 +88,7 @@ TEST_P(LanguageModelGolden, SuffixTokensAreFoundAndRanked) {
 
 INSTANTIATE_TEST_SUITE_P(Folders, LanguageModelGolden,
                          testing::Values("llama", "qwen2", "qwen3", "gemma", "llama3", "mistral", "gemma2",
-                                         "gemma3", "gemma3_list", "qwen2_sliding"),
+                                         "gemma3", "gemma3_list", "qwen2_sliding", "phi3"),
                          [](const auto& parameter) { return std::string(parameter.param); });
 
 }  // namespace

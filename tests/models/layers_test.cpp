@@ -89,6 +89,18 @@ TEST(Layers, RotaryTurnsPairsOfHalves) {
       1e-6);
 }
 
+TEST(Layers, ChannelsBeyondTheTurnStayAsTheyAre) {
+  const Rotary float_turn = rotary(at::arange(5, at::kLong), at::tensor({1.0, 0.3}, at::kFloat));
+  const Rotary turn{float_turn.cosine.to(at::kDouble), float_turn.sine.to(at::kDouble)};
+  const Tensor x = random_tensor({2, 3, 5, 6}, 13);
+  const Tensor turned = apply_rotary(x, turn);
+  EXPECT_TRUE(at::equal(turned.narrow(-1, 4, 2), x.narrow(-1, 4, 2)));
+  EXPECT_TRUE(at::equal(turned.narrow(-1, 0, 4), apply_rotary(x.narrow(-1, 0, 4), turn)));
+  EXPECT_LT(worst_gradient_error([&](const Tensor& at) { return apply_rotary(at, turn).pow(3); }, x,
+                                 {.step = 1e-5}),
+            1e-6);
+}
+
 TEST(ReplyRules, ThePenaltyMakesSeenTokensLessLikely) {
   const Tensor logits = at::tensor({2.0F, -2.0F, 3.0F, 0.0F});
   const Tensor changed =

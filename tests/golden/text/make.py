@@ -11,6 +11,7 @@ gemma  Gemma's turns, <bos> from the template, bf16
 gemma2 soft caps that bend, windows of 9 tokens on every other layer (the prompts have more), bf16, hub spelling
 gemma3 three of four layers slide, with other rotary frequencies; the full ones stretched; bf16, hub spelling
 gemma3_list layer_types of its own, a window as long as the shortest prompt, as transformers 5 writes it, fp32
+phi3   one matrix for query, key and value, half of a head turns, longrope, a window of 11 tokens, hub spelling, bf16
 qwen2_sliding use_sliding_window from the second layer on, fp32
 llama3 the headers of Llama 3.1 with its dates, two end tokens and a repetition penalty in generation_config.json, bf16
 expected.json: per text, the negative log-likelihood of each token of the user's text but the first, and the reply.
@@ -22,7 +23,7 @@ from pathlib import Path
 import torch
 from transformers import (Gemma2Config, Gemma2ForCausalLM, Gemma3ForCausalLM, Gemma3TextConfig, GemmaConfig,
                           GemmaForCausalLM, LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM,
-                          PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
+                          Phi3Config, Phi3ForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -46,6 +47,10 @@ GEMMA = (
     "{% for message in messages %}{% if (message['role'] == 'assistant') %}{% set role = 'model' %}{% else %}"
     "{% set role = message['role'] %}{% endif %}{{ '<start_of_turn>' + role + '\\n' + message['content'] | trim + "
     "'<end_of_turn>\\n' }}{% endfor %}{% if add_generation_prompt %}{{'<start_of_turn>model\\n'}}{% endif %}")
+
+# of Phi-4-mini
+PHI3 = ("{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% else %}{{ eos_token }}{% endif %}")
 
 # of Mistral-7B-Instruct-v0.1
 MISTRAL = (
@@ -222,7 +227,24 @@ def make_qwen2_sliding(folder, seed):
     make(folder, Qwen2ForCausalLM(config), seed, tokenizer, {"eos_token": "<|im_end|>"}, CHATML, torch.float32)
 
 
-MAKERS = [make_llama, make_qwen2, make_qwen3, make_gemma, make_llama3, make_mistral, make_gemma2, make_gemma3, make_gemma3_list, make_qwen2_sliding]
+def make_phi3(folder, seed):
+    tokenizer = family.bytelevel_tokenizer(300, ["<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"])
+    stop = tokenizer.token_to_id("<|end|>")
+    config = Phi3Config(hidden_size=32, intermediate_size=36, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+                        vocab_size=308, max_position_embeddings=512, original_max_position_embeddings=128, tie_word_embeddings=True,
+                        bos_token_id=0, eos_token_id=stop, pad_token_id=0, sliding_window=11,
+                        rope_parameters={"rope_type": "longrope", "rope_theta": 100.0, "partial_rotary_factor": 0.5,
+                                         "short_factor": [1.0, 1.7], "long_factor": [2.0, 9.0]})
+
+    def respell(config):
+        rope = config.pop("rope_parameters")
+        config.update(rope_theta=rope["rope_theta"], partial_rotary_factor=rope["partial_rotary_factor"],
+                      rope_scaling={"type": "longrope", "short_factor": rope["short_factor"], "long_factor": rope["long_factor"]})
+    make(folder, Phi3ForCausalLM(config), seed, tokenizer, {"eos_token": "<|endoftext|>"}, PHI3, torch.bfloat16, respell)
+
+
+MAKERS = [make_llama, make_qwen2, make_qwen3, make_gemma, make_llama3, make_mistral, make_gemma2, make_gemma3, make_gemma3_list, make_qwen2_sliding,
+          make_phi3]
 
 if __name__ == "__main__":
     wanted = sys.argv[1:]  # names of folders; all when there are none
