@@ -33,22 +33,26 @@ int64_t contexts_of_step(const AttackConfig& config) {
   return config.batch > 0 ? std::min(config.batch, train) : train;
 }
 
-PhotoCost cost_of(const ImagePromptModel& model, const AttackConfig& config, const std::string& photo) {
-  const at::NoGradGuard no_gradients;
-  const Tensor image = in_attack_space(model, config, photo).to(model.device());
-  const Pixels pixels = model.preprocess(image);
-  const auto dtype = computed_dtype(load_options(config, config.model));
-  PhotoCost cost{.photo = std::filesystem::path(photo).filename().string(),
-                 .width = image.size(3),
-                 .height = image.size(2),
-                 .tokens = model.image_tokens(pixels),
-                 .contexts = contexts_of_step(config)};
-  const auto estimate =
-      estimate_memory(model, pixels, stored_weights(config.model).parameters, dtype, cost.contexts);
-  cost.seconds = estimate.operations / operations_per_second(model.device(), dtype);
-  cost.bytes = estimate.attack;
-  cost.bytes_checkpointed = estimate.attack_checkpointed;
-  return cost;
+/// What is the same for all photos of a model: measured and read once.
+struct OneModel {
+  OneModel(const ImagePromptModel& of, const AttackConfig& config)
+      : model(&of),
+        dtype(computed_dtype(load_options(config, config.model))),
+        parameters(stored_weights(config.model).parameters),
+        rate(operations_per_second(of.device(), dtype)) {}
+
+  const ImagePromptModel* model;
+  at::ScalarType dtype;
+  int64_t parameters;
+  double rate;  ///< operations per second
+};
+
+/// Fills in what a step costs, from the pixels of a photo.
+void estimate(const OneModel& on, const Pixels& pixels, PhotoCost& cost) {
+  const auto needed = estimate_memory(*on.model, pixels, on.parameters, on.dtype, cost.contexts);
+  cost.seconds = needed.operations / on.rate;
+  cost.bytes = needed.attack;
+  cost.bytes_checkpointed = needed.attack_checkpointed;
 }
 
 }  // namespace
@@ -64,22 +68,38 @@ std::string PhotoCost::sentence() const {
 std::vector<PhotoCost> photo_costs(
     const std::vector<TrialPlan>& plans,
     const std::function<std::shared_ptr<const VisionLanguageModel>(const AttackConfig&)>& models) {
+  const at::NoGradGuard no_gradients;
   std::vector<PhotoCost> costs;
-  std::set<std::string> known;
+  std::set<std::string> photos, sizes;
+  std::map<std::string, OneModel> measured;
+  std::map<std::string, int64_t> contexts;
   for (const TrialPlan& plan : plans) {
     const AttackConfig& config = plan.config;
     if (config.method != "image" && config.method != "joint") continue;
+    const auto loaded = models(config);
+    const auto* model = dynamic_cast<const ImagePromptModel*>(loaded.get());
+    if (model == nullptr) continue;
+    const std::string key = model_key(config);
+    std::string drawn = config.contexts;
+    for (const int64_t number : {config.train, config.validation, config.test, config.batch})
+      drawn += "\n" + std::to_string(number);
+    const auto [known, first] = contexts.try_emplace(drawn);
+    if (first) known->second = contexts_of_step(config);
     for (const std::string& photo : config.images) {
-      if (!known.insert(model_key(config) + config.space + "\n" + photo).second) continue;
-      const auto loaded = models(config);
-      const auto* model = dynamic_cast<const ImagePromptModel*>(loaded.get());
-      if (model == nullptr) continue;
-      PhotoCost cost = cost_of(*model, config, photo);
-      const bool same = std::any_of(costs.begin(), costs.end(), [&](const PhotoCost& other) {
-        return other.width == cost.width && other.height == cost.height && other.tokens == cost.tokens &&
-               other.contexts == cost.contexts;
-      });
-      if (!same) costs.push_back(std::move(cost));
+      if (!photos.insert(key + config.space + "\n" + photo).second) continue;
+      const Tensor image = in_attack_space(*model, config, photo).to(model->device());
+      const Pixels pixels = model->preprocess(image);
+      PhotoCost cost{.photo = std::filesystem::path(photo).filename().string(),
+                     .width = image.size(3),
+                     .height = image.size(2),
+                     .tokens = model->image_tokens(pixels),
+                     .contexts = known->second};
+      std::string size = key;
+      for (const int64_t number : {cost.width, cost.height, cost.tokens, cost.contexts})
+        size += " " + std::to_string(number);
+      if (!sizes.insert(size).second) continue;
+      estimate(measured.try_emplace(key, *model, config).first->second, pixels, cost);
+      costs.push_back(std::move(cost));
     }
   }
   return costs;
