@@ -1,5 +1,7 @@
 #include <iostream>
 
+#include "src/base/error.h"
+#include "src/base/file.h"
 #include "src/cli/commands.h"
 #include "src/cli/defense_names.h"
 #include "src/cli/field_options.h"
@@ -8,6 +10,7 @@
 #include "src/cli/run_session.h"
 #include "src/cli/text.h"
 #include "src/experiment/report/aggregate/aggregate.h"
+#include "src/experiment/report/gate.h"
 #include "src/experiment/report/report.h"
 #include "src/experiment/run/evaluate.h"
 
@@ -64,17 +67,62 @@ std::string defense_table(const RunRecord& run) {
   return table_text(rows, output_width());
 }
 
+constexpr int kAboveLimit = 3;
+
+/// --fail-above and --junit: what a build server asks for.
+struct GateOptions {
+  double limit = -1;  ///< -1 = no gate
+  std::string junit;
+
+  void add_to(CLI::App& command) {
+    command
+        .add_option(
+            "--fail-above", limit,
+            "for build servers: end with exit code 3 where the upper 95 % bound of the images' success "
+            "behind a defense exceeds X (from 0 to below 1); everything is written all the same")
+        ->type_name("X")
+        ->group("Output");
+    command
+        .add_option("--junit", junit,
+                    "with --fail-above: a JUnit file with a test case for each defense and trial")
+        ->type_name("FILE")
+        ->group("Output");
+  }
+
+  void check(const CLI::App& command) const {
+    if (command.count("--fail-above") > 0 && !(limit >= 0 && limit < 1))
+      throw Error("--fail-above must be from 0 to below 1 (.05 allows 5 % of the replies).");
+    if (junit.empty()) return;
+    if (limit < 0) throw Error("--junit needs --fail-above X, which says what a failed test is.");
+    const std::filesystem::path folder = std::filesystem::absolute(junit).parent_path();
+    if (!std::filesystem::is_directory(folder) || std::filesystem::is_directory(junit))
+      throw Error("--junit '" + junit + "' cannot be written: it must be a file in a folder that exists.");
+  }
+
+  /// The exit code.
+  int judge(const RunRecord& run, const std::set<std::string>& defenses) const {
+    if (limit < 0) return 0;
+    const std::vector<GateCase> cases = gate_cases(run, defenses, limit);
+    if (!junit.empty()) write_file(junit, junit_report(cases, limit));
+    const std::string sentence = gate_sentence(cases, limit);
+    if (sentence.empty()) return 0;
+    std::cout.flush();
+    std::cerr << "hijack: " << printable(sentence, 2000) << std::endl;
+    return kAboveLimit;
+  }
+};
+
 struct EvaluateCommand {
-  explicit EvaluateCommand(CLI::App& command) : flags(command, fields_of(config)) {
+  explicit EvaluateCommand(CLI::App& command) : app(command), flags(command, fields_of(config)) {
     command.add_option("run", run, "run folder of hijack attack or hijack run")->required()->type_name("RUN");
     command.get_option("--defense")->allow_extra_args(false);  // RUN may follow
     options.add_to(command);
     output.add_to(command, "rates, intervals and costs of each defense, as in hijack report --format json");
+    gate.add_to(command);
     command.footer("'hijack defenses' lists the defenses, 'hijack defenses NAME' what can be set.");
   }
 
-  void show_table() const {
-    const RunRecord record = read_run(run);
+  void show_table(const RunRecord& record) const {
     const std::string report = write_report(run).string();
     if (!output.json) {
       std::cout << "success of the behavior on held-out contexts, and the cost on benign questions\n"
@@ -88,25 +136,33 @@ struct EvaluateCommand {
     output.apply();
     const Interrupt interrupt;
     flags.apply();
+    gate.check(app);
     note_former_names(config.defense.defenses);
+    std::set<std::string> defenses;
     bool done = false;
     {
       Progress progress;
       const Machine machine = options.machine();
-      done = evaluate_run(run, config, show_on(progress, interrupt.token(), machine), folder_models(machine),
-                          options.models);
+      RunHooks hooks = show_on(progress, interrupt.token(), machine);
+      hooks.on_stack = [&](const std::string& stack) {
+        if (stack != "none") defenses.insert(stack);
+      };
+      done = evaluate_run(run, config, hooks, folder_models(machine), options.models);
     }
     if (!done) {
       output.text() << "Stopped; what was asked is saved. The same command goes on." << std::endl;
       return 1;
     }
-    show_table();
-    return 0;
+    const RunRecord record = read_run(run);
+    show_table(record);
+    return gate.judge(record, defenses);
   }
 
+  CLI::App& app;
   EvaluateConfig config;
   MachineOptions options;
   OutputOptions output;
+  GateOptions gate;
   std::string run;
   FieldOptions flags;
 };

@@ -159,6 +159,7 @@ bool RunEvaluation::ask_adaptively(TrialEvaluation& evaluation, const Stack& sta
 bool RunEvaluation::ask_stack(TrialEvaluation& evaluation, const Stack& stack, const std::string& plain,
                               const std::vector<Question>& benign) {
   note(evaluation.trial().id + ": defense " + stack.name());
+  if (hooks_.on_stack) hooks_.on_stack(stack.name());
   ask(evaluation, stack, evaluation.adversarial("attack"));
   ask(evaluation, stack, evaluation.clean("clean"));
   ask(evaluation, stack, evaluation.clean("text_suffix", plain, text_.variant()));

@@ -35,6 +35,7 @@ struct RunHooks {
   std::function<void(const TrialRow&)> on_trial = {};    ///< a trial is done and its row is written
   /// evaluate_run: so many of all trials are done, and the rest takes about so long.
   std::function<void(int64_t done, int64_t all, double seconds_left)> on_evaluated = {};
+  std::function<void(const std::string& stack)> on_stack = {};  ///< evaluate_run asks from behind it
   std::stop_token stop = {};
   Machine machine = {};  ///< that works, in place of the configuration's
 };

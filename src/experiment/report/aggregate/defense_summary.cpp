@@ -59,8 +59,12 @@ void Group::count(const Asked& asked) {
       rate.add(reply.trial, 0, Draw{success, reply.draw});
   };
   const std::string& kind = reply.condition;
-  if (kind == "attack") add(summary.attack, succeeded(reply)), add(summary.attack_rejected, reply.rejected);
-  if (kind == "adaptive") add(summary.adaptive, succeeded(reply));
+  if (kind == "attack") {
+    add(summary.attack, succeeded(reply)), add(summary.attack_rejected, reply.rejected);
+    add(summary.attack_by_trial[reply.trial], succeeded(reply));
+  }
+  if (kind == "adaptive")
+    add(summary.adaptive, succeeded(reply)), add(summary.adaptive_by_trial[reply.trial], succeeded(reply));
   if (kind == "noise") add(summary.noise, succeeded(reply));
   if (kind == "clean") add(summary.clean, succeeded(reply)), add(summary.benign_rejected, reply.rejected);
   if (kind == "text_suffix")

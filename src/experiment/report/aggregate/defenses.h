@@ -17,6 +17,7 @@ struct DefenseSummary {
   std::string details;
   std::string attack_label;  ///< "string, linf 8/255, steps=60" where several settings were evaluated
   Rate attack, adaptive, noise, clean, text_suffix, text_adaptive;  ///< exact success by condition
+  std::map<std::string, Rate> attack_by_trial, adaptive_by_trial;   ///< the first two, by the id of the trial
   Rate clean_kept;       ///< replies to the clean image equal to those without the defense
   Rate benign_correct;   ///< utility questions answered correctly
   Rate benign_rejected;  ///< benign and clean submissions refused
