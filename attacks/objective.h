@@ -30,6 +30,10 @@ class Objective {
   /// The loss by which images of different steps are compared, where no validation contexts do that.
   virtual Tensor comparable_loss(const Tensor& image) { return loss(image, 0); }
 
+  /// Whether the loss of each image is what it would be alone, wherever it stands among the others: then
+  /// several changes of an image may be measured in one call, as images of one batch.
+  virtual bool images_apart() const { return false; }
+
   // For objectives that change as the attack goes on (cropa.h); they stand outermost.
 
   /// What else the last loss depends on and wants a gradient to, beside the image: one backward pass gives

@@ -102,17 +102,27 @@ std::vector<Reply> pass_unrejected(const std::vector<Submission>& submissions, s
   return replies;
 }
 
+std::vector<double> TextDetector::scores(std::span<const Query> queries) const {
+  std::vector<double> all;
+  for (const Query& query : queries) all.push_back(score(query));
+  return all;
+}
+
 std::vector<Reply> TextDetector::answer(const std::vector<Submission>& submissions,
                                         const Responder& next) const {
+  std::vector<Query> distinct;
+  std::map<uint64_t, size_t> position;  // many submissions share a query: score each once
+  for (const Submission& submission : submissions)
+    if (position.try_emplace(content_key(submission.query), distinct.size()).second)
+      distinct.push_back(submission.query);
+  const std::vector<double> found = scores(distinct);
+  TORCH_CHECK(found.size() == distinct.size(), name(), " scored ", found.size(), " of ", distinct.size());
   std::vector<StageTrace> stages;
-  std::map<uint64_t, double> scores;  // many submissions share a query: score each once
   for (const Submission& submission : submissions) {
-    const auto [found, fresh] = scores.try_emplace(content_key(submission.query));
-    if (fresh) found->second = score(submission.query);
+    const double score = found[position.at(content_key(submission.query))];
     // Written so that a score that is not a number is rejected.
-    const bool rejected = !(found->second <= threshold());
-    stages.push_back(
-        {.stage = name(), .rejected = rejected, .score = found->second, .threshold = threshold()});
+    const bool rejected = !(score <= threshold());
+    stages.push_back({.stage = name(), .rejected = rejected, .score = score, .threshold = threshold()});
   }
   return pass_unrejected(submissions, std::move(stages), next);
 }

@@ -36,6 +36,8 @@ class TextDetector : public Defense {
  public:
   /// Larger = more suspicious.
   virtual double score(const Query& query) const = 0;
+  /// The same of several queries, where the detector can in passes over many of them.
+  virtual std::vector<double> scores(std::span<const Query> queries) const;
   virtual double threshold() const = 0;
   bool scores_prompts() const override { return true; }
   std::vector<Reply> answer(const std::vector<Submission>& submissions, const Responder& next) const final;

@@ -21,8 +21,14 @@ class LanguageModel {
   /// CPU [L-1]. `text` is scored where the model meets user prompts: inside its chat template, without image.
   /// Empty for texts of fewer than two tokens.
   virtual Tensor prompt_nll(const std::string& text) const = 0;
+  /// The same of several texts, where the model can in passes over many of them.
+  virtual std::vector<Tensor> prompt_nlls(std::span<const std::string> texts) const {
+    std::vector<Tensor> all;
+    for (const std::string& text : texts) all.push_back(prompt_nll(text));
+    return all;
+  }
 
-  /// One reply for each query; says of each whether it was cut.
+  /// One reply for each query, decoded together where the model can; says of each whether it was cut.
   virtual std::vector<Generated> generate(std::span<const Query> queries,
                                           const GenerateOptions& options) const = 0;
 };

@@ -43,11 +43,16 @@ struct GenerateOptions {
   double top_p = 1;             ///< nucleus, used when temperature > 0
   int64_t top_k = 0;            ///< likeliest tokens drawn from, before top_p; 0 = all
   uint64_t seed = 0;
-  /// One for each query, in place of `seed`: a draw that does not depend on what else is asked.
+  /// One for each query, in place of `seed`: a draw that does not depend on what else is asked. `seed` alone
+  /// stands for the streams Random(seed).fork("reply", index).
   std::vector<uint64_t> seeds = {};
   /// Called with each new piece of text of reply `index` (for streaming). May be empty.
   std::function<void(size_t index, std::string_view piece)> on_text = {};
   std::stop_token stop = {};  ///< ends early with what is there, as cut
 };
+
+/// The options of queries [begin, begin + count) of those that these options are for: their seeds, and
+/// on_text called with their numbers among all.
+GenerateOptions part_of(const GenerateOptions& options, size_t begin, size_t count);
 
 }  // namespace hijack

@@ -26,6 +26,13 @@ struct Pixels {
   int64_t image_width = 0;
 };
 
+/// One of several images, and what is asked about it.
+struct ImageQueries {
+  Pixels pixels;
+  std::vector<Query> queries;
+  std::vector<TokenIds> targets = {};  ///< one for each query; none where replies are wanted
+};
+
 class PromptEmbeddings;
 class HiddenStates;
 class StateHooks;
@@ -65,6 +72,15 @@ class VisionLanguageModel {
   /// cut. Special tokens are not in the text.
   virtual std::vector<Generated> generate(const Pixels& pixels, std::span<const Query> queries,
                                           const GenerateOptions& options) const = 0;
+
+  /// N images with B queries each: for each image what target_logits gives, within rounding. One pass over
+  /// several images where the model can and their shapes agree, as many as images_at_once
+  /// (prefix/images_at_once.h) allows; by default one image after the other.
+  virtual std::vector<std::vector<Tensor>> logits_of_images(std::span<const ImageQueries> images) const;
+  /// The same of `generate`. Seeds, one for each query, and the numbers of on_text count through the images'
+  /// queries in their order.
+  virtual std::vector<std::vector<Generated>> replies_of_images(std::span<const ImageQueries> images,
+                                                                const GenerateOptions& options) const;
 
   /// The token ids of a query as the decoder sees them (image tokens expanded), for `hijack trace`.
   virtual TokenIds input_ids(const Pixels& pixels, const Query& query) const = 0;

@@ -6,9 +6,15 @@
 namespace hijack {
 namespace {
 
-double worst_window(const LanguageModel& scorer, const std::string& prompt, int64_t window) {
-  const std::vector<double> means = window_means(scorer.prompt_nll(prompt), window);
-  return means.empty() ? 0 : *std::max_element(means.begin(), means.end());
+/// Of each prompt.
+std::vector<double> worst_windows(const LanguageModel& scorer, const std::vector<std::string>& prompts,
+                                  int64_t window) {
+  std::vector<double> worst;
+  for (const Tensor& nll : scorer.prompt_nlls(prompts)) {
+    const std::vector<double> means = window_means(nll, window);
+    worst.push_back(means.empty() ? 0 : *std::max_element(means.begin(), means.end()));
+  }
+  return worst;
 }
 
 }  // namespace
@@ -34,19 +40,25 @@ Calibration PerplexityFilter::fit(const DefenseResources& resources) const {
   const double alpha = wanted_alpha(parameters_.quantile, resources);
   check_calibration_size(name(), "benign prompts", static_cast<int64_t>(resources.benign.size()), alpha);
   const int64_t window = parameters_.preset == "published" ? 0 : parameters_.window;
-  std::vector<double> scores;
+  std::vector<std::string> texts;
   std::vector<Submission> prompts;
   for (const Submission& benign : resources.benign) {
-    scores.push_back(worst_window(*scorer_, benign.query.prompt, window));
+    texts.push_back(benign.query.prompt);
     prompts.push_back({.image = {}, .query = {.prompt = benign.query.prompt}});
   }
-  Calibration made = calibrate(name(), std::move(scores), alpha);
+  Calibration made = calibrate(name(), worst_windows(*scorer_, texts, window), alpha);
   made.fitted_on = submissions_sha256(prompts);
   return made;
 }
 
 double PerplexityFilter::score(const Query& query) const {
-  return worst_window(*scorer_, query.prompt, parameters_.window);
+  return scores({&query, 1}).front();
+}
+
+std::vector<double> PerplexityFilter::scores(std::span<const Query> queries) const {
+  std::vector<std::string> prompts;
+  for (const Query& query : queries) prompts.push_back(query.prompt);
+  return worst_windows(*scorer_, prompts, parameters_.window);
 }
 
 std::vector<double> window_means(const Tensor& nll, int64_t window) {

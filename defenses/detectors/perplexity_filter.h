@@ -47,6 +47,7 @@ class PerplexityFilter : public TextDetector {
 
   std::string name() const override { return written_name(kName, parameters_); }
   double score(const Query& query) const override;
+  std::vector<double> scores(std::span<const Query> queries) const override;
   double threshold() const override { return calibration_.threshold; }
   std::vector<Calibration> calibrations() const override { return {calibration_}; }
   /// None where a server scores: an attacker asks it too often.

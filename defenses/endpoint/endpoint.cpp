@@ -238,7 +238,8 @@ Tensor EndpointModel::prompt_nll(const std::string& text) const {
 std::vector<Generated> EndpointModel::generate(std::span<const Query> queries,
                                                const GenerateOptions& options) const {
   std::vector<Generated> replies;
-  for (const Query& query : queries) {
+  for (size_t i = 0; i < queries.size(); ++i) {
+    const Query& query = queries[i];
     json messages = json::array();
     const auto add = [&](const char* role, const std::string& content) {
       messages.push_back({{"role", role}, {"content", content}});
@@ -252,7 +253,7 @@ std::vector<Generated> EndpointModel::generate(std::span<const Query> queries,
                           {"max_tokens", options.max_new_tokens},
                           {"temperature", options.temperature},
                           {"top_p", options.top_p},
-                          {"seed", options.seed >> 33}};
+                          {"seed", (options.seeds.empty() ? options.seed : options.seeds.at(i)) >> 33}};
     replies.push_back(
         message_of(ask("/chat/completions", request, [](const json& one) { message_of(one); })));
   }

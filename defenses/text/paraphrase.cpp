@@ -26,14 +26,22 @@ Paraphrase::Paraphrase(const Parameters& parameters, const DefenseResources& res
   if (!paraphraser_) throw Error("Defense 'paraphrase' needs a language model that restates prompts.");
 }
 
+/// A draw must not depend on what else is asked: each request has the stream that it has alone.
+uint64_t Paraphrase::seed_of(const Query& request) const {
+  const uint64_t seed = Random(parameters_.seed).fork(kName, content_key(request)).bits();
+  const bool server = !parameters_.asked.server.endpoint.empty();  // is sent the seed itself
+  return server ? seed : Random(seed).fork_seed("reply");
+}
+
 std::vector<Generated> Paraphrase::restatements(const std::vector<Query>& requests) const {
   GenerateOptions options{.max_new_tokens = parameters_.max_tokens, .temperature = parameters_.temperature};
-  if (!randomized()) return paraphraser_->generate(requests, options);
-  // One at a time: a draw must not depend on what else is in the batch.
   std::vector<Generated> texts;
-  for (const Query& request : requests) {
-    options.seed = Random(parameters_.seed).fork(kName, content_key(request)).bits();
-    texts.push_back(paraphraser_->generate({&request, 1}, options).at(0));
+  for (size_t begin = 0; begin < requests.size(); begin += kRepliesAtOnce) {
+    const auto some = std::span(requests).subspan(begin, std::min(kRepliesAtOnce, requests.size() - begin));
+    options.seeds.clear();
+    if (randomized())
+      for (const Query& request : some) options.seeds.push_back(seed_of(request));
+    for (Generated& text : paraphraser_->generate(some, options)) texts.push_back(std::move(text));
   }
   return texts;
 }

@@ -9,8 +9,8 @@ namespace hijack {
 /// Paraphrase defense (Jain et al. 2023, section 4.2): another model restates the prompt, and the target
 /// model answers the restatement. Departs from the paper: its paraphraser is ChatGPT, here the defended
 /// model's own decoder unless `model` or `endpoint` names another; the wording of the request is ours.
-/// Deterministic for a seed: each prompt has its own stream. An empty restatement keeps the original prompt,
-/// and the trace says so.
+/// Deterministic for a seed: each prompt has its own stream, and many are restated together. An empty
+/// restatement keeps the original prompt, and the trace says so.
 class Paraphrase : public TextTransform {
  public:
   static constexpr const char* kName = "paraphrase";
@@ -47,6 +47,7 @@ class Paraphrase : public TextTransform {
   std::vector<Query> surrogate_queries(const std::vector<Query>& queries) const override;
 
  private:
+  uint64_t seed_of(const Query& request) const;
   std::vector<Generated> restatements(const std::vector<Query>& requests) const;
 
   Parameters parameters_;

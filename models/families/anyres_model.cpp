@@ -62,7 +62,10 @@ AnyresNetwork::AnyresNetwork(const AnyresConfig& c, const ParameterSource& sourc
     : config(c), llava(c.llava, source), newline(source("image_newline", {c.llava.text.width})) {}
 
 Tensor AnyresNetwork::image_features(const Tensor& pixels, const Size& image) const {
-  const Tensor views = llava.image_features(pixels);  // [1 + tiles, n*n, D]
+  return arranged(llava.image_features(pixels), image);
+}
+
+Tensor AnyresNetwork::arranged(const Tensor& views, const Size& image) const {
   const Tensor whole = views[0];
   const Tensor end = newline.to(views.scalar_type()).unsqueeze(0);  // [1,D]
   if (views.size(0) == 1) return at::cat({whole, end}, 0).unsqueeze(0);
@@ -117,6 +120,17 @@ Pixels AnyresModel::preprocess(const Tensor& image) const {
 
 Tensor AnyresModel::image_features(const Pixels& pixels) const {
   return network_->image_features(pixels.values, {pixels.image_height, pixels.image_width});
+}
+
+std::vector<Tensor> AnyresModel::seen_of(std::span<const Pixels> images) const {
+  std::vector<Tensor> views;  // of all images one size
+  std::vector<int64_t> counts;
+  for (const Pixels& one : images) views.push_back(one.values), counts.push_back(one.values.size(0));
+  const auto features = network_->llava.image_features(at::cat(views)).split_with_sizes(counts);
+  std::vector<Tensor> all;
+  for (size_t i = 0; i < images.size(); ++i)
+    all.push_back(network_->arranged(features[i], {images[i].image_height, images[i].image_width}));
+  return all;
 }
 
 TowerActivations AnyresModel::tower_activations(const Pixels& pixels) const {

@@ -38,6 +38,8 @@ struct AnyresNetwork {
   /// pixels [1 + tiles,3,h,w] normalized, of an image of this size -> [1,T_img,D]: the whole, then the tiles'
   /// features row by row, each row ended by the learned newline. A single view is followed by one newline.
   Tensor image_features(const Tensor& pixels, const AnyresProcessor::Size& image) const;
+  /// The same from the features of the views [1 + tiles,n*n,D].
+  Tensor arranged(const Tensor& views, const AnyresProcessor::Size& image) const;
 
   AnyresConfig config;
   LlavaNetwork llava;
@@ -63,6 +65,7 @@ class AnyresModel : public ImagePromptModel {
 
  protected:
   TokenIds image_ids(const Pixels& pixels) const override;
+  std::vector<Tensor> seen_of(std::span<const Pixels> images) const override;
 
  private:
   std::string family_;

@@ -31,15 +31,28 @@ std::pair<size_t, size_t> place_of_text(const DecoderLanguageModel::Render& rend
   return {begin, one.size() - begin - 1};
 }
 
+constexpr int64_t kScoresAtOnce = int64_t{1} << 25;  // of tokens in a pass: 128 MiB of logits
+
+/// Of tokens `ids` [n] with logits [n,V].
+Tensor nll_of(const Tensor& logits, const TokenIds& ids) {
+  const Tensor places = at::tensor(ids, at::kLong).to(logits.device());
+  const Tensor nll = -logits.log_softmax(-1).gather(1, places.unsqueeze(1)).squeeze(1).cpu();  // [n]
+  if (!nll.isfinite().all().item<bool>()) throw NotFinite("the perplexity of a prompt is not finite");
+  return nll;
+}
+
 }  // namespace
 
-Tensor DecoderLanguageModel::prompt_nll(const std::string& text) const {
-  const at::NoGradGuard no_gradients;
+struct DecoderLanguageModel::Scored {
+  Prompt prompt;      ///< up to the text's first token
+  TokenIds ids = {};  ///< the other tokens of the text; empty for fewer than two
+};
+
+DecoderLanguageModel::Scored DecoderLanguageModel::scored(const std::string& text,
+                                                          std::pair<size_t, size_t> place) const {
   const RenderedPrompt prompted = render_({.prompt = text});
-  const std::string& rendered = prompted.text;
-  const auto [begin, after] = place_of_text(render_);
-  const size_t end = rendered.size() - after;
-  const Encoding encoding = tokenizer_->encode_with_offsets(rendered, prompted.add_special_tokens);
+  const size_t begin = place.first, end = prompted.text.size() - place.second;
+  const Encoding encoding = tokenizer_->encode_with_offsets(prompted.text, prompted.add_special_tokens);
   // the tokens that overlap the user's text; its first token has no score
   size_t first = encoding.ids.size(), last = 0;
   for (size_t i = 0; i < encoding.ids.size(); ++i) {
@@ -48,15 +61,41 @@ Tensor DecoderLanguageModel::prompt_nll(const std::string& text) const {
     first = std::min(first, i);
     last = i + 1;
   }
-  if (last < first + 2) return at::empty({0}, at::kFloat);
-  const Prompt prompt{{encoding.ids.begin(), encoding.ids.begin() + static_cast<std::ptrdiff_t>(first) + 1}};
-  const TokenIds scored(encoding.ids.begin() + static_cast<std::ptrdiff_t>(first) + 1,
-                        encoding.ids.begin() + static_cast<std::ptrdiff_t>(last));
-  const Tensor logits = shared_prefix_logits(*decoder_, std::span(&prompt, 1), std::span(&scored, 1)).front();
-  const Tensor ids = at::tensor(scored, at::kLong).to(logits.device());
-  const Tensor nll = -logits.log_softmax(-1).gather(1, ids.unsqueeze(1)).squeeze(1).cpu();  // [n]
-  if (!nll.isfinite().all().item<bool>()) throw NotFinite("the perplexity of a prompt is not finite");
-  return nll;
+  if (last < first + 2) return {};
+  const auto at = [&](size_t i) { return encoding.ids.begin() + static_cast<std::ptrdiff_t>(i); };
+  return {{{encoding.ids.begin(), at(first + 1)}}, {at(first + 1), at(last)}};
+}
+
+Tensor DecoderLanguageModel::prompt_nll(const std::string& text) const {
+  return prompt_nlls({&text, 1}).front();
+}
+
+std::vector<Tensor> DecoderLanguageModel::prompt_nlls(std::span<const std::string> texts) const {
+  const at::NoGradGuard no_gradients;
+  const auto place = place_of_text(render_);
+  std::vector<Tensor> all(texts.size(), at::empty({0}, at::kFloat));
+  std::vector<Prompt> prompts;
+  std::vector<TokenIds> ids;
+  std::vector<size_t> places;
+  int64_t scores = 0;
+  const auto score = [&] {
+    const auto logits = shared_prefix_logits(*decoder_, prompts, ids);
+    for (size_t i = 0; i < places.size(); ++i) all[places[i]] = nll_of(logits[i], ids[i]);
+    prompts.clear(), ids.clear(), places.clear();
+    scores = 0;
+  };
+  for (size_t i = 0; i < texts.size(); ++i) {
+    Scored one = scored(texts[i], place);
+    if (one.ids.empty()) continue;
+    const int64_t its = static_cast<int64_t>(one.ids.size()) * decoder_->config().vocabulary;
+    if (!places.empty() && scores + its > kScoresAtOnce) score();
+    scores += its;
+    places.push_back(i);
+    prompts.push_back(std::move(one.prompt));
+    ids.push_back(std::move(one.ids));
+  }
+  if (!places.empty()) score();
+  return all;
 }
 
 std::vector<Generated> DecoderLanguageModel::generate(std::span<const Query> queries,

@@ -20,10 +20,15 @@ class DecoderLanguageModel : public LanguageModel {
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
   std::string template_origin() const override { return template_origin_; }
   Tensor prompt_nll(const std::string& text) const override;
+  std::vector<Tensor> prompt_nlls(std::span<const std::string> texts) const override;
   std::vector<Generated> generate(std::span<const Query> queries,
                                   const GenerateOptions& options) const override;
 
  private:
+  struct Scored;
+  /// The tokens of a text inside the chat template; place: of texts in it.
+  Scored scored(const std::string& text, std::pair<size_t, size_t> place) const;
+
   std::shared_ptr<const Decoder> decoder_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   ReplyRules rules_;

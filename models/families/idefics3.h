@@ -56,6 +56,9 @@ class Idefics3 : public ImagePromptModel {
 
  protected:
   TokenIds image_ids(const Pixels& pixels) const override;
+  std::vector<Tensor> seen_of(std::span<const Pixels> images) const override {
+    return seen_side_by_side(images);
+  }
 
  private:
   std::string family_;

@@ -54,6 +54,9 @@ class ImagePromptModel : public VisionLanguageModel,
                                     std::span<const TokenIds> targets) const override;
   std::vector<Generated> generate(const Pixels& pixels, std::span<const Query> queries,
                                   const GenerateOptions& options) const override;
+  std::vector<std::vector<Tensor>> logits_of_images(std::span<const ImageQueries> images) const override;
+  std::vector<std::vector<Generated>> replies_of_images(std::span<const ImageQueries> images,
+                                                        const GenerateOptions& options) const override;
   const PromptEmbeddings* embeddings() const override { return this; }
   const HiddenStates* states() const override { return this; }
   const StateHooks* hooks() const override { return this; }
@@ -115,6 +118,12 @@ class ImagePromptModel : public VisionLanguageModel,
   /// decoder, [1+S,T_img,D]: image_features, and for families whose decoder gets more of it (DeepStack) what
   /// is added after each of its first S blocks.
   virtual Tensor seen(const Pixels& pixels) const { return image_features(pixels); }
+  /// `seen` of each of several images; by default one after the other. Families whose tower takes several at
+  /// once override it.
+  virtual std::vector<Tensor> seen_of(std::span<const Pixels> images) const;
+  /// `seen` of images whose views are all alike, from one call with all their views; for families whose
+  /// features [1,T_img,D] of an image are those of its views, one after the other.
+  std::vector<Tensor> seen_side_by_side(std::span<const Pixels> images) const;
   /// The features [1+S,T_img,D] of the image in the prompt of `query`, from what has been seen.
   virtual Tensor features_for(const Tensor& seen, const Query& query) const { return (void)query, seen; }
 
@@ -133,6 +142,12 @@ class ImagePromptModel : public VisionLanguageModel,
   std::pair<size_t, size_t> places_of(const Prompt& whole, const Query& query, const std::string& part) const;
   /// With the image's features.
   std::vector<Prompt> prompts(const Pixels& pixels, std::span<const Query> queries) const;
+  /// Of several images, one after the other's.
+  std::vector<Prompt> prompts_of(std::span<const ImageQueries> images) const;
+  /// What a pass over one of several images needs, about.
+  int64_t bytes_of(const ImageQueries& image, int64_t new_tokens) const;
+  /// How many of the images, from the first on, one pass takes.
+  size_t together(std::span<const ImageQueries> images, int64_t new_tokens) const;
   /// `seen`, from the memo where there is one.
   Tensor seen_once(const Pixels& pixels) const;
   /// Null while weights are trained.

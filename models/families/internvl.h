@@ -58,6 +58,9 @@ class InternVl : public ImagePromptModel {
 
  protected:
   TokenIds image_ids(const Pixels& pixels) const override;
+  std::vector<Tensor> seen_of(std::span<const Pixels> images) const override {
+    return seen_side_by_side(images);
+  }
 
  private:
   std::shared_ptr<const InternVlNetwork> network_;

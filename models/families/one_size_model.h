@@ -16,6 +16,12 @@ class OneSizeModel : public ImagePromptModel {
   Tensor to_input_space(const Tensor& image) const override;
   Pixels preprocess(const Tensor& image) const override;
 
+ protected:
+  /// In one pass of the tower.
+  std::vector<Tensor> seen_of(std::span<const Pixels> images) const override {
+    return seen_side_by_side(images);
+  }
+
  private:
   ImageProcessor processor_;
 };

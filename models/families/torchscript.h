@@ -49,6 +49,10 @@ class TorchScriptTower : public OneSizeModel {
  protected:
   RenderedPrompt render(const Query& query, bool with_image) const override;
   TokenIds image_ids(const Pixels& pixels) const override;
+  /// One after the other: a script may know one image only.
+  std::vector<Tensor> seen_of(std::span<const Pixels> images) const override {
+    return ImagePromptModel::seen_of(images);
+  }
 
  private:
   std::shared_ptr<const ScriptModule> tower_;

@@ -57,10 +57,7 @@ size_t before_features(const Prompt& a, const Prompt& b) {
 
 std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts) {
   std::vector<PromptGroup> groups;
-  const auto head = [&](size_t i) {
-    const size_t end = std::max<size_t>(prompts[i].image_end(), 1);
-    return std::span(prompts[i].ids).first(std::min(end, prompts[i].ids.size()));
-  };
+  const auto head = [&](size_t i) { return std::span(prompts[i].ids).first(prompts[i].image_end()); };
   for (size_t i = 0; i < prompts.size(); ++i) {
     auto same = std::find_if(groups.begin(), groups.end(), [&](const PromptGroup& group) {
       const auto other = head(group.members.front());
@@ -73,9 +70,8 @@ std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts) {
     }
     const Prompt& first = prompts[same->members.front()];
     same->members.push_back(i);
-    const size_t limit =
-        std::min({same->prefix, before_shifts(first, prompts[i]), before_blocks(first, prompts[i]),
-                  before_features(first, prompts[i])});
+    const size_t limit = std::min({same->prefix, before_shifts(first, prompts[i]),
+                                   before_blocks(first, prompts[i]), before_features(first, prompts[i])});
     const size_t prefix =
         std::min(common_prefix(first.ids, prompts[i].ids, limit), prompts[i].ids.size() - 1);
     same->prefix = whole_blocks(first, prefix);

@@ -38,8 +38,8 @@ struct Prompt {
   int64_t next_position() const;
 };
 
-/// Prompts that agree up to the end of their image (or in their first token, without one): `prefix` tokens
-/// are shared, each has at least one token of its own. No block is shared in part: its tokens' keys depend on
+/// Prompts that agree up to the end of their image (or have none): `prefix` tokens are shared, which may be
+/// none; each has at least one token of its own. No block is shared in part: its tokens' keys depend on
 /// all of it. Prompts with features of their own share nothing from there on; they still run together.
 struct PromptGroup {
   std::vector<size_t> members;

@@ -1,57 +1,11 @@
 #include <numeric>
 
 #include "models/prefix/packed_suffixes.h"
+#include "models/prefix/sampler.h"
 #include "models/prefix/scores.h"
 
 namespace hijack {
 namespace {
-
-/// Chooses the next token of each row; sampling draws come from a stream of the row's own.
-class Sampler {
- public:
-  Sampler(const GenerateOptions& options, const std::vector<size_t>& members) : options_(options) {
-    for (const size_t i : members)
-      streams_.push_back(options.seeds.empty() ? Random(options.seed).fork("reply", i)
-                                               : Random(options.seeds.at(i)));
-  }
-  /// logits [N,V], rows: which original member each row is.
-  std::vector<TokenId> next(const Tensor& logits, const std::vector<size_t>& rows) {
-    std::vector<TokenId> ids(rows.size());
-    if (options_.temperature <= 0) {
-      const Tensor best = logits.argmax(-1).cpu();
-      for (size_t i = 0; i < rows.size(); ++i) ids[i] = best.data_ptr<int64_t>()[i];
-      return ids;
-    }
-    const auto sorted = (logits.cpu() / options_.temperature).softmax(-1).sort(-1, /*descending=*/true);
-    const Tensor probability = std::get<0>(sorted).contiguous(), order = std::get<1>(sorted).contiguous();
-    for (size_t i = 0; i < rows.size(); ++i) {
-      const auto row = static_cast<int64_t>(i);
-      ids[i] = draw(probability[row], order[row], streams_[rows[i]]);
-    }
-    return ids;
-  }
-
- private:
-  TokenId draw(const Tensor& probability, const Tensor& order, Random& random) const {
-    const float* p = probability.data_ptr<float>();
-    int64_t n = probability.size(0);
-    double wanted = options_.top_p;
-    if (options_.top_k > 0 && options_.top_k < n) {
-      n = options_.top_k;  // top_p is a share of what it leaves, as in transformers
-      wanted *= std::accumulate(p, p + n, 0.0);
-    }
-    int64_t kept = 0;
-    double mass = 0;
-    while (kept < n && (kept == 0 || mass < wanted)) mass += p[kept++];
-    double left = random.uniform() * mass;
-    int64_t choice = 0;
-    while (choice + 1 < kept && (left -= p[choice]) >= 0) ++choice;
-    return order.data_ptr<int64_t>()[choice];
-  }
-
-  const GenerateOptions& options_;
-  std::vector<Random> streams_;
-};
 
 /// The replies of one group while they grow.
 class GroupDecoding {

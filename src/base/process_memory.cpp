@@ -40,4 +40,10 @@ int64_t available_memory() {
   return available > 0 ? available + waiting_tensor_memory() : available;
 }
 
+int64_t total_memory() {
+  const int64_t total = kilobyte_field("/proc/meminfo", "MemTotal");
+  const int64_t limit = number_in("/sys/fs/cgroup/memory.max");
+  return limit >= 0 ? std::min(total, limit) : total;
+}
+
 }  // namespace hijack

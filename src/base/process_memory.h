@@ -18,4 +18,7 @@ void reset_peak_memory();
 /// less; with what waits in this process's pool of tensor memory. 0 where the system does not say.
 int64_t available_memory();
 
+/// All bytes that the machine has, or that its control group may take; 0 where the system does not say.
+int64_t total_memory();
+
 }  // namespace hijack

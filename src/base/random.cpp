@@ -37,7 +37,11 @@ Random::Random(uint64_t seed) : seed_(seed) {
 }
 
 Random Random::fork(std::string_view purpose, uint64_t index) const {
-  return Random(mixed(mixed(seed_, fnv1a(purpose)), index));
+  return Random(fork_seed(purpose, index));
+}
+
+uint64_t Random::fork_seed(std::string_view purpose, uint64_t index) const {
+  return mixed(mixed(seed_, fnv1a(purpose)), index);
 }
 
 uint64_t Random::bits() {

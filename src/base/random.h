@@ -16,6 +16,8 @@ class Random {
 
   /// An independent stream for a named purpose: the order of draws elsewhere does not change it.
   Random fork(std::string_view purpose, uint64_t index = 0) const;
+  /// The seed of that stream: Random(fork_seed(purpose, index)) draws what fork(purpose, index) does.
+  uint64_t fork_seed(std::string_view purpose, uint64_t index = 0) const;
 
   uint64_t bits();
   int64_t below(int64_t n);                      ///< uniform in [0, n), n > 0

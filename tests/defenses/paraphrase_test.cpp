@@ -29,13 +29,31 @@ TEST_F(ParaphraseTest, UsesItsParametersAndSamplesByPrompt) {
   const Paraphrase defense({.temperature = 0.7, .max_tokens = 33, .seed = 5}, resources);
   const std::vector<Query> queries = {{.prompt = "one"}, {.prompt = "two"}};
   const auto both = defense.rewrite(queries);
-  ASSERT_EQ(model->options_seen.size(), 2u);
+  ASSERT_EQ(model->options_seen.size(), 1u) << "both are asked for together";
   EXPECT_EQ(model->options_seen[0].max_new_tokens, 33);
   EXPECT_DOUBLE_EQ(model->options_seen[0].temperature, 0.7);
-  EXPECT_NE(model->options_seen[0].seed, model->options_seen[1].seed);
+  const std::vector<uint64_t> seeds = model->options_seen[0].seeds;
+  ASSERT_EQ(seeds.size(), 2u);
+  EXPECT_NE(seeds[0], seeds[1]);
   const std::vector<Query> reversed = {queries[1], queries[0]};
   EXPECT_EQ(defense.rewrite(reversed).at(1).note, both.at(0).note);
   EXPECT_NE(Paraphrase({.seed = 6}, resources).rewrite(queries).at(0).note, both.at(0).note);
+}
+
+TEST_F(ParaphraseTest, AsksForManyTogetherAsIfEachWereAlone) {
+  const Paraphrase defense({.seed = 5}, resources);
+  std::vector<Query> queries;
+  for (size_t i = 0; i < kRepliesAtOnce + 2; ++i) queries.push_back({.prompt = "p" + std::to_string(i)});
+  const auto together = defense.rewrite(queries);
+  ASSERT_EQ(model->options_seen.size(), 2u) << "no more than kRepliesAtOnce";
+  ASSERT_EQ(model->asked.size(), queries.size());
+  for (size_t i = 0; i < queries.size(); ++i) {
+    EXPECT_EQ(defense.rewrite({&queries[i], 1}).at(0).note, together[i].note);
+    // the stream of a request that is asked for alone, with a seed of its content
+    const uint64_t seed = Random(5).fork("paraphrase", content_key(model->asked[i])).bits();
+    EXPECT_EQ(model->options_seen[i / kRepliesAtOnce].seeds.at(i % kRepliesAtOnce),
+              Random(seed).fork_seed("reply"));
+  }
 }
 
 TEST_F(ParaphraseTest, SaysThatARestatementWasCut) {

@@ -38,6 +38,51 @@ TEST_P(LanguageModelGolden, Replies) {
     EXPECT_EQ(replies.at(i).text, cases_[i].at("reply")) << queries[i].prompt;
 }
 
+/// Of different lengths, past the windows, without a common beginning, and one twice.
+std::vector<std::string> many_texts() {
+  return {"What is in this picture?",
+          "a",
+          "Say it again:  the cat, 12 or 13, and then the dog in the picture once more.",
+          "the",
+          "Say it once",
+          "cat in the mat, cat in the mat, cat in the mat, cat in the mat, cat in the mat",
+          "What is in this picture?",
+          "12"};
+}
+
+TEST_P(LanguageModelGolden, ManyPromptsTogetherAreThatOfEachAlone) {
+  std::vector<Query> queries;
+  for (const std::string& text : many_texts()) queries.push_back({.prompt = text});
+  queries[3].earlier = {{"What is this?", "the cat"}};
+  for (const double temperature : {0.0, 1.0}) {
+    GenerateOptions options{.max_new_tokens = 24, .temperature = temperature, .top_p = 0.9, .top_k = 50};
+    for (uint64_t seed = 0; seed < queries.size(); ++seed) options.seeds.push_back(seed * 31);
+    const auto together = model_->generate(queries, options);
+    ASSERT_EQ(together.size(), queries.size());
+    std::set<std::string> different;
+    for (size_t i = 0; i < queries.size(); ++i) {
+      EXPECT_EQ(together[i], model_->generate({&queries[i], 1}, part_of(options, i, 1)).at(0))
+          << queries[i].prompt << " at temperature " << temperature;
+      different.insert(together[i].text);
+    }
+    EXPECT_GT(different.size(), 2u);
+  }
+}
+
+TEST_P(LanguageModelGolden, ScoresOfManyTextsTogetherAreThoseOfEachAlone) {
+  const auto texts = many_texts();
+  const auto together = model_->prompt_nlls(texts);
+  ASSERT_EQ(together.size(), texts.size());
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const Tensor alone = model_->prompt_nll(texts[i]);
+    ASSERT_EQ(together[i].sizes(), alone.sizes()) << texts[i];
+    if (alone.numel() == 0) continue;
+    EXPECT_LE((together[i] - alone).abs().max().item<double>(), 2e-5 * alone.abs().max().item<double>())
+        << texts[i];
+  }
+  EXPECT_TRUE(model_->prompt_nlls({}).empty());
+}
+
 TEST_P(LanguageModelGolden, IsAskedAsModelsWithImagesAre) {
   const auto asked = load_model(folder_, {.dtype = "float32"});
   EXPECT_FALSE(asked->takes_images());

@@ -104,10 +104,12 @@ std::vector<Generated> FakeLanguageModel::generate(std::span<const Query> querie
                                                    const GenerateOptions& options) const {
   std::vector<Generated> replies;
   options_seen.push_back(options);
-  for (const Query& query : queries) {
+  for (size_t i = 0; i < queries.size(); ++i) {
+    const Query& query = queries[i];
     asked.push_back(query);
+    const uint64_t seed = options.seeds.empty() ? options.seed : options.seeds.at(i);
     const bool silent = query.prompt.find("silence") != std::string::npos;
-    replies.push_back({silent ? " \n" : "again(" + std::to_string(options.seed) + ") " + query.prompt,
+    replies.push_back({silent ? " \n" : "again(" + std::to_string(seed) + ") " + query.prompt,
                        query.prompt.find("endless") != std::string::npos});
   }
   return replies;

@@ -84,8 +84,8 @@ struct ToyModel::Network {
   Generated reply(const Tensor& features, const Query& query, size_t index,
                   const GenerateOptions& options) const {
     const at::NoGradGuard no_grad;
-    Random random = options.seeds.empty() ? Random(options.seed).fork("toy reply", index)
-                                          : Random(options.seeds.at(index));
+    Random random =
+        options.seeds.empty() ? Random(options.seed).fork("reply", index) : Random(options.seeds.at(index));
     const TokenIds prompt = prompt_ids(query);
     const Tensor image = image_part(features);
     TokenIds previous{ToyTokenizer::kEnd};
