@@ -3,10 +3,14 @@
 #include "defenses/address.h"
 #include "defenses/detectors/cider.h"
 #include "defenses/detectors/ecso.h"
+#include "defenses/detectors/hidden_detect.h"
 #include "defenses/detectors/jailguard.h"
 #include "defenses/detectors/judge.h"
+#include "defenses/detectors/linear_probe.h"
+#include "defenses/detectors/mahalanobis.h"
 #include "defenses/detectors/ocr.h"
 #include "defenses/detectors/perplexity_filter.h"
+#include "defenses/detectors/unrelated_questions.h"
 #include "defenses/image/bit_depth.h"
 #include "defenses/image/blur.h"
 #include "defenses/image/crop.h"
@@ -93,6 +97,10 @@ const Registry<DefenseKind>& defenses() {
                                                           kind<Ocr>(),
                                                           kind<Judge>(),
                                                           kind<Ecso>(),
+                                                          kind<UnrelatedQuestions>(),
+                                                          kind<HiddenDetect>(),
+                                                          kind<LinearProbe>(),
+                                                          kind<Mahalanobis>(),
                                                       });
   return table;
 }
@@ -154,14 +162,24 @@ std::string public_defense(const std::string& text) {
   return text.find('@') == std::string::npos ? current_defense(text) : written_spec(parse_defense(text));
 }
 
-std::string with_own_model(const std::string& text, const std::function<void(std::string& folder)>& each) {
-  if (text.find("model=") == std::string::npos) return text;
+/// `text` with the value of one of its parameters as `each` leaves it.
+static std::string with_parameter(const std::string& text, const std::string& name,
+                                  const std::function<void(std::string& value)>& each) {
+  if (text.find(name + "=") == std::string::npos) return text;
   DefenseSpec spec = parse_defense(text);
-  const auto own = spec.parameters.find("model");
+  const auto own = spec.parameters.find(name);
   if (own == spec.parameters.end() || own->second.empty()) return text;
   const std::string before = own->second;
   each(own->second);
   return own->second == before ? text : written_spec(spec);
+}
+
+std::string with_own_model(const std::string& text, const std::function<void(std::string& folder)>& each) {
+  return with_parameter(text, "model", each);
+}
+
+std::string with_trained_file(const std::string& text, const std::function<void(std::string& file)>& each) {
+  return with_parameter(text, "trained", each);
 }
 
 std::shared_ptr<const Defense> make_defense(const DefenseSpec& spec, const DefenseResources& resources) {

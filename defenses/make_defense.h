@@ -27,6 +27,9 @@ std::string public_defense(const std::string& text);
 /// name none stay as they are. Throws Error as parse_defense.
 std::string with_own_model(const std::string& text, const std::function<void(std::string& folder)>& each);
 
+/// The same for the file that a detector has learned from (`trained=FILE`).
+std::string with_trained_file(const std::string& text, const std::function<void(std::string& file)>& each);
+
 /// Throws Error where a resource is missing or too small.
 std::shared_ptr<const Defense> make_defense(const DefenseSpec& spec, const DefenseResources& resources);
 

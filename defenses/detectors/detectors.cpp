@@ -100,12 +100,17 @@ std::vector<SubmissionDetector::Verdict> ImageDetector::verdicts(const std::vect
   return all;
 }
 
-void ImageDetector::fit_on_images(const ThresholdParameters& parameters, const DefenseResources& resources) {
+void SubmissionDetector::fit_on_submissions(const ThresholdParameters& parameters,
+                                            const DefenseResources& resources) {
   fit(parameters, resources, [&](const std::vector<Submission>& benign) {
     std::vector<double> scores;
     for (const Verdict& verdict : verdicts(benign, {})) scores.push_back(verdict.score);
     return scores;
   });
+}
+
+void ImageDetector::fit_on_images(const ThresholdParameters& parameters, const DefenseResources& resources) {
+  fit_on_submissions(parameters, resources);
 }
 
 std::vector<ReplyDetector::Replacement> ReplyDetector::replacements(const std::vector<Submission>& flagged,

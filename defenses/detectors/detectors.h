@@ -68,6 +68,11 @@ class SubmissionDetector : public FittedDetector {
   virtual std::vector<Verdict> verdicts(const std::vector<Submission>& submissions,
                                         const Responder& next) const = 0;
   std::vector<Reply> answer(const std::vector<Submission>& submissions, const Responder& next) const final;
+
+ protected:
+  /// Fits the threshold on verdicts that ask nobody. To be called once, by the constructor of the most
+  /// derived class. Throws as FittedDetector::fit.
+  void fit_on_submissions(const ThresholdParameters& parameters, const DefenseResources& resources);
 };
 
 /// A submission detector whose verdict depends on the image alone: each image is judged once.

@@ -10,6 +10,7 @@
 #include "src/cli/output_options.h"
 #include "src/cli/progress.h"
 #include "src/cli/text.h"
+#include "src/cli/train_detector_command.h"
 #include "src/training/chat_check.h"
 #include "src/training/evaluation.h"
 #include "src/training/eye_training.h"
@@ -163,8 +164,8 @@ void add_assemble(CLI::App& command, Action& chosen) {
 }  // namespace
 
 void add_train(CLI::App& program, Action& chosen) {
-  CLI::App* command =
-      program.add_subcommand("train", "make a model from nothing, or an eye for a text model");
+  CLI::App* command = program.add_subcommand(
+      "train", "make a model from nothing, an eye for a text model, or a detector of hijacks");
   command->require_subcommand(1);
   add_training<PocketTrainConfig, PocketTraining>(
       *command, "pocket", "the shipped model, from generated data", 1200,
@@ -174,6 +175,7 @@ void add_train(CLI::App& program, Action& chosen) {
       [](const EyeTrainConfig& config) { return "hijack train eye --decoder " + shell_word(config.decoder); },
       chosen);
   add_assemble(*command, chosen);
+  add_train_detector(*command, chosen);
 }
 
 }  // namespace hijack::cli

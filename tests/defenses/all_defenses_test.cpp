@@ -1,23 +1,29 @@
 // What every defense of the table has to do, whatever it is. A new defense adds one row.
 #include <gtest/gtest.h>
 
+#include "defenses/detectors/logistic.h"
+#include "defenses/detectors/mahalanobis.h"
+#include "defenses/detectors/trained_file.h"
 #include "defenses/kinds.h"
 #include "defenses/make_defense.h"
 #include "defenses/pipeline.h"
+#include "models/load_model.h"
 #include "src/base/error.h"
+#include "src/base/file.h"
 #include "src/base/image.h"
 #include "tests/support/fake_language_model.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/toy_model.h"
 
 namespace hijack::all_defenses_test {
 namespace {
 
 struct Row {
-  const char* spec;        ///< as the user writes it, first parameter and others
-  const char* other_seed;  ///< the same with another seed; "" for deterministic ones
+  std::string spec;             ///< as the user writes it, first parameter and others
+  std::string other_seed = {};  ///< the same with another seed; "" for deterministic ones
 };
 
-const Row kRows[] = {
+const Row kPlainRows[] = {
     {"perplexity:window=10,threshold=4.25,preset=published", ""},
     {"paraphrase:temperature=0.5,max_tokens=20,pattern=Say\\, again: {prompt},seed=4",
      "paraphrase:temperature=0.5,max_tokens=20,pattern=Say\\, again: {prompt},seed=5"},
@@ -40,7 +46,54 @@ const Row kRows[] = {
     {"ocr:contrast=normalized,confidence=60,threshold=4", ""},
     {"judge:by=loss,reference=blur,tokens=8,threshold=40.5", ""},
     {"ecso:by=loss,reference=blur,tokens=8,threshold=40.5,describe=What is it?", ""},
+    {"hidden_detect:first=1,last=2,threshold=0.9", ""},
 };
+
+/// With detectors that have learned, whose files lie in the working directory.
+const std::vector<Row>& rows() {
+  static const support::TemporaryFolder folder;
+  static const std::vector<Row> all = [] {
+    std::filesystem::current_path(folder.path());
+    std::vector<Row> made(std::begin(kPlainRows), std::end(kPlainRows));
+    const auto add = [&](const std::string& name, const TensorMap& tensors) {
+      const std::string file = name + ".safetensors";
+      save_trained(file, name, tensors,
+                   {{"model", "tiny"}, {"model_sha256", ""}, {"layer", "1"}, {"tokens", "8"}});
+      made.push_back(
+          {name + ":trained=" + file + ",sha256=" + sha256_file(file).substr(0, 16) + ",threshold=0.9999"});
+    };
+    const auto logistic_tensors = [](int64_t features) {
+      return LogisticModel{at::zeros({features}, at::kDouble), at::ones({features}, at::kDouble),
+                           at::full({features}, 0.001, at::kDouble), 0}
+          .tensors();
+    };
+    const Gaussian sphere{at::zeros({24}), at::eye(24)};
+    add("unrelated_questions", logistic_tensors(48));
+    add("linear_probe", logistic_tensors(24));
+    add("mahalanobis", Mahalanobis::Contrast{sphere, sphere}.tensors());
+    return made;
+  }();
+  return all;
+}
+
+/// A defense with as few parameters as it can do with.
+std::string plain_spec(const std::string& spec) {
+  const std::string name = parse_defense(spec).name;
+  return std::filesystem::exists(name + ".safetensors") ? name + ":trained=" + name + ".safetensors" : name;
+}
+
+/// Whether it looks into a model, which the toy does not let it.
+bool looks_inside(const std::string& spec) {
+  for (const char* name : {"unrelated_questions", "hidden_detect", "linear_probe", "mahalanobis"})
+    if (spec.starts_with(name)) return true;
+  return false;
+}
+
+const std::shared_ptr<const VisionLanguageModel>& small_model() {
+  static const auto model = load_model(
+      std::filesystem::path(HIJACK_SOURCE_DIR) / "tests/golden/llava/siglip", {.dtype = "float32"});
+  return model;
+}
 
 /// A smooth image without saturated colors: on white noise every codec is far from every other.
 Submission submission(uint64_t seed, const std::string& prompt) {
@@ -58,7 +111,9 @@ DefenseResources resources() {
 }
 
 std::shared_ptr<const Defense> made(const std::string& spec) {
-  return make_defense(parse_defense(spec), resources());
+  DefenseResources given = resources();
+  if (looks_inside(spec)) given.model = small_model();
+  return make_defense(parse_defense(spec), given);
 }
 
 std::vector<Submission> batch() {
@@ -74,21 +129,21 @@ std::vector<std::string> texts(const std::vector<Reply>& replies) {
 
 TEST(AllDefenses, EveryNameHasARow) {
   std::set<std::string> tested;
-  for (const Row& row : kRows) tested.insert(parse_defense(row.spec).name);
+  for (const Row& row : rows()) tested.insert(parse_defense(row.spec).name);
   const std::vector<std::string> names = defense_names();
   EXPECT_EQ(tested, std::set<std::string>(names.begin(), names.end()));
 }
 
 TEST(AllDefenses, NameReadsBackToTheSameDefense) {
-  for (const Row& row : kRows) {
+  for (const Row& row : rows()) {
     EXPECT_EQ(made(row.spec)->name(), row.spec);
-    const std::string name = made(parse_defense(row.spec).name)->name();
+    const std::string name = made(plain_spec(row.spec))->name();
     EXPECT_EQ(made(name)->name(), name);
   }
 }
 
 TEST(AllDefenses, AnswersEverySubmissionAndLeavesOneTrace) {
-  for (const Row& row : kRows) {
+  for (const Row& row : rows()) {
     const EchoResponder model;
     const std::vector<Reply> replies = made(row.spec)->answer(batch(), model);
     ASSERT_EQ(replies.size(), 4u) << row.spec;
@@ -108,11 +163,11 @@ TEST(AllDefenses, AnEmptyBatchNeverReachesTheModel) {
     ADD_FAILURE() << "called";
     return {};
   };
-  for (const Row& row : kRows) EXPECT_TRUE(made(row.spec)->answer({}, never).empty()) << row.spec;
+  for (const Row& row : rows()) EXPECT_TRUE(made(row.spec)->answer({}, never).empty()) << row.spec;
 }
 
 TEST(AllDefenses, DoNotDependOnTheBatchOrItsOrder) {
-  for (const Row& row : kRows) {
+  for (const Row& row : rows()) {
     const std::vector<std::string> together = texts(made(row.spec)->answer(batch(), EchoResponder()));
     std::vector<Submission> reversed = batch();
     std::reverse(reversed.begin(), reversed.end());
@@ -133,9 +188,9 @@ std::vector<std::string> traces(const std::vector<Reply>& replies) {
 }
 
 TEST(AllDefenses, SeedsChooseTheDraw) {
-  for (const Row& row : kRows) {
-    EXPECT_EQ(made(row.spec)->randomized(), *row.other_seed != '\0') << row.spec;
-    if (*row.other_seed == '\0') continue;
+  for (const Row& row : rows()) {
+    EXPECT_EQ(made(row.spec)->randomized(), !row.other_seed.empty()) << row.spec;
+    if (row.other_seed.empty()) continue;
     const std::vector<std::string> first = traces(made(row.spec)->answer(batch(), EchoResponder()));
     EXPECT_EQ(first, traces(made(row.spec)->answer(batch(), EchoResponder()))) << row.spec;
     EXPECT_NE(first, traces(made(row.other_seed)->answer(batch(), EchoResponder()))) << row.spec;
@@ -144,7 +199,7 @@ TEST(AllDefenses, SeedsChooseTheDraw) {
 
 TEST(AllDefenses, DetectorsReportScoreAndThresholdOfWhatTheyPassToo) {
   int detectors = 0;
-  for (const Row& row : kRows) {
+  for (const Row& row : rows()) {
     const auto defense = made(row.spec);
     if (defense->calibrations().empty()) continue;
     ++detectors;
@@ -154,23 +209,24 @@ TEST(AllDefenses, DetectorsReportScoreAndThresholdOfWhatTheyPassToo) {
       EXPECT_FALSE(reply.trace[0].rejected) << row.spec;
     }
   }
-  EXPECT_EQ(detectors, 6);
+  EXPECT_EQ(detectors, 10);
 }
 
 TEST(AllDefenses, DetectorsAreFittedOnBenignSubmissions) {
-  for (const Row& row : kRows) {
-    const std::string plain = parse_defense(row.spec).name;
+  for (const Row& row : rows()) {
+    const std::string plain = plain_spec(row.spec);
     if (made(row.spec)->calibrations().empty()) continue;
     EXPECT_EQ(made(plain)->calibrations().at(0).n, 20) << plain;
     EXPECT_EQ(made(plain)->calibrations()[0].name, made(plain)->name());
     DefenseResources few = resources();
     few.benign.resize(19);
+    if (looks_inside(plain)) few.model = small_model();
     EXPECT_THROW(make_defense(parse_defense(plain), few), Error) << plain;
   }
 }
 
 TEST(AllDefenses, SubmissionsWithoutImagePass) {
-  for (const Row& row : kRows) {
+  for (const Row& row : rows()) {
     const std::vector<Reply> replies =
         made(row.spec)->answer({{.image = {}, .query = {.prompt = "what is it"}}}, EchoResponder());
     EXPECT_FALSE(replies.at(0).rejected) << row.spec;
@@ -178,7 +234,7 @@ TEST(AllDefenses, SubmissionsWithoutImagePass) {
 }
 
 TEST(AllDefenses, SurrogatesKeepTheShapeAndHaveGradients) {
-  for (const Row& row : kRows) {
+  for (const Row& row : rows()) {
     const Tensor image = (batch()[0].image * 0.8 + 0.1).requires_grad_(true);
     Random random(5);
     const Tensor value = made(row.spec)->surrogate(image, random);
@@ -190,7 +246,7 @@ TEST(AllDefenses, SurrogatesKeepTheShapeAndHaveGradients) {
 }
 
 TEST(AllDefenses, SurrogatesHaveTheValueOfTheDeployedTransform) {
-  for (const Row& row : kRows) {
+  for (const Row& row : rows()) {
     const auto defense = made(row.spec);
     const auto* transform = dynamic_cast<const ImageTransform*>(defense.get());
     if (!transform) continue;

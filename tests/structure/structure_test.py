@@ -57,6 +57,8 @@ ROOM_RULES = {
     "src/experiment/plan": [],
     "src/experiment/record": ["src/experiment/plan"],
     "src/experiment/run": ["src/experiment/plan", "src/experiment/record"],
+    "src/experiment/inside": ["src/experiment/plan", "src/experiment/record", "src/experiment/run",
+                              "src/experiment/report/values"],
     "src/experiment/report/values": ["src/experiment/plan", "src/experiment/record"],
     "src/experiment/report/aggregate": ["src/experiment/plan", "src/experiment/record", "src/experiment/report/values"],
     "src/experiment/report/sanity": ["src/experiment/plan", "src/experiment/record", "src/experiment/report/aggregate",

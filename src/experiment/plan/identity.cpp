@@ -124,7 +124,8 @@ std::string model_hash(const fs::path& folder) {
 }
 
 std::string by_content(const std::string& defense) {
-  return with_own_model(defense, [](std::string& folder) { folder = model_hash(folder); });
+  return with_trained_file(with_own_model(defense, [](std::string& folder) { folder = model_hash(folder); }),
+                           [](std::string& file) { file = file_hash(file); });
 }
 
 Identity identity_of(const AttackConfig& given) {

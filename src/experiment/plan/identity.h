@@ -25,7 +25,8 @@ std::map<std::string, std::string> model_files(const std::filesystem::path& fold
 /// One SHA-256 for all of them: equal for copies of a model, whatever their folders are called.
 std::string model_hash(const std::filesystem::path& folder);
 
-/// A defense's spec with the hash of its own model in place of the folder, if it names one.
+/// A defense's spec with hashes in place of the folder of its own model and of the file that it has learned
+/// from, if it names any.
 std::string by_content(const std::string& defense);
 
 struct Identity {

@@ -31,10 +31,10 @@ std::string lines_of(Draw draw) {
   return lines;
 }
 
-using Drawn = std::vector<Exercise> (*)(ContextSplit, int64_t, uint64_t);
+using DrawnExercises = std::vector<Exercise> (*)(ContextSplit, int64_t, uint64_t);
 
 /// Of one kind; ordinary prompts to calibrate on.
-std::string special_contexts(Drawn draw) {
+std::string special_contexts(DrawnExercises draw) {
   return lines_of([draw](const DrawnSplit& split) {
     const bool honest = split.split == ContextSplit::kCalibration;
     return (honest ? benign_exercises : draw)(split.split, split.size, kSeed);

@@ -4,6 +4,7 @@
 #include "defenses/make_defense.h"
 #include "src/base/error.h"
 #include "src/experiment/plan/identity.h"
+#include "src/experiment/run/run_material.h"
 #include "src/experiment/run/trial.h"
 
 namespace hijack {
@@ -124,6 +125,7 @@ DefenseResources defense_resources(const std::shared_ptr<const VisionLanguageMod
   resources.scorer = resources.paraphraser = model->language_model();
   resources.respond = remembered(bare_model(model, settings));
   resources.load = loaded_once(model, folder, options);
+  resources.model_sha256 = [folder, options] { return loaded_model_hash(folder, options); };
   return resources;
 }
 

@@ -1,0 +1,45 @@
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "defenses/defense.h"
+#include "models/vision_language_model.h"
+#include "src/experiment/run/run_material.h"
+
+// What detectors learn from: conversations of runs, of which it is known what the image did.
+
+namespace hijack {
+
+/// "hijack": the attack's image got what it wanted; "failed": it did not; "clean", "noise": the photo, and
+/// with noise of equal size; "lie": the clean photo, and a system prompt that asks for lies.
+struct DetectorExample {
+  std::string label;
+  Submission submission;
+  std::string reply;
+};
+
+/// Of one model.
+struct DetectorExamples {
+  std::shared_ptr<const VisionLanguageModel> model = {};
+  std::filesystem::path model_folder = {};
+  std::string model_name = {}, model_sha256 = {};
+  std::vector<DetectorExample> all = {};
+
+  /// Those with one of the labels.
+  std::vector<const DetectorExample*> with(const std::vector<std::string>& labels) const;
+};
+
+/// Of the replies that the bare model gave in the runs. others: examples whose model these must be of, or
+/// null. Throws Error as read_run_material, and for runs of different models.
+DetectorExamples read_examples(const std::vector<std::string>& runs,
+                               const std::vector<std::string>& moved_models,
+                               const DetectorExamples* others = nullptr);
+
+/// Adds at most `most` examples with the label "lie": the clean photos' prompts, asked again with a system
+/// prompt that tells the model to lie.
+void add_lies(DetectorExamples& examples, int64_t most);
+
+}  // namespace hijack
