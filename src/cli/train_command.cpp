@@ -11,6 +11,7 @@
 #include "src/cli/progress.h"
 #include "src/cli/text.h"
 #include "src/cli/train_detector_command.h"
+#include "src/cli/train_sae_command.h"
 #include "src/training/chat_check.h"
 #include "src/training/evaluation.h"
 #include "src/training/eye_training.h"
@@ -165,7 +166,8 @@ void add_assemble(CLI::App& command, Action& chosen) {
 
 void add_train(CLI::App& program, Action& chosen) {
   CLI::App* command = program.add_subcommand(
-      "train", "make a model from nothing, an eye for a text model, or a detector of hijacks");
+      "train",
+      "make a model from nothing, an eye for a text model, a detector of hijacks or a dictionary of states");
   command->require_subcommand(1);
   add_training<PocketTrainConfig, PocketTraining>(
       *command, "pocket", "the shipped model, from generated data", 1200,
@@ -176,6 +178,7 @@ void add_train(CLI::App& program, Action& chosen) {
       chosen);
   add_assemble(*command, chosen);
   add_train_detector(*command, chosen);
+  add_train_sae(*command, chosen);
 }
 
 }  // namespace hijack::cli

@@ -41,6 +41,7 @@ ROOM_RULES = {
     "models/network": ["models", "models/checkpoint"],
     "models/prefix": ["models", "models/checkpoint", "models/network"],
     "models/activations": ["models", "models/checkpoint"],
+    "models/sae": ["models", "models/checkpoint"],
     "models/families": ["models", "models/checkpoint", "models/chat_template", "models/network", "models/prefix",
                         "models/preprocess"],
     "models/load_model": ["models", "models/checkpoint", "models/families", "models/network"],
