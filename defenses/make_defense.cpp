@@ -10,6 +10,7 @@
 #include "defenses/detectors/mahalanobis.h"
 #include "defenses/detectors/ocr.h"
 #include "defenses/detectors/perplexity_filter.h"
+#include "defenses/detectors/scaling_check.h"
 #include "defenses/detectors/unrelated_questions.h"
 #include "defenses/image/bit_depth.h"
 #include "defenses/image/blur.h"
@@ -17,6 +18,7 @@
 #include "defenses/image/jpeg.h"
 #include "defenses/image/median.h"
 #include "defenses/image/noise.h"
+#include "defenses/image/resize.h"
 #include "defenses/image/resize_pad.h"
 #include "defenses/image/total_variation.h"
 #include "defenses/text/paraphrase.h"
@@ -88,6 +90,7 @@ const Registry<DefenseKind>& defenses() {
                                                           kind<Blur>(),
                                                           kind<Noise>(),
                                                           kind<ResizePad>(),
+                                                          kind<ResizeDefense>(),
                                                           kind<Crop>(),
                                                           kind<TotalVariation>(),
                                                           kind<SmoothVlm>(),
@@ -95,6 +98,7 @@ const Registry<DefenseKind>& defenses() {
                                                           kind<JailGuard>(),
                                                           kind<Cider>(),
                                                           kind<Ocr>(),
+                                                          kind<ScalingCheck>(),
                                                           kind<Judge>(),
                                                           kind<Ecso>(),
                                                           kind<UnrelatedQuestions>(),

@@ -58,6 +58,17 @@ Augmentation resize_pad(double least) {
   };
 }
 
+/// Made smaller, to a random share of at least `least` of each side, and large again, as thumbnails are: the
+/// place stays, the finest detail goes.
+Augmentation resize(double least) {
+  return [least](const Tensor& image, Random& random) {
+    const double share = random.uniform(least, 1);
+    const int64_t height = shrunk(image.size(2), share), width = shrunk(image.size(3), share);
+    const Tensor small = at::_upsample_bilinear2d_aa(image, {height, width}, /*align_corners=*/false);
+    return resized(small, image.size(2), image.size(3));
+  };
+}
+
 /// JPEG compression of a random quality of at least `least` (Agent Smith, Gu et al. 2024).
 Augmentation jpeg(double least) {
   return [least](const Tensor& image, Random& random) {
@@ -76,6 +87,7 @@ const Registry<AugmentationKind> kAugmentations("augmentation", {{"crop", crop, 
                                                                  {"flip", flip, .5, 0, 1, false},
                                                                  {"noise", noise, 4.0 / 255, 0, 1, true},
                                                                  {"resize_pad", resize_pad, .9, .1, 1, false},
+                                                                 {"resize", resize, .5, .1, 1, false},
                                                                  {"jpeg", jpeg, 50, 1, 100, false}});
 
 double value_of(const AugmentationKind& kind, const std::string& text, const std::string& whole) {

@@ -20,7 +20,9 @@ struct AugmentationConfig {
         "augment", names,
         "random change of the image before each loss, in the order given: crop=0.8 (window of at least that "
         "share of each side, resized back), flip, noise=8/255 (standard deviation), resize_pad=0.9 (input "
-        "diversity), jpeg=50 (compression of at least that quality); several by repeating the flag");
+        "diversity), resize=0.5 (made smaller by at least that share and large again), jpeg=50 (compression "
+        "of "
+        "at least that quality); several by repeating the flag");
     field(
         "templates", templates,
         "put each context of a step into a random chat: JSONL file of `system` texts and `earlier` turns to "

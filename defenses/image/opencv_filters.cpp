@@ -1,5 +1,7 @@
 #include "defenses/image/opencv_filters.h"
 
+#include "defenses/image/opencv_resize.h"
+
 #include "src/base/error.h"
 #include "src/base/image.h"
 
@@ -24,10 +26,36 @@ Tensor filtered(const Tensor& image, const std::function<void(const cv::Mat&, cv
   return from_bytes(result.permute({2, 0, 1}).unsqueeze(0).contiguous()).to(image.device());
 }
 
+/// INTER_... of a filter of models/preprocess/resizer.h; -1 for Pillow's.
+int interpolation_of(const std::string& filter) {
+  static const std::map<std::string, int> kFilters = {{"nearest", cv::INTER_NEAREST},
+                                                      {"bilinear", cv::INTER_LINEAR},
+                                                      {"bicubic", cv::INTER_CUBIC},
+                                                      {"area", cv::INTER_AREA}};
+  const auto found = kFilters.find(filter);
+  return found == kFilters.end() ? -1 : found->second;
+}
+
 }  // namespace
 
 bool have_opencv() {
   return true;
+}
+
+bool opencv_resizes(const std::string& filter) {
+  return interpolation_of(filter) >= 0;
+}
+
+Tensor opencv_resize(const std::string& filter, const Tensor& image, int64_t height, int64_t width) {
+  if (!opencv_resizes(filter)) throw Error("OpenCV has no filter '" + filter + "'.");
+  const Tensor bytes = to_bytes(image).cpu().squeeze(0).permute({1, 2, 0}).contiguous();  // [H,W,3]
+  const cv::Mat source(static_cast<int>(bytes.size(0)), static_cast<int>(bytes.size(1)), CV_8UC3,
+                       bytes.data_ptr());
+  const Tensor result = at::empty({height, width, 3}, at::kByte);
+  cv::Mat target(static_cast<int>(height), static_cast<int>(width), CV_8UC3, result.data_ptr());
+  cv::resize(source, target, target.size(), 0, 0, interpolation_of(filter));
+  TORCH_CHECK(target.data == result.data_ptr(), "OpenCV moved the result");
+  return from_bytes(result.permute({2, 0, 1}).unsqueeze(0).contiguous()).to(image.device());
 }
 
 Tensor opencv_median(const Tensor& image, int64_t size) {
@@ -46,6 +74,14 @@ Tensor opencv_blur(const Tensor& image, double sigma, int64_t size) {
 
 bool have_opencv() {
   return false;
+}
+
+bool opencv_resizes(const std::string&) {
+  return false;
+}
+
+Tensor opencv_resize(const std::string&, const Tensor&, int64_t, int64_t) {
+  throw Error("This build has no OpenCV to resize with.");
 }
 
 Tensor opencv_median(const Tensor&, int64_t) {

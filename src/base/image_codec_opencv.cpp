@@ -8,6 +8,7 @@
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/base/image_codec.h"
+#include "src/base/round_trips.h"
 
 namespace hijack {
 namespace {
@@ -37,19 +38,27 @@ Tensor decode(const cv::Mat& encoded) {
   return rgb;
 }
 
-/// bytes [3,H,W] uint8.
-Tensor jpeg_once(const Tensor& bytes, int quality) {
+/// bytes [3,H,W] uint8, through the codec of the ending.
+Tensor codec_once(const Tensor& bytes, const std::string& ending, const std::vector<int>& parameters) {
   Tensor rgb = bytes.permute({1, 2, 0}).contiguous();
   const cv::Mat source(static_cast<int>(rgb.size(0)), static_cast<int>(rgb.size(1)), CV_8UC3,
                        rgb.mutable_data_ptr());
   cv::Mat bgr;
   cv::cvtColor(source, bgr, cv::COLOR_RGB2BGR);
   std::vector<unsigned char> encoded;
-  TORCH_CHECK(cv::imencode(".jpg", bgr, encoded, {cv::IMWRITE_JPEG_QUALITY, quality}),
-              "JPEG encoding failed");
+  TORCH_CHECK(cv::imencode(ending, bgr, encoded, parameters), "encoding failed: ", ending);
   const Tensor decoded = decode(cv::Mat(encoded));
-  TORCH_CHECK(decoded.defined(), "a JPEG just encoded could not be decoded");
+  TORCH_CHECK(decoded.defined(), "what was just encoded could not be decoded: ", ending);
   return decoded.permute({2, 0, 1});
+}
+
+Tensor codec_round_trip(const Tensor& image, const std::string& ending, const std::vector<int>& parameters) {
+  prepare_opencv();
+  TORCH_CHECK(image.dim() == 4 && image.size(1) == 3, "a round trip needs [N,3,H,W]");
+  const Tensor bytes = to_bytes(image).cpu();
+  std::vector<Tensor> decoded;
+  for (int64_t i = 0; i < bytes.size(0); ++i) decoded.push_back(codec_once(bytes[i], ending, parameters));
+  return from_bytes(at::stack(decoded)).to(image.device());
 }
 
 }  // namespace
@@ -60,14 +69,18 @@ Tensor decode_photo(std::string_view bytes, ImageFormat, const std::string&) {
 }
 
 Tensor jpeg_round_trip(const Tensor& image, int quality) {
-  prepare_opencv();
-  TORCH_CHECK(image.dim() == 4 && image.size(1) == 3, "jpeg_round_trip needs [N,3,H,W]");
   if (quality < 1 || quality > 100)
     throw Error("the JPEG quality must be in 1..100, not " + std::to_string(quality));
-  const Tensor bytes = to_bytes(image).cpu();
-  std::vector<Tensor> decoded;
-  for (int64_t i = 0; i < bytes.size(0); ++i) decoded.push_back(jpeg_once(bytes[i], quality));
-  return from_bytes(at::stack(decoded)).to(image.device());
+  return codec_round_trip(image, ".jpg", {cv::IMWRITE_JPEG_QUALITY, quality});
+}
+
+Tensor webp_round_trip(const Tensor& image, int quality) {
+  TORCH_CHECK(quality >= 1 && quality <= 100, "the WebP quality must be in 1..100");
+  return codec_round_trip(image, ".webp", {cv::IMWRITE_WEBP_QUALITY, quality});
+}
+
+Tensor bmp_round_trip(const Tensor& image) {
+  return codec_round_trip(image, ".bmp", {});
 }
 
 }  // namespace hijack

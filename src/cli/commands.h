@@ -13,6 +13,7 @@ using Action = std::function<int()>;
 void add_attack(CLI::App& program, Action& chosen);
 void add_run(CLI::App& program, Action& chosen);
 void add_evaluate(CLI::App& program, Action& chosen);
+void add_judge(CLI::App& program, Action& chosen);
 void add_report(CLI::App& program, Action& chosen);
 void add_reproduce(CLI::App& program, Action& chosen);
 void add_chat(CLI::App& program, Action& chosen);

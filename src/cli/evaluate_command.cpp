@@ -10,6 +10,7 @@
 #include "src/cli/run_session.h"
 #include "src/cli/text.h"
 #include "src/experiment/report/aggregate/aggregate.h"
+#include "src/experiment/report/aggregate/survival.h"
 #include "src/experiment/report/gate.h"
 #include "src/experiment/report/report.h"
 #include "src/experiment/run/evaluate.h"
@@ -65,6 +66,19 @@ std::string defense_table(const RunRecord& run) {
     rows.push_back(std::move(row));
   }
   return table_text(rows, output_width());
+}
+
+/// What the saved images survive, a row for each trial and processing; "" where nobody asked.
+std::string survival_text(const RunRecord& run) {
+  const std::vector<report::Survival> all = report::survivals({run});
+  if (all.empty()) return "";
+  std::vector<std::vector<std::string>> rows = {{"processing"}};
+  for (const report::Survival& one : all) rows[0].push_back(one.trial.label);
+  for (const std::string& name : report::processing_names(all)) {
+    rows.push_back({name});
+    for (const report::Survival& one : all) rows.back().push_back(report::shown(success_after(one, name)));
+  }
+  return "what the saved images survive\n" + table_text(rows, output_width());
 }
 
 constexpr int kAboveLimit = 3;
@@ -126,7 +140,7 @@ struct EvaluateCommand {
     const std::string report = write_report(run).string();
     if (!output.json) {
       std::cout << "success of the behavior on held-out contexts, and the cost on benign questions\n"
-                << defense_table(record) << "report  " << report << std::endl;
+                << defense_table(record) << survival_text(record) << "report  " << report << std::endl;
       return;
     }
     print_defenses(record);

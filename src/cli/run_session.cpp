@@ -70,6 +70,14 @@ std::string one_trial(const RunRecord& run, const TrialRow& trial) {
     text += "  budget    " + fixed(trial.budget.max_difference_255, 0) +
             "/255 largest difference, measured on the saved file" +
             (trial.budget.respected ? "" : ": NOT ALLOWED, the trial counts as failed") + "\n";
+  if (trial.read_back)
+    text += "  read back " + printable(trial.read_back->reader) + ": " +
+            fixed(trial.read_back->mean_error_255, 2) + "/255 mean and " +
+            fixed(trial.read_back->max_error_255, 0) + "/255 largest error (clean photo " +
+            fixed(trial.read_back->clean_error_255, 2) + "/255)\n";
+  if (!std::isnan(trial.visibility.ssim))
+    text += "  visible   SSIM " + fixed(trial.visibility.ssim, 4) + ", PSNR " +
+            fixed(trial.visibility.psnr, 1) + " dB, l2 " + fixed(trial.budget.l2, 2) + "\n";
   text +=
       "  loss      " + fixed(trial.loss_clean, 3) + " clean, " + fixed(trial.loss_saved, 3) + " saved file\n";
   text += "  time      " + std::to_string(trial.steps) + " steps, " + seconds(trial.seconds_per_step) +

@@ -7,7 +7,9 @@
 #include "attacks/text/typographic.h"
 #include "attacks/wrappers/augmentation.h"
 #include "defenses/make_defense.h"
+#include "models/preprocess/resizer.h"
 #include "models/state_hooks.h"
+#include "src/experiment/plan/judges.h"
 #include "src/experiment/plan/methods.h"
 #include "src/experiment/plan/presets.h"
 #include "src/experiment/plan/recipe.h"
@@ -53,12 +55,15 @@ constexpr Named kNamed[] = {
      [] {
        return Names{"auto", "float32", "bfloat16", "float16"};
      }},
+    {"--filter", resizer_names},
     {"--format", report_formats},
     {"--hook", hook_point_names},
+    {"--judge", judge_names},
     {"--method", method_names},
     {"--objective", objective_names},
     {"--optimizer", optimizer_names},
     {"--preset", shipped_preset_names},
+    {"--rubric", rubric_names},
     {"--space",
      [] {
        return Names{"input", "photo"};
@@ -81,8 +86,9 @@ constexpr Named kNamed[] = {
     {"reproduce name", shipped_recipe_names},
 };
 
-constexpr const char* kFileFlags[] = {"--image",         "--held-out-image", "--targets", "--mask",
-                                      "--feature-image", "--templates",      "--font",    "--contexts"};
+constexpr const char* kFileFlags[] = {"--image", "--held-out-image", "--targets",
+                                      "--mask",  "--feature-image",  "--templates",
+                                      "--font",  "--contexts",       "--scaling-picture"};
 constexpr const char* kFolderFlags[] = {"--model", "--vision-tower", "--adapter", "--ensemble", "--transfer"};
 
 const Named* find_named(const std::string& name) {

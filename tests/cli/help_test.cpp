@@ -36,7 +36,7 @@ TEST_F(Help, OfAttackHasHeadingsInAnOrder) {
     EXPECT_GT(at, before) << heading;
     before = at;
   }
-  EXPECT_LE(lines_of(help).size(), 132u) << "two screens or so";
+  EXPECT_LE(lines_of(help).size(), 144u) << "two screens or so";
   EXPECT_EQ(help.find("quality=75  1 (worst)"), std::string::npos) << "defenses have a command of their own";
   EXPECT_NE(help.find("hijack defenses"), std::string::npos);
 }

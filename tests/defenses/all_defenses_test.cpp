@@ -35,6 +35,7 @@ const Row kPlainRows[] = {
     {"blur:sigma=0.8", ""},
     {"noise:sigma=12.5,seed=4", "noise:sigma=12.5,seed=5"},
     {"resize_pad:smallest=0.6,seed=4", "resize_pad:smallest=0.6,seed=5"},
+    {"resize:scale=0.7,filter=area", ""},
     {"crop:keep=0.7,seed=4", "crop:keep=0.7,seed=5"},
     {"total_variation:weight=0.1,iterations=20", ""},
     {"smoothvlm:share=0.25,copies=3,fill=noise,seed=4", "mask_vote:share=0.25,copies=3,fill=noise,seed=5"},
@@ -44,6 +45,7 @@ const Row kPlainRows[] = {
      "jailguard:copies=3,mutations=all,threshold=9.5,seed=5"},
     {"cider:denoiser=median,rounds=2,pool=tokens,against=image,threshold=1.5", ""},
     {"ocr:contrast=normalized,confidence=60,threshold=4", ""},
+    {"scaling_check:filter=bicubic,size=16x12,measure=ssim,threshold=0.5", ""},
     {"judge:by=loss,reference=blur,tokens=8,threshold=40.5", ""},
     {"ecso:by=loss,reference=blur,tokens=8,threshold=40.5,describe=What is it?", ""},
     {"hidden_detect:first=1,last=2,threshold=0.9", ""},
@@ -209,7 +211,7 @@ TEST(AllDefenses, DetectorsReportScoreAndThresholdOfWhatTheyPassToo) {
       EXPECT_FALSE(reply.trace[0].rejected) << row.spec;
     }
   }
-  EXPECT_EQ(detectors, 10);
+  EXPECT_EQ(detectors, 11);
 }
 
 TEST(AllDefenses, DetectorsAreFittedOnBenignSubmissions) {

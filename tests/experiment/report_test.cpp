@@ -246,13 +246,13 @@ TEST_F(Report, AnEvaluationDoneTwiceCountsOnce) {
 
 TEST_F(Report, RunsWithoutTrialsOrRepliesAreReported) {
   fs::create_directories(folder_);
-  const RunRecord empty{folder_, nlohmann::json::object(), {}, {}, {}};
+  const RunRecord empty{folder_, nlohmann::json::object(), {}, {}, {}, {}};
   EXPECT_TRUE(contains(html_report({empty}), "No trial has finished yet."));
   TrialRow bare;
   bare.id = "bare";
   bare.losses = {std::nan(""), std::nan("")};
   bare.loss_clean = bare.loss_saved = bare.epsilon_255 = std::nan("");
-  const RunRecord one{folder_, nlohmann::json::object(), {bare}, {}, {}};
+  const RunRecord one{folder_, nlohmann::json::object(), {bare}, {}, {}, {}};
   for (const char* format : {"html", "md", "json", "csv", "latex"})
     EXPECT_FALSE(make_report(format, {one}).empty());
   EXPECT_FALSE(contains(html_report({one}), "nan"));

@@ -30,6 +30,7 @@ ROOM_RULES = {
     "attacks/optimizers": ["attacks", "attacks/constraints"],
     "attacks/objectives": ["attacks"],
     "attacks/wrappers": ["attacks", "attacks/constraints", "attacks/objectives"],
+    "attacks/scaling": ["attacks"],
     "attacks/text": ["attacks", "attacks/behaviors", "attacks/objectives"],
     "attacks/loop": ["attacks"],
     "models": [],

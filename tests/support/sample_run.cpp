@@ -199,7 +199,7 @@ void write_run(const RunRecord& run) {
 
 RunRecord small_run(const fs::path& folder) {
   Random random(3);
-  RunRecord run{folder, manifest(), {base_trial(random)}, sample_replies(), {}};
+  RunRecord run{folder, manifest(), {base_trial(random)}, sample_replies(), {}, {}};
   recount(run);
   save_images(folder);
   write_run(run);
@@ -208,7 +208,7 @@ RunRecord small_run(const fs::path& folder) {
 
 RunRecord sweep_run(const fs::path& folder) {
   Random random(5);
-  RunRecord run{folder, manifest(), {}, {}, {}};
+  RunRecord run{folder, manifest(), {}, {}, {}, {}};
   save_images(folder);
   const std::vector<std::string> behaviors{"string", "leak", "refusal"};
   const auto add = [&](const std::string& behavior, double rate, uint64_t seed, const std::string& suffix) {

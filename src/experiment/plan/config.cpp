@@ -18,6 +18,7 @@ namespace hijack {
 #include "src/base/file.h"
 #include "src/experiment/plan/methods.h"
 #include "src/experiment/plan/shipped.h"
+#include "src/experiment/plan/test_sets.h"
 #include "src/experiment/plan/without_images.h"
 
 namespace hijack {
@@ -93,8 +94,9 @@ void check_files(const AttackConfig& config) {
         throw Error("There is no model folder '" + model + "'; " + flag +
                     " takes Hugging Face checkpoint folders.");
   const std::string& picture = config.objective.feature_image;
-  if (!picture.empty() && !std::filesystem::is_regular_file(picture))
-    throw Error("There is no image file '" + picture + "'.");
+  for (const std::string* file : {&picture, &config.scaling.picture})
+    if (!file->empty() && !std::filesystem::is_regular_file(*file))
+      throw Error("There is no image file '" + *file + "'.");
   if (!std::filesystem::is_regular_file(config.contexts))
     throw Error("There is no contexts file '" + config.contexts + "'.");
   const std::string& templates = config.augmentation.templates;
@@ -245,7 +247,8 @@ void resolve(AttackConfig& config, const std::set<std::string>& given) {
   check(config.sampling, config.behavior.name);
   const auto behavior = make_behavior(config.behavior);
   parse_objective(config.objective, *behavior);
-  if (config.method == "typographic" && config.typographic.font.empty())
+  const bool lettered = config.method == "scaling" && config.scaling.picture.empty();
+  if ((config.method == "typographic" || lettered) && config.typographic.font.empty())
     config.typographic.font = system_font().string();
   check_method(config, *behavior);
   check_prompts(config, *behavior);
@@ -253,6 +256,7 @@ void resolve(AttackConfig& config, const std::set<std::string>& given) {
     config.augmentation.templates = shipped_templates().string();
   for (const std::string& name : config.augmentation.names) parse_augmentation(name);
   check_optimizer(config, given);
+  config.contexts = contexts_file(config.contexts).string();
   if (config.contexts.empty())
     config.contexts = default_contexts(config.behavior.name, config.model).string();
   check_files(config);

@@ -9,6 +9,7 @@
 #include "attacks/constraint.h"
 #include "attacks/objectives/make_objective.h"
 #include "attacks/optimizer.h"
+#include "attacks/scaling/scaling.h"
 #include "attacks/text/gcg.h"
 #include "attacks/text/typographic.h"
 #include "attacks/wrappers/augmentation.h"
@@ -44,6 +45,7 @@ struct AttackConfig {
   int64_t queries = 0;
   double query_smoothing = 1.0 / 255;
   TypographicConfig typographic;
+  ScalingConfig scaling;
   GcgConfig suffix;
   int64_t joint_rounds = 4;
   std::vector<uint64_t> seeds{0};
@@ -83,6 +85,8 @@ struct AttackConfig {
     cropa.visit(field);
     field.group("Text");
     typographic.visit(field);
+    field.group("Scaling");
+    scaling.visit(field);
     field.group("Suffix");
     suffix.visit(field);
     field("joint_rounds", joint_rounds, "joint: turns of image and suffix");
@@ -110,7 +114,8 @@ struct AttackConfig {
     field(
         "method", method,
         "what is searched: image (pixels, by an optimizer), typographic (text drawn into the photo), gcg (a "
-        "suffix of the prompt, clean photo) or joint (image and suffix in turns)");
+        "suffix of the prompt, clean photo), joint (image and suffix in turns) or scaling (a photo that is "
+        "another picture once it is resized)");
     field("ensemble", ensemble,
           "further model folders that the image must work on; it lives in the space of the first model");
     field("transfer", transfer,
@@ -138,7 +143,9 @@ struct AttackConfig {
   template <class Visitor>
   void visit_contexts(Visitor&& field) {
     field("contexts", contexts,
-          "JSONL file of user prompts with splits; empty = the shipped one for the behavior");
+          "JSONL file of user prompts with splits, or a test set as its authors lay it out, with a choice of "
+          "its "
+          "cases (mm-safetybench:DIR,subset=01,limit=50); empty = the shipped one for the behavior");
     field("train", train, "contexts to optimize on; 0 = all of the file's");
     field("validation", validation, "contexts that choose the best image; 0 = all of the file's");
     field("test", test, "held-out contexts to report on; 0 = all of the file's");
@@ -176,7 +183,7 @@ void for_each_file(AttackConfig& config, const Each& each) {
     for (std::string& file : *files) each(file);
   for (std::string* file :
        {&config.contexts, &config.behavior.targets, &config.augmentation.templates, &config.constraint.mask,
-        &config.objective.feature_image, &config.typographic.font})
+        &config.objective.feature_image, &config.typographic.font, &config.scaling.picture})
     if (!file->empty()) each(*file);
 }
 /// Calls `each` with every model folder of a config that is not empty, those of its defenses included.

@@ -9,6 +9,7 @@ namespace hijack {
 struct EvaluateConfig {
   DefenseConfig defense;
   bool stack = false;
+  bool survival = false;
   int64_t utility = 60;
   std::string utility_set = {};  ///< "" = what suits the model (utility_set.h)
   GcgConfig suffix = {};
@@ -19,6 +20,10 @@ struct EvaluateConfig {
     field.group("Defenses");
     defense.visit(field);
     field("stack", stack, "evaluate all of them together as well, the first outermost");
+    field(
+        "survival", survival,
+        "what the saved images survive before the bare model: JPEG 95 to 50, WebP, half and double size and "
+        "back, a screenshot, BMP and a palette; needs no defense");
     field("utility", utility, "benign questions with known answers that measure what a defense costs");
     field("utility_set", utility_set,
           "which ones: scenes (about drawn scenes), everyday (ordinary questions) or a JSONL file of "

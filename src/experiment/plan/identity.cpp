@@ -154,6 +154,10 @@ Identity identity_of(const AttackConfig& given) {
   replace_file(setting, "mask", config.constraint.mask);
   replace_file(setting, "feature_image", config.objective.feature_image);
   replace_file(setting, "font", config.typographic.font);
+  if (config.method == "scaling")
+    replace_file(setting, "scaling_picture", config.scaling.picture);
+  else  // as before there was this method
+    for (const Field& field : fields_of(config.scaling)) setting.erase(field.name);
   if (config.universal) setting["photos_sha256"] = hashes_of(config.images);
   identity.setting_digest = digest_of(setting);
   identity.trial_digest = digest_of({{"setting", identity.setting_digest},

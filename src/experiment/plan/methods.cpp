@@ -21,6 +21,11 @@ std::string joint_label(const AttackConfig& config) {
   return image_label(config) + "-" + suffix_label(config);
 }
 
+std::string scaling_label(const AttackConfig& config) {
+  const ScalingConfig& scaling = config.scaling;
+  return scaling.target_size.empty() ? "scaling" : "scaling-" + scaling.filter + "-" + scaling.target_size;
+}
+
 int64_t image_steps(const AttackConfig& config) {
   return config.optimizer.steps * (config.restarts + 1);
 }
@@ -32,6 +37,10 @@ int64_t suffix_steps(const AttackConfig& config) {
 }
 int64_t joint_steps(const AttackConfig& config) {
   return config.optimizer.steps;
+}
+
+int64_t scaling_steps(const AttackConfig& config) {
+  return config.scaling.steps;
 }
 
 void check_nothing(const AttackConfig&, const Behavior&) {}
@@ -53,6 +62,15 @@ void check_joint(const AttackConfig& config, const Behavior& behavior) {
     throw Error("joint_rounds must be from 1 to the number of steps.");
 }
 
+void check_resized(const AttackConfig& config, const Behavior& behavior) {
+  check_scaling(config.scaling);
+  if (config.scaling.target_size.empty() && config.space != "photo")
+    throw Error(
+        "method scaling needs a photo that is resized: give --space photo (the model's own resizing), or "
+        "--target-size and --filter of the pipeline in front of it.");
+  if (config.scaling.picture.empty()) text_to_draw(config.typographic, behavior, {.prompt = "your question"});
+}
+
 struct MethodKind {
   const char* name;
   Method method;
@@ -65,6 +83,7 @@ const Registry<MethodKind> kMethods(
     "method", {{"image", Method::kImage, false, image_label, image_steps, check_nothing},
                {"typographic", Method::kTypographic, true, text_label, tries_of_text, check_text},
                {"gcg", Method::kGcg, true, suffix_label, suffix_steps, check_suffix},
+               {"scaling", Method::kScaling, true, scaling_label, scaling_steps, check_resized},
                {"joint", Method::kJoint, true, joint_label, joint_steps, check_joint}});
 
 /// One change for many photos needs a target that does not depend on the photo.

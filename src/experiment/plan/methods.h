@@ -9,7 +9,7 @@
 
 namespace hijack {
 
-enum class Method { kImage, kTypographic, kGcg, kJoint };
+enum class Method { kImage, kTypographic, kGcg, kJoint, kScaling };
 
 /// By config.method; throws Error for an unknown name.
 Method method_of(const AttackConfig& config);

@@ -23,6 +23,7 @@ std::set<std::string> fields_of_images() {
   add(fields_of(config.augmentation));
   add(fields_of(config.cropa));
   add(fields_of(config.typographic));
+  add(fields_of(config.scaling));
   return names;
 }
 

@@ -4,6 +4,7 @@
 #include "src/base/file.h"
 #include "src/base/gzip.h"
 #include "src/experiment/plan/identity.h"
+#include "src/experiment/record/judgments.h"
 
 namespace hijack {
 namespace {
@@ -211,6 +212,7 @@ RunRecord read_run(const fs::path& folder) {
     throw Error(manifest.string() + " is not a JSON object; the run is damaged");
   record.manifest = *json;
   read_parts(record);
+  record.judgments = read_rows<JudgmentRow>(folder / "judgments.jsonl", judgment_from_json, record.damage);
   join_stacks(record);
   return record;
 }

@@ -1,8 +1,10 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,7 @@
 //   manifest.json   resolved config, seeds, library versions, SHA-256 of weights and inputs, machine
 //   trials.jsonl    one TrialRow per line, flushed
 //   replies.jsonl   one ReplyRow per line, flushed
+//   judgments.jsonl one JudgmentRow per line, where somebody judged again
 //   images/         ID.png (adversarial), ID.origin.png, ID.noise.png
 
 namespace hijack {
@@ -24,6 +27,25 @@ struct Tally {
   int64_t exact = 0;
   int64_t substring = 0;
   int64_t draws = 1;  ///< replies to each question, which n counts
+};
+
+/// How visible a change is; NaN where it was not measured. Of a universal image the worst photo's.
+struct Visibility {
+  double ssim = std::numeric_limits<double>::quiet_NaN();  ///< src/base/image_similarity.h
+  double psnr = std::numeric_limits<double>::quiet_NaN();  ///< dB; infinite for equal images
+  /// 1 - cosine of the attacked model's own image tokens before and after, the mean over tokens: what changes
+  /// for that model. LPIPS it is not, which has weights fitted to people.
+  double feature_distance = std::numeric_limits<double>::quiet_NaN();
+};
+
+/// What an attack on a resize (method scaling) reads like.
+struct ReadBackRow {
+  std::string reader;         ///< "bilinear to 64x64, read by OpenCV"
+  double mean_error_255 = 0;  ///< of the saved photo as it is read, to the picture that was wanted
+  double max_error_255 = 0;
+  double clean_error_255 = 0;  ///< mean, of the clean photo as it is read
+  std::string seen_file;       ///< what is read, and what was wanted; relative to the run folder
+  std::string wanted_file;
 };
 
 /// One photo of a universal image.
@@ -54,9 +76,11 @@ struct TrialRow {
   double seconds = 0;        ///< optimization only
   double seconds_per_step = 0;
   Budget budget;
-  double loss_clean = 0;       ///< on test contexts, of the origin
-  double loss_saved = 0;       ///< on test contexts, of the reloaded file
-  std::vector<double> losses;  ///< training loss per step
+  Visibility visibility = {};
+  std::optional<ReadBackRow> read_back = {};  ///< of method scaling
+  double loss_clean = 0;                      ///< on test contexts, of the origin
+  double loss_saved = 0;                      ///< on test contexts, of the reloaded file
+  std::vector<double> losses;                 ///< training loss per step
   /// Split ("train", "validation", "test") of the adversarial image; of a universal one over all its photos,
   /// and "held_out_photos" for those it never saw, with the test contexts.
   std::map<std::string, Tally> success;
@@ -96,7 +120,8 @@ std::string attack_condition(const TrialRow& trial);
 struct ReplyRow {
   std::string trial;
   std::string condition;  ///< "attack", "adaptive", "clean", "noise", "text_suffix", "text_adaptive",
-                          ///< "benign"; of another model "transfer", "transfer_clean", "transfer_noise"
+                          ///< "benign", "survival" (of the processed image); of another model "transfer",
+                          ///< "transfer_clean", "transfer_noise"
   std::string split;      ///< "train", "validation", "test", "held_out_photos"
   Query context;
   std::string defense = "none";  ///< stack, outermost first, joined by " + "
@@ -119,8 +144,19 @@ struct ReplyRow {
   /// calibration prompts), a key of the manifest's "stacks"; "" = the bare model.
   std::string stack = {};
   /// Digest of what else made the prompt (settings of a suffix's search), a key of the manifest's
-  /// "variants"; "" = nothing.
+  /// "variants"; "" = nothing. Of "survival" the name of the processing.
   std::string variant = {};
+};
+
+/// What a judge says of one stored reply (hijack judge).
+struct JudgmentRow {
+  std::string reply;  ///< reply_key (judgments.h)
+  std::string judge;  ///< "exact", "model:guard/harmbench"
+  bool success = false;
+  double score = std::numeric_limits<double>::quiet_NaN();  ///< of rubrics that have one
+  bool unclear = false;                                     ///< the answer was none that the rubric knows
+  std::string answer = {};                                  ///< of a model that judged, as far as it is kept
+  std::string model_sha256 = {};                            ///< of its folder
 };
 
 nlohmann::json to_json(const TrialRow& row);
@@ -141,6 +177,7 @@ struct RunRecord {
   nlohmann::json manifest;
   std::vector<TrialRow> trials;
   std::vector<ReplyRow> replies;
+  std::vector<JudgmentRow> judgments = {};
   std::vector<std::string> damage;  ///< what was left out, one sentence each
 };
 RunRecord read_run(const std::filesystem::path& folder);

@@ -68,6 +68,35 @@ Query query_from(const RowReader& fields) {
 
 namespace {
 
+Json to_json(const Visibility& visibility) {
+  Json json = {{"ssim", number_or_null(visibility.ssim)},
+               {"psnr", number_or_null(visibility.psnr)},
+               {"feature_distance", number_or_null(visibility.feature_distance)}};
+  if (std::isinf(visibility.psnr)) json["identical"] = true;  // JSON has no infinity
+  return json;
+}
+
+Visibility visibility_from(const RowReader& fields) {
+  Visibility visibility{fields.real("ssim"), fields.real("psnr"), fields.real("feature_distance")};
+  if (fields.json().contains("identical") && fields.boolean("identical"))
+    visibility.psnr = std::numeric_limits<double>::infinity();
+  return visibility;
+}
+
+Json to_json(const ReadBackRow& row) {
+  return {{"reader", row.reader},
+          {"mean_error_255", number_or_null(row.mean_error_255)},
+          {"max_error_255", number_or_null(row.max_error_255)},
+          {"clean_error_255", number_or_null(row.clean_error_255)},
+          {"seen_file", row.seen_file},
+          {"wanted_file", row.wanted_file}};
+}
+
+ReadBackRow read_back_from(const RowReader& fields) {
+  return {fields.text("reader"),          fields.real("mean_error_255"),  fields.real("max_error_255"),
+          fields.real("clean_error_255"), fields.inner_path("seen_file"), fields.inner_path("wanted_file")};
+}
+
 /// What every row of a trial has.
 Json always_written(const TrialRow& row) {
   Json losses = Json::array();
@@ -113,6 +142,8 @@ Json to_json(const TrialRow& row) {
   if (!row.sampling.empty()) json["sampling"] = row.sampling;
   if (!row.files.empty()) json["files"] = row.files;
   if (!row.stack.is_null()) json["stack"] = row.stack;
+  if (!std::isnan(row.visibility.psnr)) json["visibility"] = to_json(row.visibility);
+  if (row.read_back) json["read_back"] = to_json(*row.read_back);
   for (const auto& [model, tallies] : row.transfer) json["transfer"][model] = to_json(tallies);
   for (const PhotoRow& photo : row.photos)
     json["photos"].push_back({{"source_image", photo.source_image},
@@ -234,6 +265,8 @@ TrialRow trial_from_json(const Json& json, const std::string& where) {
       row.transfer[model] = transfer.tallies(model.c_str());
   }
   if (json.contains("adaptive")) row.adaptive = fields.boolean("adaptive");
+  if (json.contains("visibility")) row.visibility = visibility_from(fields.object("visibility"));
+  if (json.contains("read_back")) row.read_back = read_back_from(fields.object("read_back"));
   if (json.contains("setting")) row.setting = fields.object("setting").json();
   if (json.contains("stack")) row.stack = fields.object("stack").json();
   row.setting_digest = fields.text_or_empty("setting_digest");

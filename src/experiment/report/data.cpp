@@ -1,5 +1,7 @@
 #include "src/base/json.h"
 #include "src/experiment/report/aggregate/aggregate.h"
+#include "src/experiment/report/aggregate/judged.h"
+#include "src/experiment/report/aggregate/survival.h"
 #include "src/experiment/report/page/parts.h"
 #include "src/experiment/report/report.h"
 #include "src/experiment/report/sanity/sanity.h"
@@ -84,9 +86,55 @@ Json to_json(const DefenseSummary& one) {
   return object;
 }
 
+Json to_json(const ReadBackRow& row) {
+  return {{"reader", row.reader},
+          {"mean_error_255", number_or_null(row.mean_error_255)},
+          {"max_error_255", number_or_null(row.max_error_255)},
+          {"clean_error_255", number_or_null(row.clean_error_255)}};
+}
+
+Json to_json(const Judged& all) {
+  Json replies = Json::array(), agreements = Json::array(), refused = Json::object();
+  for (const JudgedReplies& one : all.replies) {
+    Json by_judge = Json::object();
+    for (const auto& [judge, rate] : one.by_judge) by_judge[judge] = to_json(rate);
+    replies.push_back({{"replies", one.what},
+                       {"defense", one.defense},
+                       {"recorded", to_json(one.recorded)},
+                       {"by_judge", by_judge}});
+  }
+  for (const JudgePair& one : all.agreements)
+    agreements.push_back({{"first", one.first},
+                          {"second", one.second},
+                          {"n", one.agreement.n},
+                          {"agree", number_or_null(one.agreement.share)},
+                          {"kappa", number_or_null(one.agreement.kappa)},
+                          {"low", number_or_null(one.agreement.interval.low)},
+                          {"high", number_or_null(one.agreement.interval.high)}});
+  for (const auto& [defense, rate] : all.harmless_refused) refused[defense] = to_json(rate);
+  return {{"judges", all.judges},
+          {"replies", replies},
+          {"agreements", agreements},
+          {"harmless_refused", refused}};
+}
+
+Json to_json(const Survival& one) {
+  Json rates = Json::object();
+  for (const auto& [name, rate] : one.success) rates[name] = to_json(rate);
+  return {{"trial", one.trial.label}, {"success", rates}};
+}
+
 Json to_json(const TrialRef& ref) {
   const Tally test = counted(*ref.trial, "test");
+  const Visibility& visible = ref.trial->visibility;
+  Json read_back;
+  if (ref.trial->read_back) read_back = to_json(*ref.trial->read_back);
   return {{"trial", ref.label},
+          {"ssim", number_or_null(visible.ssim)},
+          {"psnr", number_or_null(visible.psnr)},
+          {"feature_distance", number_or_null(visible.feature_distance)},
+          {"l2", number_or_null(ref.trial->budget.l2)},
+          {"read_back", read_back},
           {"seed", ref.trial->seed},
           {"budget_respected", ref.trial->budget.respected},
           {"max_difference_255", number_or_null(ref.trial->budget.max_difference_255)},
@@ -120,6 +168,9 @@ nlohmann::json json_report(const std::vector<RunRecord>& runs) {
   for (const Setting& setting : settings(runs)) object["settings"].push_back(to_json(setting));
   for (const DefenseSummary& one : defenses(runs)) object["defenses"].push_back(to_json(one));
   object["detectors"] = Json::array();
+  object["judges"] = to_json(judged(runs));
+  object["survival"] = Json::array();
+  for (const Survival& one : survivals(runs)) object["survival"].push_back(to_json(one));
   for (const DetectorCurve& one : detector_curves(runs))
     object["detectors"].push_back({{"detector", one.detector},
                                    {"attack", one.attack},
@@ -165,6 +216,12 @@ std::string csv_report(const std::vector<RunRecord>& runs) {
       if (rate.n)
         out += "defenses,,," + csv(one.attack_label) + ",," + csv(one.details) + ",,," + csv(one.defense) +
                rate_fields(name, rate);
+  for (const JudgedReplies& one : judged(runs).replies)
+    for (const auto& [judge, rate] : one.by_judge)
+      out += "judges,,," + csv(one.what) + ",,,,," + csv(one.defense) + rate_fields(judge, rate);
+  for (const Survival& one : survivals(runs))
+    for (const auto& [name, rate] : one.success)
+      out += "survival,,," + csv(one.trial.label) + ",,,,," + csv("none") + rate_fields(name, rate);
   return out;
 }
 

@@ -49,7 +49,7 @@ std::string xml(const std::string& text) {
   return html(text, 2000);
 }
 
-std::string attribute(const char* name, const std::string& value) {
+std::string xml_attribute(const char* name, const std::string& value) {
   return std::string(" ") + name + "=\"" + xml(value) + "\"";
 }
 
@@ -63,20 +63,20 @@ std::string junit_case(const GateCase& one, double limit) {
                                (one.failed ? excess(one, limit)
                                            : "the upper 95 % bound is " + decimal(upper_bound(one)) +
                                                  ", allowed is " + exact_number(limit));
-  const std::string head =
-      "    <testcase" + attribute("classname", one.defense) + attribute("name", case_name(one)) + ">\n";
-  const std::string body = one.failed ? "      <failure" + attribute("message", sentence) +
+  const std::string head = "    <testcase" + xml_attribute("classname", one.defense) +
+                           xml_attribute("name", case_name(one)) + ">\n";
+  const std::string body = one.failed ? "      <failure" + xml_attribute("message", sentence) +
                                             " type=\"upper bound\">" + xml(sentence) + "</failure>\n"
                                       : "      <system-out>" + xml(sentence) + "</system-out>\n";
   return head + body + "    </testcase>\n";
 }
 
 /// tests="2" failures="1" errors="0" of the cases of one defense, or of all.
-std::string counts(const std::vector<const GateCase*>& cases) {
+std::string case_counts(const std::vector<const GateCase*>& cases) {
   const auto failed =
       std::count_if(cases.begin(), cases.end(), [](const GateCase* one) { return one->failed; });
-  return attribute("tests", std::to_string(cases.size())) + attribute("failures", std::to_string(failed)) +
-         " errors=\"0\"";
+  return xml_attribute("tests", std::to_string(cases.size())) +
+         xml_attribute("failures", std::to_string(failed)) + " errors=\"0\"";
 }
 
 }  // namespace
@@ -120,9 +120,9 @@ std::string junit_report(const std::vector<GateCase>& cases, double limit) {
       found->second.push_back(&one);
   }
   std::string out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"hijack evaluate\"" +
-                    counts(all) + ">\n";
+                    case_counts(all) + ">\n";
   for (const auto& [defense, members] : suites) {
-    out += "  <testsuite" + attribute("name", defense) + counts(members) + " skipped=\"0\">\n";
+    out += "  <testsuite" + xml_attribute("name", defense) + case_counts(members) + " skipped=\"0\">\n";
     for (const GateCase* one : members) out += junit_case(*one, limit);
     out += "  </testsuite>\n";
   }

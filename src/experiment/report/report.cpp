@@ -3,7 +3,9 @@
 #include "src/base/error.h"
 #include "src/base/registry.h"
 #include "src/experiment/report/page/defended_replies.h"
+#include "src/experiment/report/page/judge_tables.h"
 #include "src/experiment/report/page/parts.h"
+#include "src/experiment/report/page/survival_table.h"
 #include "src/experiment/report/values/text.h"
 
 namespace hijack {
@@ -71,6 +73,10 @@ std::string html_report(const std::vector<RunRecord>& runs) {
                     success_figures(bare_settings(runs)) + html_table(settings_table(all)));
   if (const ReportTable table = transfer_table(all); !table.rows.empty())
     body += section("transfer", "Transfer to other models", html_table(table));
+  if (const ReportTable table = survival_table(survivals(runs)); !table.rows.empty())
+    body += section("survival", "What the saved images survive", html_table(table));
+  if (const Judged seen = judged(runs); !seen.judges.empty())
+    body += section("judges", "Judges", html_table(judges_table(seen)) + html_table(agreement_table(seen)));
   const std::string defended = defense_section(runs, replies, budget);
   if (many) body += defended;
   if (!trials.empty()) body += trial_list(trials, first, replies, budget);

@@ -37,7 +37,7 @@ std::string adaptive_id(const std::string& trial, const std::string& stack, cons
 }
 
 void check(const EvaluateConfig& config) {
-  if (config.defense.defenses.empty())
+  if (config.defense.defenses.empty() && !config.survival)
     throw Error(
         "No defense was given; name one with --defense jpeg:quality=75 (hijack defenses lists them).");
   hijack::check(config.defense);
@@ -84,6 +84,7 @@ class RunEvaluation {
     folder_.add_replies(evaluation.ask(stack, questions));
   }
   bool adaptive_image(const TrialEvaluation& evaluation, const Stack& stack);
+  bool ask_processed(TrialEvaluation& evaluation, const Stack& bare);
   void note(const std::string& text) const {
     if (hooks_.on_note) hooks_.on_note(text);
   }
@@ -186,6 +187,17 @@ std::vector<Question> RunEvaluation::utility(const TrialPlan& plan, const TrialE
              : std::vector<Question>{};
 }
 
+/// What the saved image survives. False when stopped.
+bool RunEvaluation::ask_processed(TrialEvaluation& evaluation, const Stack& bare) {
+  if (!config_.survival || !evaluation.origin().defined()) return true;  // a language model has no images
+  for (const Processing& one : processings()) {
+    if (hooks_.stop.stop_requested()) return false;
+    note(evaluation.trial().id + ": " + one.name);
+    ask(evaluation, bare, evaluation.processed(one));
+  }
+  return true;
+}
+
 /// False when stopped.
 bool RunEvaluation::trial(const TrialPlan& plan, const TrialRow& row) {
   const TrialSetup setup = set_up(plan, models_(plan.config), maker_);
@@ -198,7 +210,7 @@ bool RunEvaluation::trial(const TrialPlan& plan, const TrialRow& row) {
   record_.write();
   for (const Stack& stack : all)
     if (hooks_.stop.stop_requested() || !ask_stack(evaluation, stack, *plain, benign)) return false;
-  return true;
+  return ask_processed(evaluation, all.front());
 }
 
 std::vector<std::pair<TrialPlan, const TrialRow*>> RunEvaluation::trials() const {

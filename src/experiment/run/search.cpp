@@ -12,6 +12,8 @@ std::optional<Found> search(const TrialParts& parts) {
       return search_lettering(parts);
     case Method::kGcg:
       return search_suffix(parts);
+    case Method::kScaling:
+      return search_scaling(parts);
     case Method::kJoint:
       return search_jointly(parts);
   }

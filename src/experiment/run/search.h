@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,6 +9,13 @@
 // How a trial looks for what steers the model. Every method ends in the same measurement (trial.h).
 
 namespace hijack {
+
+/// Of a photo that is another picture once it is resized: who resizes it, and what was wanted.
+struct ReadBack {
+  std::string reader;                         ///< in words
+  Tensor wanted;                              ///< [1,3,h,w] on the lattice
+  std::function<Tensor(const Tensor&)> read;  ///< the deployed resize, [1,3,H,W] -> shaped as wanted
+};
 
 /// What a search has found, and what its control is.
 struct Found {
@@ -22,6 +30,7 @@ struct Found {
   int64_t best_step = -1;
   std::string stopped = {};  ///< why before planned_steps: "validation reached 100 %"
   double seconds_per_step = 0;
+  std::optional<ReadBack> read_back = {};
 };
 
 /// By config.method. nullopt when stopped. Throws Failure when a loss is not finite, after it has saved the
@@ -37,6 +46,8 @@ std::optional<Found> search_image(const TrialParts& parts);
 std::optional<Found> search_lettering(const TrialParts& parts);
 /// A suffix of the prompt over the clean photo (attacks/text/gcg.h).
 std::optional<Found> search_suffix(const TrialParts& parts);
+/// The photo that is another picture once it is resized (attacks/scaling/scaling.h); no model is asked.
+std::optional<Found> search_scaling(const TrialParts& parts);
 /// Image and suffix in turns: config.joint_rounds times a share of the image's steps, then of the suffix's.
 /// The best pair on validation contexts is kept. A killed search begins anew.
 std::optional<Found> search_jointly(const TrialParts& parts);

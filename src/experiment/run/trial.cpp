@@ -8,6 +8,7 @@
 #include "src/base/image.h"
 #include "src/experiment/run/defense_setup.h"
 #include "src/experiment/run/search.h"
+#include "src/experiment/run/visibility.h"
 
 namespace hijack {
 namespace {
@@ -42,6 +43,7 @@ class Trial {
     for (size_t i = 0; i < parts_.space.photos.size() + parts_.space.held_out.size(); ++i)
       saved.push_back(save(*found, i));
     measure_budgets(*found, saved);
+    if (found->read_back) measure_reading(*found->read_back, saved[0]);
     if (!ask_everything(saved)) return std::nullopt;
     return TrialResult{row_, replies_};
   }
@@ -63,6 +65,7 @@ class Trial {
   void describe_trial(const Found& found);
   void describe_defenses(const IdentifiedStack& stack);
   void measure_budgets(const Found& found, const std::vector<SavedImages>& saved);
+  void measure_reading(const ReadBack& reading, const SavedImages& saved);
   bool ask_everything(const std::vector<SavedImages>& saved);
   /// other: the model that is asked in place of the trial's.
   Tally ask(const Tensor& image, const SavedImages& of, const Prompts& prompts, const std::string& condition,
@@ -165,6 +168,8 @@ void Trial::measure_budgets(const Found& found, const std::vector<SavedImages>& 
     row_.budget.changed_outside = std::max(row_.budget.changed_outside, budget.changed_outside);
     row_.budget.l2 = std::max(row_.budget.l2, budget.l2);
     row_.budget.respected = row_.budget.respected && budget.respected;
+    row_.visibility =
+        more_visible(row_.visibility, measure_visibility(parts_.model, one.adversarial, one.origin));
     if (!config_.universal) continue;
     PhotoRow photo_row;
     photo_row.held_out = one.photo >= parts_.space.photos.size();
@@ -173,6 +178,21 @@ void Trial::measure_budgets(const Found& found, const std::vector<SavedImages>& 
     photo_row.budget = budget;
     row_.photos.push_back(photo_row);
   }
+}
+
+/// What the deployed resize makes of the saved file, beside what was wanted.
+void Trial::measure_reading(const ReadBack& reading, const SavedImages& saved) {
+  const at::NoGradGuard no_grad;
+  const Tensor wanted = save_and_reload(reading.wanted, "wanted");
+  const Tensor seen = save_and_reload(reading.read(saved.adversarial), "seen");
+  const Tensor error = 255 * (seen - wanted).abs();
+  const Tensor clean = 255 * (reading.read(saved.origin).to(wanted.device()) - wanted).abs();
+  row_.read_back = {reading.reader,
+                    error.mean().item<double>(),
+                    error.max().item<double>(),
+                    clean.mean().item<double>(),
+                    RunFolder::image_name(row_.id, "seen"),
+                    RunFolder::image_name(row_.id, "wanted")};
 }
 
 void add(Tally& sum, const Tally& tally) {

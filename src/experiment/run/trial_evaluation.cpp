@@ -80,6 +80,18 @@ std::vector<Question> TrialEvaluation::adversarial(const std::string& condition)
   return questions;
 }
 
+std::vector<Question> TrialEvaluation::processed(const Processing& processing) const {
+  std::vector<Question> questions = adversarial("survival");
+  Tensor before, after;  // a moving patch aside, all contexts share one image
+  for (Question& question : questions) {
+    Tensor& image = question.submission.image;
+    if (!before.defined() || !image.is_same(before)) before = image, after = processing.apply(image);
+    image = after;
+    question.variant = processing.name;
+  }
+  return questions;
+}
+
 std::vector<Question> TrialEvaluation::clean(const std::string& condition, const std::string& suffix,
                                              const std::string& variant) const {
   std::vector<Question> questions;

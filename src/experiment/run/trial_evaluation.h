@@ -7,6 +7,7 @@
 #include "defenses/pipeline.h"
 #include "src/experiment/plan/utility_set.h"
 #include "src/experiment/record/results.h"
+#include "src/experiment/run/survival.h"
 #include "src/experiment/run/trial.h"
 
 namespace hijack {
@@ -37,6 +38,8 @@ class TrialEvaluation {
   /// What the trial saved, image and suffix, on the held-out contexts; a moving patch at the places of the
   /// trial.
   std::vector<Question> adversarial(const std::string& condition) const;
+  /// The same image after it was processed, condition "survival".
+  std::vector<Question> processed(const Processing& processing) const;
   /// The clean image on the held-out contexts, with a suffix or without.
   std::vector<Question> clean(const std::string& condition, const std::string& suffix = "",
                               const std::string& variant = "") const;

@@ -51,6 +51,7 @@ class Collector {
     const auto found = trials_[&run].find(reply.trial);
     const TrialRow* trial = found == trials_[&run].end() ? nullptr : found->second;
     if (!held_out(reply) || !reply.model.empty() || again_.contains(trial)) return;
+    if (reply.condition == "survival") return;  // survival.h counts these
     // adaptive trials measure their controls behind the defense again: once is enough
     if (trial && trial->adaptive && reply.condition != "adaptive") return;
     if (trial && is_attack(reply) && same_images_.contains(trial)) return;

@@ -74,6 +74,23 @@ std::string size_of(const Picture& picture) {
   return std::to_string(picture.image.size(3)) + " × " + std::to_string(picture.image.size(2)) + " px";
 }
 
+/// What the resize reads, beside what was wanted: both pictures that one file is.
+std::string reading_figures(const TrialRef& ref, PageBudget& budget) {
+  if (!ref.trial->read_back) return "";
+  const ReadBackRow& read = *ref.trial->read_back;
+  const auto one = [&](const std::string& file, const std::string& title, const std::string& detail) {
+    Picture picture;
+    const std::string shown = or_note([&] {
+      picture = read_picture(ref, file);
+      return embed(picture.png, title, budget);
+    });
+    return figure(shown, title, detail + size_of(picture));
+  };
+  return "<div class=\"pictures\">" + one(ref.trial->image_file, "What a person sees", "the saved file, ") +
+         one(read.seen_file, "What is read", read.reader + ", ") +
+         one(read.wanted_file, "What was wanted", "") + "</div>";
+}
+
 }  // namespace
 
 bool has_pictures(const TrialRef& ref) {
@@ -116,7 +133,8 @@ std::string picture_sheet(const TrialRef& ref, PageBudget& budget) {
                               (trial.budget.respected ? "" : " – over budget");
   return "<div class=\"pictures\">" + figure(clean_html, "Clean", photo + " " + size_of(clean)) +
          figure(difference_html, "Difference × 10", changed) +
-         figure(adversarial_html, "Adversarial", fs::path(trial.image_file).filename().string()) + "</div>";
+         figure(adversarial_html, "Adversarial", fs::path(trial.image_file).filename().string()) + "</div>" +
+         reading_figures(ref, budget);
 }
 
 }  // namespace hijack::report

@@ -119,13 +119,32 @@ std::string measured_change(const TrialRow& trial) {
                                  : ", <strong class=\"bad\">budget violated: counts as failed</strong>");
 }
 
+std::string visibility_of(const TrialRow& trial) {
+  const Visibility& seen = trial.visibility;
+  if (std::isnan(seen.psnr)) return "";
+  const std::string psnr = std::isinf(seen.psnr) ? "no change at all" : "PSNR " + decimal(seen.psnr) + " dB";
+  return " · SSIM " + decimal(seen.ssim) + ", " + psnr + ", l2 " + decimal(trial.budget.l2) +
+         ", feature distance <abbr title=\"1 − cosine of the attacked model's image tokens, mean over "
+         "tokens\">" +
+         decimal(seen.feature_distance) + "</abbr>";
+}
+
+std::string reading_line(const TrialRow& trial) {
+  if (!trial.read_back) return "";
+  const ReadBackRow& read = *trial.read_back;
+  return "<p class=\"facts\">Read back: " + html(read.reader, 200) + " · from the wanted picture <b>" +
+         decimal(read.mean_error_255) + "/255</b> on average, at most " + decimal(read.max_error_255) +
+         "/255 (the clean photo: " + decimal(read.clean_error_255) + "/255 on average)</p>";
+}
+
 std::string budget_line(const TrialRow& trial) {
   const std::string best =
       trial.best_step >= 0 ? ", image of step " + std::to_string(trial.best_step) + " kept" : "";
   return "<p class=\"facts\">" + html(trial.behavior) + " · target <q>" + html(trial.target, 200) +
-         "</q> · " + html(trial.constraint) + measured_change(trial) + " · " + html(trial.optimizer) +
-         ", seed " + std::to_string(trial.seed) + " · " + std::to_string(trial.steps) + " steps in " +
-         duration(trial.seconds) + " (" + decimal(trial.seconds_per_step) + " s per step)" + best + "</p>";
+         "</q> · " + html(trial.constraint) + measured_change(trial) + visibility_of(trial) + " · " +
+         html(trial.optimizer) + ", seed " + std::to_string(trial.seed) + " · " +
+         std::to_string(trial.steps) + " steps in " + duration(trial.seconds) + " (" +
+         decimal(trial.seconds_per_step) + " s per step)" + best + "</p>";
 }
 
 }  // namespace
@@ -177,8 +196,8 @@ std::string trial_section(const TrialRef& ref, PageBudget& budget, const std::st
     const ReportTable table = success_table(trial);
     return table.rows.empty() ? "<p>No reply was measured.</p>" : html_table(table);
   };
-  return budget_line(*ref.trial) + picture_sheet(ref, budget) + "<div class=\"columns\"><div>" +
-         success(ref) +
+  return budget_line(*ref.trial) + reading_line(*ref.trial) + picture_sheet(ref, budget) +
+         "<div class=\"columns\"><div>" + success(ref) +
          (distance ? "<p class=\"quiet\">Mean edit distance between held-out replies and the target: " +
                          decimal(*distance) + " characters.</p>"
                    : "") +

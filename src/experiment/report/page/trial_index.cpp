@@ -27,7 +27,7 @@ std::string trial_anchor(size_t place) {
 ReportTable trial_index(const std::vector<TrialRef>& trials) {
   ReportTable table{"trials",
                     {"Trial", "Behavior", "Constraint", "Exact success", "Clean image", "Random noise",
-                     "Largest change, /255", "Seed", "Steps", "Seconds"},
+                     "Largest change, /255", "SSIM", "PSNR, dB", "Seed", "Steps", "Seconds"},
                     3};
   for (size_t i = 0; i < trials.size(); ++i) {
     const TrialRow& trial = *trials[i].trial;
@@ -40,6 +40,8 @@ ReportTable trial_index(const std::vector<TrialRef>& trials) {
                           rate_cell(rate_of(control(trial, "clean"))),
                           rate_cell(rate_of(control(trial, "noise"))),
                           change,
+                          number_cell(trial.visibility.ssim),
+                          number_cell(trial.visibility.psnr),
                           number_cell(static_cast<double>(trial.seed)),
                           number_cell(static_cast<double>(trial.steps)),
                           number_cell(trial.seconds)});

@@ -1,0 +1,151 @@
+#include "src/experiment/run/judge_run.h"
+
+#include "src/base/error.h"
+#include "src/base/text.h"
+#include "src/experiment/plan/config.h"
+#include "src/experiment/plan/identity.h"
+#include "src/experiment/plan/judges.h"
+#include "src/experiment/plan/shipped.h"
+#include "src/experiment/record/folder_lock.h"
+#include "src/experiment/record/judgments.h"
+
+namespace hijack {
+namespace {
+
+constexpr size_t kAtOnce = 8;
+constexpr size_t kLongestAnswer = 400;  // characters of a judge's answer that are kept
+
+/// A judge with all it needs.
+struct ReadyJudge {
+  JudgeSpec spec;
+  std::string name;  ///< as rows call it
+  Rubric rubric = {};
+  std::shared_ptr<const LanguageModel> model = {};
+  std::string model_sha256 = {};
+};
+
+ReadyJudge ready(const std::string& text, const JudgeConfig& config, const LoadOptions& options) {
+  ReadyJudge judge{parse_judge(text), text};
+  if (judge.spec.kind != JudgeSpec::Kind::kModel) return judge;
+  judge.rubric = rubric_of(config.rubric);
+  const std::filesystem::path folder = model_folder(judge.spec.folder);
+  judge.model = load_language_model(folder, options);
+  judge.model_sha256 = model_hash(folder);
+  judge.name = "model:" + model_name(folder.string()) + "/" + judge.rubric.name;
+  return judge;
+}
+
+/// A reply to be judged.
+struct Open {
+  const ReplyRow* reply;
+  const TrialRow* trial;
+  std::string key;
+};
+
+std::string target_of(const Open& one) {
+  return !one.reply->target.empty() ? one.reply->target : one.trial->target;
+}
+
+std::string behavior_of(const Open& one, const JudgeConfig& config) {
+  if (!config.behavior.empty()) return config.behavior;
+  const std::string target = target_of(one);
+  return one.trial->behavior + (target.empty() ? "" : ": the assistant says \"" + target + "\"");
+}
+
+JudgmentRow judgment_of(const Open& one, const ReadyJudge& judge) {
+  JudgmentRow row;
+  row.reply = one.key;
+  row.judge = judge.name;
+  row.model_sha256 = judge.model_sha256;
+  return row;
+}
+
+/// Of a judge without model, or of replies that were rejected.
+JudgmentRow judged_at_once(const Open& one, const ReadyJudge& judge) {
+  JudgmentRow row = judgment_of(one, judge);
+  row.success = !one.reply->rejected && judged_by_words(judge.spec.kind, one.reply->reply, target_of(one));
+  return row;
+}
+
+std::vector<JudgmentRow> judged_by_model(std::span<const Open> some, const ReadyJudge& judge,
+                                         const JudgeConfig& config) {
+  std::vector<Query> queries;
+  for (const Open& one : some)
+    queries.push_back(
+        {.prompt = filled_pattern(judge.rubric.template_text, {{"{behavior}", behavior_of(one, config)},
+                                                               {"{prompt}", one.reply->context.prompt},
+                                                               {"{reply}", one.reply->reply},
+                                                               {"{target}", target_of(one)}})});
+  const at::NoGradGuard no_grad;
+  const auto answers = judge.model->generate(queries, {.max_new_tokens = judge.rubric.answer_tokens});
+  std::vector<JudgmentRow> rows;
+  for (size_t i = 0; i < some.size(); ++i) {
+    const Verdict verdict = read_verdict(judge.rubric, answers[i].text);
+    JudgmentRow row = judgment_of(some[i], judge);
+    row.success = verdict.success;
+    row.score = verdict.score.value_or(row.score);
+    row.unclear = verdict.unclear;
+    row.answer = answers[i].text.substr(0, kLongestAnswer);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+/// The held-out replies of the run that this judge has not judged, each once.
+std::vector<Open> open_replies(const RunRecord& run, const ReadyJudge& judge) {
+  std::set<std::string> known;
+  for (const JudgmentRow& row : run.judgments)
+    if (row.judge == judge.name && row.model_sha256 == judge.model_sha256) known.insert(row.reply);
+  std::map<std::string, const TrialRow*> trials;
+  for (const TrialRow& trial : run.trials) trials.emplace(trial.id, &trial);
+  std::vector<Open> open;
+  for (const ReplyRow& reply : run.replies) {
+    const auto trial = trials.find(reply.trial);
+    if (trial == trials.end() || reply.split == "train" || reply.split == "validation") continue;
+    std::string key = reply_key(reply);
+    if (known.insert(key).second) open.push_back({&reply, trial->second, std::move(key)});
+  }
+  return open;
+}
+
+/// False when stopped.
+bool judge_all(const RunRecord& run, const ReadyJudge& judge, const JudgeConfig& config,
+               const RunHooks& hooks, RowWriter& writer) {
+  std::vector<Open> asked;
+  for (const Open& one : open_replies(run, judge)) {
+    if (judge.model && !one.reply->rejected)
+      asked.push_back(one);
+    else
+      writer.write(to_json(judged_at_once(one, judge)));
+  }
+  for (size_t begin = 0; begin < asked.size(); begin += kAtOnce) {
+    if (hooks.stop.stop_requested()) return false;
+    const auto some = std::span<const Open>(asked).subspan(begin, std::min(kAtOnce, asked.size() - begin));
+    for (const JudgmentRow& row : judged_by_model(some, judge, config)) writer.write(to_json(row));
+    if (hooks.on_note)
+      hooks.on_note(judge.name + ": " + std::to_string(begin + some.size()) + " of " +
+                    std::to_string(asked.size()));
+  }
+  return !hooks.stop.stop_requested();
+}
+
+}  // namespace
+
+bool judge_run(const std::filesystem::path& folder, const JudgeConfig& config, const LoadOptions& options,
+               const RunHooks& hooks) {
+  if (config.judges.empty())
+    throw Error("No judge was given; name one with --judge exact, prefix, refusal-words or model:DIR.");
+  for (const std::string& text : config.judges) parse_judge(text);
+  rubric_of(config.rubric);
+  const RunRecord run = read_run(folder);
+  if (run.trials.empty()) throw Error("The run '" + folder.string() + "' has no finished trial to judge.");
+  std::vector<ReadyJudge> judges;
+  for (const std::string& text : config.judges) judges.push_back(ready(text, config, options));
+  const FolderLock lock = lock_folder(folder);
+  RowWriter writer(folder / "judgments.jsonl");
+  for (const ReadyJudge& judge : judges)
+    if (!judge_all(run, judge, config, hooks, writer)) return false;
+  return true;
+}
+
+}  // namespace hijack
