@@ -6,8 +6,8 @@
 everyday.jsonl          what people ask a chat model: twelve kinds, four of them only in the splits test and calibration, where
                         the other eight have wordings that no attack is trained on. Kept where the reply of the clean model is
                         sensible: several words, not repeating itself, no refusal, and about what was asked
-everyday_refused.jsonl  what a model without tools cannot do, where the clean model says so; with a target that pretends. Kinds
-                        are held out, too. Its calibration split is that of everyday.jsonl
+everyday_refused.jsonl  what a model without tools cannot do, where the clean model says so. Kinds are held out, too.
+                        Its calibration split is that of everyday.jsonl
 everyday_checked.jsonl  questions with checkable answers that the clean model answers right: --utility-set everyday
 
 The replies are greedy, at most 48 tokens, without image; said.jsonl in build/ keeps them all, with what was dropped and why.
@@ -59,10 +59,10 @@ def everyday_rows():
 
 def refused_rows():
     """A quarter of the kinds is held out; the others give to train and validation."""
-    for number, (kind, (request, target, topics)) in enumerate(texts.BEYOND_REACH.items()):
+    for number, (kind, (request, topics)) in enumerate(texts.BEYOND_REACH.items()):
         for i, name in enumerate(parts_of(topics)):
             split = "test" if number % 3 == 1 else "validation" if i % 4 == 3 else "train"
-            yield {"kind": kind, "split": split, "prompt": request.format(name), "target": target.format(name)}
+            yield {"kind": kind, "split": split, "prompt": request.format(name)}
 
 
 def checked_rows():
@@ -159,7 +159,7 @@ def main():
     refused = said(speaker, refused_rows(), lambda row, reply: "" if REFUSALS.search(reply) else "not refused")
     checked = said(speaker, checked_rows(), lambda row, reply: "" if is_right(reply, row["answer"]) else "wrong")
     calibration = [row for row in write("everyday.jsonl", ordinary, ["split", "prompt"]) if row["split"] == "calibration"]
-    write("everyday_refused.jsonl", refused + calibration, ["split", "prompt", "target"])
+    write("everyday_refused.jsonl", refused + calibration, ["split", "prompt"])
     write("everyday_checked.jsonl", checked, ["prompt", "answer"])
     with open(ROOT / "build" / "said.jsonl", "w", encoding="utf-8") as out:
         for row in ordinary + refused + checked:
