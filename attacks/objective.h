@@ -15,6 +15,12 @@ inline std::vector<Tensor> images_of(const Tensor& images) {
   return images.defined() ? images.split(1) : std::vector<Tensor>(1);
 }
 
+class Objective;
+
+/// The sum over batches of images [N,3,H,W] of what the objective gives for each [N], in their order. Where
+/// its images are apart and all of one size, they are measured in one call.
+Tensor summed_loss(Objective& objective, const std::vector<Tensor>& batches, int64_t step);
+
 using ObjectiveState = std::map<std::string, Tensor>;
 
 /// The loss to minimize.

@@ -31,10 +31,12 @@ class PromptEmbeddings {
   virtual std::optional<TextInPlace> in_place(const Query& query, const std::string& part) const = 0;
 
   /// To first order, how the mean loss of the targets would change if one token of the text `part` were
-  /// another: float32 [n,V], one row per token of in_place, comparable within a row. `part` ends the prompt
-  /// of every query. Undefined where `part` has not equally many tokens in all queries.
+  /// another: float32 [n,M], one row per token of in_place, comparable within a row, one column for each of
+  /// the tokens `others` (none given: for the whole vocabulary). `part` ends the prompt of every query.
+  /// Undefined where `part` has not equally many tokens in all queries.
   virtual Tensor swap_scores(const Pixels& pixels, std::span<const Query> queries,
-                             std::span<const TokenIds> targets, const std::string& part) const = 0;
+                             std::span<const TokenIds> targets, const std::string& part,
+                             std::span<const TokenId> others) const = 0;
 
   /// The embeddings of the tokens of the query's own prompt, without template and image, [n,D]. Undefined
   /// where they cannot be told apart.

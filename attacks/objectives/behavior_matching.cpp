@@ -68,13 +68,12 @@ Tensor BehaviorMatching::loss(const Tensor& image, int64_t step) {
     queries.push_back(asked_[i]);
     targets.push_back(drawn_ ? random.pick(targets_[i]) : targets_[i].front());
   }
+  std::vector<ImageQueries> images;
+  for (const Tensor& one : images_of(image)) images.push_back({model_->preprocess(one), queries, targets});
   std::vector<Tensor> losses;
-  for (const Tensor& one : images_of(image)) {
-    const Pixels pixels = model_->preprocess(one);
-    const auto logits = model_->target_logits(pixels, queries, targets);
+  for (const auto& logits : model_->logits_of_images(images))
     losses.push_back(kind_.margin ? mean_margin(logits, targets, kind_.ahead)
                                   : mean_cross_entropy(logits, targets));
-  }
   return at::stack(losses);  // [N]
 }
 

@@ -19,7 +19,7 @@ struct MatchingLoss {
 /// Behavior matching (Bailey et al. 2023, eq. 1): mean over a batch of contexts of the teacher-forced
 /// cross-entropy (nats per target token, end token included where the behavior is the whole reply) of
 /// B(context), or of its margin, after what the model is asked in the context's place. One vision and prefix
-/// pass per step and image.
+/// pass per step, over several images together where the model can.
 class BehaviorMatching : public Objective {
  public:
   /// batch: contexts per step (context_batches.h). Where a context has several targets, each step draws one,
@@ -30,6 +30,7 @@ class BehaviorMatching : public Objective {
   /// together do not fit into the model's context window.
   Tensor loss(const Tensor& image, int64_t step) override;
   bool deterministic() const override { return batches_.all() && !drawn_; }
+  bool images_apart() const override { return true; }
 
  private:
   std::shared_ptr<const VisionLanguageModel> model_;

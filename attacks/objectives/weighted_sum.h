@@ -27,6 +27,10 @@ class WeightedSum : public Objective {
     return std::all_of(terms_.begin(), terms_.end(),
                        [](const Term& term) { return term.objective->deterministic(); });
   }
+  bool images_apart() const override {
+    return std::all_of(terms_.begin(), terms_.end(),
+                       [](const Term& term) { return term.objective->images_apart(); });
+  }
 
  private:
   std::vector<Term> terms_;

@@ -90,15 +90,15 @@ std::vector<std::vector<TokenId>> Search::ranked_swaps() {
   if (keep == 0) return swaps;
   std::vector<Query> queries;
   for (const Context& context : contexts_) queries.push_back(with_suffix(context, now_.text));
-  Tensor scores;  // [n,V]
-  if (placed_) scores = prompt_embeddings_of(model_).swap_scores(pixels_, queries, targets_, now_.text);
+  Tensor scores;  // [n,M], of the tokens of the pool
+  if (placed_)
+    scores = prompt_embeddings_of(model_).swap_scores(pixels_, queries, targets_, now_.text, pool_);
   if (!scores.defined()) {
     if (!std::exchange(said_, true) && hooks_.note) hooks_.note(kUnranked);
     return swaps;
   }
   TORCH_CHECK(scores.size(0) == static_cast<int64_t>(now_.ids.size()), "one row of scores per token");
-  const Tensor allowed = scores.index_select(1, at::tensor(pool_, at::kLong).to(scores.device()));
-  const Tensor best = std::get<1>(allowed.topk(keep, 1, /*largest=*/false)).cpu().contiguous();
+  const Tensor best = std::get<1>(scores.topk(keep, 1, /*largest=*/false)).cpu().contiguous();
   for (size_t place = 0; place < now_.ids.size(); ++place) {
     swaps[place].clear();
     const int64_t* row = best.const_data_ptr<int64_t>() + static_cast<int64_t>(place) * keep;
@@ -130,14 +130,15 @@ std::optional<Suffix> Search::draw(const std::vector<std::vector<TokenId>>& swap
 std::vector<double> Search::prompt_losses(const std::vector<Suffix>& candidates) const {
   auto scorers = hooks_.scorers;
   if (scorers.empty()) scorers = {model_.language_model()};
-  std::vector<double> result;
-  for (const Suffix& candidate : candidates) {
-    double sum = 0;
-    for (const Context& context : contexts_)
-      for (const auto& scorer : scorers)
-        sum += scorer->prompt_nll(with_suffix(context, candidate.text).prompt).mean().item<double>();
-    result.push_back(sum / static_cast<double>(contexts_.size() * scorers.size()));
+  std::vector<std::string> prompts;
+  for (const Suffix& candidate : candidates)
+    for (const Context& context : contexts_) prompts.push_back(with_suffix(context, candidate.text).prompt);
+  std::vector<double> result(candidates.size());
+  for (const auto& scorer : scorers) {
+    const auto nlls = scorer->prompt_nlls(prompts);
+    for (size_t i = 0; i < nlls.size(); ++i) result[i / contexts_.size()] += nlls[i].mean().item<double>();
   }
+  for (double& sum : result) sum /= static_cast<double>(contexts_.size() * scorers.size());
   return result;
 }
 
@@ -209,14 +210,15 @@ double suffix_loss(const VisionLanguageModel& model, const Pixels& pixels, std::
   const at::NoGradGuard no_gradients;
   std::vector<Query> queries;
   std::vector<TokenIds> targets;
-  double prompts = 0;
-  const auto language_model = model.language_model();
+  std::vector<std::string> texts;
   for (const Context& context : contexts) {
     queries.push_back(with_suffix(context, suffix));
     targets.push_back(target_tokens(model, behavior, context));
-    if (perplexity_weight > 0)
-      prompts += language_model->prompt_nll(queries.back().prompt).mean().item<double>();
+    texts.push_back(queries.back().prompt);
   }
+  double prompts = 0;
+  if (perplexity_weight > 0)
+    for (const Tensor& nll : model.language_model()->prompt_nlls(texts)) prompts += nll.mean().item<double>();
   const double loss =
       mean_cross_entropy(model.target_logits(pixels, queries, targets), targets).item<double>();
   return (1 - perplexity_weight) * loss + perplexity_weight * prompts / static_cast<double>(contexts.size());

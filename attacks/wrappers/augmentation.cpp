@@ -125,6 +125,7 @@ Augmented::Augmented(std::unique_ptr<Objective> inner, const AugmentationConfig&
 }
 
 Tensor Augmented::loss(const Tensor& image, int64_t step) {
+  std::vector<Tensor> draws;
   Tensor sum;
   for (int64_t k = 0; k < draws_; ++k) {
     const auto number = static_cast<uint64_t>(step * draws_ + k);
@@ -136,9 +137,13 @@ Tensor Augmented::loss(const Tensor& image, int64_t step) {
       for (const Augmentation& augmentation : augmentations_) one = augmentation(one, random);
       changed.push_back(one);
     }
-    const Tensor loss = inner_->loss(at::cat(changed), step);
+    draws.push_back(at::cat(changed));
+    if (templated_.empty()) continue;
+    // the chats belong to this draw
+    const Tensor loss = summed_loss(*inner_, std::exchange(draws, {}), step);
     sum = sum.defined() ? sum + loss : loss;
   }
+  if (templated_.empty()) sum = summed_loss(*inner_, draws, step);
   return sum / static_cast<double>(draws_);
 }
 

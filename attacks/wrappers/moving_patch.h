@@ -34,6 +34,7 @@ class MovingPatchObjective : public Objective {
                        uint64_t seed);
   Tensor loss(const Tensor& image, int64_t step) override;
   bool deterministic() const override { return false; }
+  bool images_apart() const override { return inner_->images_apart(); }
 
  private:
   std::unique_ptr<Objective> inner_;

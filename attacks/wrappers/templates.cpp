@@ -35,8 +35,9 @@ std::optional<TextInPlace> TemplatedModel::in_place(const Query& query, const st
 }
 
 Tensor TemplatedModel::swap_scores(const Pixels& pixels, std::span<const Query> queries,
-                                   std::span<const TokenIds> targets, const std::string& part) const {
-  return prompt_embeddings_of(inner()).swap_scores(pixels, drawn(queries), targets, part);
+                                   std::span<const TokenIds> targets, const std::string& part,
+                                   std::span<const TokenId> others) const {
+  return prompt_embeddings_of(inner()).swap_scores(pixels, drawn(queries), targets, part, others);
 }
 
 Tensor TemplatedModel::prompt_embeddings(const Pixels& pixels, const Query& query) const {

@@ -50,16 +50,15 @@ UniversalObjective::UniversalObjective(std::unique_ptr<Objective> inner, Constra
 }
 
 Tensor UniversalObjective::loss(const Tensor& image, int64_t step) {
-  Tensor sum;
+  std::vector<Tensor> shown;
   const auto chosen = batches_.at(step);
   for (const size_t i : chosen) {
     std::vector<Tensor> images;
     for (int64_t n = 0; n < image.size(0); ++n)
       images.push_back(with_change(constraint_, image.narrow(0, n, 1), carrier_, photos_[i]));
-    const Tensor loss = inner_->loss(at::cat(images), step);
-    sum = sum.defined() ? sum + loss : loss;
+    shown.push_back(at::cat(images));
   }
-  return sum / static_cast<double>(chosen.size());
+  return summed_loss(*inner_, shown, step) / static_cast<double>(chosen.size());
 }
 
 }  // namespace hijack

@@ -28,6 +28,7 @@ class UniversalObjective : public Objective {
                      std::vector<Tensor> photos, int64_t batch, uint64_t seed);
   Tensor loss(const Tensor& image, int64_t step) override;
   bool deterministic() const override { return inner_->deterministic() && batches_.all(); }
+  bool images_apart() const override { return inner_->images_apart(); }
 
  private:
   std::unique_ptr<Objective> inner_;

@@ -1,5 +1,7 @@
 #include "defenses/text/paraphrase.h"
 
+#include <mutex>
+
 #include "src/base/error.h"
 #include "src/base/text.h"
 
@@ -7,6 +9,7 @@ namespace hijack {
 namespace {
 
 constexpr const char* kPlace = "{prompt}";
+constexpr size_t kRemembered = 10'000;  // restatements of a few hundred bytes
 
 }  // namespace
 
@@ -18,9 +21,15 @@ void Paraphrase::Parameters::check() const {
     throw Error("Defense parameter 'pattern' must have {prompt} where the user's prompt goes.");
 }
 
+struct Paraphrase::Memo {
+  std::mutex mutex;
+  std::map<std::string, Generated> said;
+};
+
 Paraphrase::Paraphrase(const Parameters& parameters, const DefenseResources& resources)
     : parameters_(parameters),
-      paraphraser_(asked_model(parameters.asked, resources, resources.paraphraser, kName)) {
+      paraphraser_(asked_model(parameters.asked, resources, resources.paraphraser, kName)),
+      memo_(std::make_shared<Memo>()) {
   parameters_.check();
   parameters_.asked.make_public();
   if (!paraphraser_) throw Error("Defense 'paraphrase' needs a language model that restates prompts.");
@@ -34,6 +43,23 @@ uint64_t Paraphrase::seed_of(const Query& request) const {
 }
 
 std::vector<Generated> Paraphrase::restatements(const std::vector<Query>& requests) const {
+  std::vector<Query> fresh;
+  std::vector<std::string> keys;
+  const std::lock_guard lock(memo_->mutex);
+  if (memo_->said.size() > kRemembered) memo_->said.clear();
+  std::set<std::string> wanted;
+  for (const Query& request : requests) {
+    keys.push_back(key_of(request));
+    if (!memo_->said.contains(keys.back()) && wanted.insert(keys.back()).second) fresh.push_back(request);
+  }
+  const std::vector<Generated> texts = asked(fresh);
+  for (size_t i = 0; i < fresh.size(); ++i) memo_->said[key_of(fresh[i])] = texts.at(i);
+  std::vector<Generated> all;
+  for (const std::string& key : keys) all.push_back(memo_->said.at(key));
+  return all;
+}
+
+std::vector<Generated> Paraphrase::asked(const std::vector<Query>& requests) const {
   GenerateOptions options{.max_new_tokens = parameters_.max_tokens, .temperature = parameters_.temperature};
   std::vector<Generated> texts;
   for (size_t begin = 0; begin < requests.size(); begin += kRepliesAtOnce) {
@@ -49,6 +75,7 @@ std::vector<Generated> Paraphrase::restatements(const std::vector<Query>& reques
 std::vector<Query> Paraphrase::surrogate_queries(const std::vector<Query>& queries) const {
   Paraphrase greedy = *this;
   greedy.parameters_.temperature = 0;
+  greedy.memo_ = std::make_shared<Memo>();
   return greedy.TextTransform::surrogate_queries(queries);
 }
 

@@ -47,11 +47,15 @@ class Paraphrase : public TextTransform {
   std::vector<Query> surrogate_queries(const std::vector<Query>& queries) const override;
 
  private:
+  /// What has been said to requests, by their content: the same are asked for again under other conditions.
+  struct Memo;
   uint64_t seed_of(const Query& request) const;
+  std::vector<Generated> asked(const std::vector<Query>& requests) const;
   std::vector<Generated> restatements(const std::vector<Query>& requests) const;
 
   Parameters parameters_;
   std::shared_ptr<const LanguageModel> paraphraser_;
+  std::shared_ptr<Memo> memo_;
 };
 
 }  // namespace hijack

@@ -164,7 +164,8 @@ std::pair<size_t, size_t> ImagePromptModel::places_of(const Prompt& whole, const
 }
 
 Tensor ImagePromptModel::swap_scores(const Pixels& pixels, std::span<const Query> queries,
-                                     std::span<const TokenIds> targets, const std::string& part) const {
+                                     std::span<const TokenIds> targets, const std::string& part,
+                                     std::span<const TokenId> others) const {
   std::vector<Prompt> prompts;
   {
     const at::NoGradGuard no_gradients;
@@ -188,9 +189,11 @@ Tensor ImagePromptModel::swap_scores(const Pixels& pixels, std::span<const Query
                       static_cast<double>(logits.size());
   const Tensor gradient = torch::autograd::grad({loss}, {shift})[0];  // [n,D]
   const at::NoGradGuard no_gradients;
-  const Tensor all = decoder_->embed(
-      at::arange(decoder_->config().vocabulary, at::TensorOptions(at::kLong).device(device())));
-  return gradient.to(at::kFloat).matmul(all.to(at::kFloat).t());  // [n,V]
+  const Tensor ids =
+      others.empty()
+          ? at::arange(decoder_->config().vocabulary, at::TensorOptions(at::kLong).device(device()))
+          : at::tensor(std::vector<int64_t>(others.begin(), others.end()), at::kLong).to(device());
+  return gradient.to(at::kFloat).matmul(decoder_->embed(ids).to(at::kFloat).t());  // [n,M]
 }
 
 at::TensorOptions ImagePromptModel::embedding_options() const {

@@ -62,7 +62,7 @@ class ImagePromptModel : public VisionLanguageModel,
   const StateHooks* hooks() const override { return this; }
   std::optional<TextInPlace> in_place(const Query& query, const std::string& part) const override;
   Tensor swap_scores(const Pixels& pixels, std::span<const Query> queries, std::span<const TokenIds> targets,
-                     const std::string& part) const override;
+                     const std::string& part, std::span<const TokenId> others) const override;
   Tensor prompt_embeddings(const Pixels& pixels, const Query& query) const override;
   std::vector<Tensor> shifted_target_logits(const Pixels& pixels, std::span<const Query> queries,
                                             std::span<const TokenIds> targets,

@@ -120,18 +120,18 @@ class Suffixes {
   Suffixes(std::span<const Prompt> prompts, std::span<const TokenIds> targets, const PromptGroup& group)
       : order_(group.members.size()), shared_(group.members.size(), 0) {
     std::iota(order_.begin(), order_.end(), size_t{0});
-    bool plain = true;
+    bool shifted = false;  // tokens that are equal and still mean something else
     for (const size_t i : group.members) {
       const auto prefix = static_cast<std::ptrdiff_t>(group.prefix);
       TokenIds ids(prompts[i].ids.begin() + prefix, prompts[i].ids.end());
       if (!targets.empty() && !targets[i].empty())
         ids.insert(ids.end(), targets[i].begin(), targets[i].end() - 1);
+      tell_images_apart(prompts[i], group.prefix, ids);
       ids_.push_back(std::move(ids));
-      // tokens that are equal and still mean something else
-      plain = plain && blocks_in(prompts[i], group.prefix, prompts[i].ids.size(), 0).empty() &&
-              !prompts[i].shift.defined() && prompts[i].image_end() <= group.prefix;
+      prompts_.push_back(&prompts[i]);
+      shifted = shifted || prompts[i].shift.defined();
     }
-    if (plain) share();
+    if (!shifted) share(group.prefix);
   }
 
   const std::vector<size_t>& order() const { return order_; }
@@ -140,7 +140,18 @@ class Suffixes {
   size_t length(size_t m) const { return ids_[m].size(); }
 
  private:
-  void share() {
+  /// Image tokens become numbers of their image, which no token has.
+  void tell_images_apart(const Prompt& prompt, size_t prefix, TokenIds& ids) {
+    if (prompt.image_end() <= prefix) return;
+    const auto same = [&](const Tensor& features) { return features.is_same(prompt.features); };
+    auto found = std::find_if(images_.begin(), images_.end(), same);
+    if (found == images_.end()) found = images_.insert(images_.end(), prompt.features);
+    const auto number = static_cast<TokenId>(found - images_.begin());
+    for (const size_t place : prompt.image_places)
+      if (place >= prefix) ids[place - prefix] = -1 - number;
+  }
+
+  void share(size_t prefix) {
     std::vector<size_t> sorted = order_, shared(order_.size(), 0);
     std::stable_sort(sorted.begin(), sorted.end(), [&](size_t a, size_t b) { return ids_[a] < ids_[b]; });
     size_t all = 0, spared = 0;
@@ -150,7 +161,9 @@ class Suffixes {
       if (i == 0) continue;
       const TokenIds& other = ids_[sorted[i - 1]];
       const auto differs = std::mismatch(own.begin(), own.end(), other.begin(), other.end()).first;
-      spared += shared[sorted[i]] = static_cast<size_t>(differs - own.begin());
+      const size_t same = prefix + static_cast<size_t>(differs - own.begin());
+      const size_t uncut = uncut_tokens(*prompts_[sorted[i]], *prompts_[sorted[i - 1]], same);
+      spared += shared[sorted[i]] = uncut - std::min(uncut, prefix);
     }
     if (spared * kSharedOneIn < all) return;
     order_ = std::move(sorted);
@@ -158,6 +171,8 @@ class Suffixes {
   }
 
   std::vector<TokenIds> ids_;
+  std::vector<const Prompt*> prompts_;
+  std::vector<Tensor> images_;
   std::vector<size_t> order_, shared_;
 };
 

@@ -55,6 +55,10 @@ size_t before_features(const Prompt& a, const Prompt& b) {
 
 }  // namespace
 
+size_t uncut_tokens(const Prompt& a, const Prompt& b, size_t tokens) {
+  return whole_blocks(a, std::min(tokens, before_blocks(a, b)));
+}
+
 std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts) {
   std::vector<PromptGroup> groups;
   const auto head = [&](size_t i) { return std::span(prompts[i].ids).first(prompts[i].image_end()); };

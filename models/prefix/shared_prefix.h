@@ -47,6 +47,10 @@ struct PromptGroup {
 };
 std::vector<PromptGroup> group_by_prefix(std::span<const Prompt> prompts);
 
+/// As many of the first `tokens` tokens of both prompts as leave no block in two parts, and no block to one
+/// of them alone.
+size_t uncut_tokens(const Prompt& a, const Prompt& b, size_t tokens);
+
 /// Part of a prompt as the decoder reads it.
 struct EmbeddedPart {
   Tensor x;  ///< [1,L,D]

@@ -57,13 +57,14 @@ struct AttackCommand {
     return plan_trials(config, given);
   }
 
-  /// With --resume, --model, --device and --threads say how to go on, not what the run is.
+  /// With --resume, --model, --device, --threads and --image-batch say how to go on, not what the run is.
   bool only_the_machine(const std::set<std::string>& given) {
     for (const std::string& name : given)
-      if (name != "model" && name != "device" && name != "threads") return false;
+      if (name != "model" && name != "device" && name != "threads" && name != "image_batch") return false;
     if (given.contains("model")) moved_models = {config.model};
     if (given.contains("device")) machine.device = config.device;
     if (given.contains("threads")) machine.threads = config.threads;
+    if (given.contains("image_batch")) machine.image_batch = config.image_batch;
     return true;
   }
 

@@ -4,6 +4,7 @@
 
 #include "models/load_model.h"
 #include "models/network/activation_checkpointing.h"
+#include "models/prefix/images_at_once.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/cli/help.h"
@@ -71,12 +72,20 @@ void MachineOptions::add_to(CLI::App& command) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
       ->type_name("N")
       ->group("Machine");
+  command
+      .add_option("--image-batch", image_batch,
+                  std::string(kImageBatchHelp) + "; in place of the run's own setting")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
+      ->type_name("N")
+      ->group("Machine");
 }
 
 Machine MachineOptions::machine() const {
   if (device == "meta") throw Error(kNoNumbers);
   Machine machine{device, std::nullopt};
   if (threads >= 0) machine.threads = threads;
+  if (!image_batch.empty()) image_batch_from_name(image_batch);  // checks
+  machine.image_batch = image_batch;
   return machine;
 }
 

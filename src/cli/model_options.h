@@ -9,8 +9,8 @@
 
 namespace hijack::cli {
 
-/// --model, --vision-tower, --adapter, --device, --dtype, --views, --max-pixels and --threads, for the commands
-/// that only talk to a model.
+/// --model, --vision-tower, --adapter, --device, --dtype, --views, --max-pixels and --threads, for the
+/// commands that only talk to a model.
 struct ModelOptions {
   std::string model;
   std::string vision_tower;
@@ -45,7 +45,8 @@ Tensor submitted_image(const ModelOptions& model, const std::string& file);
 struct MachineOptions {
   std::vector<std::string> models;
   std::string device;
-  int64_t threads = -1;  ///< -1 = as the run says
+  int64_t threads = -1;     ///< -1 = as the run says
+  std::string image_batch;  ///< "" = as the run says
 
   void add_to(CLI::App& command);
   Machine machine() const;

@@ -34,7 +34,7 @@ TEST_F(GcgOnPocket, TheGradientForetellsWhatSwapsDo) {
     queries.push_back(with_suffix(context, text));
     targets.push_back(model->target_ids(behavior->target_for(context)));
   }
-  const Tensor scores = prompt_embeddings_of(*model).swap_scores(pixels, queries, targets, text);
+  const Tensor scores = prompt_embeddings_of(*model).swap_scores(pixels, queries, targets, text, {});
   ASSERT_TRUE(scores.defined());
   ASSERT_EQ(scores.sizes(), (std::vector<int64_t>{8, tokenizer.vocabulary_size()}));
   const double before = suffix_loss(*model, pixels, contexts, *behavior, text);
@@ -70,7 +70,7 @@ TEST_F(GcgOnPocket, ATextThatDoesNotEndThePromptHasNoScores) {
   const std::vector<Query> queries = {contexts[0]};
   const std::vector<TokenIds> targets = {model->target_ids("yes")};
   EXPECT_FALSE(prompt_embeddings_of(*model)
-                   .swap_scores(model->preprocess(image), queries, targets, "not there")
+                   .swap_scores(model->preprocess(image), queries, targets, "not there", {})
                    .defined());
 }
 

@@ -101,7 +101,7 @@ TEST(PlacedSuffix, TokensAreRankedWhereTheyStandThoughTheSuffixAloneHasOthers) {
       std::vector<Query> queries;
       for (const Context& context : one.contexts) queries.push_back(with_suffix(context, suffix));
       const Tensor scores =
-          prompt_embeddings_of(*one.model).swap_scores(one.pixels, queries, targets, suffix);
+          prompt_embeddings_of(*one.model).swap_scores(one.pixels, queries, targets, suffix, {});
       ASSERT_TRUE(scores.defined());
       EXPECT_EQ(scores.size(0), static_cast<int64_t>(placed->ids.size()));
       const auto behavior = make_behavior({.name = "string", .target = "yes"});

@@ -93,15 +93,17 @@ Texts notes_of(const std::vector<TextTransform::Rewritten>& all) {
 json paraphrase(const Settings& settings, const std::string& spec) {
   DefenseResources resources;
   resources.paraphraser = settings.model->language_model();
-  const auto made = make_defense(parse_defense(spec), resources);
-  const auto& defense = dynamic_cast<const TextTransform&>(*made);
   const auto queries = settings.queries();
+  const auto restated = [&](std::span<const Query> some) {  // by a defense that remembers nothing
+    const auto made = make_defense(parse_defense(spec), resources);
+    return notes_of(dynamic_cast<const TextTransform&>(*made).rewrite(some));
+  };
   Texts one_by_one, joint;
   const auto alone = [&] {
     one_by_one.clear();
-    for (const Query& query : queries) one_by_one.push_back(notes_of(defense.rewrite({&query, 1})).at(0));
+    for (const Query& query : queries) one_by_one.push_back(restated({&query, 1}).at(0));
   };
-  const auto together = [&] { joint = notes_of(defense.rewrite(queries)); };
+  const auto together = [&] { joint = restated(queries); };
   json row = compare(settings, alone, together);
   row["prompts"] = queries.size();
   size_t equal = 0;

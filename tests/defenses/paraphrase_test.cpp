@@ -47,12 +47,15 @@ TEST_F(ParaphraseTest, AsksForManyTogetherAsIfEachWereAlone) {
   const auto together = defense.rewrite(queries);
   ASSERT_EQ(model->options_seen.size(), 2u) << "no more than kRepliesAtOnce";
   ASSERT_EQ(model->asked.size(), queries.size());
+  defense.rewrite(queries);
+  ASSERT_EQ(model->asked.size(), queries.size()) << "what has been said is remembered";
+  const std::vector<GenerateOptions> seen = model->options_seen;
   for (size_t i = 0; i < queries.size(); ++i) {
-    EXPECT_EQ(defense.rewrite({&queries[i], 1}).at(0).note, together[i].note);
+    const Paraphrase alone({.seed = 5}, resources);
+    EXPECT_EQ(alone.rewrite({&queries[i], 1}).at(0).note, together[i].note);
     // the stream of a request that is asked for alone, with a seed of its content
     const uint64_t seed = Random(5).fork("paraphrase", content_key(model->asked[i])).bits();
-    EXPECT_EQ(model->options_seen[i / kRepliesAtOnce].seeds.at(i % kRepliesAtOnce),
-              Random(seed).fork_seed("reply"));
+    EXPECT_EQ(seen[i / kRepliesAtOnce].seeds.at(i % kRepliesAtOnce), Random(seed).fork_seed("reply"));
   }
 }
 

@@ -125,7 +125,7 @@ TEST_P(LanguageModelGolden, SuffixTokensAreFoundAndRanked) {
   ASSERT_TRUE(place);
   const TokenIds target = asked->target_ids("a cat");
   const std::vector<TokenIds> targets = {target, target};
-  const Tensor scores = embeddings.swap_scores(asked->preprocess({}), queries, targets, suffix);
+  const Tensor scores = embeddings.swap_scores(asked->preprocess({}), queries, targets, suffix, {});
   ASSERT_TRUE(scores.defined());
   EXPECT_EQ(scores.size(0), static_cast<int64_t>(place->ids.size()));
   EXPECT_GT(scores.abs().max().item<double>(), 0);

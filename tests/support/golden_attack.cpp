@@ -82,7 +82,8 @@ std::optional<TextInPlace> GoldenModel::in_place(const Query& query, const std::
 }
 
 Tensor GoldenModel::swap_scores(const Pixels& pixels, std::span<const Query> queries,
-                                std::span<const TokenIds> targets, const std::string& part) const {
+                                std::span<const TokenIds> targets, const std::string& part,
+                                std::span<const TokenId> others) const {
   const at::AutoGradMode with_gradients(true);
   const auto count = static_cast<int64_t>(tokenizer().encode(part, false).size());
   const Tensor shift = at::zeros({count, e_.size(1)}, at::kDouble).set_requires_grad(true);
@@ -93,7 +94,9 @@ Tensor GoldenModel::swap_scores(const Pixels& pixels, std::span<const Query> que
   }
   const Tensor loss = mean_cross_entropy(shifted_target_logits(pixels, queries, targets, shifts),
                                          {targets.begin(), targets.end()});
-  return torch::autograd::grad({loss}, {shift})[0].mm(e_.t());  // [n,V]
+  const Tensor scores = torch::autograd::grad({loss}, {shift})[0].mm(e_.t());  // [n,V]
+  if (others.empty()) return scores;
+  return scores.index_select(1, at::tensor(std::vector<int64_t>(others.begin(), others.end()), at::kLong));
 }
 
 }  // namespace hijack

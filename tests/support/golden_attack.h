@@ -45,7 +45,7 @@ class GoldenModel : public ModelDecorator, public PromptEmbeddings {
   Tensor prompt_embeddings(const Pixels& pixels, const Query& query) const override;
   std::optional<TextInPlace> in_place(const Query& query, const std::string& part) const override;
   Tensor swap_scores(const Pixels& pixels, std::span<const Query> queries, std::span<const TokenIds> targets,
-                     const std::string& part) const override;
+                     const std::string& part, std::span<const TokenId> others) const override;
   TokenIds end_of_reply() const override { return {}; }
   const PromptEmbeddings* embeddings() const override { return this; }
   const HiddenStates* states() const override { return nullptr; }

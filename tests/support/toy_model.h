@@ -35,8 +35,8 @@ class ToyModel : public VisionLanguageModel, public PromptEmbeddings, public Hid
   const HiddenStates* states() const override { return this; }
   /// Nothing: the toy cannot tell.
   std::optional<TextInPlace> in_place(const Query&, const std::string&) const override { return {}; }
-  Tensor swap_scores(const Pixels&, std::span<const Query>, std::span<const TokenIds>,
-                     const std::string&) const override {
+  Tensor swap_scores(const Pixels&, std::span<const Query>, std::span<const TokenIds>, const std::string&,
+                     std::span<const TokenId>) const override {
     return {};
   }
   Tensor prompt_embeddings(const Pixels& pixels, const Query& query) const override;

@@ -68,6 +68,7 @@ void check_numbers(const AttackConfig& config) {
   require(config.max_new_tokens >= 0 && config.max_new_tokens <= 4096, "max_new_tokens",
           "from 1 to 4096, or 0 for what the behavior needs");
   require(config.threads >= 0 && config.threads <= 1024, "threads", "from 0 to 1024");
+  image_batch_from_name(config.image_batch);
 }
 
 void check_files(const AttackConfig& config) {

@@ -15,6 +15,7 @@
 #include "attacks/wrappers/augmentation.h"
 #include "attacks/wrappers/cropa.h"
 #include "models/load_model.h"
+#include "models/prefix/images_at_once.h"
 #include "src/base/fields.h"
 #include "src/experiment/plan/defense_config.h"
 #include "src/experiment/plan/sampling_config.h"
@@ -67,6 +68,7 @@ struct AttackConfig {
   std::string views = "all";
   int64_t max_pixels = 0;
   int64_t threads = 0;
+  std::string image_batch = "auto";
 
   template <class Visitor>
   void visit(Visitor&& field) {
@@ -166,6 +168,7 @@ struct AttackConfig {
     field("device", device, "cpu, cuda or cuda:1");
     field("dtype", dtype, "auto, float32, bfloat16 or float16");
     field("threads", threads, "CPU threads; 0 = all cores");
+    field("image_batch", image_batch, kImageBatchHelp);
     field("views", views, kViewsHelp);
     field("max_pixels", max_pixels, kMaxPixelsHelp);
     field.group("Run");

@@ -1,15 +1,13 @@
 #include "src/experiment/plan/identity.h"
 
-#include <sys/stat.h>
-
 #include <mutex>
-#include <tuple>
 
 #include "defenses/make_defense.h"
 #include "models/families/llava_original.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/base/sha256.h"
+#include "src/experiment/plan/hash_cache.h"
 #include "src/experiment/plan/machine.h"
 
 namespace hijack {
@@ -22,16 +20,6 @@ using nlohmann::json;
 constexpr int kProtocol = 2;
 
 constexpr int kDeepest = 4;  // folders in a model folder
-
-using Stamp = std::tuple<dev_t, ino_t, off_t, int64_t, int64_t>;
-
-Stamp stamp_of(const fs::path& file) {
-  struct stat found {};
-  if (::stat(file.c_str(), &found) != 0) return {};
-  return {found.st_dev, found.st_ino, found.st_size,
-          int64_t{found.st_mtim.tv_sec} * 1'000'000'000 + found.st_mtim.tv_nsec,
-          int64_t{found.st_ctim.tv_sec} * 1'000'000'000 + found.st_ctim.tv_nsec};
-}
 
 bool holds(const fs::path& folder, const std::string& ending) {
   for (const auto& entry : fs::directory_iterator(folder))
@@ -74,16 +62,20 @@ std::string digest_of(const json& value) {
 
 std::string file_hash(const fs::path& file) {
   static std::mutex guard;
-  static std::map<Stamp, std::string> known;
-  const Stamp stamp = stamp_of(file);
+  static std::map<FileStamp, std::string> known;
+  const FileStamp stamp = stamp_of(file);
   {
     const std::lock_guard lock(guard);
     const auto found = known.find(stamp);
-    if (found != known.end() && stamp != Stamp{}) return found->second;
+    if (found != known.end() && stamp != FileStamp{}) return found->second;
   }
-  std::string hash = sha256_file(file);
+  const HashCache cache = HashCache::of_user();
+  const auto kept = cache.find(stamp);
+  std::string hash = kept ? *kept : sha256_file(file);
+  if (stamp != stamp_of(file)) return hash;  // it was written meanwhile
+  if (!kept) cache.keep(stamp, hash);
   const std::lock_guard lock(guard);
-  if (stamp == stamp_of(file)) known[stamp] = hash;  // it was not written meanwhile
+  known[stamp] = hash;
   return hash;
 }
 
@@ -132,8 +124,8 @@ Identity identity_of(const AttackConfig& given) {
   AttackConfig config = given;
   Identity identity;
   json& setting = identity.setting = fields_to_json(fields_of(config));
-  for (const char* name : {"image", "held_out_image", "seed", "threads", "device", "checkpoint_every",
-                           "model", "vision_tower", "adapter", "ensemble", "transfer"})
+  for (const char* name : {"image", "held_out_image", "seed", "threads", "image_batch", "device",
+                           "checkpoint_every", "model", "vision_tower", "adapter", "ensemble", "transfer"})
     setting.erase(name);
   setting.erase("num_beams");
   if (config.sampling.greedy())  // as before there was anything else

@@ -2,10 +2,13 @@
 
 #include <ATen/Parallel.h>
 
+#include "models/prefix/images_at_once.h"
+
 namespace hijack {
 
 void Machine::put_into(AttackConfig& config) const {
   if (threads) config.threads = *threads;
+  if (!image_batch.empty()) config.image_batch = image_batch;
   if (device.empty() || device == config.device) return;
   config.dtype = dtype_of(config);
   config.device = device;
@@ -35,6 +38,7 @@ std::string model_key(const AttackConfig& config) {
 
 void use_threads(const AttackConfig& config) {
   if (config.threads > 0) at::set_num_threads(static_cast<int>(config.threads));
+  set_image_batch(image_batch_from_name(config.image_batch));
 }
 
 }  // namespace hijack

@@ -12,6 +12,7 @@ namespace hijack {
 struct Machine {
   std::string device;              ///< "" = the configuration's
   std::optional<int64_t> threads;  ///< 0 = all cores; nullopt = the configuration's
+  std::string image_batch = {};    ///< "" = the configuration's
 
   /// Puts these settings into a config. The type of the weights stays what it was: `auto` means another one
   /// on another device.
@@ -26,7 +27,7 @@ LoadOptions load_options(const AttackConfig& config, const std::string& folder);
 /// All that tells how `model` is loaded, as a key.
 std::string model_key(const AttackConfig& config);
 
-/// Computes with the CPU threads of a config from here on.
+/// Computes with the CPU threads and the image batch of a config from here on.
 void use_threads(const AttackConfig& config);
 
 }  // namespace hijack

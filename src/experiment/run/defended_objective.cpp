@@ -73,7 +73,8 @@ DefendedObjective::Passed DefendedObjective::pass(const Tensor& image, Random& r
 
 Tensor DefendedObjective::loss(const Tensor& image, int64_t step) {
   const int64_t first = fixed_draws_ ? 0 : step * draws_;
-  Tensor sum;
+  std::vector<Tensor> draws;
+  Tensor penalty;
   for (int64_t k = 0; k < draws_; ++k) {
     Random random = Random(seed_).fork("draw of the defenses", static_cast<uint64_t>(first + k));
     std::vector<Tensor> seen, penalties;
@@ -82,10 +83,11 @@ Tensor DefendedObjective::loss(const Tensor& image, int64_t step) {
       seen.push_back(passed.image);
       if (passed.penalty.defined()) penalties.push_back(passed.penalty.reshape({1}));
     }
-    Tensor loss = inner_->loss(at::cat(seen), step);
-    if (!penalties.empty()) loss = loss + weight_ * at::cat(penalties).to(loss.options());
-    sum = added(sum, loss);
+    draws.push_back(at::cat(seen));
+    if (!penalties.empty()) penalty = added(penalty, weight_ * at::cat(penalties));
   }
+  Tensor sum = summed_loss(*inner_, draws, step);
+  if (penalty.defined()) sum = sum + penalty.to(sum.options());
   return sum / static_cast<double>(draws_);
 }
 

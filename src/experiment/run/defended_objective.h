@@ -21,6 +21,7 @@ class DefendedObjective : public Objective {
                     uint64_t seed, bool fixed_draws = false);
   Tensor loss(const Tensor& image, int64_t step) override;
   bool deterministic() const override { return inner_->deterministic() && (!random_ || fixed_draws_); }
+  bool images_apart() const override { return inner_->images_apart() && !random_; }
 
  private:
   /// The image as the model sees it, and what detectors add to the loss. image [1,3,H,W].

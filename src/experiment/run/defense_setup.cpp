@@ -34,24 +34,54 @@ std::vector<Submission> with_draws(const std::vector<Submission>& submissions, i
   return all;
 }
 
+namespace {
+
+bool same_image(const Tensor& a, const Tensor& b) {
+  return a.is_same(b) || (a.defined() && b.defined() && at::equal(a, b));
+}
+
+/// What is asked of a model in one call: about one image after the other, or without any.
+struct Round {
+  std::vector<ImageQueries> images;
+  std::vector<Query> texts;
+  GenerateOptions options;
+  size_t queries = 0;
+};
+
+/// Submissions from `begin` on, in their order: of one image at most kRepliesAtOnce, of several as many
+/// images as have fewer together.
+Round next_round(const VisionLanguageModel& model, const ReplySettings& settings,
+                 const std::vector<Submission>& submissions, size_t begin) {
+  Round round;
+  round.options = options_of(settings);
+  const bool with_image = submissions[begin].image.defined();
+  for (size_t i = begin; i < submissions.size(); ++i) {
+    const Tensor& image = submissions[i].image;
+    if (image.defined() != with_image) break;
+    const bool same = i > begin && same_image(image, submissions[i - 1].image);
+    const size_t its = round.images.empty() ? round.queries : round.images.back().queries.size();
+    if (same ? its == kRepliesAtOnce : round.queries >= kRepliesAtOnce) break;
+    if (with_image && !same) round.images.push_back({model.preprocess(image.to(model.device())), {}});
+    (with_image ? round.images.back().queries : round.texts).push_back(submissions[i].query);
+    if (!settings.sampling.greedy()) round.options.seeds.push_back(seed_of(submissions[i], settings));
+    ++round.queries;
+  }
+  return round;
+}
+
+}  // namespace
+
 Responder bare_model(std::shared_ptr<const VisionLanguageModel> model, const ReplySettings& settings) {
   return [model = std::move(model), settings](const std::vector<Submission>& submissions) {
+    const at::NoGradGuard no_gradients;
     std::vector<Reply> replies;
-    for (size_t begin = 0, end = 0; begin < submissions.size(); begin = end) {
-      std::vector<Context> queries;
-      const Tensor image = submissions[begin].image;
-      const auto same = [&](const Tensor& other) {
-        return other.is_same(image) || (other.defined() && image.defined() && at::equal(other, image));
-      };
-      GenerateOptions options = options_of(settings);
-      for (; end < submissions.size() && end - begin < kRepliesAtOnce && same(submissions[end].image);
-           ++end) {
-        queries.push_back(submissions[end].query);
-        if (!settings.sampling.greedy()) options.seeds.push_back(seed_of(submissions[end], settings));
-      }
-      for (Generated& one : image.defined() ? replies_to(*model, image.to(model->device()), queries, options)
-                                            : model->language_model()->generate(queries, options))
-        replies.push_back({.text = std::move(one.text), .cut = one.cut});
+    const auto add = [&](std::vector<Generated> said) {
+      for (Generated& one : said) replies.push_back({.text = std::move(one.text), .cut = one.cut});
+    };
+    while (replies.size() < submissions.size()) {
+      const Round round = next_round(*model, settings, submissions, replies.size());
+      if (round.images.empty()) add(model->language_model()->generate(round.texts, round.options));
+      for (auto& said : model->replies_of_images(round.images, round.options)) add(std::move(said));
     }
     return replies;
   };

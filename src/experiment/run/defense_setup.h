@@ -9,6 +9,7 @@
 #include "defenses/pipeline.h"
 #include "defenses/resources.h"
 #include "src/experiment/plan/config.h"
+#include "src/experiment/run/other_models.h"
 #include "src/experiment/run/submitted_image.h"
 
 namespace hijack {
@@ -24,8 +25,8 @@ struct ReplySettings {
 /// Each of them `draws` times, one after the other.
 std::vector<Submission> with_draws(const std::vector<Submission>& submissions, int64_t draws);
 
-/// The bare model as a responder: submissions that share an image are decoded together; those without image
-/// are answered by its decoder alone.
+/// The bare model as a responder: submissions that share an image are decoded together, and so are several
+/// images where the model can (replies_of_images); those without image are answered by its decoder alone.
 Responder bare_model(std::shared_ptr<const VisionLanguageModel> model, const ReplySettings& settings);
 
 /// `next`, which is never asked the same submission twice. Keeps every reply: for models that answer the same
@@ -71,10 +72,13 @@ class DefenseMaker {
   /// `specs` outermost first. Throws Error as make_defense does; names the contexts file when it has no
   /// calibration prompts and a defense needs them.
   DefenseStack make(const std::vector<std::string>& specs, const Situation& situation);
+  /// What else the trials share.
+  OtherModels& others() { return others_; }
 
  private:
   const DefenseResources& resources_for(const std::string& key, const Situation& situation);
 
+  OtherModels others_;
   std::string model_;
   std::map<std::string, BenignPictures> pictures_;  ///< by space
   std::map<std::string, Responder> answers_;        ///< by length and way of drawing

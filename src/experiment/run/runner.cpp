@@ -49,13 +49,13 @@ void add_defenses(TrialSetup& setup, DefenseMaker& maker) {
 }
 
 /// Loads the models that the images are shown to, and prepares the behavior with all.
-void prepare(TrialSetup& setup) {
+void prepare(TrialSetup& setup, OtherModels& others) {
   const AttackConfig& config = setup.plan.config;
   const Tensor origin =
       config.images.empty() ? Tensor() : in_attack_space(*setup.model, config, config.images[0]);
   std::vector<std::shared_ptr<const VisionLanguageModel>> models = {setup.model};
   for (const std::string& folder : config.transfer) {
-    models.push_back(load_model(folder, load_options(config, folder)));
+    models.push_back(others.of(folder, config));
     setup.transfer.push_back({setup.plan.model_name(folder), folder, models.back(), {}});
   }
   const PreparedBehaviors prepared = prepare_behaviors(config, setup.contexts, models, origin);
@@ -74,9 +74,10 @@ TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageMod
                 (config.images.empty() ? " has no image, but its model takes one."
                                        : " has an image, but its model takes none."));
   TrialSetup setup{plan, std::move(model), {}, {}, contexts_of(config), {}, {}, {}, {}};
-  for (const std::string& folder : config.ensemble)
-    setup.ensemble.push_back(load_model(folder, load_options(config, folder)));
-  prepare(setup);
+  OtherModels& others = defenses.others();
+  others.keep(config);
+  for (const std::string& folder : config.ensemble) setup.ensemble.push_back(others.of(folder, config));
+  prepare(setup, others);
   add_defenses(setup, defenses);
   return setup;
 }
