@@ -178,7 +178,7 @@ struct RunRecord {
   std::vector<TrialRow> trials;
   std::vector<ReplyRow> replies;
   std::vector<JudgmentRow> judgments = {};
-  std::vector<std::string> damage;  ///< what was left out, one sentence each
+  std::vector<std::string> damage = {};  ///< what was left out, one sentence each
 };
 RunRecord read_run(const std::filesystem::path& folder);
 
