@@ -92,6 +92,21 @@ bool work(RunFolder& folder, const Recipe& recipe, const std::vector<std::string
   return !recipe.evaluate || evaluate_run(folder.path(), *recipe.evaluate, hooks, models, moved_models);
 }
 
+/// What is done of a stopped run stands in its table, too.
+void say_stopped(const ReproduceArguments& arguments, const Recipe& recipe,
+                 const std::filesystem::path& out) {
+  std::ostream& text = arguments.output.text();
+  const RunRecord run = read_run(out);
+  text << "Stopped; everything so far is saved";
+  if (!run.trials.empty()) {
+    write_file(out / "table.md", recipe_markdown(recipe, run));
+    text << " (" << run.trials.size() << " of " << recipe.plans.size()
+         << " trials: " << (out / "table.md").string() << ")";
+  }
+  text << ". Go on with:\n  hijack reproduce " << shell_word(arguments.name) << " --out "
+       << shell_word(out.string()) << " --resume" << std::endl;
+}
+
 void show_result(const ReproduceArguments& arguments, const Recipe& recipe,
                  const std::filesystem::path& out) {
   const RunRecord run = read_run(out);
@@ -122,9 +137,7 @@ int reproduce(const ReproduceArguments& arguments) {
   RunFolder folder = arguments.resume ? resume_run(out, recipe.plans, given)
                                       : begin_run(out, "reproduce " + recipe.name, recipe.plans, models);
   if (!work(folder, recipe, given, interrupt, arguments.output)) {
-    arguments.output.text() << "Stopped; everything so far is saved. Go on with:\n  hijack reproduce "
-                            << shell_word(arguments.name) << " --out " << shell_word(out.string())
-                            << " --resume" << std::endl;
+    say_stopped(arguments, recipe, out);
     return 1;
   }
   show_result(arguments, recipe, out);

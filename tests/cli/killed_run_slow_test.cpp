@@ -162,6 +162,21 @@ TEST_F(KilledRun, ASecondProcessOnTheFolderIsRefused) {
   EXPECT_EQ(read_run(at("run")).trials.size(), 0u);
 }
 
+TEST_F(KilledRun, AStoppedRecipeHasTheTableOfWhatIsDone) {
+  write_file(at("recipe.toml"),
+             "title = \"t\"\npaper = \"p\"\ndeparts = \"d\"\n[attack]\nimage = \"" + kRoot +
+                 "/samples/images/chelsea.png\"\ncontexts = \"" + at("contexts.jsonl") +
+                 "\"\ntarget = \"abc\"\nmax_new_tokens = 6\n[[grid]]\nsteps = [1, 100000]\nstop_at = 2.0\n");
+  const pid_t run = start({"reproduce", at("recipe.toml"), "--threads", "1", "--out", at("run")});
+  until([&] { return fs::exists(at("run/trials.jsonl")) && lines(at("run/trials.jsonl")) > 0; });
+  kill(run, SIGINT);
+  EXPECT_EQ(wait(run), 1);
+  EXPECT_NE(read_file(at("log")).find("(1 of 2 trials: " + at("run/table.md") + ")"), std::string::npos)
+      << read_file(at("log"));
+  EXPECT_NE(read_file(at("run/table.md")).find("| setting |"), std::string::npos)
+      << read_file(at("run/table.md"));
+}
+
 TEST_F(KilledRun, AGroupWithoutAddressIsRefused) {
   EXPECT_EQ(
       wait(start({"run", at("grid.toml"), "--out", at("run")}, {"WORLD_SIZE=3", "RANK=7", "MASTER_PORT=1"})),
