@@ -1,5 +1,7 @@
 #include "models/prefix/shared_prefix.h"
 
+#include <limits>
+
 #include "models/prefix/packed_suffixes.h"
 #include "src/base/error.h"
 
@@ -33,7 +35,7 @@ size_t before_shifts(const Prompt& a, const Prompt& b) {
 /// Keys are shared only up to where blocks begin to differ.
 size_t before_blocks(const Prompt& a, const Prompt& b) {
   const auto [one, other] = std::mismatch(a.blocks.begin(), a.blocks.end(), b.blocks.begin(), b.blocks.end());
-  size_t end = std::max(a.ids.size(), b.ids.size());
+  size_t end = std::numeric_limits<size_t>::max();  // what follows the prompts has no blocks
   if (one != a.blocks.end()) end = std::min(end, static_cast<size_t>(one->begin));
   if (other != b.blocks.end()) end = std::min(end, static_cast<size_t>(other->begin));
   return end;
