@@ -6,21 +6,10 @@
 namespace hijack {
 namespace {
 
-struct NamedPoint {
-  const char* name;
-  HookPoint point;
-};
 struct NamedChoice {
   const char* name;
   TokenChoice choice;
 };
-
-const Registry<NamedPoint>& hook_points() {
-  static const Registry<NamedPoint> table(
-      "hook",
-      {{"residual", HookPoint::kResidual}, {"mlp", HookPoint::kMlp}, {"attention", HookPoint::kAttention}});
-  return table;
-}
 
 const Registry<NamedChoice>& token_choices() {
   static const Registry<NamedChoice> table("choice of tokens", {{"image", TokenChoice::kImage},
@@ -32,20 +21,6 @@ const Registry<NamedChoice>& token_choices() {
 
 }  // namespace
 
-std::vector<std::string> hook_point_names() {
-  return hook_points().names();
-}
-
-HookPoint hook_point_from_name(const std::string& name) {
-  return hook_points().at(name).point;
-}
-
-std::string hook_point_name(HookPoint point) {
-  for (const NamedPoint& row : hook_points())
-    if (row.point == point) return row.name;
-  return {};
-}
-
 std::vector<std::string> token_choice_names() {
   return token_choices().names();
 }
@@ -55,23 +30,13 @@ TokenChoice token_choice_from_name(const std::string& name) {
 }
 
 std::string token_choice_name(TokenChoice choice) {
-  for (const NamedChoice& row : token_choices())
-    if (row.choice == choice) return row.name;
-  return {};
+  return token_choices().name_of(&NamedChoice::choice, choice);
 }
 
 const StateHooks& state_hooks_of(const VisionLanguageModel& model) {
   if (const StateHooks* found = model.hooks()) return *found;
   throw Error("a " + model.family() +
               " model does not show its layers: take a folder whose network hijack runs itself.");
-}
-
-void check_hook(const Hook& hook, int64_t layers) {
-  const int64_t first = hook.point == HookPoint::kResidual ? 0 : 1;
-  if (hook.layer >= first && hook.layer <= layers) return;
-  throw Error("there is no layer " + std::to_string(hook.layer) + " for the hook '" +
-              hook_point_name(hook.point) + "': the decoder has " + std::to_string(first) + " to " +
-              std::to_string(layers) + " there.");
 }
 
 }  // namespace hijack

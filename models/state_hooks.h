@@ -1,32 +1,15 @@
 #pragma once
-#include <functional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "models/hook.h"
 #include "models/vision_language_model.h"
 
 // Looking at and changing what the decoder computes, between its layers. Shapes: D decoder width, V
-// vocabulary, L tokens of a pass.
+// vocabulary.
 
 namespace hijack {
-
-/// Where a decoder block's states are taken: the residual stream behind it (with what DeepStack adds there),
-/// or what its attention or its MLP adds to the stream.
-enum class HookPoint { kResidual, kMlp, kAttention };
-/// "residual", "mlp", "attention".
-std::vector<std::string> hook_point_names();
-/// Throws Error, which names the nearest, for other names.
-HookPoint hook_point_from_name(const std::string& name);
-std::string hook_point_name(HookPoint point);
-
-/// layer: of `layers` blocks the layer-th, from 1; of the residual stream also 0, what the decoder reads
-/// (entry `layer` of transformers' hidden_states, whose last one is behind the final norm).
-struct Hook {
-  HookPoint point = HookPoint::kResidual;
-  int64_t layer = 0;
-  bool operator==(const Hook&) const = default;
-};
 
 /// Of a prompt: its image tokens; all other tokens of it; the last one, which predicts the reply. Of the
 /// reply: its tokens, as they are read.
@@ -41,13 +24,6 @@ struct TokenStates {
   std::vector<Tensor> states;      ///< one per hook, in the model's dtype [n,D]
   std::vector<int64_t> positions;  ///< of the tokens in prompt and reply, ascending
   TokenIds ids;                    ///< of the tokens
-};
-
-/// Puts other states in the place of those at a hook: of every token that passes, [N,L,D] -> [N,L,D], one
-/// call a pass. It must depend on its argument alone.
-struct StateChange {
-  Hook hook;
-  std::function<Tensor(const Tensor& states)> apply;
 };
 
 /// A model whose states can be read and changed. Every family with the shared decoder is one.
@@ -80,8 +56,5 @@ class StateHooks {
 
 /// The model's hooks. Throws Error where it has none (TorchScript files).
 const StateHooks& state_hooks_of(const VisionLanguageModel& model);
-
-/// Throws Error that says which layers there are.
-void check_hook(const Hook& hook, int64_t layers);
 
 }  // namespace hijack

@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "models/hook.h"
 #include "models/network/attention.h"
 #include "models/network/layers.h"
 #include "models/network/rope_scaling.h"
-#include "models/state_hooks.h"
 
 // Shapes: N batch, L tokens, D width, V vocabulary.
 
@@ -32,8 +32,7 @@ struct DecoderConfig {
   int64_t heads = 32;
   int64_t kv_heads = 32;
   int64_t head_dim = 128;
-  int64_t rotary_dim =
-      128;  ///< channels of a head that turn: the first ones; Phi-4-mini: fewer than head_dim
+  int64_t rotary_dim = 128;  ///< of a head's channels the first so many turn; Phi-4-mini: not all
   int64_t mlp_width = 11008;
   int64_t max_positions = 2048;
   double epsilon = 1e-6;

@@ -37,6 +37,14 @@ class Registry {
     return all;
   }
 
+  /// Of the first row whose `member` is `value`; empty where there is none.
+  template <class Value>
+  std::string name_of(Value Row::*member, const Value& value) const {
+    for (const Row& row : rows_)
+      if (row.*member == value) return row.name;
+    return {};
+  }
+
   auto begin() const { return rows_.begin(); }
   auto end() const { return rows_.end(); }
 
