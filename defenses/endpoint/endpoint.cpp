@@ -8,6 +8,7 @@
 
 #include "defenses/endpoint/http.h"
 #include "defenses/parameters.h"
+#include "src/base/environment.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/base/json.h"
@@ -19,11 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? value : "";
-}
 
 /// A folder of this user alone below the temporary folder, which all users share: anybody could have made one
 /// of that name, to read the prompts or to plant answers. Throws Error.
@@ -43,8 +39,8 @@ fs::path private_folder() {
 
 fs::path cache_folder(const std::string& given) {
   if (!given.empty()) return given;
-  if (!variable("HIJACK_CACHE").empty()) return variable("HIJACK_CACHE");
-  const std::string home = variable("HOME");
+  if (!environment("HIJACK_CACHE").empty()) return environment("HIJACK_CACHE");
+  const std::string home = environment("HOME");
   return home.empty() ? private_folder() : fs::path(home) / ".cache" / "hijack";
 }
 
@@ -163,8 +159,8 @@ EndpointModel::EndpointModel(const EndpointParameters& parameters, double first_
   parameters_.hide_login();
   address_ = parse_address(parameters_.endpoint);
   login_ = login_of_address(parameters_.endpoint);
-  key_ = variable("HIJACK_API_KEY");
-  if (login_.empty() && key_.empty()) login_ = variable("HIJACK_API_LOGIN");
+  key_ = environment("HIJACK_API_KEY");
+  if (login_.empty() && key_.empty()) login_ = environment("HIJACK_API_LOGIN");
   const bool by_login = !login_.empty();
   if (by_login || !key_.empty())
     check_secrecy(address_, parameters_.insecure, by_login ? "password" : "key in $HIJACK_API_KEY");

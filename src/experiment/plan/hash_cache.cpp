@@ -5,6 +5,7 @@
 
 #include <chrono>
 
+#include "src/base/environment.h"
 #include "src/base/file.h"
 #include "src/base/sha256.h"
 
@@ -15,11 +16,6 @@ namespace paths = std::filesystem;
 
 constexpr int64_t kWorthKeeping = 16 << 20;               // bytes; smaller files are hashed at once
 constexpr int64_t kSettled = int64_t{5} * 1'000'000'000;  // nanoseconds
-
-std::string variable_named(const char* name) {
-  const char* const value = std::getenv(name);
-  return value ? value : "";
-}
 
 int64_t nanoseconds(const timespec& time) {
   return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
@@ -45,9 +41,9 @@ FileStamp stamp_of(const paths::path& file) {
 }
 
 HashCache HashCache::of_user() {
-  if (const std::string given = variable_named("HIJACK_CACHE"); !given.empty())
+  if (const std::string given = environment("HIJACK_CACHE"); !given.empty())
     return HashCache(paths::path(given) / "hashes");
-  const std::string home = variable_named("HOME");
+  const std::string home = environment("HOME");
   return HashCache(home.empty() ? paths::path() : paths::path(home) / ".cache" / "hijack" / "hashes");
 }
 

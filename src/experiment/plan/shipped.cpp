@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "src/base/environment.h"
 #include "src/base/json.h"
 #include "src/pocket/canary.h"
 
@@ -18,15 +19,10 @@ bool holds_data(const fs::path& folder) {
   return fs::is_directory(folder / "contexts");
 }
 
-fs::path from_environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? fs::path(value) : fs::path();
-}
-
 }  // namespace
 
 fs::path shipped_data() {
-  if (const fs::path named = from_environment("HIJACK_DATA"); !named.empty()) return named;
+  if (const fs::path named = environment("HIJACK_DATA"); !named.empty()) return named;
   std::error_code ignored;
   const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
   fs::path folder = program.parent_path();
@@ -39,7 +35,7 @@ fs::path shipped_data() {
 }
 
 fs::path shipped_model() {
-  const fs::path named = from_environment("HIJACK_MODEL");
+  const fs::path named = environment("HIJACK_MODEL");
   return named.empty() ? shipped_data() / "pocket" : named;
 }
 

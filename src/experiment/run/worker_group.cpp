@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 
+#include "src/base/environment.h"
 #include "src/base/error.h"
 
 namespace hijack {
@@ -16,13 +17,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? value : "";
-}
-
 int64_t number(const char* name, int64_t low, int64_t high) {
-  const std::string text = variable(name);
+  const std::string text = environment(name);
   int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (text.empty() || error != std::errc{} || end != text.data() + text.size() || value < low || value > high)
@@ -34,17 +30,17 @@ int64_t number(const char* name, int64_t low, int64_t high) {
 }  // namespace
 
 std::optional<WorkerPlace> worker_place() {
-  if (variable("WORLD_SIZE").empty()) return std::nullopt;
+  if (environment("WORLD_SIZE").empty()) return std::nullopt;
   WorkerPlace place;
   place.size = number("WORLD_SIZE", 1, 1'000'000);
   if (place.size == 1) return std::nullopt;
   place.rank = number("RANK", 0, place.size - 1);
   place.port = static_cast<uint16_t>(number("MASTER_PORT", 1, 65535));
-  place.address = variable("MASTER_ADDR");
+  place.address = environment("MASTER_ADDR");
   if (place.address.empty())
     throw Error(
         "The environment has WORLD_SIZE, but no MASTER_ADDR: start the group with torchrun --no-python.");
-  place.store_exists = variable("TORCHELASTIC_USE_AGENT_STORE") == "True";
+  place.store_exists = environment("TORCHELASTIC_USE_AGENT_STORE") == "True";
   return place;
 }
 
