@@ -5,7 +5,6 @@
 
 #include <cmath>
 
-#include "attacks/constraint.h"
 #include "models/preprocess/resizer.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
@@ -81,6 +80,11 @@ void check_scaling(const ScalingConfig& config) {
   if (config.steps < 1 || config.steps > 100'000) throw Error("--scaling-steps must be from 1 to 100000.");
 }
 
+Constraint scaling_budget(const ScalingConfig& config) {
+  if (config.epsilon.empty()) return Box{};
+  return LinfBall{parse_epsilon(config.epsilon)};
+}
+
 std::optional<ScalingResult> scaling_attack(const Tensor& origin, const Tensor& wanted,
                                             const PhotoReader& read, const ScalingConfig& config,
                                             const ScalingHooks& hooks) {
@@ -104,9 +108,7 @@ std::optional<ScalingResult> scaling_attack(const Tensor& origin, const Tensor& 
     result.errors.push_back(problem.error_of(here.loss));
     if (hooks.after_step) hooks.after_step(step, result.errors.back());
   }
-  const Constraint ball =
-      config.epsilon.empty() ? Constraint(Box{}) : Constraint(LinfBall{parse_epsilon(config.epsilon)});
-  result.image = project_to_lattice(ball, result.image, origin);
+  result.image = project_to_lattice(scaling_budget(config), result.image, origin);
   return result;
 }
 

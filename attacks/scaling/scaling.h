@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "attacks/constraint.h"
 #include "src/base/tensor.h"
 
 // Image-scaling attacks (Xiao et al. 2019, "Seeing is not believing"; Quiring et al. 2020): a picture that
@@ -62,6 +63,9 @@ struct ScalingResult {
   std::vector<double> errors;  ///< as after_step gets them
   int64_t best_step = 0;
 };
+
+/// What the photo may become: the box, or the ball of `epsilon`.
+Constraint scaling_budget(const ScalingConfig& config);
 
 /// Projected least squares: minimizes |read(x) - wanted|^2 over the box [0,1] and, with an epsilon, the ball
 /// around the origin, by spectral projected gradients (Barzilai and Borwein 1988, Birgin et al. 2000) from

@@ -15,15 +15,22 @@ namespace hijack {
 
 namespace {
 
-Tensor filtered(const Tensor& image, const std::function<void(const cv::Mat&, cv::Mat&)>& filter) {
+/// image [1,3,H,W] -> [1,3,height,width], by a function of 8-bit pictures.
+Tensor filtered(const Tensor& image, int64_t height, int64_t width,
+                const std::function<void(const cv::Mat&, cv::Mat&)>& filter) {
   const Tensor bytes = to_bytes(image).cpu().squeeze(0).permute({1, 2, 0}).contiguous();  // [H,W,3]
-  const auto rows = static_cast<int>(bytes.size(0)), columns = static_cast<int>(bytes.size(1));
-  const Tensor result = at::empty_like(bytes);
-  const cv::Mat source(rows, columns, CV_8UC3, bytes.data_ptr());
-  cv::Mat target(rows, columns, CV_8UC3, result.data_ptr());
+  const Tensor result = at::empty({height, width, 3}, at::kByte);
+  const cv::Mat source(static_cast<int>(bytes.size(0)), static_cast<int>(bytes.size(1)), CV_8UC3,
+                       bytes.data_ptr());
+  cv::Mat target(static_cast<int>(height), static_cast<int>(width), CV_8UC3, result.data_ptr());
   filter(source, target);
   TORCH_CHECK(target.data == result.data_ptr(), "OpenCV moved the result");
   return from_bytes(result.permute({2, 0, 1}).unsqueeze(0).contiguous()).to(image.device());
+}
+
+/// In the same size.
+Tensor filtered(const Tensor& image, const std::function<void(const cv::Mat&, cv::Mat&)>& filter) {
+  return filtered(image, image.size(2), image.size(3), filter);
 }
 
 /// INTER_... of a filter of models/preprocess/resizer.h; -1 for Pillow's.
@@ -48,14 +55,9 @@ bool opencv_resizes(const std::string& filter) {
 
 Tensor opencv_resize(const std::string& filter, const Tensor& image, int64_t height, int64_t width) {
   if (!opencv_resizes(filter)) throw Error("OpenCV has no filter '" + filter + "'.");
-  const Tensor bytes = to_bytes(image).cpu().squeeze(0).permute({1, 2, 0}).contiguous();  // [H,W,3]
-  const cv::Mat source(static_cast<int>(bytes.size(0)), static_cast<int>(bytes.size(1)), CV_8UC3,
-                       bytes.data_ptr());
-  const Tensor result = at::empty({height, width, 3}, at::kByte);
-  cv::Mat target(static_cast<int>(height), static_cast<int>(width), CV_8UC3, result.data_ptr());
-  cv::resize(source, target, target.size(), 0, 0, interpolation_of(filter));
-  TORCH_CHECK(target.data == result.data_ptr(), "OpenCV moved the result");
-  return from_bytes(result.permute({2, 0, 1}).unsqueeze(0).contiguous()).to(image.device());
+  return filtered(image, height, width, [&](const cv::Mat& from, cv::Mat& to) {
+    cv::resize(from, to, to.size(), 0, 0, interpolation_of(filter));
+  });
 }
 
 Tensor opencv_median(const Tensor& image, int64_t size) {

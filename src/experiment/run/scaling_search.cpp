@@ -84,8 +84,7 @@ std::optional<Found> search_scaling(const TrialParts& parts) {
   Found found;
   found.image = result->image;
   found.noise = shuffled_change(result->image, photo, parts.seed());
-  found.budget =
-      config.epsilon.empty() ? Constraint(Box{}) : Constraint(LinfBall{parse_epsilon(config.epsilon)});
+  found.budget = scaling_budget(config);
   found.constraint_name = "scaling";
   found.constraint = "scaling, " + reading.record.reader +
                      (config.epsilon.empty() ? "" : ", at most " + config.epsilon) +

@@ -2,39 +2,30 @@
 
 #include "defenses/image/blur.h"
 #include "defenses/image/opencv_filters.h"
-#include "models/preprocess/resampler.h"
+#include "defenses/image/resize.h"
+#include "models/preprocess/resizer.h"
 #include "src/base/image.h"
 #include "src/base/round_trips.h"
 
 namespace hijack {
 namespace {
 
-Tensor scaled_bytes(const Tensor& bytes, int64_t height, int64_t width, Filter filter) {
-  return bytes.size(2) == height && bytes.size(3) == width ? bytes
-                                                           : resize_bytes(bytes, height, width, filter);
-}
-
-int64_t scaled_side(int64_t side, double factor) {
-  return std::max<int64_t>(1, std::llround(static_cast<double>(side) * factor));
-}
-
 /// To another size and back.
 Tensor there_and_back(const Tensor& image, double factor) {
-  const int64_t height = image.size(2), width = image.size(3);
-  const Tensor other = scaled_bytes(to_bytes(image), scaled_side(height, factor), scaled_side(width, factor),
-                                    Filter::kBicubic);
-  return from_bytes(scaled_bytes(other, height, width, Filter::kBicubic)).to(image.device());
+  Random unused(0);
+  return ResizeDefense({.scale = factor}).apply(image, unused);
 }
 
 /// The display's scaling, its soft pixels, and the picture's own size again.
 Tensor photographed_screen(const Tensor& image) {
   constexpr double kDisplay = 1.25, kSoft = .5;
-  const int64_t height = image.size(2), width = image.size(3);
-  const Tensor shown = from_bytes(scaled_bytes(to_bytes(image), scaled_side(height, kDisplay),
-                                               scaled_side(width, kDisplay), Filter::kBilinear));
+  const auto scaled = [&](int64_t side) {
+    return std::max<int64_t>(1, std::llround(static_cast<double>(side) * kDisplay));
+  };
+  const Tensor shown = resize_as("pillow-bilinear", image, scaled(image.size(2)), scaled(image.size(3)));
   const bool tiny = std::min(shown.size(2), shown.size(3)) < 3;  // no room for the blur
   const Tensor soft = tiny ? shown : quantize(gaussian_blur(shown, kSoft));
-  return from_bytes(scaled_bytes(to_bytes(soft), height, width, Filter::kBilinear)).to(image.device());
+  return resize_as("pillow-bilinear", soft, image.size(2), image.size(3));
 }
 
 }  // namespace
