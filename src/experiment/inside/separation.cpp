@@ -43,12 +43,7 @@ Interval bootstrap(const std::vector<Cluster>& clusters, uint64_t seed) {
     }
     if (!negatives.empty() && !positives.empty()) areas.push_back(auroc(negatives, positives));
   }
-  if (areas.empty()) return {};
-  std::sort(areas.begin(), areas.end());
-  const auto at = [&](double share) {
-    return areas[static_cast<size_t>(share * static_cast<double>(areas.size() - 1) + 0.5)];
-  };
-  return {at(0.025), at(0.975)};
+  return areas.empty() ? Interval{} : percentile_interval(std::move(areas));
 }
 
 }  // namespace

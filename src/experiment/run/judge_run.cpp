@@ -24,10 +24,10 @@ struct ReadyJudge {
   std::string model_sha256 = {};
 };
 
-ReadyJudge ready(const std::string& text, const JudgeConfig& config, const LoadOptions& options) {
+ReadyJudge ready(const std::string& text, const Rubric& rubric, const LoadOptions& options) {
   ReadyJudge judge{parse_judge(text), text};
   if (judge.spec.kind != JudgeSpec::Kind::kModel) return judge;
-  judge.rubric = rubric_of(config.rubric);
+  judge.rubric = rubric;
   const std::filesystem::path folder = model_folder(judge.spec.folder);
   judge.model = load_language_model(folder, options);
   judge.model_sha256 = model_hash(folder);
@@ -136,11 +136,11 @@ bool judge_run(const std::filesystem::path& folder, const JudgeConfig& config, c
   if (config.judges.empty())
     throw Error("No judge was given; name one with --judge exact, prefix, refusal-words or model:DIR.");
   for (const std::string& text : config.judges) parse_judge(text);
-  rubric_of(config.rubric);
+  const Rubric rubric = rubric_of(config.rubric);
   const RunRecord run = read_run(folder);
   if (run.trials.empty()) throw Error("The run '" + folder.string() + "' has no finished trial to judge.");
   std::vector<ReadyJudge> judges;
-  for (const std::string& text : config.judges) judges.push_back(ready(text, config, options));
+  for (const std::string& text : config.judges) judges.push_back(ready(text, rubric, options));
   const FolderLock lock = lock_folder(folder);
   RowWriter writer(folder / "judgments.jsonl");
   for (const ReadyJudge& judge : judges)

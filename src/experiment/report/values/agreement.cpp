@@ -41,11 +41,7 @@ Interval bootstrap_interval(const std::vector<Counts>& units) {
       sum += units[static_cast<size_t>(random.between(0, static_cast<int64_t>(units.size()) - 1))];
     if (const double kappa = sum.kappa(); !std::isnan(kappa)) drawn.push_back(kappa);
   }
-  std::sort(drawn.begin(), drawn.end());
-  const auto point = [&](double share) {
-    return drawn[static_cast<size_t>(std::lround(share * static_cast<double>(drawn.size() - 1)))];
-  };
-  return {point(.025), point(.975)};
+  return percentile_interval(std::move(drawn));
 }
 
 }  // namespace

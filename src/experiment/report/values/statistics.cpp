@@ -53,6 +53,14 @@ double median(std::span<const double> values) {
   return sorted.size() % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
+Interval percentile_interval(std::vector<double> draws) {
+  std::sort(draws.begin(), draws.end());
+  const auto point = [&](double share) {
+    return draws[static_cast<size_t>(std::lround(share * static_cast<double>(draws.size() - 1)))];
+  };
+  return {point(0.025), point(0.975)};
+}
+
 Trend linear_trend(std::span<const double> values) {
   if (values.size() < 3) throw std::invalid_argument("linear_trend needs three values");
   const auto n = static_cast<double>(values.size());

@@ -30,6 +30,9 @@ double standard_deviation(std::span<const double> values);
 /// NaN for an empty span; the mean of the two middle values for an even count.
 double median(std::span<const double> values);
 
+/// Of the draws of a bootstrap (at least one): their 2.5 and 97.5 % points, each the nearest draw.
+Interval percentile_interval(std::vector<double> draws);
+
 /// Least-squares line through (0, y0), (1, y1), ...
 struct Trend {
   double slope = 0;
