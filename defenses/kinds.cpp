@@ -72,6 +72,10 @@ uint64_t content_key(const Tensor& image) {
   return hash.value;
 }
 
+bool same_image(const Tensor& a, const Tensor& b) {
+  return a.is_same(b) || (a.defined() && b.defined() && at::equal(a, b));
+}
+
 std::vector<Reply> pass_on(const std::vector<Submission>& submissions, const Responder& next) {
   if (submissions.empty()) return {};
   std::vector<Reply> replies = next(submissions);

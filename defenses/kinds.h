@@ -20,6 +20,9 @@ uint64_t content_key(const Submission& submission);
 uint64_t content_key(const Query& query);
 uint64_t content_key(const Tensor& image);
 
+/// Whether two images have the same values, or there is none of both.
+bool same_image(const Tensor& a, const Tensor& b);
+
 /// Calls `next` (not at all for an empty batch) and checks that it gave one reply for each submission.
 std::vector<Reply> pass_on(const std::vector<Submission>& submissions, const Responder& next);
 

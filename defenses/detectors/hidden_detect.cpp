@@ -4,6 +4,7 @@
 
 #include <numeric>
 
+#include "defenses/detectors/first_tokens.h"
 #include "src/base/error.h"
 
 namespace hijack {
@@ -17,15 +18,13 @@ constexpr const char* kRefusalWords[] = {
 constexpr double kMarginOfArea = 0.01;  // a cosine of one layer
 
 std::vector<int64_t> refusal_tokens(const Tokenizer& tokenizer) {
-  std::vector<int64_t> found;
+  std::vector<std::string> words;
   for (const std::string word : kRefusalWords) {
-    std::string capital = word;
-    capital[0] = static_cast<char>(capital[0] - 'a' + 'A');
-    for (const std::string& text : {word, " " + word, capital, " " + capital})
-      if (const TokenIds ids = tokenizer.encode(text, false); !ids.empty()) found.push_back(ids[0]);
+    words.push_back(word);
+    words.push_back(static_cast<char>(word[0] - 'a' + 'A') + word.substr(1));
   }
+  std::vector<int64_t> found = first_tokens(tokenizer, words);
   std::sort(found.begin(), found.end());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
 }
 
@@ -79,11 +78,8 @@ HiddenDetect::HiddenDetect(const Parameters& parameters, const DefenseResources&
   if (!resources.model) throw Error("Defense 'hidden_detect' needs a model to look into.");
   const int64_t layers = state_hooks_of(*resources.model).layers();
   int64_t first = std::max<int64_t>(layers / 2, 1), last = std::max(first, layers - 1);
-  if (!parameters_.trained.empty()) {
-    TrainedParameters file{parameters_.trained, parameters_.sha256};
-    const TrainedFile trained = read_trained(file, resources, kName);
-    parameters_.trained = file.trained;
-    parameters_.sha256 = file.sha256;
+  if (!parameters_.file.trained.empty()) {
+    const TrainedFile trained = read_trained(parameters_.file, resources, kName);
     first = trained.number("first", 0, layers);
     last = trained.number("last", first, layers);
   }

@@ -35,14 +35,12 @@ class HiddenDetect : public SubmissionDetector {
   static constexpr const char* kName = "hidden_detect";
   static constexpr const char* kHelp =
       "rejects submissions that the model is about to refuse in its middle layers (HiddenDetect, Jiang et "
-      "al. 2025; "
-      "departs: refusal words of our own choice, the threshold is fitted)";
+      "al. 2025; departs: refusal words of our own choice, the threshold is fitted)";
 
   struct Parameters {
     int64_t first = 0;
     int64_t last = 0;
-    std::string trained;
-    std::string sha256;
+    TrainedParameters file = {};  ///< may name none
     ThresholdParameters limit = {};
 
     template <class Visitor>
@@ -50,11 +48,11 @@ class HiddenDetect : public SubmissionDetector {
       field("first", first, "first layer of the window; 0 = as the trained file says, or the middle one");
       field("last", last,
             "last layer of the window; 0 = as the trained file says, or the one before the end");
-      field("trained", trained,
+      field("trained", file.trained,
             "file that 'hijack train detector hidden_detect' wrote: the window where prompts that are "
-            "refused differ "
-            "most from benign ones; \"\" = none");
-      field("sha256", sha256, "first digits of that file's SHA-256; \"\" = whatever it is. Rows have it");
+            "refused differ most from benign ones; \"\" = none");
+      field("sha256", file.sha256,
+            "first digits of that file's SHA-256; \"\" = whatever it is. Rows have it");
       limit.visit(field);
     }
     void check() const;

@@ -2,17 +2,14 @@
 
 #include <ATen/ATen.h>
 
+#include "defenses/kinds.h"
 #include "src/base/error.h"
 
 namespace hijack {
 namespace {
 
 constexpr size_t kTried = 4;
-constexpr double kSafeShare = 0.8;  // of the threshold, as src/experiment/run/defended_objective has it
-
-bool same_image(const Tensor& a, const Tensor& b) {
-  return a.is_same(b) || (a.defined() && b.defined() && at::equal(a, b));
-}
+constexpr double kSafeShare = 0.8;  // of the threshold
 
 }  // namespace
 

@@ -2,13 +2,10 @@
 
 #include <ATen/ATen.h>
 
-#include "defenses/detectors/logistic.h"
 #include "src/base/error.h"
 
 namespace hijack {
 namespace {
-
-constexpr int64_t kDeepest = 100'000;
 
 Tensor float_tensor(const TensorMap& tensors, const std::string& name, int64_t dimensions,
                     const std::string& where) {
@@ -74,24 +71,12 @@ Mahalanobis::Mahalanobis(const Parameters& parameters, const DefenseResources& r
   parameters_.check();
   const TrainedFile file = read_trained(parameters_.file, resources, kName);
   contrast_ = Contrast::of(file.tensors, file.where);
-  states_ = std::make_unique<LastStates>(resources, std::vector{file.number("layer", 0, kDeepest)}, kName);
-  if (contrast_.honest.mean.size(0) != states_->hooks().width())
-    throw Error(file.where + " is of states of " + std::to_string(contrast_.honest.mean.size(0)) +
-                " numbers, but this model's have " + std::to_string(states_->hooks().width()) + ".");
+  open(file, contrast_.honest.mean.size(0), resources, kName);
   fit_on_submissions(parameters_.limit, resources);
 }
 
-std::vector<SubmissionDetector::Verdict> Mahalanobis::verdicts(const std::vector<Submission>& submissions,
-                                                               const Responder&) const {
-  const Tensor nearer = contrast_(states_->of(submissions).select(1, 0).to(at::kDouble));
-  std::vector<Verdict> all;
-  for (int64_t i = 0; i < nearer.size(0); ++i) all.push_back({.score = logistic(nearer[i].item<double>())});
-  return all;
-}
-
-Tensor Mahalanobis::image_score(const Tensor& image) const {
-  const double limit = std::log(threshold() / std::max(1 - threshold(), 1e-300));
-  return score_for_attacks(contrast_(states_->of_image(image).select(1, 0)).mean(), limit, 1, threshold());
+Tensor Mahalanobis::logits(const Tensor& states) const {
+  return contrast_(states.requires_grad() ? states : states.to(at::kDouble));
 }
 
 }  // namespace hijack

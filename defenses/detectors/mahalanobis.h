@@ -1,7 +1,5 @@
 #pragma once
-#include "defenses/detectors/detectors.h"
-#include "defenses/detectors/last_states.h"
-#include "defenses/detectors/trained_file.h"
+#include "defenses/detectors/state_classifier.h"
 
 namespace hijack {
 
@@ -20,36 +18,20 @@ struct Gaussian {
 
 /// Mahalanobis contrast (after RCS, 2025, arXiv:2512.12069, without its projection; one class alone: Lee et
 /// al. 2018): how much farther a state is from the honest ones than from those under a hijack, each by its
-/// own shrunk covariance. Score: 1 / (1 + exp(d_hijack - d_honest)). Adaptive attacks get the difference
-/// itself.
-class Mahalanobis : public SubmissionDetector {
+/// own shrunk covariance. Logit: d_honest - d_hijack.
+class Mahalanobis : public StateClassifier {
  public:
   static constexpr const char* kName = "mahalanobis";
   static constexpr const char* kHelp =
       "rejects submissions whose hidden state before the reply lies nearer to hijacks than to honest ones "
-      "(after "
-      "RCS, 2025; departs: no learned projection, one layer)";
+      "(after RCS, 2025; departs: no learned projection, one layer)";
 
-  struct Parameters {
-    TrainedParameters file = {};
-    ThresholdParameters limit = {};
-
-    template <class Visitor>
-    void visit(Visitor&& field) {
-      file.visit(field);
-      limit.visit(field);
-    }
-    void check() const { limit.check(); }
-  };
+  using Parameters = LearnedParameters;
 
   /// Throws Error as read_trained and LastStates, and as FittedDetector::fit.
   Mahalanobis(const Parameters& parameters, const DefenseResources& resources);
 
   std::string name() const override { return written_name(kName, parameters_); }
-  double ceiling() const override { return 1; }
-  std::vector<Verdict> verdicts(const std::vector<Submission>& submissions,
-                                const Responder& next) const override;
-  Tensor image_score(const Tensor& image) const override;
 
   /// The tensors of a trained file, and the contrast d_honest - d_hijack of states [..,D].
   struct Contrast {
@@ -60,9 +42,10 @@ class Mahalanobis : public SubmissionDetector {
   };
 
  private:
+  Tensor logits(const Tensor& states) const override;
+
   Parameters parameters_;
   Contrast contrast_;
-  std::unique_ptr<LastStates> states_;
 };
 
 }  // namespace hijack

@@ -2,6 +2,7 @@
 #include <map>
 #include <string>
 
+#include "defenses/detectors/detectors.h"
 #include "defenses/resources.h"
 #include "models/checkpoint/safetensors.h"
 
@@ -19,6 +20,19 @@ struct TrainedParameters {
   }
   /// Throws Error where no file is named.
   void check(const std::string& defense) const;
+};
+
+/// Of detectors that have learned and have nothing else to be told but their threshold.
+struct LearnedParameters {
+  TrainedParameters file = {};
+  ThresholdParameters limit = {};
+
+  template <class Visitor>
+  void visit(Visitor&& field) {
+    file.visit(field);
+    limit.visit(field);
+  }
+  void check() const { limit.check(); }
 };
 
 /// What a detector has learned: safetensors with the metadata format ("hijack detector 1"), detector (its

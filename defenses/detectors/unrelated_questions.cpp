@@ -2,23 +2,12 @@
 
 #include <ATen/ATen.h>
 
+#include "defenses/detectors/first_tokens.h"
 #include "defenses/detectors/unrelated_question_list.h"
 #include "src/base/error.h"
 
 namespace hijack {
 namespace {
-
-/// First tokens of the spellings of an answer, each once.
-std::vector<int64_t> first_tokens(const Tokenizer& tokenizer, const std::vector<std::string>& spellings) {
-  std::vector<int64_t> found;
-  for (const std::string& word : spellings)
-    for (const std::string& text : {word, " " + word}) {
-      const TokenIds ids = tokenizer.encode(text, false);
-      if (!ids.empty() && std::find(found.begin(), found.end(), ids[0]) == found.end())
-        found.push_back(ids[0]);
-    }
-  return found;
-}
 
 constexpr const char* kNeedsModel = "Defense 'unrelated_questions' needs the model whose replies it judges.";
 
@@ -84,7 +73,7 @@ Tensor QuestionFeatures::of(const std::vector<Submission>& submissions,
   for (size_t i = 0; i < submissions.size(); ++i) {
     const Tensor& image = submissions[i].image;
     // submissions that follow each other often share their image, and so the tower's pass
-    if (i == 0 || !(image.is_same(last) || (image.defined() && last.defined() && at::equal(image, last))))
+    if (i == 0 || !same_image(image, last))
       pixels = model_->preprocess(image.defined() ? image.to(model_->device()) : image);
     last = image;
     rows.push_back(of_one(pixels, submissions[i], replies[i]));

@@ -33,20 +33,10 @@ class UnrelatedQuestions : public ReplyDetector {
   static constexpr const char* kName = "unrelated_questions";
   static constexpr const char* kHelp =
       "rejects replies after which the model answers 48 unrelated questions as it does when an image "
-      "controls it "
-      "(Pacchiardi et al. 2023; departs: questions in our words, trained on hijacks instead of lies)";
+      "controls it (Pacchiardi et al. 2023; departs: questions in our words, trained on hijacks instead of "
+      "lies)";
 
-  struct Parameters {
-    TrainedParameters file = {};
-    ThresholdParameters limit = {};
-
-    template <class Visitor>
-    void visit(Visitor&& field) {
-      file.visit(field);
-      limit.visit(field);
-    }
-    void check() const { limit.check(); }
-  };
+  using Parameters = LearnedParameters;
 
   /// Throws Error without model, as read_trained, and as ReplyDetector::fit_on_replies.
   UnrelatedQuestions(const Parameters& parameters, const DefenseResources& resources);

@@ -26,8 +26,7 @@ class ResizeDefense : public ImageTransform {
       field("size", size, "in place of the share: a size in pixels (512, or 640x480: width x height)");
       field("filter", filter,
             "nearest, bilinear, bicubic or area (as OpenCV, without antialiasing but for area), "
-            "pillow-nearest, "
-            "pillow-box, pillow-bilinear, pillow-bicubic or pillow-lanczos");
+            "pillow-nearest, pillow-box, pillow-bilinear, pillow-bicubic or pillow-lanczos");
       field("back", back, "false: the model gets the image at that size");
     }
     void check() const;

@@ -33,8 +33,7 @@ struct SaeTrainConfig {
     field("out", out, "folder of the autoencoder (SAELens' form: cfg.json, sae_weights.safetensors)");
     field("architecture", architecture,
           "topk (Gao et al. 2024; dead latents are revived by an auxiliary loss) or standard (ReLU with an "
-          "L1 penalty, "
-          "Bricken et al. 2023)");
+          "L1 penalty, Bricken et al. 2023)");
     field("expansion", expansion, "latents for each number of a state");
     field("k", k, "topk: latents that are active for a token");
     field(
