@@ -32,6 +32,22 @@ std::string hook_point_name(HookPoint point) {
   return hook_points().name_of(&NamedPoint::point, point);
 }
 
+bool is_chosen(TokenKind kind, TokenChoice choice) {
+  switch (choice) {
+    case TokenChoice::kImage:
+      return kind == TokenKind::kImage;
+    case TokenChoice::kPrompt:
+      return kind == TokenKind::kText || kind == TokenKind::kLast;
+    case TokenChoice::kLast:
+      return kind == TokenKind::kLast;
+    case TokenChoice::kReply:
+      return kind == TokenKind::kReply;
+    case TokenChoice::kAll:
+      return true;
+  }
+  return false;
+}
+
 void check_hook(const Hook& hook, int64_t layers) {
   const int64_t first = hook.point == HookPoint::kResidual ? 0 : 1;
   if (hook.layer >= first && hook.layer <= layers) return;

@@ -29,11 +29,22 @@ struct Hook {
 /// Throws Error that says which layers there are.
 void check_hook(const Hook& hook, int64_t layers);
 
-/// Puts other states in the place of those at a hook: of every token that passes, [N,L,D] -> [N,L,D], one
-/// call a pass. It must depend on its argument alone.
+/// Of a prompt: its image tokens; all other tokens of it; the last one, which predicts the reply. Of the
+/// reply: its tokens, as they are read. All of prompt and reply.
+enum class TokenChoice { kImage, kPrompt, kLast, kReply, kAll };
+
+/// What a token of a pass is to its conversation.
+enum class TokenKind { kImage, kText, kLast, kReply };
+/// kPrompt is kText and kLast.
+bool is_chosen(TokenKind kind, TokenChoice choice);
+
+/// Puts other states in the place of those at a hook: [N,L,D] -> [N,L,D], one call a pass, of the L tokens
+/// that pass and are chosen. Passes take tokens of several prompts and parts of a reply, so what it makes of
+/// a token must depend on that token's state alone. Gradients go through it.
 struct StateChange {
   Hook hook;
   std::function<Tensor(const Tensor& states)> apply;
+  TokenChoice tokens = TokenChoice::kAll;
 };
 
 }  // namespace hijack

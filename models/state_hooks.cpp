@@ -15,7 +15,8 @@ const Registry<NamedChoice>& token_choices() {
   static const Registry<NamedChoice> table("choice of tokens", {{"image", TokenChoice::kImage},
                                                                 {"prompt", TokenChoice::kPrompt},
                                                                 {"last", TokenChoice::kLast},
-                                                                {"reply", TokenChoice::kReply}});
+                                                                {"reply", TokenChoice::kReply},
+                                                                {"all", TokenChoice::kAll}});
   return table;
 }
 

@@ -11,10 +11,7 @@
 
 namespace hijack {
 
-/// Of a prompt: its image tokens; all other tokens of it; the last one, which predicts the reply. Of the
-/// reply: its tokens, as they are read.
-enum class TokenChoice { kImage, kPrompt, kLast, kReply };
-/// "image", "prompt", "last", "reply".
+/// "image", "prompt", "last", "reply", "all".
 std::vector<std::string> token_choice_names();
 TokenChoice token_choice_from_name(const std::string& name);
 std::string token_choice_name(TokenChoice choice);
@@ -24,6 +21,7 @@ struct TokenStates {
   std::vector<Tensor> states;      ///< one per hook, in the model's dtype [n,D]
   std::vector<int64_t> positions;  ///< of the tokens in prompt and reply, ascending
   TokenIds ids;                    ///< of the tokens
+  std::vector<TokenKind> kinds;    ///< of the tokens
 };
 
 /// A model whose states can be read and changed. Every family with the shared decoder is one.
@@ -44,8 +42,8 @@ class StateHooks {
   /// logit lens, nostalgebraist 2020).
   virtual Tensor lens_logits(const Tensor& states) const = 0;
 
-  /// target_logits and generate of VisionLanguageModel, while `changes` are made at every token, in their
-  /// order.
+  /// target_logits and generate of VisionLanguageModel, while `changes` are made, in their order. Logits are
+  /// differentiable through them.
   virtual std::vector<Tensor> changed_target_logits(const Pixels& pixels, std::span<const Query> queries,
                                                     std::span<const TokenIds> targets,
                                                     std::span<const StateChange> changes) const = 0;

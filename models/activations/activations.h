@@ -32,6 +32,7 @@ struct ActivationSource {
 struct ActivationRows {
   Tensor states = {};                                                      ///< float32 [n,D]
   Tensor label = {}, image = {}, context = {}, position = {}, token = {};  ///< int64 [n]
+  std::vector<TokenKind> kinds = {};  ///< of the tokens, while they are read; files do not have them
   int64_t size() const { return states.defined() ? states.size(0) : 0; }
 };
 

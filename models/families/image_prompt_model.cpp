@@ -267,12 +267,19 @@ Decoder ImagePromptModel::changed_decoder(std::span<const StateChange> changes) 
   return decoder_->with_changes({changes.begin(), changes.end()});
 }
 
+PrefixMemo* ImagePromptModel::memo_under(std::span<const StateChange> changes) const {
+  const bool behind = std::all_of(changes.begin(), changes.end(), [](const StateChange& change) {
+    return change.tokens == TokenChoice::kLast || change.tokens == TokenChoice::kReply;
+  });
+  return behind ? memo() : nullptr;
+}
+
 std::vector<Tensor> ImagePromptModel::changed_target_logits(const Pixels& pixels,
                                                             std::span<const Query> queries,
                                                             std::span<const TokenIds> targets,
                                                             std::span<const StateChange> changes) const {
-  // keys of the memo are those of unchanged states
-  return shared_prefix_logits(changed_decoder(changes), prompts(pixels, queries), targets, nullptr);
+  return shared_prefix_logits(changed_decoder(changes), prompts(pixels, queries), targets,
+                              memo_under(changes));
 }
 
 std::vector<Generated> ImagePromptModel::changed_generate(const Pixels& pixels,
@@ -281,7 +288,7 @@ std::vector<Generated> ImagePromptModel::changed_generate(const Pixels& pixels,
                                                           std::span<const StateChange> changes) const {
   const at::NoGradGuard no_gradients;
   return shared_prefix_generate(changed_decoder(changes), prompts(pixels, queries), *tokenizer_, rules_,
-                                options, nullptr);
+                                options, memo_under(changes));
 }
 
 int64_t ImagePromptModel::image_tokens(const Pixels& pixels) const {

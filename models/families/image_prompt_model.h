@@ -155,6 +155,8 @@ class ImagePromptModel : public VisionLanguageModel,
   at::TensorOptions embedding_options() const;
   void check_layer(int64_t layer) const;
   Decoder changed_decoder(std::span<const StateChange> changes) const;
+  /// The memo, whose keys are those of unchanged states; null where changes touch what it keeps.
+  PrefixMemo* memo_under(std::span<const StateChange> changes) const;
   void check_image_place() const;
   /// Tokens of a rendered prompt, one of them the image token.
   Encoding encode(const RenderedPrompt& prompt) const;

@@ -117,11 +117,28 @@ Decoder Decoder::with_changes(std::vector<StateChange> changes, int64_t layers) 
   return changed;
 }
 
-Tensor Decoder::changed(const Hook& hook, Tensor states) const {
-  const Tensor before = states;
+namespace {
+
+/// states [N,L,D] after the change.
+Tensor after_change(const StateChange& change, const Tensor& states, const std::vector<TokenKind>& kinds) {
+  const auto apply = [&](const Tensor& some) { return change.apply(some).to(some.scalar_type()); };
+  if (change.tokens == TokenChoice::kAll) return apply(states);
+  TORCH_CHECK(static_cast<int64_t>(kinds.size()) == states.size(1), "a change chooses tokens of no kind");
+  std::vector<int64_t> chosen;
+  for (size_t t = 0; t < kinds.size(); ++t)
+    if (is_chosen(kinds[t], change.tokens)) chosen.push_back(static_cast<int64_t>(t));
+  if (chosen.empty()) return states;
+  if (chosen.size() == kinds.size()) return apply(states);
+  const Tensor places = at::tensor(chosen, at::kLong).to(states.device());
+  return states.index_copy(1, places, apply(states.index_select(1, places)));
+}
+
+}  // namespace
+
+Tensor Decoder::changed(const Hook& hook, Tensor states, const std::vector<TokenKind>& kinds) const {
   for (const StateChange& change : changes_)
-    if (change.hook == hook) states = change.apply(states);
-  return states.is_same(before) ? states : states.to(before.scalar_type());
+    if (change.hook == hook) states = after_change(change, states, kinds);
+  return states;
 }
 
 bool Decoder::changes_at(int64_t layer) const {
@@ -130,7 +147,8 @@ bool Decoder::changes_at(int64_t layer) const {
 }
 
 std::vector<Tensor> Decoder::run_block(int64_t layer, const std::vector<Tensor>& inputs, const Rotary& rotary,
-                                       const AttentionKernel& attend, const Tensor& read) const {
+                                       const AttentionKernel& attend, const Tensor& read,
+                                       const std::vector<TokenKind>& kinds) const {
   const Block& block = blocks_[static_cast<size_t>(layer)];
   const Tensor& x = inputs[0];
   const Tensor normed = block.norm1(x);
@@ -147,7 +165,7 @@ std::vector<Tensor> Decoder::run_block(int64_t layer, const std::vector<Tensor>&
   const auto read_of = [&](const Tensor& all) { return read.defined() ? all.index_select(1, read) : all; };
   // a change may keep what it is shown, so nothing is added in place where there are any
   const auto joined = [&](HookPoint point, const Tensor& added, const Tensor& stream) {
-    return changes_.empty() ? added.add_(stream) : changed({point, layer + 1}, added) + stream;
+    return changes_.empty() ? added.add_(stream) : changed({point, layer + 1}, added, kinds) + stream;
   };
   const Tensor seen =
       joined(HookPoint::kAttention, behind(block.outer1, block.output(read_of(mixed))), read_of(x));
@@ -189,7 +207,7 @@ Tensor Decoder::blocks(const DecoderInput& input, AttentionPlan& plan, int64_t l
   const auto [full, sliding] = turns(input.positions);
   const BlockRunner run(input.x, frozen() && changes_.empty(), layers, block_bytes(input.x));
   const DeepFeatures& deep = input.deep;
-  Tensor hidden = changed({HookPoint::kResidual, 0}, input.x);
+  Tensor hidden = changed({HookPoint::kResidual, 0}, input.x, input.kinds);
   for (int64_t layer = 0; layer < layers; ++layer) {
     std::vector<Tensor> inputs = plan.shared(layer);
     inputs.insert(inputs.begin(), hidden);
@@ -197,16 +215,17 @@ Tensor Decoder::blocks(const DecoderInput& input, AttentionPlan& plan, int64_t l
     const Tensor wanted = layer + 1 == layers ? read : Tensor();
     const bool whole = added || changes_at(layer + 1);
     const auto pass = [this, layer, turn = config_.slides(layer) ? sliding : full,
-                       attend = plan.kernel(layer, config_.rule(layer)),
-                       wanted = whole ? Tensor() : wanted](const std::vector<Tensor>& given) {
-      return run_block(layer, given, turn, attend, wanted);
+                       attend = plan.kernel(layer, config_.rule(layer)), wanted = whole ? Tensor() : wanted,
+                       kinds =
+                           whole ? input.kinds : std::vector<TokenKind>()](const std::vector<Tensor>& given) {
+      return run_block(layer, given, turn, attend, wanted, kinds);
     };
     const auto outputs = run(pass, inputs);
     hidden = outputs[0];
     plan.record(layer, outputs[1], outputs[2]);
     if (!whole) continue;
     if (added) hidden = hidden.index_add(1, deep.places, deep.added[layer].unsqueeze(0));
-    hidden = changed({HookPoint::kResidual, layer + 1}, hidden);
+    hidden = changed({HookPoint::kResidual, layer + 1}, hidden, input.kinds);
     if (wanted.defined()) hidden = hidden.index_select(1, wanted);
   }
   return hidden;

@@ -94,6 +94,7 @@ struct DecoderInput {
   Tensor x;          ///< embeddings [N,L,D]
   Tensor positions;  ///< int64 [L], [N,L] or, with M-RoPE, [3,N,L]
   DeepFeatures deep = {};
+  std::vector<TokenKind> kinds = {};  ///< of the L tokens, for changes that choose; empty: not known
 };
 
 class Decoder {
@@ -143,9 +144,10 @@ class Decoder {
   /// {x [N,L,D], what the kernel shares} -> {x, key, value} of the block `layer`, from 0; read: tokens of the
   /// new x, or undefined for all
   std::vector<Tensor> run_block(int64_t layer, const std::vector<Tensor>& inputs, const Rotary& rotary,
-                                const AttentionKernel& attend, const Tensor& read) const;
+                                const AttentionKernel& attend, const Tensor& read,
+                                const std::vector<TokenKind>& kinds) const;
   /// states after the changes at this hook.
-  Tensor changed(const Hook& hook, Tensor states) const;
+  Tensor changed(const Hook& hook, Tensor states, const std::vector<TokenKind>& kinds) const;
   /// Whether there are changes in or behind the block `layer`, from 1.
   bool changes_at(int64_t layer) const;
   int64_t block_bytes(const Tensor& x) const;

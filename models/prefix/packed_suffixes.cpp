@@ -47,7 +47,9 @@ KeyValues continue_prefix(const Decoder& decoder, const Prompt& prompt, KeyValue
   if (begin == end) return past;
   CausalPlan plan(std::move(past), blocks_in(prompt, begin, end, 0));
   const EmbeddedPart part = embed_prompt(decoder, prompt, begin, end);
-  decoder.prefill({part.x, for_decoder(positions_of(prompt, begin, end), decoder.device()), part.deep}, plan);
+  decoder.prefill({part.x, for_decoder(positions_of(prompt, begin, end), decoder.device()), part.deep,
+                   kinds_of(prompt, begin, end)},
+                  plan);
   return plan.kept();
 }
 
@@ -80,6 +82,14 @@ void check_prompt(const Decoder& decoder, const Prompt& prompt, const TokenIds& 
   for (size_t i = 0; i < prompt.ids.size(); ++i)
     if (!std::binary_search(prompt.image_places.begin(), prompt.image_places.end(), i)) check(prompt.ids[i]);
   for (const TokenId id : target) check(id);
+}
+
+std::vector<TokenKind> kinds_of(const Prompt& prompt, size_t begin, size_t end) {
+  std::vector<TokenKind> kinds(end - begin, TokenKind::kText);
+  for (const size_t place : prompt.image_places)
+    if (place >= begin && place < end) kinds[place - begin] = TokenKind::kImage;
+  if (begin < end && end == prompt.ids.size()) kinds.back() = TokenKind::kLast;
+  return kinds;
 }
 
 Tensor ids_tensor(std::span<const TokenId> ids, at::Device device) {
@@ -126,7 +136,7 @@ class Suffixes {
       TokenIds ids(prompts[i].ids.begin() + prefix, prompts[i].ids.end());
       if (!targets.empty() && !targets[i].empty())
         ids.insert(ids.end(), targets[i].begin(), targets[i].end() - 1);
-      tell_images_apart(prompts[i], group.prefix, ids);
+      tell_apart(prompts[i], group.prefix, ids);
       ids_.push_back(std::move(ids));
       prompts_.push_back(&prompts[i]);
       shifted = shifted || prompts[i].shift.defined();
@@ -140,8 +150,12 @@ class Suffixes {
   size_t length(size_t m) const { return ids_[m].size(); }
 
  private:
-  /// Image tokens become numbers of their image, which no token has.
-  void tell_images_apart(const Prompt& prompt, size_t prefix, TokenIds& ids) {
+  /// Image tokens become numbers of their image, which no token has; a prompt's last token and the reply's
+  /// are told from tokens of a longer prompt.
+  void tell_apart(const Prompt& prompt, size_t prefix, TokenIds& ids) {
+    constexpr TokenId kLastOf = TokenId{1} << 60, kReplyOf = TokenId{1} << 61;
+    for (size_t t = prompt.ids.size() - prefix; t < ids.size(); ++t) ids[t] += kReplyOf;
+    ids[prompt.ids.size() - prefix - 1] += kLastOf;
     if (prompt.image_end() <= prefix) return;
     const auto same = [&](const Tensor& features) { return features.is_same(prompt.features); };
     auto found = std::find_if(images_.begin(), images_.end(), same);
@@ -180,7 +194,7 @@ class Suffixes {
 class PackedParts {
  public:
   /// places [A,..]
-  void add(const EmbeddedPart& part, const Tensor& places) {
+  void add(const EmbeddedPart& part, const Tensor& places, const std::vector<TokenKind>& kinds) {
     if (part.deep.places.defined()) {
       deep_places_.push_back(part.deep.places + length_);
       deep_.push_back(part.deep.added);
@@ -188,15 +202,17 @@ class PackedParts {
     length_ += part.x.size(1);
     parts_.push_back(part.x);
     places_.push_back(places);
+    kinds_.insert(kinds_.end(), kinds.begin(), kinds.end());
   }
   DecoderInput joined(at::Device device) const {
-    DecoderInput input{at::cat(parts_, 1), for_decoder(at::cat(places_, 1), device)};
+    DecoderInput input{at::cat(parts_, 1), for_decoder(at::cat(places_, 1), device), {}, kinds_};
     if (!deep_.empty()) input.deep = {at::cat(deep_places_), at::cat(deep_, 1)};
     return input;
   }
 
  private:
   std::vector<Tensor> parts_, places_, deep_, deep_places_;
+  std::vector<TokenKind> kinds_;
   int64_t length_ = 0;
 };
 
@@ -226,14 +242,15 @@ PackedSuffixes::PackedSuffixes(const Decoder& decoder, std::span<const Prompt> p
     const int64_t axes = prompts[i].positions.defined() ? prompts[i].positions.size(0) : 1;
     if (from < prompt_end)
       parts.add(embed_prompt(decoder, prompts[i], from, prompt_end),
-                positions_of(prompts[i], from, prompt_end));
+                positions_of(prompts[i], from, prompt_end), kinds_of(prompts[i], from, prompt_end));
     const size_t fed = std::max(from, prompt_end);
     if (fed == end) continue;
     const auto begin = static_cast<int64_t>(fed - prompt_end), last = static_cast<int64_t>(end - prompt_end);
     const int64_t next = prompts[i].next_position();
     const auto target = std::span(targets[i]).subspan(fed - prompt_end, end - fed);
     parts.add({decoder.embed(ids_tensor(target, decoder.device())).unsqueeze(0)},
-              at::arange(next + begin, next + last, at::kLong).expand({axes, -1}));
+              at::arange(next + begin, next + last, at::kLong).expand({axes, -1}),
+              std::vector<TokenKind>(end - fed, TokenKind::kReply));
   }
   input = parts.joined(decoder.device());
 }

@@ -9,6 +9,9 @@ namespace hijack {
 /// Throws Error when prompt + `target` tokens exceed the decoder's positions, or an id has no embedding.
 void check_prompt(const Decoder& decoder, const Prompt& prompt, const TokenIds& target, size_t room);
 
+/// What tokens [begin,end) of a prompt are.
+std::vector<TokenKind> kinds_of(const Prompt& prompt, size_t begin, size_t end);
+
 /// int64 [n] on the device.
 Tensor ids_tensor(std::span<const TokenId> ids, at::Device device);
 

@@ -26,30 +26,20 @@ class StateReader {
   std::vector<StateChange> changes_;
 };
 
-/// Positions of the chosen tokens in prompt and reply, ascending.
-std::vector<int64_t> chosen_positions(const Prompt& prompt, size_t reply, TokenChoice tokens) {
-  const size_t length = prompt.ids.size();
-  std::vector<int64_t> positions;
-  const auto add = [&](size_t begin, size_t end) {
-    for (size_t t = begin; t < end; ++t) positions.push_back(static_cast<int64_t>(t));
-  };
-  switch (tokens) {
-    case TokenChoice::kImage:
-      return {prompt.image_places.begin(), prompt.image_places.end()};
-    case TokenChoice::kLast:
-      add(length - 1, length);
-      break;
-    case TokenChoice::kReply:
-      add(length, length + reply);
-      break;
-    case TokenChoice::kPrompt:
-      add(0, length);
-      std::erase_if(positions, [&](int64_t t) {
-        return std::binary_search(prompt.image_places.begin(), prompt.image_places.end(),
-                                  static_cast<size_t>(t));
-      });
+/// Positions, ids and kinds of the chosen tokens.
+TokenStates chosen_tokens(const Prompt& prompt, const TokenIds& reply, TokenChoice tokens) {
+  TokenIds ids = prompt.ids;
+  ids.insert(ids.end(), reply.begin(), reply.end());
+  std::vector<TokenKind> kinds = kinds_of(prompt, 0, prompt.ids.size());
+  kinds.resize(ids.size(), TokenKind::kReply);
+  TokenStates found;
+  for (size_t t = 0; t < ids.size(); ++t) {
+    if (!is_chosen(kinds[t], tokens)) continue;
+    found.positions.push_back(static_cast<int64_t>(t));
+    found.ids.push_back(ids[t]);
+    found.kinds.push_back(kinds[t]);
   }
-  return positions;
+  return found;
 }
 
 class StatePass {
@@ -65,10 +55,7 @@ class StatePass {
     for (const Hook& hook : hooks) layers_ = std::max(layers_, hook.layer);
     for (size_t i = 0; i < prompts.size(); ++i) {
       check_prompt(decoder, prompts[i], reply(i), reply(i).size());
-      found_[i].positions = chosen_positions(prompts[i], reply(i).size(), tokens);
-      TokenIds ids = prompts[i].ids;
-      ids.insert(ids.end(), reply(i).begin(), reply(i).end());
-      for (const int64_t t : found_[i].positions) found_[i].ids.push_back(ids[static_cast<size_t>(t)]);
+      found_[i] = chosen_tokens(prompts[i], reply(i), tokens);
     }
   }
 

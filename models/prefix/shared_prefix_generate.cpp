@@ -124,7 +124,7 @@ void decode_group(const Decoder& decoder, std::span<const Prompt> prompts, const
     if (on.empty() || step >= room) break;
     if (on.size() < before) cache.keep(ids_tensor(on, decoder.device()));
     const Tensor x = decoder.embed(ids_tensor(decoding.last(), decoder.device())).unsqueeze(1);
-    last = decoder.forward({x, cache.positions()}, cache).squeeze(1);
+    last = decoder.forward({x, cache.positions(), {}, {TokenKind::kReply}}, cache).squeeze(1);
     cache.advance();
   }
 }

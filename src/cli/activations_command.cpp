@@ -146,7 +146,8 @@ int run_activations(const ActivationArguments& arguments) {
     const auto label =
         std::find(source.labels.begin(), source.labels.end(), image.label) - source.labels.begin();
     collect_activations(*situation.model, image.file.empty() ? Tensor() : load_image(image.file),
-                        situation.queries, request, label, static_cast<int64_t>(i), writer);
+                        situation.queries, request, label, static_cast<int64_t>(i),
+                        [&](ActivationRows rows) { writer.add(std::move(rows)); });
     if (interrupt.token().stop_requested()) throw Failure("stopped; nothing was written.");
   }
   progress.clear();
@@ -184,13 +185,14 @@ void add_tokens(CLI::App& command, ActivationArguments& arguments) {
       ->required()
       ->type_name("N");
   command
-      .add_option(
-          "--tokens", arguments.tokens,
-          "image, prompt (all other tokens of it), last (of the prompt, which predicts the reply) or reply")
+      .add_option("--tokens", arguments.tokens,
+                  "image, prompt (all other tokens of it), last (of the prompt, which predicts the reply), "
+                  "reply or all")
       ->capture_default_str()
       ->type_name("NAME");
-  command.add_option("--reply", arguments.reply,
-                     "with --tokens reply: what the model is made to say; default: what it says itself");
+  command.add_option(
+      "--reply", arguments.reply,
+      "with --tokens reply or all: what the model is made to say; default: what it says itself");
   command.add_option("--max-new-tokens", arguments.max_new_tokens, "longest reply")
       ->capture_default_str()
       ->check(CLI::Range(1, 4096));

@@ -71,7 +71,7 @@ TEST_P(StatesGolden, EveryHookIsWhatTransformersComputes) {
     // with another question, so that the prefix is shared
     const auto found = states(at, token_choice_from_name(choice), {query_, {.prompt = "What color is it?"}});
     const TokenStates& first = found.at(0);
-    if (choice != "last") seen += first.positions.size();
+    if (choice != "last" && choice != "all") seen += first.positions.size();
     if (first.positions.empty()) continue;
     const Tensor rows = at::tensor(first.positions, at::kLong);
     for (size_t h = 0; h < at.size(); ++h) {
@@ -125,6 +125,66 @@ TEST_P(StatesGolden, ChangesReachLogitsAndReplies) {
             model_->generate(pixels_, queries, options));
   EXPECT_EQ(hooks().changed_generate(pixels_, queries, options, {}),
             model_->generate(pixels_, queries, options));
+}
+
+/// What a change of the chosen tokens is shown, pass by pass [.,D].
+Tensor shown_to(const StateHooks& hooks, const Hook& hook, TokenChoice tokens,
+                const std::function<void(std::span<const StateChange>)>& pass) {
+  std::vector<Tensor> shown;
+  const std::vector<StateChange> changes = {{hook,
+                                             [&](const Tensor& states) {
+                                               shown.push_back(states.flatten(0, 1));
+                                               return states;
+                                             },
+                                             tokens}};
+  pass(changes);
+  return shown.empty() ? at::zeros({0, hooks.width()}) : at::cat(shown);
+}
+
+TEST_P(StatesGolden, ChangesTouchTheChosenTokensAlone) {
+  at::NoGradGuard no_gradients;
+  const std::vector<Query> queries = {query_};
+  const std::vector<TokenIds> targets = {reply_};
+  for (const Hook& hook : {Hook{HookPoint::kResidual, 1}, Hook{HookPoint::kMlp, 2}})
+    for (const std::string& name : token_choice_names()) {
+      const TokenChoice tokens = token_choice_from_name(name);
+      Tensor expected = states({hook}, tokens, queries).at(0).states[0];
+      if (tokens == TokenChoice::kReply || tokens == TokenChoice::kAll)
+        expected = expected.narrow(0, 0, expected.size(0) - 1);  // not fed
+      const Tensor scored = shown_to(hooks(), hook, tokens, [&](auto changes) {
+        hooks().changed_target_logits(pixels_, queries, targets, changes);
+      });
+      ASSERT_EQ(scored.sizes(), expected.sizes()) << name;
+      if (expected.size(0) == 0) continue;
+      EXPECT_LT(relative_error_of(scored, expected), 2e-5) << name;
+      const Tensor said = shown_to(hooks(), hook, tokens, [&](auto changes) {
+        hooks().changed_generate(pixels_, queries, {.max_new_tokens = 3}, changes);
+      });
+      if (tokens == TokenChoice::kReply) {
+        EXPECT_LE(said.size(0), 2);
+      } else if (tokens != TokenChoice::kAll) {
+        EXPECT_EQ(said.sizes(), expected.sizes()) << name;
+      }
+    }
+}
+
+TEST_P(StatesGolden, GradientsGoThroughChangesOfTheReply) {
+  const Hook hook{HookPoint::kResidual, 1};
+  const std::vector<TokenIds> targets = {reply_};
+  const Tensor added = at::zeros({hooks().width()}).requires_grad_(true);
+  const auto loss = [&](const Tensor& shift) {
+    const std::vector<StateChange> changes = {
+        {hook, [&](const Tensor& states) { return states + shift; }, TokenChoice::kReply}};
+    const Tensor logits =
+        hooks().changed_target_logits(pixels_, std::vector<Query>{query_}, targets, changes)[0];
+    return at::cross_entropy_loss(logits, at::tensor(reply_, at::kLong));
+  };
+  const Tensor gradient = torch::autograd::grad({loss(added)}, {added})[0];
+  at::NoGradGuard no_gradients;
+  const Tensor direction = gradient / gradient.norm();
+  constexpr double kStep = 1e-2;
+  const double slope = (loss(direction * kStep) - loss(direction * -kStep)).item<double>() / (2 * kStep);
+  EXPECT_NEAR(slope / gradient.norm().item<double>(), 1, 2e-2);
 }
 
 TEST_P(StatesGolden, LayersThatAreNotThereAreNamed) {
