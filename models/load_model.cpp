@@ -5,6 +5,7 @@
 #include "models/checkpoint/config_json.h"
 #include "models/checkpoint/lora_adapter.h"
 #include "models/checkpoint/parameter_source.h"
+#include "models/encoders/encoder_model.h"
 #include "models/families/gemma3.h"
 #include "models/families/idefics3.h"
 #include "models/families/instructblip.h"
@@ -130,7 +131,11 @@ struct Folder {
     if (!std::filesystem::is_directory(folder))
       throw Error("model folder " + folder.string() +
                   " does not exist; give a Hugging Face checkpoint folder");
-    if (!std::filesystem::exists(folder / "config.json")) refuse_without_config(folder);
+    if (!std::filesystem::exists(folder / "config.json")) {
+      if (!std::filesystem::exists(folder / "open_clip_config.json")) refuse_without_config(folder);
+      type = "open_clip";
+      return;
+    }
     config = read_json(folder / "config.json");
     type = ConfigReader(config, "root").text("model_type", "");
     check_not_quantized(folder, config);
@@ -226,10 +231,23 @@ std::shared_ptr<const VisionLanguageModel> load_model(const std::filesystem::pat
                     ") that takes no images");
     return adapter.with(load_text_prompt_model(folder, found.config, found.device, found.dtype), found.type);
   }
+  if (is_encoder(found.type)) {
+    for (const auto& [flag, given] : {std::pair("--vision-tower", !options.vision_tower.empty()),
+                                      std::pair("--max-pixels", options.max_pixels > 0)})
+      if (given)
+        throw Error(std::string(flag) + ": " + folder.string() + " is an image encoder (" + found.type +
+                    "), not a vision-language model");
+    return adapter.with(load_encoder_model(found.type, folder, found.config, found.device, found.dtype),
+                        found.type);
+  }
   std::string known;
   for (const std::string& name : kFamilies.names()) known += (known.empty() ? "" : ", ") + name;
   throw Error(folder.string() + ": model_type \"" + found.type +
               "\" is not supported; supported are: " + known);
+}
+
+bool is_encoder_folder(const std::filesystem::path& folder) {
+  return is_encoder(Folder(folder, {}).type);
 }
 
 bool takes_images(const std::filesystem::path& folder) {

@@ -38,10 +38,15 @@ struct LoadOptions {
 /// The type that weights are loaded as: what auto stands for on the device. Throws Error for unknown names.
 at::ScalarType computed_dtype(const LoadOptions& options);
 
-/// Loads a Hugging Face folder: a vision-language model, or a text decoder, which takes no images. Throws
-/// Error that names what is missing or not supported.
+/// Loads a Hugging Face folder: a vision-language model, a text decoder, which takes no images, or an image
+/// encoder, which says nothing (encoders/encoder_model.h). Throws Error that names what is missing or not
+/// supported.
 std::shared_ptr<const VisionLanguageModel> load_model(const std::filesystem::path& folder,
                                                       const LoadOptions& options = {});
+
+/// Whether a folder is an image encoder and nothing else (CLIP, SigLIP, DINOv2; open_clip's too). Throws
+/// Error where there is no model.
+bool is_encoder_folder(const std::filesystem::path& folder);
 
 /// Whether the model of a folder is one with images, as far as its config.json says: false for text decoders.
 /// Throws Error where there is no config.json.

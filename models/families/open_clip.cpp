@@ -34,8 +34,8 @@ std::vector<fs::path> weights_in(const fs::path& folder) {
   return files;
 }
 
-/// Names without what wrappers of training put before them; of a whole CLIP those of its image side only.
-TensorMap image_side(const TensorMap& stored) {
+/// Names without what wrappers of training put before them.
+TensorMap unwrapped(const TensorMap& stored) {
   TensorMap inner;
   for (const auto& [name, tensor] : stored) {
     std::string_view rest = name;
@@ -43,14 +43,23 @@ TensorMap image_side(const TensorMap& stored) {
       if (rest.starts_with(front)) rest.remove_prefix(front.size());
     inner.emplace(rest, tensor);
   }
+  return inner;
+}
+
+/// Of a whole CLIP the image side, and what is none of it.
+std::pair<TensorMap, TensorMap> image_side(const TensorMap& stored) {
+  TensorMap inner = unwrapped(stored);
   constexpr std::string_view kVisual = "visual.";
   const bool whole = std::any_of(inner.begin(), inner.end(),
                                  [&](const auto& one) { return one.first.starts_with(kVisual); });
-  if (!whole) return inner;
-  TensorMap visual;
+  if (!whole) return {std::move(inner), {}};
+  TensorMap visual, others;
   for (const auto& [name, tensor] : inner)
-    if (name.starts_with(kVisual)) visual.emplace(name.substr(kVisual.size()), tensor);
-  return visual;
+    if (name.starts_with(kVisual))
+      visual.emplace(name.substr(kVisual.size()), tensor);
+    else
+      others.emplace(name, tensor);
+  return {std::move(visual), std::move(others)};
 }
 
 struct Renamed {
@@ -100,34 +109,44 @@ void OpenClipTower::read_config(const fs::path& file) {
       throw Error(file.string() + ": " + other + " is not supported; the tower must be the ViT of CLIP");
 }
 
-void OpenClipTower::rename(const TensorMap& stored) {
+bool put_open_clip_block(const std::string& where, const std::string& name, const Tensor& tensor,
+                         const std::string& prefix, TensorMap& tensors) {
   constexpr std::string_view kBlocks = "transformer.resblocks.";
+  const size_t dot = name.find('.', kBlocks.size());
+  if (!name.starts_with(kBlocks) || dot == name.npos) return false;
+  const std::string part = name.substr(dot + 1);
+  const std::string block =
+      prefix + "encoder.layers." + name.substr(kBlocks.size(), dot - kBlocks.size()) + ".";
+  for (const Renamed& one : kInBlock)
+    if (part.starts_with(one.from)) {
+      tensors.emplace(block + one.to + part.substr(std::string(one.from).size()), tensor);
+      return true;
+    }
+  if (part != "attn.in_proj_weight" && part != "attn.in_proj_bias") return false;
+  if (tensor.dim() < 1 || tensor.size(0) % 3 != 0)
+    throw Error(where + ": " + unicode::excerpt(name) + " is not query, key and value in one");
+  const std::vector<Tensor> three = tensor.chunk(3);
+  for (size_t i = 0; i < 3; ++i)
+    tensors.emplace(
+        block + "self_attn." + "qkv"[i] + "_proj." + (part.ends_with("weight") ? "weight" : "bias"),
+        three[i]);
+  return true;
+}
+
+void OpenClipTower::rename(const TensorMap& stored) {
   const auto take = [&](const std::string& name, const Tensor& tensor) {
     for (const Renamed& one : kOutside)
       if (name == one.from) return void(tensors_.emplace(one.to, tensor));
-    if (name == "proj") return;  // behind the tower
-    const size_t dot = name.find('.', kBlocks.size());
-    const bool in_block = name.starts_with(kBlocks) && dot != name.npos;
-    const std::string number = in_block ? name.substr(kBlocks.size(), dot - kBlocks.size()) : "";
-    const std::string part = in_block ? name.substr(dot + 1) : "";
-    const std::string block = "encoder.layers." + number + ".";
-    for (const Renamed& one : kInBlock)
-      if (in_block && part.starts_with(one.from))
-        return void(tensors_.emplace(block + one.to + part.substr(std::string(one.from).size()), tensor));
-    if (part != "attn.in_proj_weight" && part != "attn.in_proj_bias")
+    if (name == "proj") return void(others_.emplace("visual.proj", tensor));  // behind the tower
+    if (!put_open_clip_block(where_, name, tensor, "", tensors_))
       throw Error(where_ + ": the tensor " + unicode::excerpt(name) +
                   " is none of CLIP's vision transformer; a folder without config.json is read as open_clip "
                   "writes it");
-    if (tensor.dim() < 1 || tensor.size(0) % 3 != 0)
-      throw Error(where_ + ": " + unicode::excerpt(name) + " is not query, key and value in one");
-    const std::vector<Tensor> three = tensor.chunk(3);
-    for (size_t i = 0; i < 3; ++i)
-      tensors_.emplace(
-          block + "self_attn." + "qkv"[i] + "_proj." + (part.ends_with("weight") ? "weight" : "bias"),
-          three[i]);
-    layers_ += part.ends_with("weight");
+    layers_ += name.ends_with(".attn.in_proj_weight");
   };
-  for (const auto& [name, tensor] : image_side(stored)) take(name, tensor);
+  auto [visual, others] = image_side(stored);
+  others_ = std::move(others);
+  for (const auto& [name, tensor] : visual) take(name, tensor);
   for (const char* needed : {"embeddings.patch_embedding.weight", "embeddings.position_embedding.weight",
                              "encoder.layers.0.mlp.fc1.weight"})
     if (!tensors_.contains(needed))

@@ -10,7 +10,7 @@ namespace hijack {
 /// The vision transformer of a checkpoint with the names of open_clip, as FARE, TeCoA and Sim-CLIP are
 /// published: a folder with open_clip_config.json and the weights of the whole CLIP, or with one file (.pt,
 /// .bin, .safetensors) of a state dict alone, whose tensors may lack the front `visual.`. Query, key and
-/// value lie in one matrix there. The text tower and the projection behind the tower are not read.
+/// value lie in one matrix there. What stands beside the tower is kept by its own names.
 class OpenClipTower {
  public:
   /// nullopt for a folder that is none: with a config.json, or without open_clip's config and exactly one
@@ -25,6 +25,10 @@ class OpenClipTower {
   nlohmann::json processor_config() const;
   /// By the names of Hugging Face's CLIPVisionModel without `vision_model.`.
   const TensorMap& tensors() const { return tensors_; }
+  /// The text tower, and the projection behind the tower (`visual.proj`).
+  const TensorMap& others() const { return others_; }
+  /// open_clip_config.json, or null where there is none.
+  const nlohmann::json& whole_config() const { return config_; }
 
  private:
   void read_config(const std::filesystem::path& file);
@@ -34,8 +38,14 @@ class OpenClipTower {
 
   std::string where_;
   nlohmann::json config_ = nullptr;  ///< open_clip_config.json
-  TensorMap tensors_;
+  TensorMap tensors_, others_;
   int64_t layers_ = 0;
 };
+
+/// A tensor of one of open_clip's blocks ("transformer.resblocks.N...") by the names of Hugging Face behind
+/// `prefix`; query, key and value become three. False for a name that is none. Throws Error where the three
+/// are not one.
+bool put_open_clip_block(const std::string& where, const std::string& name, const Tensor& tensor,
+                         const std::string& prefix, TensorMap& tensors);
 
 }  // namespace hijack

@@ -83,12 +83,23 @@ VisionConfig eva() {
   return config;
 }
 
+/// By InternViT's names, which are those of DINOv2 but for a few (encoders/dinov2_encoder.cpp renames them).
+VisionConfig dinov2() {
+  VisionConfig config = internvit();
+  config.image_size = 224;
+  config.width = 768;
+  config.layers = config.heads = 12;
+  config.query_bias = config.post_norm = config.resampled = true;
+  return config;
+}
+
 /// What the class of a model_type sets where the file does not.
 VisionConfig class_defaults(const std::string& type) {
   VisionConfig config;
   if (type == "clip_vision_model") return config;
   if (type == "internvl_vision") return internvit();
   if (type == "instructblip_vision_model") return eva();
+  if (type == "dinov2") return dinov2();
   config.class_token = config.pre_norm = false;
   config.patch_bias = true;
   config.patch_size = 16;
@@ -115,8 +126,20 @@ int64_t read_side(const ConfigReader& read, const char* key, int64_t fallback) {
   return ConfigReader(one, "vision_config").integer(key, fallback);
 }
 
-/// What only InternViT and EVA may choose.
+/// DINOv2 says how wide its MLP is by a ratio; the giant's is gated and keeps two thirds of it.
+void read_dinov2(const ConfigReader& read, VisionConfig& config) {
+  config.query_bias = read.flag("qkv_bias", true);
+  config.gated_mlp = read.flag("use_swiglu_ffn", false);
+  const double ratio = read.number("mlp_ratio", 4);
+  if (!(ratio > 0 && ratio <= 64)) throw Error("config.json: mlp_ratio must lie in (0,64]");
+  config.mlp_width = static_cast<int64_t>(static_cast<double>(config.width) * ratio);
+  if (config.gated_mlp)
+    config.mlp_width = (static_cast<int64_t>(static_cast<double>(config.mlp_width) * 2 / 3) + 7) / 8 * 8;
+}
+
+/// What only InternViT, EVA and DINOv2 may choose.
 void read_switches(const ConfigReader& read, VisionConfig& config) {
+  if (config.resampled) return read_dinov2(read, config);
   if (config.names == &kEvaNames) config.query_bias = read.flag("qkv_bias", true);
   if (config.names != &kInternVitNames) return;
   config.query_bias = read.flag("attention_bias", false);
@@ -207,6 +230,8 @@ VisionTower::Block VisionTower::read_block(const ParameterSource& source, const 
   block.norm2 = norm(names.norm2);
   read_attention(source, name, block);
   block.up = Linear(source, name + "mlp.fc1", width, config_.mlp_width, /*with_bias=*/true);
+  if (config_.gated_mlp)
+    block.gate = Linear(source, name + "mlp.gate", width, config_.mlp_width, /*with_bias=*/true);
   block.down = Linear(source, name + "mlp.fc2", config_.mlp_width, width, /*with_bias=*/true);
   if (!config_.layer_scale) return block;
   block.scale1 = source(name + "lambda_1", {width});
@@ -258,8 +283,12 @@ Tensor VisionTower::run_block(const Block& block, const Tensor& x) const {
   const Tensor mixed = attention(heads(block.query, block.query_norm), heads(block.key, block.key_norm),
                                  heads(block.value, {}), {}, /*causal=*/false);
   const Tensor seen = add_scaled(x, block.output(merge_heads(mixed)), block.scale1);
-  return add_scaled(seen, block.down(activate(config_.activation, block.up(block.norm2(seen)))),
-                    block.scale2);
+  return add_scaled(seen, feed_forward(block, block.norm2(seen)), block.scale2);
+}
+
+Tensor VisionTower::feed_forward(const Block& block, const Tensor& x) const {
+  return block.down(config_.gated_mlp ? gated(Activation::kSilu, block.gate(x), block.up(x))
+                                      : activate(config_.activation, block.up(x)));
 }
 
 int64_t VisionTower::block_bytes(const Tensor& x) const {
@@ -274,7 +303,7 @@ Tensor VisionTower::embed(const Tensor& pixels) const {
   Tensor x = grid.flatten(2).transpose(1, 2);          // [N,T,D]
   if (config_.class_token)
     x = at::cat({class_embedding_.to(x.scalar_type()).expand({x.size(0), 1, -1}), x}, 1);
-  x = x + (config_.scaled_positions ? scaled_positions(grid.size(2), grid.size(3)) : position_);
+  x = x + positions(grid.size(2), grid.size(3));
   return config_.pre_norm ? pre_norm_(x) : x;
 }
 
@@ -297,6 +326,17 @@ std::vector<Tensor> VisionTower::forward(const Tensor& pixels,
     };
     x = run(pass, {x})[0];
   }
+}
+
+Tensor VisionTower::positions(int64_t rows, int64_t columns) const {
+  if (config_.scaled_positions) return scaled_positions(rows, columns);
+  const int64_t side = config_.image_size / config_.patch_size;
+  if (!config_.resampled || (rows == side && columns == side)) return position_;
+  const Tensor grid = position_.narrow(0, 1, side * side).view({1, side, side, config_.width});
+  const Tensor sampled = at::upsample_bicubic2d(grid.permute({0, 3, 1, 2}).to(at::kFloat), {rows, columns},
+                                                /*align_corners=*/false);
+  return at::cat(
+      {position_.narrow(0, 0, 1), sampled.to(position_.scalar_type()).flatten(2).squeeze(0).t()});  // [T,D]
 }
 
 Tensor VisionTower::scaled_positions(int64_t rows, int64_t columns) const {

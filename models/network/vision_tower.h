@@ -12,9 +12,9 @@ namespace hijack {
 /// What a checkpoint calls the parts of a tower.
 struct VisionNames;
 
-/// The towers of CLIP, SigLIP, InternVL (InternViT, Chen et al. 2023) and InstructBLIP (EVA, Fang et al.
-/// 2022) are one Vision Transformer (Dosovitskiy et al. 2020) with a few switches. Idefics3 has a SigLIP
-/// tower for views of any size.
+/// The towers of CLIP, SigLIP, InternVL (InternViT, Chen et al. 2023), InstructBLIP (EVA, Fang et al. 2022)
+/// and DINOv2 (Oquab et al. 2023) are one Vision Transformer (Dosovitskiy et al. 2020) with a few switches.
+/// Idefics3 has a SigLIP tower for views of any size.
 struct VisionConfig {
   int64_t image_size = 224;
   int64_t patch_size = 32;
@@ -32,13 +32,16 @@ struct VisionConfig {
   bool query_bias = true;         ///< of query, key and value
   bool query_norm = false;        ///< InternViT 6B: RMS norm of queries and keys before they become heads
   bool rms_norm = false;          ///< InternViT 6B: of the blocks
-  bool layer_scale = false;       ///< InternViT: what a block adds is scaled channel by channel
+  bool layer_scale = false;       ///< InternViT, DINOv2: what a block adds is scaled channel by channel
+  bool resampled = false;         ///< DINOv2: positions are resampled for images of another size
+  bool gated_mlp = false;         ///< DINOv2 giant: SwiGLU
   const VisionNames* names = &kClipNames;
 
   static const VisionNames kClipNames;
 
   /// `vision_config` of config.json with its class defaults (clip_vision_model, siglip_vision_model,
-  /// idefics3_vision, smolvlm_vision, internvl_vision, instructblip_vision_model).
+  /// idefics3_vision, smolvlm_vision, internvl_vision, instructblip_vision_model), or the root of DINOv2's
+  /// (dinov2).
   static VisionConfig from_json(const nlohmann::json& json);
   int64_t patches() const { return (image_size / patch_size) * (image_size / patch_size); }
 };
@@ -60,7 +63,7 @@ class VisionTower {
               int64_t layers_used);
 
   /// pixels [N,3,h,w] normalized -> [N,T,D], the hidden state after `layers_used` blocks. h = w = image_size
-  /// unless positions are scaled.
+  /// unless positions are scaled or resampled.
   Tensor forward(const Tensor& pixels) const;
   /// The hidden states after so many blocks each (0: the embeddings), without the post-norm.
   std::vector<Tensor> forward(const Tensor& pixels, const std::vector<int64_t>& after_blocks) const;
@@ -74,7 +77,7 @@ class VisionTower {
   };
   struct Block {
     Norm norm1, norm2;
-    Linear query, key, value, output, up, down;
+    Linear query, key, value, output, up, down, gate;  // gate.weight undefined: none
     RmsNorm query_norm, key_norm;
     Tensor scale1, scale2;  // [D], or undefined
   };
@@ -84,6 +87,9 @@ class VisionTower {
   Tensor run_block(const Block& block, const Tensor& x) const;
   int64_t block_bytes(const Tensor& x) const;
   Tensor scaled_positions(int64_t rows, int64_t columns) const;
+  /// Of rows x columns patches, [T,D].
+  Tensor positions(int64_t rows, int64_t columns) const;
+  Tensor feed_forward(const Block& block, const Tensor& x) const;
 
   VisionConfig config_;
   Tensor patch_weight_, patch_bias_, class_embedding_, position_;

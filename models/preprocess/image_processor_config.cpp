@@ -21,6 +21,10 @@ ImageProcessor defaults_of(const ProcessorConfig& reader, const std::string& typ
     processor.shortest_edge = processor.crop_height = processor.crop_width = 224;
     processor.mean = {0.48145466, 0.4578275, 0.40821073};
     processor.std = {0.26862954, 0.26130258, 0.27577711};
+  } else if (type == "BitImageProcessor") {  // DINOv2's; its class has CLIP's numbers
+    processor.shortest_edge = processor.crop_height = processor.crop_width = 224;
+    processor.mean = {0.48145466, 0.4578275, 0.40821073};
+    processor.std = {0.26862954, 0.26130258, 0.27577711};
   } else if (type == "SiglipImageProcessor") {
     processor.resize_height = processor.resize_width = 224;
     processor.do_center_crop = false;

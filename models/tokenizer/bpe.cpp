@@ -125,7 +125,8 @@ std::vector<WordToken> Bpe::characters(std::string_view word) const {
     const std::string_view character = word.substr(at, length);
     const auto begin = static_cast<uint32_t>(at), end = static_cast<uint32_t>(at + length);
     at += length;
-    if (const auto id = id_of(character)) {
+    const bool last = at == word.size() && !word_end_.empty();
+    if (const auto id = last ? id_of(std::string(character) + word_end_) : id_of(character)) {
       if (pending) tokens.push_back(*pending);
       pending.reset();
       tokens.push_back({*id, begin, end});

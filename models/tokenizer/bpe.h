@@ -50,6 +50,7 @@ class Bpe : public WordModel {
   std::unordered_map<uint64_t, Merge> merges_;  // by left id << 32 | right id
   std::string unknown_token_;                   // empty: characters without a token vanish
   std::optional<uint32_t> unknown_;
+  std::string word_end_;  // CLIP's "</w>", part of each word's last character
   bool fuse_unknown_ = false, byte_fallback_ = false, ignore_merges_ = false;
   std::array<std::optional<uint32_t>, 256> fallback_bytes_;
   static constexpr size_t kShards = 16;

@@ -41,7 +41,9 @@ std::pair<std::string, std::string> merge_parts(const Json& merge, const Place& 
 
 Bpe::Bpe(const Json& model, const std::string& where) : WordModel(model, where) {
   refuse_affix(model, "continuing_subword_prefix", where);
-  refuse_affix(model, "end_of_word_suffix", where);
+  const auto suffix = model.find("end_of_word_suffix");
+  if (suffix != model.end() && !suffix->is_null())
+    word_end_ = json_reader::text(model, "end_of_word_suffix", where);
   check_dropout(model, where);
   fuse_unknown_ = json_reader::flag(model, "fuse_unk", false, where);
   byte_fallback_ = json_reader::flag(model, "byte_fallback", false, where);

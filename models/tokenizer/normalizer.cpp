@@ -1,6 +1,7 @@
 #include "models/tokenizer/normalizer.h"
 
 #include "models/tokenizer/bert.h"
+#include "src/base/unicode.h"
 
 namespace hijack::tokenizer {
 namespace {
@@ -36,6 +37,10 @@ struct Nfc : Normalizer {
   void normalize(AlignedText& text) const override { text.normalize_nfc(); }
 };
 
+struct Lowercase : Normalizer {
+  void normalize(AlignedText& text) const override { text.rewrite(unicode::append_lowercase); }
+};
+
 std::shared_ptr<const Normalizer> make_replace(const Json& component, const std::string& where) {
   Pattern pattern = json_reader::pattern(component, "pattern", where);
   // The package loses track of its alignment there, and then of characters.
@@ -50,6 +55,7 @@ std::shared_ptr<const Normalizer> make_normalizer(const Json& component, const s
   const std::string type = json_reader::type_of(component, where);
   if (type == "Prepend") return std::make_shared<Prepend>(json_reader::text(component, "prepend", where));
   if (type == "NFC") return std::make_shared<Nfc>();
+  if (type == "Lowercase") return std::make_shared<Lowercase>();
   if (type == "Replace") return make_replace(component, where);
   if (type == "BertNormalizer") return make_bert_normalizer(component, where);
   if (type != "Sequence") json_reader::unsupported(type, where);

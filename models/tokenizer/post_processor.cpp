@@ -75,6 +75,25 @@ std::shared_ptr<const PostProcessor> make_template(const Json& component,
   return result;
 }
 
+/// CLIP's: a begin token, the text, an end token.
+std::shared_ptr<const PostProcessor> make_roberta(const Json& component,
+                                                  const std::function<bool(uint32_t)>& is_known,
+                                                  const std::string& where) {
+  const auto id = [&](const char* key) {
+    const Json& pair = json_reader::array(component, key, where);
+    if (pair.size() != 2) throw Error(where + ": '" + key + "' must be a token and its id");
+    const uint32_t found = json_reader::token_id(pair[1], where);
+    if (!is_known(found))
+      throw Error(where + ": the id " + std::to_string(found) + " of '" + key + "' is in no vocabulary");
+    return TokenIds{static_cast<TokenId>(found)};
+  };
+  if (json_reader::flag(component, "add_prefix_space", where))
+    json_reader::unsupported("RobertaProcessing with add_prefix_space", where);
+  auto result = std::make_shared<Template>();
+  result->parts = {{false, id("cls")}, {true, {}}, {false, id("sep")}};
+  return result;
+}
+
 }  // namespace
 
 std::shared_ptr<const PostProcessor> make_post_processor(const Json& component,
@@ -84,6 +103,7 @@ std::shared_ptr<const PostProcessor> make_post_processor(const Json& component,
   if (component.is_null()) return sequence;
   const std::string type = json_reader::type_of(component, where);
   if (type == "ByteLevel") return sequence;
+  if (type == "RobertaProcessing") return make_roberta(component, is_known, where);
   if (type == "TemplateProcessing") return make_template(component, is_known, where);
   if (type != "Sequence") json_reader::unsupported(type, where);
   for (const Json& part : json_reader::array(component, "processors", where))

@@ -3,6 +3,7 @@
 #include "models/checkpoint/reply_rules.h"
 #include "models/checkpoint/stored_weights.h"
 #include "models/checkpoint/weights.h"
+#include "models/encoders/encoder_model.h"
 #include "models/families/llava_original.h"
 #include "models/families/memory_estimate.h"
 #include "models/preprocess/processor_config.h"
@@ -157,6 +158,27 @@ Rows generation_rows(const fs::path& folder) {
   return rows;
 }
 
+/// What an image encoder says of itself, and of a text.
+Rows encoder_rows(const fs::path& folder, const LoadOptions& options) {
+  const auto encoder = encoder_of(load_model(folder, options));
+  const auto [height, width] = encoder->image_spec();
+  const at::NoGradGuard no_grad;
+  const EncodedImages seen = encoder->encode(at::full({1, 3, height, width}, .5));
+  Rows rows = {{"image", std::to_string(width) + " x " + std::to_string(height) + " pixels, " +
+                             std::to_string(seen.patches.size(1)) + " patch tokens of " +
+                             std::to_string(seen.patches.size(2)) + " numbers"},
+               {"embedding", std::to_string(seen.embedding.size(1)) + " numbers"},
+               {"text", "none: it compares images with images"}};
+  if (!encoder->reads_text()) return rows;
+  try {
+    encoder->text_embedding("a photo");
+    rows.back().second = "yes, compared with images by the cosine";
+  } catch (const Error& error) {
+    rows.back().second = printable("not readable: " + std::string(error.what()));
+  }
+  return rows;
+}
+
 int print_rows(const fs::path& folder, Rows rows, const std::vector<std::string>& problems) {
   rows.emplace_back("supported", problems.empty() ? "yes" : "no");
   for (const std::string& problem : problems) rows.emplace_back("problem", problem);
@@ -168,12 +190,29 @@ int print_rows(const fs::path& folder, Rows rows, const std::vector<std::string>
   return 0;
 }
 
+/// CLIP, SigLIP, DINOv2: `hijack attack --surrogate`. Whole weights are read: a forward pass says what fits.
+int inspect_encoder(const fs::path& folder, const ModelsArguments& arguments, const std::string& type) {
+  Rows rows = {{"folder", folder.string()}, {"family", type + " (image encoder: --surrogate)"}};
+  std::vector<std::string> problems;
+  if (type != "open_clip")
+    note(problems, [&] {
+      for (auto& row : weight_rows(stored_weights(folder))) rows.push_back(std::move(row));
+    });
+  note(problems, [&] {
+    for (auto& row : encoder_rows(folder, arguments.inspected.options())) rows.push_back(std::move(row));
+  });
+  return print_rows(folder, std::move(rows), problems);
+}
+
 int inspect(const ModelsArguments& arguments) {
   const fs::path folder = arguments.inspected.folder();
+  if (!fs::exists(folder / "config.json") && fs::exists(folder / "open_clip_config.json"))
+    return inspect_encoder(folder, arguments, "open_clip");
   const auto config = read_json(folder / "config.json");
   if (!config.is_object()) throw Error((folder / "config.json").string() + " is not a JSON object.");
   const auto found = config.find("model_type");
   const std::string type = found != config.end() && found->is_string() ? found->get<std::string>() : "";
+  if (is_encoder(type)) return inspect_encoder(folder, arguments, type);
   const bool text_only = is_decoder(type);
 
   Rows rows = {{"folder", folder.string()},
@@ -228,6 +267,11 @@ int list(bool json) {
   };
   for (const std::string& family : supported_families()) show(family, true);
   for (const std::string& decoder : text_decoder_names()) show(decoder, false);
+  for (const std::string& encoder : encoder_names())
+    if (json)
+      print_row("encoder", {{"name", encoder}});
+    else
+      std::cout << encoder << std::string(18 - encoder.size(), ' ') << "image encoder: --surrogate\n";
   list_named(json);
   return 0;
 }

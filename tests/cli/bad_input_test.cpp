@@ -104,10 +104,10 @@ const Row kRows[] = {
        write_file(s.single / "tokenizer.json", repeated("[", 10000) + repeated("]", 10000));
      },
      true},
-    {"unknown post-processor", "RobertaProcessing",
+    {"unknown post-processor", "BertProcessing",
      [](const Scene& s) {
        edit(s.single / "tokenizer.json", [](json& tokenizer) {
-         tokenizer["post_processor"] = {{"type", "RobertaProcessing"}};
+         tokenizer["post_processor"] = {{"type", "BertProcessing"}};
        });
      },
      true},

@@ -178,10 +178,11 @@ TEST(Tokenizer, UnsupportedComponentsAreNamed) {
   const std::vector<std::tuple<std::string, json, std::string>> cases = {
       {"normalizer", {{"type", "NFKC"}}, "unsupported component NFKC"},
       {"normalizer",
-       {{"type", "Sequence"}, {"normalizers", {{{"type", "Lowercase"}}}}},
-       "component Lowercase"},
+       {{"type", "Sequence"}, {"normalizers", {{{"type", "StripAccents"}}}}},
+       "component StripAccents"},
       {"pre_tokenizer", {{"type", "Whitespace"}}, "unsupported component Whitespace"},
-      {"post_processor", {{"type", "RobertaProcessing"}}, "unsupported component RobertaProcessing"},
+      {"post_processor", {{"type", "BertProcessing"}}, "unsupported component BertProcessing"},
+      {"post_processor", {{"type", "RobertaProcessing"}}, "'add_prefix_space' is missing"},
       {"decoder", {{"type", "CTC"}}, "unsupported component CTC"},
       {"decoder", {{"type", "WordPiece"}, {"prefix", "##"}}, "'cleanup' is missing"},
       {"model", {{"type", "Unigram"}}, "unsupported component Unigram"},
@@ -196,13 +197,37 @@ TEST(Tokenizer, UnsupportedComponentsAreNamed) {
     EXPECT_TRUE(mentions(error_of(tokenizer), message));
     EXPECT_TRUE(mentions(error_of(tokenizer), "tokenizer.json"));
   }
-  for (const char* affix : {"continuing_subword_prefix", "end_of_word_suffix"}) {
-    json tokenizer = small();
-    tokenizer["model"][affix] = "";
-    EXPECT_EQ(error_of(tokenizer), "no error");
-    tokenizer["model"][affix] = "##";
-    EXPECT_TRUE(mentions(error_of(tokenizer), affix));
-  }
+  const char* affix = "continuing_subword_prefix";
+  json tokenizer = small();
+  tokenizer["model"][affix] = "";
+  EXPECT_EQ(error_of(tokenizer), "no error");
+  tokenizer["model"][affix] = "##";
+  EXPECT_TRUE(mentions(error_of(tokenizer), affix));
+}
+
+TEST(Tokenizer, TheLastCharacterOfAWordMayBeATokenOfItsOwn) {  // CLIP's "</w>"
+  json tokenizer = {
+      {"version", "1.0"},
+      {"normalizer", {{"type", "Lowercase"}}},
+      {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
+      {"post_processor",
+       {{"type", "RobertaProcessing"},
+        {"cls", {"[", 5}},
+        {"sep", {"]", 6}},
+        {"trim_offsets", false},
+        {"add_prefix_space", false}}},
+      {"model",
+       {{"type", "BPE"},
+        {"end_of_word_suffix", "$"},
+        {"merges", {{"a", "b$"}}},
+        {"vocab", {{"a", 0}, {"b", 1}, {"a$", 2}, {"b$", 3}, {"ab$", 4}, {"[", 5}, {"]", 6}}}}}};
+  const auto read = Tokenizer::from_json(tokenizer.dump(), "tokenizer.json");
+  EXPECT_EQ(read->encode("AB abb A", true), (TokenIds{5, 4, 0, 1, 3, 2, 6}));
+  EXPECT_EQ(read->encode("ab", false), TokenIds{4});
+  tokenizer["post_processor"]["sep"] = {"]", 60};
+  EXPECT_TRUE(mentions(error_of(tokenizer), "is in no vocabulary"));
+  tokenizer["model"]["end_of_word_suffix"] = 3;
+  EXPECT_TRUE(mentions(error_of(tokenizer), "end_of_word_suffix"));
 }
 
 TEST(Tokenizer, WordPieceTakesTheLongestAndKeepsOffsets) {
