@@ -40,6 +40,10 @@ class Objective {
   /// several changes of an image may be measured in one call, as images of one batch.
   virtual bool images_apart() const { return false; }
 
+  /// Before `loss` of one of several photos (universal.h), for objectives that compare an image with its own
+  /// photo; wrappers pass it on.
+  virtual void of_photo(size_t index) { (void)index; }
+
   // For objectives that change as the attack goes on (cropa.h); they stand outermost.
 
   /// What else the last loss depends on and wants a gradient to, beside the image: one backward pass gives

@@ -76,6 +76,16 @@ class RefusalBehavior : public Behavior {
   std::string prefix_;
 };
 
+/// Image encoders take the image for something else; nobody says anything.
+class ResembleBehavior : public Behavior {
+ public:
+  std::string name() const override { return "resemble"; }
+  std::string target_for(const Context&) const override { return {}; }
+  bool succeeded(const Context&, const Generated&) const override { return false; }
+  bool matches_substring(const Context&, const Generated&) const override { return false; }
+  std::string default_objective() const override { return "embedding"; }
+};
+
 template <class One>
 std::unique_ptr<Behavior> with_target(const BehaviorConfig& config) {
   if (strip(config.target).empty())
@@ -89,6 +99,14 @@ std::unique_ptr<Behavior> without_target(const BehaviorConfig& config) {
     throw Error("behavior " + config.name +
                 " has no target: what the model says to the clean image decides.");
   return std::make_unique<One>();
+}
+
+std::unique_ptr<Behavior> asking_nobody(const BehaviorConfig& config) {
+  if (!config.target.empty())
+    throw Error(
+        "behavior resemble has no target in words: name what to resemble with --feature-image or "
+        "--feature-text.");
+  return std::make_unique<ResembleBehavior>();
 }
 
 std::unique_ptr<Behavior> with_corpus(const BehaviorConfig& config) {
@@ -109,6 +127,7 @@ const Registry<BehaviorKind> kBehaviors("behavior", {{"string", with_target<Stri
                                                      {"disinformation", with_target<DisinformationBehavior>},
                                                      {"untargeted", without_target<UntargetedBehavior>},
                                                      {"verbose", without_target<VerboseBehavior>},
+                                                     {"resemble", asking_nobody},
                                                      {"corpus", with_corpus}});
 
 }  // namespace

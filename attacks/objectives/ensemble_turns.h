@@ -21,6 +21,17 @@ class EnsembleTurns : public Objective {
     }
     return sum / static_cast<double>(models_.size());
   }
+  Tensor comparable_loss(const Tensor& image) override {
+    Tensor sum;
+    for (const auto& model : models_) {
+      const Tensor one = model->comparable_loss(image);
+      sum = sum.defined() ? sum + one : one;
+    }
+    return sum / static_cast<double>(models_.size());
+  }
+  void of_photo(size_t index) override {
+    for (const auto& model : models_) model->of_photo(index);
+  }
   bool deterministic() const override { return false; }
 
  private:

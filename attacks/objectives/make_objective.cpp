@@ -48,6 +48,7 @@ Made make_features(const ObjectiveConfig& config, const ObjectiveInputs& in, con
 struct ObjectiveKind {
   const char* name;
   Made (*make)(const ObjectiveConfig&, const ObjectiveInputs&, const Model&);
+  std::optional<EncoderTerm> of_encoders = {};  ///< then there is no `make`: all terms are one objective
 };
 const Registry<ObjectiveKind> kObjectives("objective",
                                           {{"behavior", make_behavior_matching},
@@ -55,7 +56,10 @@ const Registry<ObjectiveKind> kObjectives("objective",
                                            {"prompt", make_prompt_matching},
                                            {"delay_end", make_delay_end},
                                            {"features", make_features<FeatureDistance::kCosine>},
-                                           {"features_squared", make_features<FeatureDistance::kSquared>}});
+                                           {"features_squared", make_features<FeatureDistance::kSquared>},
+                                           {"embedding", nullptr, EncoderTerm::kEmbedding},
+                                           {"transport", nullptr, EncoderTerm::kTransport},
+                                           {"away", nullptr, EncoderTerm::kAway}});
 
 ObjectiveTerm parse_term(const std::string& text, const std::string& formula) {
   const size_t star = text.find('*');
@@ -73,7 +77,9 @@ ObjectiveTerm parse_term(const std::string& text, const std::string& formula) {
 }
 
 void check_needs(const ObjectiveTerm& term, const ObjectiveConfig& config, const Behavior& behavior) {
-  const bool features = term.name.starts_with("features");
+  const bool features = term.name.starts_with("features") || term.name == "embedding";
+  if (term.name == "transport" && config.feature_image.empty())
+    throw Error("objective transport compares patches of pictures: name one with --feature-image.");
   if (features && config.feature_image.empty() && config.feature_text.empty())
     throw Error("objective " + term.name +
                 " needs what to imitate: name a picture with --feature-image or a text with --feature-text.");
@@ -98,7 +104,58 @@ Made sum_over(std::span<const Model> models, const std::vector<ObjectiveTerm>& t
   return std::make_unique<WeightedSum>(std::move(sum));
 }
 
+/// All terms over some of the encoders.
+Made over_encoders(const std::vector<std::shared_ptr<const ImageEncoder>>& encoders,
+                   const std::vector<ObjectiveTerm>& terms, const ObjectiveConfig& config,
+                   const ObjectiveInputs& inputs) {
+  EncoderMatching::Terms weighted;
+  for (const ObjectiveTerm& term : terms)
+    weighted.emplace_back(*kObjectives.at(term.name).of_encoders, term.weight);
+  const auto in_space = [&](const std::string& file) {
+    return inputs.models.front()->to_input_space(load_image(file)).to(inputs.origin.options());
+  };
+  EncoderTarget target{.text = config.feature_text};
+  if (!config.feature_image.empty()) target.image = in_space(config.feature_image);
+  for (const std::string& file : inputs.surrogate.auxiliary_images)
+    target.auxiliary.push_back(in_space(file));
+  const std::vector<Tensor> photos = inputs.photos.empty() ? std::vector{inputs.origin} : inputs.photos;
+  return std::make_unique<EncoderMatching>(encoders, weighted, target, photos, inputs.surrogate, inputs.seed);
+}
+
+/// A formula with terms over encoders.
+Made with_encoders(std::vector<ObjectiveTerm> terms, const ObjectiveConfig& config,
+                   const ObjectiveInputs& inputs) {
+  const auto others = std::stable_partition(terms.begin(), terms.end(), is_of_encoders);
+  const std::vector<ObjectiveTerm> of_encoders(terms.begin(), others), of_models(others, terms.end());
+  if (inputs.encoders.empty())
+    throw Error("objective " + of_encoders.front().name +
+                " compares what image encoders see: name their folders with --surrogate.");
+  if (!inputs.in_turns) {
+    Made matching = over_encoders(inputs.encoders, of_encoders, config, inputs);
+    if (of_models.empty()) return matching;
+    std::vector<WeightedSum::Term> sum;
+    sum.push_back({1, std::move(matching)});
+    sum.push_back({1, sum_over(inputs.models, of_models, config, inputs)});
+    return std::make_unique<WeightedSum>(std::move(sum));
+  }
+  if (!of_models.empty())
+    throw Error("optimizer cwa goes around the surrogates or around the models, not both: leave " +
+                of_models.front().name + " out of the objective.");
+  std::vector<Made> turns;
+  for (const auto& encoder : inputs.encoders)
+    turns.push_back(over_encoders({encoder}, of_encoders, config, inputs));
+  return std::make_unique<EnsembleTurns>(std::move(turns));
+}
+
 }  // namespace
+
+bool is_of_encoders(const ObjectiveTerm& term) {
+  return kObjectives.at(term.name).of_encoders.has_value();
+}
+
+bool reads_prompts(const ObjectiveTerm& term) {
+  return !is_of_encoders(term) && !term.name.starts_with("features");
+}
 
 std::vector<ObjectiveTerm> parse_objective(const ObjectiveConfig& config, const Behavior& behavior) {
   if (config.feature_layer < 0) throw Error("--feature-layer must be 0 or more.");
@@ -118,6 +175,7 @@ std::vector<ObjectiveTerm> parse_objective(const ObjectiveConfig& config, const 
 std::unique_ptr<Objective> make_objective(const ObjectiveConfig& config, const ObjectiveInputs& inputs) {
   TORCH_CHECK(!inputs.models.empty(), "an objective needs a model");
   const auto terms = parse_objective(config, *inputs.behavior);
+  if (std::any_of(terms.begin(), terms.end(), is_of_encoders)) return with_encoders(terms, config, inputs);
   if (inputs.in_turns) {
     std::vector<std::unique_ptr<Objective>> models;
     for (const auto& model : inputs.models) models.push_back(sum_over({&model, 1}, terms, config, inputs));

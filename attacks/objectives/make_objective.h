@@ -6,6 +6,7 @@
 #include "attacks/asked_contexts.h"
 #include "attacks/behavior.h"
 #include "attacks/objective.h"
+#include "attacks/objectives/encoder_matching.h"
 #include "models/vision_language_model.h"
 
 namespace hijack {
@@ -21,13 +22,14 @@ struct ObjectiveConfig {
   void visit(Visitor&& field) {
     field(
         "objective", formula,
-        "loss to minimize: a sum of behavior, margin, prompt, delay_end, features and features_squared, each "
-        "with a weight (behavior + 0.5*features; a negative weight raises a loss); empty = the behavior's "
-        "own");
+        "loss to minimize: a sum of behavior, margin, prompt, delay_end, features and features_squared, and "
+        "over --surrogate of embedding, transport and away, each with a weight (behavior + 0.5*features; a "
+        "negative weight raises a loss); empty = the behavior's own");
     field("margin", margin, "margin: by how many logits each target token must lead");
-    field("feature_image", feature_image, "features: the picture that the image is to be mistaken for");
+    field("feature_image", feature_image,
+          "features, embedding, transport: the picture that the image is to be mistaken for");
     field("feature_text", feature_text,
-          "features: a text that the image is to be mistaken for, instead of a picture");
+          "features, embedding: a text that the image is to be mistaken for, instead of a picture");
     field("feature_layer", feature_layer,
           "features: compared after so many blocks of the decoder; 0 = the image tokens that it reads");
   }
@@ -55,9 +57,18 @@ struct ObjectiveInputs {
   uint64_t seed = 0;
   int64_t max_new_tokens = 48;  ///< longest reply
   bool in_turns = false;        ///< the models one after another (ensemble_turns.h) instead of their mean
+  /// What the objectives over image encoders are about, and how they see.
+  std::vector<std::shared_ptr<const ImageEncoder>> encoders = {};
+  SurrogateConfig surrogate = {};
+  std::vector<Tensor> photos = {};  ///< [1,3,H,W] each, of a universal attack; empty = the origin
 };
 
-/// The mean over the models of the weighted sum of the terms.
+/// Whether a term is about image encoders (--surrogate): embedding, transport, away.
+bool is_of_encoders(const ObjectiveTerm& term);
+/// Whether a term reads what the model is asked.
+bool reads_prompts(const ObjectiveTerm& term);
+
+/// The mean over the models of the weighted sum of the terms, and over the encoders of theirs.
 std::unique_ptr<Objective> make_objective(const ObjectiveConfig& config, const ObjectiveInputs& inputs);
 
 std::vector<std::string> objective_names();

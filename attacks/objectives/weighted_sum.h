@@ -23,6 +23,17 @@ class WeightedSum : public Objective {
     }
     return sum;
   }
+  void of_photo(size_t index) override {
+    for (const Term& term : terms_) term.objective->of_photo(index);
+  }
+  Tensor comparable_loss(const Tensor& image) override {
+    Tensor sum;
+    for (const Term& term : terms_) {
+      const Tensor one = term.weight * term.objective->comparable_loss(image);
+      sum = sum.defined() ? sum + one : one;
+    }
+    return sum;
+  }
   bool deterministic() const override {
     return std::all_of(terms_.begin(), terms_.end(),
                        [](const Term& term) { return term.objective->deterministic(); });

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <numbers>
 
 #include "attacks/constraint.h"
 #include "src/base/differentiable_jpeg.h"
@@ -77,6 +78,30 @@ Augmentation jpeg(double least) {
   };
 }
 
+/// The cosine transform of type II over n values, orthonormal: [n,n].
+Tensor cosine_basis(int64_t n, const at::TensorOptions& options) {
+  const Tensor place = at::arange(n, options.dtype(at::kDouble)), frequency = place.unsqueeze(1);
+  Tensor basis = at::cos((place + .5) * frequency * (std::numbers::pi / static_cast<double>(n))) *
+                 std::sqrt(2.0 / static_cast<double>(n));
+  basis.select(0, 0).mul_(std::sqrt(.5));
+  return basis.to(options.dtype());
+}
+
+/// Spectrum simulation (SSA, Long et al. 2022): noise, then each frequency times a number from 1 - share to
+/// 1 + share.
+Augmentation spectrum(double share) {
+  return [share](const Tensor& image, Random& random) {
+    constexpr double kDeviation = 16.0 / 255;
+    const Tensor noisy = image + kDeviation * random.normal_tensor(image.sizes()).to(image.options());
+    const Tensor mask = random.uniform_tensor(image.sizes(), 1 - share, 1 + share).to(image.options());
+    const Tensor rows = cosine_basis(image.size(2), image.options()),
+                 columns = cosine_basis(image.size(3), image.options());
+    const Tensor spectrum = rows.matmul(noisy).matmul(columns.t()) * mask;
+    const Tensor back = rows.t().matmul(spectrum).matmul(columns);
+    return back + (back.clamp(0, 1) - back).detach();  // cut off, with the gradient of the sum
+  };
+}
+
 struct AugmentationKind {
   const char* name;
   Augmentation (*make)(double);
@@ -88,6 +113,7 @@ const Registry<AugmentationKind> kAugmentations("augmentation", {{"crop", crop, 
                                                                  {"noise", noise, 4.0 / 255, 0, 1, true},
                                                                  {"resize_pad", resize_pad, .9, .1, 1, false},
                                                                  {"resize", resize, .5, .1, 1, false},
+                                                                 {"spectrum", spectrum, .5, 0, 1, false},
                                                                  {"jpeg", jpeg, 50, 1, 100, false}});
 
 double value_of(const AugmentationKind& kind, const std::string& text, const std::string& whole) {

@@ -21,8 +21,9 @@ struct AugmentationConfig {
         "random change of the image before each loss, in the order given: crop=0.8 (window of at least that "
         "share of each side, resized back), flip, noise=8/255 (standard deviation), resize_pad=0.9 (input "
         "diversity), resize=0.5 (made smaller by at least that share and large again), jpeg=50 (compression "
-        "of "
-        "at least that quality); several by repeating the flag");
+        "of at least that quality), spectrum=0.5 (noise of 16/255, then the cosine transform times 1 +- up "
+        "to "
+        "that share, SSA); several by repeating the flag");
     field(
         "templates", templates,
         "put each context of a step into a random chat: JSONL file of `system` texts and `earlier` turns to "
@@ -48,6 +49,7 @@ class Augmented : public Objective {
   Augmented(std::unique_ptr<Objective> inner, const AugmentationConfig& config, uint64_t seed,
             std::vector<std::shared_ptr<TemplatedModel>> templated = {});
   Tensor loss(const Tensor& image, int64_t step) override;
+  void of_photo(size_t index) override { inner_->of_photo(index); }
   bool deterministic() const override { return false; }
 
  private:

@@ -51,14 +51,20 @@ UniversalObjective::UniversalObjective(std::unique_ptr<Objective> inner, Constra
 
 Tensor UniversalObjective::loss(const Tensor& image, int64_t step) {
   std::vector<Tensor> shown;
+  Tensor sum;
   const auto chosen = batches_.at(step);
   for (const size_t i : chosen) {
     std::vector<Tensor> images;
     for (int64_t n = 0; n < image.size(0); ++n)
       images.push_back(with_change(constraint_, image.narrow(0, n, 1), carrier_, photos_[i]));
     shown.push_back(at::cat(images));
+    if (inner_->images_apart()) continue;
+    inner_->of_photo(i);
+    const Tensor one = inner_->loss(shown.back(), step);
+    sum = sum.defined() ? sum + one : one;
   }
-  return summed_loss(*inner_, shown, step) / static_cast<double>(chosen.size());
+  if (inner_->images_apart()) sum = summed_loss(*inner_, shown, step);
+  return sum / static_cast<double>(chosen.size());
 }
 
 }  // namespace hijack

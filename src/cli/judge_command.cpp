@@ -54,8 +54,9 @@ struct JudgeCommand {
         .add_option(
             "--judge", config.judges,
             "who judges the stored replies, once for each: exact (the reply is the target), prefix (it "
-            "begins with it), refusal-words (it refuses in none of the usual phrases) or model:DIR (a "
-            "model is asked by the rubric)")
+            "begins with it), refusal-words (it refuses in none of the usual phrases), keywords:FILE "
+            "(M-Attack's keywords.json: from a quarter, half and all of a picture's keywords on, kmr_a, "
+            "kmr_b and kmr_c) or model:DIR (a model is asked by the rubric)")
         ->allow_extra_args(false)
         ->type_name("NAME");
     command

@@ -10,7 +10,9 @@
 #include "src/experiment/record/manifest.h"
 #include "src/experiment/record/recorded_images.h"
 #include "src/experiment/report/aggregate/aggregate.h"
+#include "src/experiment/report/aggregate/encoders.h"
 #include "src/experiment/report/report.h"
+#include "src/experiment/report/values/text.h"
 
 namespace hijack::cli {
 namespace {
@@ -53,18 +55,41 @@ std::string examples(const RunRecord& run, const TrialRow& trial) {
   return text;
 }
 
-std::string one_trial(const RunRecord& run, const TrialRow& trial) {
+/// What image encoders see in the saved files.
+std::string encoders_of(const RunRecord& run) {
+  if (std::all_of(run.trials.begin(), run.trials.end(),
+                  [](const TrialRow& trial) { return trial.encoders.empty(); }))
+    return "";
+  std::vector<std::vector<std::string>> rows = {{"optimized on", "constraint", "encoder", "role", "to target",
+                                                 "clean", "noise", "nearer", "noise nearer", "to clean"}};
+  const std::vector<report::Setting> all = report::settings({run});
+  for (const report::EncoderSummary& one : report::encoder_summaries(all))
+    rows.push_back({one.setting->model, report::setting_label(*one.setting), one.encoder,
+                    report::role_of(one), report::decimal(one.attack), report::decimal(one.clean),
+                    report::decimal(one.noise), report::shown(one.attack_nearer),
+                    report::shown(one.noise_nearer), report::decimal(one.attack_to_clean)});
+  return "cosine of embeddings, on the saved files (to the target, and to the clean photo)\n" +
+         table_text(rows, output_width());
+}
+
+std::string successes_of(const TrialRow& trial) {
   const Tally attack = tally(trial.success, "test");
+  std::string text =
+      "  success on " + std::to_string(attack.n / attack.draws) + " held-out contexts" +
+      (attack.draws > 1 ? ", " + std::to_string(attack.draws) + " replies drawn to each" : "") +
+      (trial.sampling.empty() ? "" : " (" + trial.sampling + ")") + "\n";
+  text += "    attack  " + rate(attack) + "\n";
+  text += "    clean   " + rate(tally(trial.controls, "clean")) + "\n";
+  return text + "    noise   " + rate(tally(trial.controls, "noise")) + "\n";
+}
+
+std::string one_trial(const RunRecord& run, const TrialRow& trial) {
+  const bool asked = !report::asked_nobody(trial);
   std::string text =
       "trial " + trial.id + " (" + trial.behavior + ", " + trial.constraint +
       (trial.defense == "none" ? "" : (trial.adaptive ? ", adaptive to " : ", behind ") + trial.defense) +
       ")\n";
-  text += "  success on " + std::to_string(attack.n / attack.draws) + " held-out contexts" +
-          (attack.draws > 1 ? ", " + std::to_string(attack.draws) + " replies drawn to each" : "") +
-          (trial.sampling.empty() ? "" : " (" + trial.sampling + ")") + "\n";
-  text += "    attack  " + rate(attack) + "\n";
-  text += "    clean   " + rate(tally(trial.controls, "clean")) + "\n";
-  text += "    noise   " + rate(tally(trial.controls, "noise")) + "\n";
+  if (asked) text += successes_of(trial);
   if (!trial.suffix.empty()) text += "  suffix    " + printable(trial.suffix) + "\n";
   if (!without_images(trial))
     text += "  budget    " + fixed(trial.budget.max_difference_255, 0) +
@@ -85,9 +110,9 @@ std::string one_trial(const RunRecord& run, const TrialRow& trial) {
           std::to_string(trial.best_step) + "\n";
   if (!trial.stopped.empty())
     text += "  stopped   at step " + std::to_string(trial.steps) + ": " + trial.stopped + "\n";
-  text += "  replies to held-out contexts\n" + examples(run, trial);
-  return without_images(trial) ? text
-                               : text + "  image     " + (run.folder / trial.image_file).string() + "\n";
+  if (asked) text += "  replies to held-out contexts\n" + examples(run, trial);
+  if (!without_images(trial)) text += "  image     " + (run.folder / trial.image_file).string() + "\n";
+  return text + encoders_of(run);
 }
 
 /// Trials pooled by setting, where a setting has several; named by what differs.
@@ -110,13 +135,15 @@ std::string by_setting(const RunRecord& run) {
 }
 
 std::string many_trials(const RunRecord& run) {
+  if (std::all_of(run.trials.begin(), run.trials.end(), report::asked_nobody)) return encoders_of(run);
   std::vector<std::vector<std::string>> rows = {{"trial", "attack", "clean", "noise", "s/step"}};
   for (const TrialRow& trial : run.trials) {
     const auto cell = [](const Tally& one) { return rate_text(one.exact, one.n, one.draws); };
     rows.push_back({trial.id, cell(tally(trial.success, "test")), cell(tally(trial.controls, "clean")),
                     cell(tally(trial.controls, "noise")), seconds(trial.seconds_per_step)});
   }
-  return "success on held-out contexts\n" + table_text(rows, output_width()) + by_setting(run);
+  return "success on held-out contexts\n" + table_text(rows, output_width()) + by_setting(run) +
+         encoders_of(run);
 }
 
 }  // namespace
@@ -147,6 +174,12 @@ RunHooks show_on(Progress& progress, std::stop_token stop, const Machine& machin
   };
   hooks.on_trial = [&progress](const TrialRow& row) {
     progress.clear();
+    if (report::asked_nobody(row)) {
+      for (const EncoderRow& one : row.encoders)
+        log_line(row.id + ": " + one.encoder + (one.held_out ? " (held out)" : "") + " at cosine " +
+                 report::decimal(one.attack) + " to the target, clean " + report::decimal(one.clean));
+      return;
+    }
     const Tally test = tally(row.success, "test");
     log_line(row.id + ": " + rate_text(test.exact, test.n, test.draws) + " on held-out contexts");
   };

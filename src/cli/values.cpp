@@ -72,6 +72,10 @@ constexpr Named kNamed[] = {
      [] {
        return Names{"train", "validation", "test", "calibration"};
      }},
+    {"--surrogate-weights",
+     [] {
+       return Names{"equal", "ratio"};
+     }},
     {"--text-style", text_styles},
     {"--tokens", token_choice_names},
     {"--views",
@@ -86,10 +90,11 @@ constexpr Named kNamed[] = {
     {"reproduce name", shipped_recipe_names},
 };
 
-constexpr const char* kFileFlags[] = {"--image", "--held-out-image", "--targets",
-                                      "--mask",  "--feature-image",  "--templates",
-                                      "--font",  "--contexts",       "--scaling-picture"};
-constexpr const char* kFolderFlags[] = {"--model", "--vision-tower", "--adapter", "--ensemble", "--transfer"};
+constexpr const char* kFileFlags[] = {"--image",           "--held-out-image", "--targets", "--mask",
+                                      "--feature-image",   "--templates",      "--font",    "--contexts",
+                                      "--scaling-picture", "--auxiliary-image"};
+constexpr const char* kFolderFlags[] = {"--model",    "--vision-tower", "--adapter",         "--ensemble",
+                                        "--transfer", "--surrogate",    "--transfer-encoder"};
 
 const Named* find_named(const std::string& name) {
   const auto* found =

@@ -14,7 +14,8 @@ namespace hijack::grid_test {
 namespace {
 
 /// Beside the objective that each behavior chooses, tried with behavior string.
-constexpr const char* kFormulas[] = {"margin", "features", "features_squared + 0.5*behavior"};
+constexpr const char* kFormulas[] = {"margin", "features", "features_squared + 0.5*behavior",
+                                     "embedding + 0.2*transport"};
 
 constexpr int64_t kRepeated = 4;  ///< steps that are done twice and compared
 
@@ -124,7 +125,7 @@ TEST_F(Grid, EveryAllowedCombinationStaysInsideAndLowersTheLoss) {
     again->run(same);
     EXPECT_EQ(same.step, kRepeated);
   });
-  EXPECT_GE(combinations, 9 * (7 * 3 + 2 + 1) + 7 * 3);
+  EXPECT_GE(combinations, 10 * (7 * 3 + 2 + 1) + 8 * 3);
 }
 
 TEST_F(Grid, CombinationsThatMakeNoSenseAreRefusedWithTheReason) {

@@ -6,7 +6,9 @@
 #include "attacks/objectives/feature_matching.h"
 #include "attacks/objectives/make_objective.h"
 #include "attacks/objectives/prompt_matching.h"
+#include "attacks/objectives/random_views.h"
 #include "attacks/objectives/token_losses.h"
+#include "attacks/objectives/token_transport.h"
 #include "attacks/objectives/weighted_sum.h"
 #include "attacks/wrappers/augmentation.h"
 #include "attacks/wrappers/rgf.h"
@@ -14,6 +16,7 @@
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/base/random.h"
+#include "tests/support/expect_says.h"
 #include "tests/support/finite_difference.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/toy_model.h"
@@ -43,7 +46,8 @@ ObjectiveInputs inputs_for(std::shared_ptr<const Behavior> behavior) {
           .behavior = std::move(behavior),
           .contexts = toy_contexts(5),
           .origin = toy_origin(),
-          .max_new_tokens = kLongest};
+          .max_new_tokens = kLongest,
+          .encoders = {encoder_of(toy())}};
 }
 
 class ObjectiveFile : public ::testing::Test {
@@ -60,15 +64,101 @@ TEST_F(ObjectiveFile, GradientsMatchFiniteDifferences) {
   const auto instructed = prepared("disinformation", "yes");
   for (const std::string& name : objective_names()) {
     if (name == "delay_end") continue;  // its reply changes in jumps; below
-    const auto objective = make_objective(config(name), inputs_for(instructed));
-    EXPECT_LT(
-        worst_gradient_error([&](const Tensor& image) { return objective->loss(image, 0); }, toy_origin()),
-        1e-6)
+    if (name == "transport") continue;  // its plan is constant by definition; below
+    ObjectiveConfig one = config(name);
+    if (name == "away") one.feature_image.clear();
+    const auto objective = make_objective(one, inputs_for(instructed));
+    const Tensor point = name == "away" ? toy_image(5).to(at::kDouble) : toy_origin();  // flat at the photo
+    EXPECT_LT(worst_gradient_error([&](const Tensor& image) { return objective->loss(image, 0); }, point),
+              1e-6)
         << name;
   }
   const auto sum = make_objective(config("0.5*behavior + -2*features"), inputs_for(instructed));
   EXPECT_LT(worst_gradient_error([&](const Tensor& image) { return sum->loss(image, 0); }, toy_origin()),
             1e-6);
+}
+
+TEST_F(ObjectiveFile, TransportHasTheGradientOfItsPlan) {
+  const auto encoder = encoder_of(toy());
+  const Tensor target = encoder->encode(load_image(folder_.path() / "target.png").to(at::kDouble)).patches[0];
+  const auto centers_of = [&](const Tensor& tokens, const char* of) {
+    Random random = Random(0).fork(of, 0);
+    return token_centers(tokens, 10, random);
+  };
+  const Tensor wanted = centers_of(target, "target centers");
+  const auto cost = [&](const Tensor& image) {
+    const Tensor source = centers_of(encoder->encode(image).patches[0], "source centers");
+    return 1 - unit_rows(source).matmul(unit_rows(wanted).t());
+  };
+  const Tensor plan = transport_plan(cost(toy_origin()));
+  EXPECT_NEAR(plan.sum().item<double>(), 1, 1e-9);
+  EXPECT_TRUE(at::allclose(plan.sum(0), at::full({10}, .1, at::kDouble), 1e-6, 1e-6));
+  const auto fixed = [&](const Tensor& image) { return (plan * cost(image)).sum(); };
+  EXPECT_LT(worst_gradient_error(fixed, toy_origin()), 1e-6);
+  const auto objective = make_objective(config("transport"), inputs_for(prepared("string", "yes")));
+  const auto gradient = [&](const auto& f) {
+    const Tensor leaf = toy_origin().clone().requires_grad_(true);
+    f(leaf).sum().backward();
+    return leaf.grad();
+  };
+  EXPECT_TRUE(at::allclose(gradient([&](const Tensor& image) { return objective->loss(image, 0); }),
+                           gradient(fixed), 1e-9, 1e-12));
+}
+
+TEST(TokenCenters, FewTokensAndEqualOnes) {
+  Random random(1);
+  const Tensor two = at::tensor({0.0, 1.0, 2.0, 3.0}).view({2, 2}).to(at::kDouble);
+  EXPECT_EQ(token_centers(two, 10, random).size(0), 2);
+  const Tensor same = at::ones({5, 3}, at::kDouble);
+  EXPECT_TRUE(at::equal(token_centers(same, 3, random), at::ones({3, 3}, at::kDouble)));
+  // four tokens in two groups that lie apart
+  const Tensor four = at::tensor({0.0, 0.2, 10.0, 10.4}).view({4, 1}).to(at::kDouble);
+  const Tensor centers = std::get<0>(token_centers(four, 2, random).flatten().sort());
+  EXPECT_TRUE(at::allclose(centers, at::tensor({0.1, 10.2}).to(at::kDouble)));
+}
+
+TEST_F(ObjectiveFile, ObjectivesOverEncodersNeedThemAndATarget) {
+  const auto behavior = prepared("string", "yes");
+  ObjectiveInputs none = inputs_for(behavior);
+  none.encoders.clear();
+  EXPECT_SAYS(support::error_of([&] { make_objective(config("embedding"), none); }), "--surrogate");
+  EXPECT_SAYS(support::error_of([&] { parse_objective({.formula = "embedding"}, *behavior); }),
+              "--feature-image");
+  EXPECT_SAYS(support::error_of(
+                  [&] { parse_objective({.formula = "transport", .feature_text = "a cat"}, *behavior); }),
+              "compares patches of pictures");
+  EXPECT_SAYS(support::error_of([&] {
+                make_objective({.formula = "embedding", .feature_text = "a cat"}, inputs_for(behavior));
+              }),
+              "reads no text");
+  // beside an objective of the model, and around the encoders for cwa
+  const Tensor image = toy_origin();
+  const auto both = make_objective(config("embedding + 2*behavior"), inputs_for(behavior));
+  const auto embedding = make_objective(config("embedding"), inputs_for(behavior)),
+             words = make_objective(config("behavior"), inputs_for(behavior));
+  EXPECT_NEAR(both->loss(image, 0).item<double>(),
+              embedding->loss(image, 0).item<double>() + 2 * words->loss(image, 0).item<double>(), 1e-9);
+  ObjectiveInputs turns = inputs_for(behavior);
+  turns.in_turns = true;
+  turns.encoders.push_back(encoder_of(toy(8)));
+  const auto cycle = make_objective(config("embedding"), turns);
+  EXPECT_NEAR(cycle->loss(image, 0).item<double>(),
+              (cycle->loss(image, 1).item<double>() + cycle->loss(image, 2).item<double>()) / 2, 1e-12);
+  EXPECT_SAYS(support::error_of([&] { make_objective(config("embedding + behavior"), turns); }), "not both");
+}
+
+TEST(Windows, AreSharesOfTheArea) {
+  EXPECT_TRUE(parse_window("", "--source-crop").whole());
+  EXPECT_EQ(parse_window("0.5", "--source-crop").most, 1);
+  for (const char* wrong : {"0", "1.5", "a", "0.9-0.5", "0.5-", "-", "0.5-0.9-1"})
+    EXPECT_SAYS(support::error_of([&] { parse_window(wrong, "--source-crop"); }), "--source-crop");
+  Random random(3);
+  const Tensor image = toy_image();
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(random_window(image, {.5, .9}, random).sizes(), image.sizes());
+  const Tensor wide = at::ones({1, 3, 4, 64});
+  EXPECT_EQ(random_window(wide, {.9, 1}, random).sizes(), wide.sizes())
+      << "no window of the ratio: the middle";
+  EXPECT_TRUE(at::equal(random_turn(image, 0, random), image));
 }
 
 TEST_F(ObjectiveFile, FeaturesOfALayerAndOfAText) {

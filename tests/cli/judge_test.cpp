@@ -102,5 +102,61 @@ TEST_F(JudgeProgram, RefusesWhatMakesNoSense) {
   expect_refused("report " + at("run"), "was changed after it was written");
 }
 
+TEST_F(JudgeProgram, KeywordsOfAPicture) {
+  make_run();
+  const RunRecord before = read_run(at("run"));
+  std::string word;  // that some reply has in it
+  for (const ReplyRow& reply : before.replies)
+    if (reply.condition == "attack" && reply.split == "test" && word.empty())
+      word = reply.reply.substr(0, reply.reply.find(' '));
+  const json named = {{{"image", "chelsea.jpg"}, {"keywords", {"zebra", "violin", "moon", "anchor"}}},
+                      {{"image", "other.png"}, {"keywords", {"x"}}}};
+  write_file(at("keywords.json"), named.dump());
+  const Outcome judged = run("judge " + at("run") + " --judge keywords:" + at("keywords.json") + " --json");
+  ASSERT_EQ(judged.code, 0) << judged.err;
+  const json row = json::parse(judged.out);
+  EXPECT_EQ(row["judges"], (json{"keywords:keywords.json/kmr_a", "keywords:keywords.json/kmr_b",
+                                 "keywords:keywords.json/kmr_c"}));
+  for (const JudgmentRow& one : read_run(at("run")).judgments) {
+    EXPECT_FALSE(one.success) << "the tiny model says nothing of these";
+    EXPECT_EQ(one.score, 0);
+  }
+  // half of the keywords: a and b count, c does not
+  if (word.empty() || !std::all_of(word.begin(), word.end(), [](unsigned char c) { return std::isalnum(c); }))
+    return;
+  write_file(at("half.json"), json{{{"image", "any"}, {"keywords", {word, "zebra"}}}}.dump());
+  ASSERT_EQ(run("judge " + at("run") + " --judge keywords:" + at("half.json")).code, 0);
+  std::map<std::string, int> successes;
+  for (const JudgmentRow& one : read_run(at("run")).judgments) successes[one.judge] += one.success;
+  EXPECT_GT(successes["keywords:half.json/kmr_a"], 0);
+  EXPECT_EQ(successes["keywords:half.json/kmr_a"], successes["keywords:half.json/kmr_b"]);
+  EXPECT_EQ(successes["keywords:half.json/kmr_c"], 0);
+}
+
+TEST_F(JudgeProgram, KeywordFilesThatAreNone) {
+  make_run();
+  const std::vector<std::pair<std::string, std::string>> wrong = {
+      {"{}", "must be a list"},
+      {"[]", "must be a list"},
+      {"[1]", "entry 1"},
+      {R"([{"image": "a", "keywords": []}])", "entry 1"},
+      {R"([{"image": 1, "keywords": ["a"]}])", "entry 1"},
+      {R"([{"image": "a", "keywords": "b"}])", "entry 1"},
+      {R"([{"image": "a", "keywords": ["b"]}, {"image": "c", "keywords": ["b", " "]}])", "entry 2"},
+      {R"([{"image": "a", "keywords": [3]}])", "entry 1"},
+      {R"([{"image": "a.png", "keywords": ["b"]}, {"image": "a.jpg", "keywords": ["b"]}])",
+       "stands there before"},
+      {R"([{"image": "a", "keywords": ["b"]}, {"image": "c", "keywords": ["d"]}])",
+       "has no keywords for the picture"},
+      {"[", "keywords.json"}};
+  for (const auto& [text, words] : wrong) {
+    write_file(at("keywords.json"), text);
+    expect_refused("judge " + at("run") + " --judge keywords:" + at("keywords.json"), words);
+  }
+  expect_refused("judge " + at("run") + " --judge keywords:", "needs a file");
+  expect_refused("judge " + at("run") + " --judge keywords:" + at("nowhere.json"), "nowhere.json");
+  EXPECT_FALSE(fs::exists(at("run/judgments.jsonl")));
+}
+
 }  // namespace
 }  // namespace hijack::judge_program_test

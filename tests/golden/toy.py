@@ -67,6 +67,15 @@ class Random:
     def sign(self):
         return 1.0 if self.uniform() < 0.5 else -1.0
 
+    def shuffle(self, items):
+        for i in range(len(items), 1, -1):
+            j = self.below(i)
+            items[i - 1], items[j] = items[j], items[i - 1]
+
+    def uniform_tensor(self, shape, low, high):
+        values = [low + (high - low) * self.uniform() for _ in range(math.prod(shape))]
+        return torch.tensor(values).float().double().reshape(shape)
+
     def normal_tensor(self, shape):
         values = []
         while len(values) < math.prod(shape):

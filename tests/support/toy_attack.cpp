@@ -37,7 +37,8 @@ ToyAttack::ToyAttack(const ToyCase& one)
                          .origin = origin,
                          .batch = optimizer->needs_deterministic_objective() ? 0 : one.batch,
                          .seed = 5,
-                         .max_new_tokens = kLongest};
+                         .max_new_tokens = kLongest,
+                         .encoders = {encoder_of(model)}};
   const ObjectiveConfig config{.formula = one.objective, .feature_image = one.picture};
   objective = make_objective(config, inputs);
   inputs.batch = 0;

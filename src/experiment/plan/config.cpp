@@ -18,6 +18,7 @@ namespace hijack {
 #include "src/base/file.h"
 #include "src/experiment/plan/methods.h"
 #include "src/experiment/plan/shipped.h"
+#include "src/experiment/plan/surrogates.h"
 #include "src/experiment/plan/test_sets.h"
 #include "src/experiment/plan/without_images.h"
 
@@ -98,7 +99,7 @@ void check_files(const AttackConfig& config) {
   for (const std::string* file : {&picture, &config.scaling.picture})
     if (!file->empty() && !std::filesystem::is_regular_file(*file))
       throw Error("There is no image file '" + *file + "'.");
-  if (!std::filesystem::is_regular_file(config.contexts))
+  if (!asks_nobody(config) && !std::filesystem::is_regular_file(config.contexts))
     throw Error("There is no contexts file '" + config.contexts + "'.");
   const std::string& templates = config.augmentation.templates;
   if (!templates.empty() && !std::filesystem::is_regular_file(templates))
@@ -126,7 +127,9 @@ void check_transfer(const AttackConfig& config) {
 void check_optimizer(AttackConfig& config, const std::set<std::string>& given) {
   // Where a patch or mask lies is checked once the model's image size is known.
   const Constraint constraint = read_constraint(config.constraint);
-  const auto cycle = static_cast<int64_t>(config.ensemble.size()) + 2;
+  const bool around_surrogates = uses_surrogates(config);
+  const auto cycle = static_cast<int64_t>(around_surrogates ? config.surrogate.folders.size() + 1
+                                                            : config.ensemble.size() + 2);
   if (config.optimizer.name == "cwa" && config.optimizer.steps < cycle)
     throw Error("The optimizer cwa moves the image once in " + std::to_string(cycle) +
                 " steps: --steps must be at least that.");
@@ -169,8 +172,7 @@ void check_prompts(const AttackConfig& config, const Behavior& behavior) {
     throw Error(
         "adversarial prompts (--cropa-radius) need the gradient that --queries does without: leave one out.");
   const auto terms = parse_objective(config.objective, behavior);
-  if (std::all_of(terms.begin(), terms.end(),
-                  [](const ObjectiveTerm& term) { return term.name.starts_with("features"); }))
+  if (std::none_of(terms.begin(), terms.end(), reads_prompts))
     throw Error(
         "adversarial prompts (--cropa-radius) have no effect on an objective of features, which reads no "
         "prompt: use objective behavior.");
@@ -185,7 +187,8 @@ std::string model_name(const std::string& folder) {
 void for_each_model(AttackConfig& config, const std::function<void(std::string& folder)>& each) {
   for (std::string* folder : {&config.model, &config.vision_tower, &config.adapter})
     if (!folder->empty()) each(*folder);
-  for (auto* folders : {&config.ensemble, &config.transfer})
+  for (auto* folders :
+       {&config.ensemble, &config.transfer, &config.surrogate.folders, &config.surrogate.held_out})
     for (std::string& folder : *folders) each(folder);
   for (std::string& defense : config.defense.defenses) defense = with_own_model(defense, each);
 }
@@ -241,13 +244,14 @@ std::set<std::string> read_config(const std::filesystem::path& file, AttackConfi
 
 void resolve(AttackConfig& config, const std::set<std::string>& given) {
   check_numbers(config);
+  settle_surrogates(config, given);
   config.model = model_folder(config.model).string();
   for_each_model(config, [](std::string& model) { model = model_folder(model).string(); });
   if (!given.contains("target")) config.behavior.target = default_target(config.behavior.name, config.model);
   check(config.defense);
   check(config.sampling, config.behavior.name);
   const auto behavior = make_behavior(config.behavior);
-  parse_objective(config.objective, *behavior);
+  check_surrogates(config, *behavior);
   const bool lettered = config.method == "scaling" && config.scaling.picture.empty();
   if ((config.method == "typographic" || lettered) && config.typographic.font.empty())
     config.typographic.font = system_font().string();
@@ -258,7 +262,7 @@ void resolve(AttackConfig& config, const std::set<std::string>& given) {
   for (const std::string& name : config.augmentation.names) parse_augmentation(name);
   check_optimizer(config, given);
   config.contexts = contexts_file(config.contexts).string();
-  if (config.contexts.empty())
+  if (config.contexts.empty() && !asks_nobody(config))
     config.contexts = default_contexts(config.behavior.name, config.model).string();
   check_files(config);
   check_images_of(config, given);

@@ -7,6 +7,7 @@
 
 #include "attacks/behavior.h"
 #include "attacks/constraint.h"
+#include "attacks/objectives/encoder_matching.h"
 #include "attacks/objectives/make_objective.h"
 #include "attacks/optimizer.h"
 #include "attacks/scaling/scaling.h"
@@ -37,6 +38,7 @@ struct AttackConfig {
   BehaviorConfig behavior;
   ConstraintConfig constraint;
   ObjectiveConfig objective;
+  SurrogateConfig surrogate;
   std::vector<std::string> ensemble;
   std::vector<std::string> transfer;
   OptimizerConfig optimizer;
@@ -80,6 +82,8 @@ struct AttackConfig {
           "the gradient goes through the model's own resizing)");
     field.group("Objective");
     objective.visit(field);
+    field.group("Surrogates");
+    surrogate.visit(field);
     field.group("Search");
     visit_search(field);
     field.group("Augmentation");
@@ -176,13 +180,19 @@ struct AttackConfig {
   }
 };
 
+/// Whether a config is about image encoders alone (--surrogate without --model): nobody is asked for replies,
+/// there are no contexts, and `model` is the first surrogate, in whose space the image lives.
+inline bool asks_nobody(const AttackConfig& config) {
+  return config.behavior.name == "resemble";
+}
+
 /// How rows name the model of a folder: by its last part.
 std::string model_name(const std::string& folder);
 
 /// Calls `each` with every file name of a config that is not empty.
 template <class Each>
 void for_each_file(AttackConfig& config, const Each& each) {
-  for (auto* files : {&config.images, &config.held_out_images})
+  for (auto* files : {&config.images, &config.held_out_images, &config.surrogate.auxiliary_images})
     for (std::string& file : *files) each(file);
   for (std::string* file :
        {&config.contexts, &config.behavior.targets, &config.augmentation.templates, &config.constraint.mask,

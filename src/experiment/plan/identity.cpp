@@ -120,6 +120,22 @@ std::string by_content(const std::string& defense) {
                            [](std::string& file) { file = file_hash(file); });
 }
 
+namespace {
+
+/// Fields of runs without surrogates are left out, as before there were any.
+void identify_surrogates(AttackConfig& config, json& setting) {
+  if (!config.surrogate.any()) {
+    for (const Field& field : fields_of(config.surrogate)) setting.erase(field.name);
+    return;
+  }
+  for (const char* name : {"surrogate", "transfer_encoder", "auxiliary_image"}) setting.erase(name);
+  setting["surrogate_sha256"] = model_hashes(config.surrogate.folders);
+  setting["transfer_encoder_sha256"] = model_hashes(config.surrogate.held_out);
+  setting["auxiliary_image_sha256"] = hashes_of(config.surrogate.auxiliary_images);
+}
+
+}  // namespace
+
 Identity identity_of(const AttackConfig& given) {
   AttackConfig config = given;
   Identity identity;
@@ -128,6 +144,7 @@ Identity identity_of(const AttackConfig& given) {
                            "checkpoint_every", "model", "vision_tower", "adapter", "ensemble", "transfer"})
     setting.erase(name);
   setting.erase("num_beams");
+  identify_surrogates(config, setting);
   if (config.sampling.greedy())  // as before there was anything else
     for (const char* name : {"temperature", "top_p", "top_k", "samples"}) setting.erase(name);
   setting["protocol"] = kProtocol;

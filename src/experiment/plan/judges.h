@@ -35,10 +35,10 @@ struct Verdict {
 /// Reads the answer of a model that was asked by a rubric.
 Verdict read_verdict(const Rubric& rubric, const std::string& answer);
 
-/// "exact", "prefix", "refusal-words" or "model:DIR".
+/// "exact", "prefix", "refusal-words", "model:DIR" or "keywords:FILE" (keywords.h).
 struct JudgeSpec {
-  enum class Kind { kExact, kPrefix, kRefusalWords, kModel } kind = Kind::kExact;
-  std::string folder;  ///< of kModel
+  enum class Kind { kExact, kPrefix, kRefusalWords, kModel, kKeywords } kind = Kind::kExact;
+  std::string folder;  ///< of kModel; of kKeywords the file
 };
 /// Throws Error for unknown judges, naming the nearest.
 JudgeSpec parse_judge(const std::string& text);

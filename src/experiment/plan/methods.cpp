@@ -96,7 +96,7 @@ void check_universal(const AttackConfig& config, const Behavior& behavior) {
   }
   if (kMethods.at(config.method).on_one_photo)
     throw Error("method " + config.method + " works on one photo: use method image with --universal.");
-  if (behavior.default_objective() != "behavior")
+  if (behavior.default_objective() != "behavior" && !asks_nobody(config))
     throw Error("behavior " + behavior.name() +
                 " depends on what the model says to one photo: use string, leak, refusal or corpus with "
                 "--universal.");

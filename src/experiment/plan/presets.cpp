@@ -63,6 +63,9 @@ std::set<std::string> apply_preset(const std::string& name, const fs::path& fold
        {std::pair{"feature_image", &config.objective.feature_image}, {"targets", &config.behavior.targets}})
     if (given.contains(field) && fs::path(*file).is_relative())
       *file = (folder.parent_path() / *file).string();
+  if (given.contains("auxiliary_image"))
+    for (std::string& file : config.surrogate.auxiliary_images)
+      if (fs::path(file).is_relative()) file = (folder.parent_path() / file).string();
   return given;
 }
 

@@ -76,9 +76,11 @@ void place(json& table, const fs::path& folder, const ModelChoice& choice) {
         "'" +
         name + "'.");
   };
-  for (const char* key : {"image", "contexts", "feature_image", "mask", "targets"})
+  for (const char* key :
+       {"image", "held_out_image", "contexts", "feature_image", "auxiliary_image", "mask", "targets"})
     change_texts(table, key, found);
-  for (const char* key : {"model", "ensemble", "transfer"}) change_texts(table, key, role);
+  for (const char* key : {"model", "ensemble", "transfer", "surrogate", "transfer_encoder"})
+    change_texts(table, key, role);
 }
 
 /// The user's settings in place of the recipe's.

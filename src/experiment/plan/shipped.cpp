@@ -125,7 +125,8 @@ fs::path shipped_templates() {
 }
 
 std::string default_target(const std::string& behavior, const fs::path& model) {
-  if (behavior == "untargeted" || behavior == "verbose" || behavior == "corpus") return "";
+  if (behavior == "untargeted" || behavior == "verbose" || behavior == "corpus" || behavior == "resemble")
+    return "";
   if (behavior == "disinformation") return std::string(kInstructionCanary);
   const bool language = knows_language(model);
   if (behavior == "leak") return std::string(language ? kLeakToolCall : kLeakPattern);

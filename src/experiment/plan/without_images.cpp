@@ -19,6 +19,7 @@ std::set<std::string> fields_of_images() {
   };
   add(fields_of(config.constraint));
   add(fields_of(config.objective));
+  add(fields_of(config.surrogate));
   add(fields_of(config.optimizer));
   add(fields_of(config.augmentation));
   add(fields_of(config.cropa));

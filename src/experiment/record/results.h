@@ -48,6 +48,23 @@ struct ReadBackRow {
   std::string wanted_file;
 };
 
+/// What an image encoder makes of the saved images: cosines of embeddings, means over photos; NaN without
+/// target, or where the encoder reads no text.
+struct EncoderRow {
+  std::string encoder;
+  bool held_out = false;    ///< the attack was not optimized on it
+  std::string photos = {};  ///< "held-out": photos that a universal image never saw; "" = those of the attack
+  int64_t n = 0;            ///< photos
+  double attack = std::numeric_limits<double>::quiet_NaN();  ///< to the target, of the adversarial image
+  double clean = std::numeric_limits<double>::quiet_NaN();
+  double noise = std::numeric_limits<double>::quiet_NaN();
+  double attack_to_clean = 0;  ///< to the clean photo
+  double noise_to_clean = 0;
+  /// Photos whose adversarial image lies closer to the target than to the clean photo, and the same of noise;
+  /// without target 0.
+  int64_t attack_nearer = 0, noise_nearer = 0;
+};
+
 /// One photo of a universal image.
 struct PhotoRow {
   std::string source_image;
@@ -78,6 +95,7 @@ struct TrialRow {
   Budget budget;
   Visibility visibility = {};
   std::optional<ReadBackRow> read_back = {};  ///< of method scaling
+  std::vector<EncoderRow> encoders = {};      ///< of --surrogate and --transfer-encoder
   double loss_clean = 0;                      ///< on test contexts, of the origin
   double loss_saved = 0;                      ///< on test contexts, of the reloaded file
   std::vector<double> losses;                 ///< training loss per step

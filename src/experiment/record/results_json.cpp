@@ -92,6 +92,33 @@ Json to_json(const ReadBackRow& row) {
           {"wanted_file", row.wanted_file}};
 }
 
+Json to_json(const EncoderRow& row) {
+  Json json = {{"encoder", row.encoder},
+               {"held_out", row.held_out},
+               {"n", row.n},
+               {"attack", number_or_null(row.attack)},
+               {"clean", number_or_null(row.clean)},
+               {"noise", number_or_null(row.noise)},
+               {"attack_to_clean", number_or_null(row.attack_to_clean)},
+               {"noise_to_clean", number_or_null(row.noise_to_clean)},
+               {"attack_nearer", row.attack_nearer},
+               {"noise_nearer", row.noise_nearer}};
+  if (!row.photos.empty()) json["photos"] = row.photos;
+  return json;
+}
+
+std::vector<EncoderRow> encoders_from(const RowReader& fields) {
+  std::vector<EncoderRow> rows;
+  for (const Json& value : fields.array("encoders")) {
+    const RowReader one = fields.item(value, "encoders", rows.size());
+    rows.push_back({one.text("encoder"), one.boolean("held_out"), one.text_or_empty("photos"),
+                    one.integer("n", 0), one.real("attack"), one.real("clean"), one.real("noise"),
+                    one.real("attack_to_clean"), one.real("noise_to_clean"), one.integer("attack_nearer", 0),
+                    one.integer("noise_nearer", 0)});
+  }
+  return rows;
+}
+
 ReadBackRow read_back_from(const RowReader& fields) {
   return {fields.text("reader"),          fields.real("mean_error_255"),  fields.real("max_error_255"),
           fields.real("clean_error_255"), fields.inner_path("seen_file"), fields.inner_path("wanted_file")};
@@ -144,6 +171,7 @@ Json to_json(const TrialRow& row) {
   if (!row.stack.is_null()) json["stack"] = row.stack;
   if (!std::isnan(row.visibility.psnr)) json["visibility"] = to_json(row.visibility);
   if (row.read_back) json["read_back"] = to_json(*row.read_back);
+  for (const EncoderRow& one : row.encoders) json["encoders"].push_back(to_json(one));
   for (const auto& [model, tallies] : row.transfer) json["transfer"][model] = to_json(tallies);
   for (const PhotoRow& photo : row.photos)
     json["photos"].push_back({{"source_image", photo.source_image},
@@ -267,6 +295,7 @@ TrialRow trial_from_json(const Json& json, const std::string& where) {
   if (json.contains("adaptive")) row.adaptive = fields.boolean("adaptive");
   if (json.contains("visibility")) row.visibility = visibility_from(fields.object("visibility"));
   if (json.contains("read_back")) row.read_back = read_back_from(fields.object("read_back"));
+  if (json.contains("encoders")) row.encoders = encoders_from(fields);
   if (json.contains("setting")) row.setting = fields.object("setting").json();
   if (json.contains("stack")) row.stack = fields.object("stack").json();
   row.setting_digest = fields.text_or_empty("setting_digest");

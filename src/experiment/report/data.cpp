@@ -1,5 +1,6 @@
 #include "src/base/json.h"
 #include "src/experiment/report/aggregate/aggregate.h"
+#include "src/experiment/report/aggregate/encoders.h"
 #include "src/experiment/report/aggregate/judged.h"
 #include "src/experiment/report/aggregate/survival.h"
 #include "src/experiment/report/page/parts.h"
@@ -118,6 +119,22 @@ Json to_json(const Judged& all) {
           {"harmless_refused", refused}};
 }
 
+Json to_json(const EncoderSummary& one) {
+  return {{"model", one.setting->model},
+          {"setting_digest", one.setting->digest},
+          {"constraint", one.setting->constraint},
+          {"encoder", one.encoder},
+          {"role", role_of(one)},
+          {"held_out", one.held_out},
+          {"attack", number_or_null(one.attack)},
+          {"clean", number_or_null(one.clean)},
+          {"noise", number_or_null(one.noise)},
+          {"attack_nearer", to_json(one.attack_nearer)},
+          {"noise_nearer", to_json(one.noise_nearer)},
+          {"attack_to_clean", number_or_null(one.attack_to_clean)},
+          {"noise_to_clean", number_or_null(one.noise_to_clean)}};
+}
+
 Json to_json(const Survival& one) {
   Json rates = Json::object();
   for (const auto& [name, rate] : one.success) rates[name] = to_json(rate);
@@ -165,7 +182,10 @@ nlohmann::json json_report(const std::vector<RunRecord>& runs) {
               {"defenses", Json::array()},
               {"trials", Json::array()},
               {"flags", Json::array()}};
-  for (const Setting& setting : settings(runs)) object["settings"].push_back(to_json(setting));
+  const std::vector<Setting> all = settings(runs);
+  for (const Setting& setting : all) object["settings"].push_back(to_json(setting));
+  object["encoders"] = Json::array();
+  for (const EncoderSummary& one : encoder_summaries(all)) object["encoders"].push_back(to_json(one));
   for (const DefenseSummary& one : defenses(runs)) object["defenses"].push_back(to_json(one));
   object["detectors"] = Json::array();
   object["judges"] = to_json(judged(runs));
@@ -219,6 +239,12 @@ std::string csv_report(const std::vector<RunRecord>& runs) {
   for (const JudgedReplies& one : judged(runs).replies)
     for (const auto& [judge, rate] : one.by_judge)
       out += "judges,,," + csv(one.what) + ",,,,," + csv(one.defense) + rate_fields(judge, rate);
+  const std::vector<Setting> all = settings(runs);
+  for (const EncoderSummary& one : encoder_summaries(all))
+    if (one.attack_nearer.n)
+      out += "encoders," + csv(one.setting->model) + ',' + csv(one.setting->behavior) + ',' +
+             csv(one.setting->constraint) + ",,,,," + csv("none") +
+             rate_fields(one.encoder + " (" + role_of(one) + ") nearer", one.attack_nearer);
   for (const Survival& one : survivals(runs))
     for (const auto& [name, rate] : one.success)
       out += "survival,,," + csv(one.trial.label) + ",,,,," + csv("none") + rate_fields(name, rate);

@@ -1,4 +1,5 @@
 #include "src/experiment/report/aggregate/aggregate.h"
+#include "src/experiment/report/aggregate/encoders.h"
 #include "src/experiment/report/page/parts.h"
 #include "src/experiment/report/report.h"
 #include "src/experiment/report/sanity/sanity.h"
@@ -56,6 +57,18 @@ std::string transfer_part(const std::vector<Transfer>& all) {
   return out;
 }
 
+std::string encoder_part(const std::vector<EncoderSummary>& all) {
+  std::string out =
+      head({"optimized on", "constraint", "encoder", "role", "cosine to the target", "clean", "noise",
+            "nearer to the target", "noise nearer", "cosine to the clean photo", "noise"});
+  for (const EncoderSummary& one : all)
+    out += row({markdown(one.setting->model), markdown(setting_label(*one.setting)), markdown(one.encoder),
+                markdown(role_of(one)), decimal(one.attack), decimal(one.clean), decimal(one.noise),
+                shown(one.attack_nearer), shown(one.noise_nearer), decimal(one.attack_to_clean),
+                decimal(one.noise_to_clean)});
+  return out;
+}
+
 std::string defense_part(const std::vector<DefenseSummary>& all) {
   const bool several = several_attacks(all);
   std::vector<std::string> titles = {
@@ -105,6 +118,9 @@ std::string markdown_report(const std::vector<RunRecord>& runs) {
   if (const auto shown_to_others = transfers(all); !shown_to_others.empty())
     out += "\n## Transfer\n\nThe same images on models that they were not made with.\n\n" +
            transfer_part(shown_to_others);
+  if (const auto seen = encoder_summaries(all); !seen.empty())
+    out += "\n## What image encoders see\n\nCosines of embeddings, measured on the saved files.\n\n" +
+           encoder_part(seen);
   const std::vector<DefenseSummary> defended = defenses(runs);
   if (!defended.empty()) out += "\n## Defenses\n\n" + defense_part(defended);
   const std::vector<DetectorCurve> curves = detector_curves(runs);

@@ -1,6 +1,7 @@
 #include "src/experiment/report/recipe_tables.h"
 
 #include "src/experiment/report/aggregate/aggregate.h"
+#include "src/experiment/report/aggregate/encoders.h"
 #include "src/experiment/report/values/text.h"
 
 namespace hijack {
@@ -108,6 +109,16 @@ Table transfer_rows(const Recipe& recipe, const std::vector<report::Setting>& se
   return table;
 }
 
+Table encoder_rows(const std::vector<report::EncoderSummary>& all) {
+  Table table = {{"optimized on", "setting", "encoder", "role", "cosine to the target", "clean image",
+                  "random noise", "nearer to the target", "noise nearer"}};
+  for (const report::EncoderSummary& one : all)
+    table.push_back({one.setting->model, report::setting_label(*one.setting), one.encoder,
+                     report::role_of(one), report::decimal(one.attack), report::decimal(one.clean),
+                     report::decimal(one.noise), shown(one.attack_nearer), shown(one.noise_nearer)});
+  return table;
+}
+
 Table defense_rows(const Recipe& recipe, const RunRecord& run, std::set<std::string>& used) {
   Table table = {{"defense", "image, static", "image, adaptive", "suffix, static", "suffix, adaptive",
                   "benign correct", "harmless refused", "s/query", "published"}};
@@ -139,7 +150,9 @@ std::vector<Table> recipe_tables(const Recipe& recipe, const RunRecord& run) {
       std::any_of(settings.begin(), settings.end(), [](const auto& one) { return !one.transfer.empty(); });
   std::set<std::string> used;
   std::vector<Table> tables;
-  if (transferred)
+  if (const auto encoders = report::encoder_summaries(settings); !encoders.empty())
+    tables.push_back(encoder_rows(encoders));
+  else if (transferred)
     tables.push_back(transfer_rows(recipe, settings, used));
   else if (recipe.behavior_columns)
     tables.push_back(behavior_columns(recipe, settings));

@@ -3,6 +3,7 @@
 #include "src/base/error.h"
 #include "src/base/registry.h"
 #include "src/experiment/report/page/defended_replies.h"
+#include "src/experiment/report/page/encoder_table.h"
 #include "src/experiment/report/page/judge_tables.h"
 #include "src/experiment/report/page/parts.h"
 #include "src/experiment/report/page/survival_table.h"
@@ -73,6 +74,8 @@ std::string html_report(const std::vector<RunRecord>& runs) {
                     success_figures(bare_settings(runs)) + html_table(settings_table(all)));
   if (const ReportTable table = transfer_table(all); !table.rows.empty())
     body += section("transfer", "Transfer to other models", html_table(table));
+  if (const ReportTable table = encoder_table(encoder_summaries(all)); !table.rows.empty())
+    body += section("encoders", "What image encoders see", html_table(table));
   if (const ReportTable table = survival_table(survivals(runs)); !table.rows.empty())
     body += section("survival", "What the saved images survive", html_table(table));
   if (const Judged seen = judged(runs); !seen.judges.empty())

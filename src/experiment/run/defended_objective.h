@@ -20,6 +20,7 @@ class DefendedObjective : public Objective {
   DefendedObjective(std::unique_ptr<Objective> inner, DefenseStack stack, const DefenseConfig& config,
                     uint64_t seed, bool fixed_draws = false);
   Tensor loss(const Tensor& image, int64_t step) override;
+  void of_photo(size_t index) override { inner_->of_photo(index); }
   bool deterministic() const override { return inner_->deterministic() && (!random_ || fixed_draws_); }
   bool images_apart() const override { return inner_->images_apart() && !random_; }
 

@@ -7,6 +7,7 @@
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/experiment/plan/methods.h"
+#include "src/experiment/plan/surrogates.h"
 #include "src/experiment/run/explain.h"
 #include "src/experiment/run/search.h"
 
@@ -23,7 +24,8 @@ struct Descent {
 Descent descent_of(const TrialParts& parts, const Prompts& prompts) {
   OptimizerConfig config = parts.config.optimizer;
   config.seed = parts.seed();
-  config.models = static_cast<int64_t>(parts.setup.ensemble.size()) + 1;
+  config.models = static_cast<int64_t>(uses_surrogates(parts.config) ? parts.setup.surrogates.size()
+                                                                     : parts.setup.ensemble.size() + 1);
   auto optimizer = make_optimizer(config, parts.space.constraint);
   const bool compares = optimizer->needs_deterministic_objective();
   auto objective = parts.objectives.for_optimizer(prompts, compares);

@@ -5,6 +5,7 @@
 #include "src/experiment/plan/config.h"
 #include "src/experiment/plan/identity.h"
 #include "src/experiment/plan/judges.h"
+#include "src/experiment/plan/keywords.h"
 #include "src/experiment/plan/shipped.h"
 #include "src/experiment/record/folder_lock.h"
 #include "src/experiment/record/judgments.h"
@@ -22,7 +23,49 @@ struct ReadyJudge {
   Rubric rubric = {};
   std::shared_ptr<const LanguageModel> model = {};
   std::string model_sha256 = {};
+  std::map<std::string, std::vector<std::string>> keywords = {};  ///< by trial
+  double share = 0;                                               ///< of them, from which on it is a success
 };
+
+/// The pictures that a trial is about: its target's, as it was called before the run copied it
+/// (inputs/HASH-NAME), and its photo.
+std::vector<std::string> pictures_of(const RunRecord& run, const TrialRow& trial) {
+  constexpr std::string_view kInputs = "inputs/12345678-";
+  std::vector<std::string> pictures;
+  for (const nlohmann::json& plan : run.manifest.value("plans", nlohmann::json::array())) {
+    if (!plan.is_object() || plan.value("id", nlohmann::json()) != trial.id) continue;
+    const nlohmann::json config = plan.value("config", nlohmann::json());
+    if (!config.is_object() || !config.contains("feature_image") || !config["feature_image"].is_string())
+      continue;
+    const auto name = config["feature_image"].get<std::string>();
+    const bool copied = name.starts_with("inputs/") && name.size() > kInputs.size();
+    pictures.push_back(copied ? name.substr(kInputs.size()) : name);
+  }
+  pictures.push_back(trial.source_image);
+  return pictures;
+}
+
+/// One judge for each share that counts.
+std::vector<ReadyJudge> keyword_judges(const ReadyJudge& judge, const RunRecord& run) {
+  const std::filesystem::path file = judge.spec.folder;
+  const std::vector<PictureKeywords> all = read_keywords(file);
+  std::vector<ReadyJudge> judges;
+  for (const KeywordRate& rate : kKeywordRates) {
+    ReadyJudge one = judge;
+    one.name = "keywords:" + file.filename().string() + "/" + rate.name;
+    one.model_sha256 = file_hash(file);
+    one.share = rate.share;
+    for (const TrialRow& trial : run.trials) {
+      const PictureKeywords* found = keywords_of(all, pictures_of(run, trial));
+      if (found == nullptr)
+        throw Error(file.string() + " has no keywords for the picture of trial " + trial.id +
+                    ": name its entry's `image` as the target's or the photo's file.");
+      one.keywords[trial.id] = found->keywords;
+    }
+    judges.push_back(std::move(one));
+  }
+  return judges;
+}
 
 ReadyJudge ready(const std::string& text, const Rubric& rubric, const LoadOptions& options) {
   ReadyJudge judge{parse_judge(text), text};
@@ -63,6 +106,12 @@ JudgmentRow judgment_of(const Open& one, const ReadyJudge& judge) {
 /// Of a judge without model, or of replies that were rejected.
 JudgmentRow judged_at_once(const Open& one, const ReadyJudge& judge) {
   JudgmentRow row = judgment_of(one, judge);
+  if (judge.spec.kind == JudgeSpec::Kind::kKeywords) {
+    const double share = keyword_share(judge.keywords.at(one.trial->id), one.reply->reply);
+    row.score = one.reply->rejected ? 0 : share;
+    row.success = row.score >= judge.share;
+    return row;
+  }
   row.success = !one.reply->rejected && judged_by_words(judge.spec.kind, one.reply->reply, target_of(one));
   return row;
 }
@@ -134,13 +183,21 @@ bool judge_all(const RunRecord& run, const ReadyJudge& judge, const JudgeConfig&
 bool judge_run(const std::filesystem::path& folder, const JudgeConfig& config, const LoadOptions& options,
                const RunHooks& hooks) {
   if (config.judges.empty())
-    throw Error("No judge was given; name one with --judge exact, prefix, refusal-words or model:DIR.");
+    throw Error(
+        "No judge was given; name one with --judge exact, prefix, refusal-words, keywords:FILE or "
+        "model:DIR.");
   for (const std::string& text : config.judges) parse_judge(text);
   const Rubric rubric = rubric_of(config.rubric);
   const RunRecord run = read_run(folder);
   if (run.trials.empty()) throw Error("The run '" + folder.string() + "' has no finished trial to judge.");
   std::vector<ReadyJudge> judges;
-  for (const std::string& text : config.judges) judges.push_back(ready(text, rubric, options));
+  for (const std::string& text : config.judges) {
+    const ReadyJudge judge = ready(text, rubric, options);
+    if (judge.spec.kind != JudgeSpec::Kind::kKeywords)
+      judges.push_back(judge);
+    else
+      for (ReadyJudge& one : keyword_judges(judge, run)) judges.push_back(std::move(one));
+  }
   const FolderLock lock = lock_folder(folder);
   RowWriter writer(folder / "judgments.jsonl");
   for (const ReadyJudge& judge : judges)

@@ -21,7 +21,8 @@ std::string loaded_key(const std::string& folder, const AttackConfig& config) {
 
 void OtherModels::keep(const AttackConfig& config) {
   std::set<std::string> named;
-  for (const auto* folders : {&config.ensemble, &config.transfer})
+  for (const auto* folders :
+       {&config.ensemble, &config.transfer, &config.surrogate.folders, &config.surrogate.held_out})
     for (const std::string& folder : *folders) named.insert(loaded_key(folder, config));
   std::erase_if(loaded_, [&](const auto& one) { return !named.contains(one.first); });
 }

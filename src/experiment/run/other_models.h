@@ -8,7 +8,8 @@
 
 namespace hijack {
 
-/// The models of a run's trials beside the attacked one: of ensembles, and those that images are shown to.
+/// The models of a run's trials beside the attacked one: of ensembles, those that images are shown to, and
+/// image encoders.
 /// Each is loaded once for as long as one trial after the other names it.
 class OtherModels {
  public:

@@ -27,6 +27,7 @@ std::string time_text(double seconds) {
 }
 
 int64_t contexts_of_step(const AttackConfig& config) {
+  if (asks_nobody(config)) return 0;
   const auto train = static_cast<int64_t>(
       take(read_contexts(config.contexts), {config.train, config.validation, config.test}, config.contexts)
           .train.size());

@@ -32,6 +32,7 @@ ModelSource folder_models(const Machine& machine) {
 namespace {
 
 ContextSet contexts_of(const AttackConfig& config) {
+  if (asks_nobody(config)) return {};
   return take(read_contexts(config.contexts), {config.train, config.validation, config.test},
               config.contexts);
 }
@@ -51,6 +52,10 @@ void add_defenses(TrialSetup& setup, DefenseMaker& maker) {
 /// Loads the models that the images are shown to, and prepares the behavior with all.
 void prepare(TrialSetup& setup, OtherModels& others) {
   const AttackConfig& config = setup.plan.config;
+  if (asks_nobody(config)) {
+    setup.behavior = behavior_for(config, {});
+    return;
+  }
   const Tensor origin =
       config.images.empty() ? Tensor() : in_attack_space(*setup.model, config, config.images[0]);
   std::vector<std::shared_ptr<const VisionLanguageModel>> models = {setup.model};
@@ -62,6 +67,17 @@ void prepare(TrialSetup& setup, OtherModels& others) {
   setup.reply_tokens = prepared.reply_tokens;
   setup.behavior = prepared.of.front();
   for (size_t i = 0; i < setup.transfer.size(); ++i) setup.transfer[i].behavior = prepared.of[i + 1];
+}
+
+/// The model's folder is not loaded twice.
+std::vector<NamedEncoder> encoders_of(const TrialSetup& setup, const std::vector<std::string>& folders,
+                                      OtherModels& others) {
+  const AttackConfig& config = setup.plan.config;
+  std::vector<NamedEncoder> encoders;
+  for (const std::string& folder : folders)
+    encoders.push_back({setup.plan.model_name(folder),
+                        encoder_of(folder == config.model ? setup.model : others.of(folder, config))});
+  return encoders;
 }
 
 }  // namespace
@@ -77,15 +93,30 @@ TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageMod
   OtherModels& others = defenses.others();
   others.keep(config);
   for (const std::string& folder : config.ensemble) setup.ensemble.push_back(others.of(folder, config));
+  setup.surrogates = encoders_of(setup, config.surrogate.folders, others);
+  setup.transfer_encoders = encoders_of(setup, config.surrogate.held_out, others);
   prepare(setup, others);
-  add_defenses(setup, defenses);
+  if (!asks_nobody(config)) add_defenses(setup, defenses);
   return setup;
 }
 
 namespace {
 
+/// Every encoder is one, and those that are optimized on read the text, if it is one.
+void check_encoders(const AttackConfig& config, const std::shared_ptr<const VisionLanguageModel>& model) {
+  OtherModels others;
+  for (const auto* folders : {&config.surrogate.folders, &config.surrogate.held_out})
+    for (const std::string& folder : *folders) {
+      const auto encoder = encoder_of(folder == config.model ? model : others.of(folder, config));
+      if (folders == &config.surrogate.folders && !config.objective.feature_text.empty())
+        encoder->text_embedding(config.objective.feature_text);
+    }
+}
+
 /// What only a model can tell: whether its tokenizer has the targets, and its decoder the layer of features.
 void check_goal(const AttackConfig& config, const std::shared_ptr<const VisionLanguageModel>& model) {
+  check_encoders(config, model);
+  if (asks_nobody(config)) return;
   ContextSet contexts = contexts_of(config);
   const std::shared_ptr<const Behavior> behavior = behavior_for(config, contexts);
   if (behavior->default_objective() == "behavior")  // others ask the model for their targets
@@ -128,8 +159,10 @@ RunFolder begin_run(const std::filesystem::path& out, const std::string& command
     for (const auto* files : {&config.images, &config.held_out_images})
       for (const std::string& file : *files)
         if (images.insert(file).second) load_image(file);
-    const std::string& picture = config.objective.feature_image;
-    if (!picture.empty() && images.insert(picture).second) load_image(picture);
+    std::vector<std::string> pictures = config.surrogate.auxiliary_images;
+    pictures.push_back(config.objective.feature_image);
+    for (const std::string& picture : pictures)
+      if (!picture.empty() && images.insert(picture).second) load_image(picture);
     const std::string& templates = config.augmentation.templates;
     if (!templates.empty()) read_templates(templates);
     if (contexts.insert(config.contexts + "\n" + config.behavior.name).second)
@@ -141,9 +174,9 @@ RunFolder begin_run(const std::filesystem::path& out, const std::string& command
     AttackConfig config = plan.config;
     key.push_back(fields_to_json(fields_of(config.constraint)));
     if (checked.insert(key.dump()).second) check_photos(*models(plan.config), plan.config);
-    const json goal =
-        json::array({plan.config.model, plan.config.contexts, fields_to_json(fields_of(config.behavior)),
-                     fields_to_json(fields_of(config.objective))});
+    const json goal = json::array(
+        {plan.config.model, plan.config.contexts, fields_to_json(fields_of(config.behavior)),
+         fields_to_json(fields_of(config.objective)), fields_to_json(fields_of(config.surrogate))});
     if (checked.insert(goal.dump()).second) check_goal(plan.config, models(plan.config));
   }
   return RunFolder::create(out, command, identified(plans));

@@ -7,6 +7,7 @@
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/experiment/run/defense_setup.h"
+#include "src/experiment/run/encoder_similarity.h"
 #include "src/experiment/run/search.h"
 #include "src/experiment/run/visibility.h"
 
@@ -75,6 +76,7 @@ class Trial {
   void ask_others(const SavedImages& saved);
   Prompts for_other(const TransferModel& other, const Prompts& prompts, const std::string& suffix) const;
   double test_loss(const Tensor& image, const Prompts& prompts) const;
+  void measure_encoders(const std::vector<SavedImages>& saved);
 
   TrialParts parts_;
   const AttackConfig& config_;
@@ -126,6 +128,9 @@ void Trial::describe_trial(const Found& found) {
   row_.sampling = config_.sampling.text();
   row_.model = plan.model_name(config_.model);
   for (const std::string& folder : config_.ensemble) row_.model += " + " + plan.model_name(folder);
+  if (asks_nobody(config_))
+    for (size_t i = 1; i < config_.surrogate.folders.size(); ++i)
+      row_.model += " + " + plan.model_name(config_.surrogate.folders[i]);
   if (!config_.images.empty()) row_.source_image = photo_name(0);
   row_.behavior = config_.behavior.name;
   row_.target = config_.behavior.target;
@@ -202,11 +207,23 @@ void add(Tally& sum, const Tally& tally) {
   sum.draws = tally.draws;
 }
 
+void Trial::measure_encoders(const std::vector<SavedImages>& saved) {
+  if (parts_.setup.surrogates.empty()) return;
+  std::vector<EncodedFiles> trained, held_out;
+  for (const SavedImages& one : saved)
+    (one.photo < parts_.space.photos.size() ? trained : held_out)
+        .push_back({one.adversarial, one.origin, one.noise});
+  row_.encoders = encoder_rows(parts_.setup, trained, "");
+  for (EncoderRow& row : encoder_rows(parts_.setup, held_out, "held-out")) row_.encoders.push_back(row);
+}
+
 /// False when stopped.
 bool Trial::ask_everything(const std::vector<SavedImages>& saved) {
   const std::string attack = attack_condition(row_);
   row_.loss_clean = test_loss(saved[0].origin, plain_);
   row_.loss_saved = test_loss(saved[0].adversarial, attacked_);
+  measure_encoders(saved);
+  if (asks_nobody(config_)) return !parts_.hooks.stop.stop_requested();
   for (const SavedImages& one : saved) {
     if (one.photo >= parts_.space.photos.size()) {
       const Tally tally = ask(one.adversarial, one, attacked_, attack, "test");
@@ -300,7 +317,10 @@ Tally Trial::ask(const Tensor& image, const SavedImages& of, const Prompts& prom
 
 double Trial::test_loss(const Tensor& image, const Prompts& prompts) const {
   const at::NoGradGuard no_grad;
-  return parts_.objectives.over(prompts, prompts.seen_test, 0, true)->loss(image, 0).mean().item<double>();
+  return parts_.objectives.over(prompts, prompts.seen_test, 0, true)
+      ->comparable_loss(image)
+      .mean()
+      .item<double>();
 }
 
 }  // namespace

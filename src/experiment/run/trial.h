@@ -8,6 +8,7 @@
 
 #include "attacks/asked_contexts.h"
 #include "defenses/pipeline.h"
+#include "models/image_encoder.h"
 #include "models/vision_language_model.h"
 #include "src/experiment/plan/dataset.h"
 #include "src/experiment/plan/machine.h"
@@ -48,6 +49,12 @@ struct TransferModel {
   std::shared_ptr<const Behavior> behavior;  ///< prepared with it
 };
 
+/// An image encoder that a trial is optimized on, or measured with.
+struct NamedEncoder {
+  std::string name;  ///< as rows call it
+  std::shared_ptr<const ImageEncoder> encoder;
+};
+
 /// Everything loaded that a trial needs.
 struct TrialSetup {
   const TrialPlan& plan;
@@ -65,6 +72,7 @@ struct TrialSetup {
   AskedContexts seen_train;
   AskedContexts seen_test;
   std::vector<TransferModel> transfer = {};
+  std::vector<NamedEncoder> surrogates = {}, transfer_encoders = {};
 
   /// How the model is asked wherever success is measured.
   ReplySettings replies() const { return {reply_tokens, plan.config.sampling, plan.config.seeds[0]}; }

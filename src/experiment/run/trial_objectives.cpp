@@ -26,9 +26,12 @@ std::unique_ptr<Objective> TrialObjectives::of(Models models, const Prompts& pro
                                                const AskedContexts& contexts, int64_t batch, bool fixed_draws,
                                                bool in_turns) const {
   const AttackConfig& config = setup_.plan.config;
-  auto objective =
-      make_objective(config.objective, {std::move(models), prompts.behavior, contexts, space_.photos[0],
-                                        batch, config.seeds[0], setup_.reply_tokens, in_turns});
+  ObjectiveInputs inputs{std::move(models), prompts.behavior,    contexts, space_.photos[0], batch,
+                         config.seeds[0],   setup_.reply_tokens, in_turns};
+  for (const NamedEncoder& one : setup_.surrogates) inputs.encoders.push_back(one.encoder);
+  inputs.surrogate = config.surrogate;
+  inputs.photos = space_.photos;
+  auto objective = make_objective(config.objective, inputs);
   if (!config.defense.adaptive) return objective;
   return std::make_unique<DefendedObjective>(std::move(objective), setup_.defenses.defenses, config.defense,
                                              config.seeds[0], fixed_draws);

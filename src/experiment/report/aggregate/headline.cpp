@@ -1,4 +1,5 @@
 #include "src/experiment/report/aggregate/aggregate.h"
+#include "src/experiment/report/aggregate/encoders.h"
 #include "src/experiment/report/values/text.h"
 
 namespace hijack::report {
@@ -53,6 +54,10 @@ std::string of_many(const std::vector<Setting>& all) {
 std::string headline(const std::vector<RunRecord>& runs) {
   const std::vector<Setting> all = bare_settings(runs);
   if (all.empty()) return "No trial has finished yet.";
+  const bool nobody = std::all_of(all.begin(), all.end(), [](const Setting& setting) {
+    return asked_nobody(*setting.trials.front().trial);
+  });
+  if (nobody) return encoders_headline(encoder_summaries(all));
   return all.size() == 1 ? of_one(all.front()) : of_many(all);
 }
 
