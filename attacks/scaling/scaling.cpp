@@ -8,6 +8,7 @@
 #include "models/preprocess/resizer.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
+#include "src/base/nearest.h"
 #include "src/base/random.h"
 
 namespace hijack {

@@ -85,7 +85,7 @@ struct AttackCommand {
     try {
       std::vector<TrialPlan> open;
       for (const TrialPlan& plan : run.plans())
-        if (!run.done(plan)) open.push_back(plan);
+        if (!run.done(plan) && !asks_nobody(plan.config)) open.push_back(plan);
       for (const PhotoCost& cost : photo_costs(open, models)) lines.push_back(cost.sentence() + ".");
     } catch (const Error&) {
     }

@@ -62,7 +62,8 @@ std::string encoders_of(const RunRecord& run) {
     return "";
   std::vector<std::vector<std::string>> rows = {{"optimized on", "constraint", "encoder", "role", "to target",
                                                  "clean", "noise", "nearer", "noise nearer", "to clean"}};
-  const std::vector<report::Setting> all = report::settings({run});
+  const std::vector<RunRecord> runs = {run};  // settings refer to it
+  const std::vector<report::Setting> all = report::settings(runs);
   for (const report::EncoderSummary& one : report::encoder_summaries(all))
     rows.push_back({one.setting->model, report::setting_label(*one.setting), one.encoder,
                     report::role_of(one), report::decimal(one.attack), report::decimal(one.clean),

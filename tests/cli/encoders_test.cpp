@@ -111,6 +111,7 @@ TEST_F(Program, AnAttackOnEncodersAlone) {
   EXPECT_EQ(report["encoders"][2]["role"], "held out");
   EXPECT_NE(run("report " + at("run") + " --format md").out.find("What image encoders see"),
             std::string::npos);
+  expect_refused("evaluate " + at("run") + " --defense jpeg", "there is no model to ask");
   const Outcome again = run(arguments + at("again"));
   ASSERT_EQ(again.code, 0) << again.err;
   EXPECT_EQ(read_run(at("again")).trials.at(0).files, trial.files) << "the same seed, the same bytes";

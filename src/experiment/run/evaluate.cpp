@@ -227,6 +227,17 @@ std::vector<std::pair<TrialPlan, const TrialRow*>> RunEvaluation::trials() const
 
 }  // namespace
 
+namespace {
+
+void check_plan(const TrialPlan& plan, const DefenseConfig& defense) {
+  if (asks_nobody(plan.config))
+    throw Error("The trial " + plan.id +
+                " attacked image encoders alone: there is no model to ask behind a defense.");
+  if (plan.config.images.empty()) check_defenses_without_images(defense.defenses, plan.config.model);
+}
+
+}  // namespace
+
 bool evaluate_run(const std::filesystem::path& path, const EvaluateConfig& wanted, const RunHooks& hooks,
                   const ModelSource& models, const std::vector<std::string>& moved_models) {
   check(wanted);
@@ -248,8 +259,7 @@ bool evaluate_run(const std::filesystem::path& path, const EvaluateConfig& wante
     hijack::check(plan.config.sampling, plan.config.behavior.name);
   }
   const auto start = std::chrono::steady_clock::now();
-  for (const auto& [plan, row] : trials)
-    if (plan.config.images.empty()) check_defenses_without_images(config.defense.defenses, plan.config.model);
+  for (const auto& [plan, row] : trials) check_plan(plan, config.defense);
   for (size_t i = 0; i < trials.size(); ++i) {
     auto& [plan, row] = trials[i];
     hooks.machine.put_into(plan.config);
