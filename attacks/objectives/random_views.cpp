@@ -11,7 +11,7 @@
 namespace hijack {
 namespace {
 
-double share_of(std::string_view text, const std::string& whole, const char* flag) {
+double area_share(std::string_view text, const std::string& whole, const char* flag) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size() || !(value > 0 && value <= 1))
@@ -55,8 +55,8 @@ WindowShare parse_window(const std::string& text, const char* flag) {
   if (text.empty()) return {};
   const size_t dash = text.find('-');
   WindowShare share;
-  share.least = share_of(std::string_view(text).substr(0, dash), text, flag);
-  if (dash != std::string::npos) share.most = share_of(std::string_view(text).substr(dash + 1), text, flag);
+  share.least = area_share(std::string_view(text).substr(0, dash), text, flag);
+  if (dash != std::string::npos) share.most = area_share(std::string_view(text).substr(dash + 1), text, flag);
   if (share.least > share.most)
     throw Error(std::string(flag) + " '" + text.substr(0, 40) + "': the smaller share comes first.");
   return share;

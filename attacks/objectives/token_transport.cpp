@@ -7,8 +7,8 @@
 namespace hijack {
 namespace {
 
-constexpr int kRounds = 100;
-constexpr double kRegularization = .1, kTolerance = .01;
+constexpr int kMostRounds = 100;
+constexpr double kSinkhornRegularization = .1, kSinkhornTolerance = .01;
 
 Tensor unit(const Tensor& rows) {
   return rows / rows.norm(2, {-1}, /*keepdim=*/true).clamp_min(1e-12);
@@ -31,7 +31,7 @@ Tensor token_centers(const Tensor& tokens, int64_t clusters, Random& random) {
   const Tensor fixed = tokens.detach();
   Tensor centers = fixed.index_select(0, at::tensor(order).to(tokens.device()));
   Tensor group, empty;
-  for (int i = 0; i < kRounds; ++i) {
+  for (int i = 0; i < kMostRounds; ++i) {
     const Tensor nearest = at::cdist(fixed, centers).argmin(1);  // [T]
     if (group.defined() && at::equal(nearest, group)) break;
     group = nearest;
@@ -44,15 +44,15 @@ Tensor token_centers(const Tensor& tokens, int64_t clusters, Random& random) {
 
 Tensor transport_plan(const Tensor& cost) {
   const at::NoGradGuard no_gradients;
-  const Tensor kernel = at::exp(-cost.detach() / kRegularization);  // [n,m]
+  const Tensor kernel = at::exp(-cost.detach() / kSinkhornRegularization);  // [n,m]
   const double n = static_cast<double>(cost.size(0)), m = static_cast<double>(cost.size(1));
   Tensor rows = at::ones({cost.size(0)}, kernel.options()),
          columns = at::ones({cost.size(1)}, kernel.options());
-  for (int i = 0; i < kRounds; ++i) {
+  for (int i = 0; i < kMostRounds; ++i) {
     const Tensor before = rows;
     rows = (1 / n) / kernel.mv(columns);
     columns = (1 / m) / kernel.t().mv(rows);
-    if ((rows - before).abs().mean().item<double>() < kTolerance) break;
+    if ((rows - before).abs().mean().item<double>() < kSinkhornTolerance) break;
   }
   return at::outer(rows, columns) * kernel;
 }

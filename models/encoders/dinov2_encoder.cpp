@@ -20,7 +20,7 @@ class Dinov2Encoder : public TowerEncoder {
 
 /// Names of the hub's files, and those of transformers' own network -> those of InternViT, which the tower
 /// reads.
-std::string tower_name(const std::string& stored) {
+std::string dinov2_name(const std::string& stored) {
   static constexpr std::pair<const char*, const char*> kParts[] = {
       {".norm1.", ".layernorm_before."},
       {".norm2.", ".layernorm_after."},
@@ -44,7 +44,7 @@ std::string tower_name(const std::string& stored) {
 }
 
 /// The gate and what it multiplies lie in one matrix in the hub's files, the gate first.
-TensorMap apart(const TensorMap& stored, const std::string& where) {
+TensorMap gate_apart(const TensorMap& stored, const std::string& where) {
   constexpr const char* kBoth = ".mlp.weights_in.";
   TensorMap tensors;
   for (const auto& [name, tensor] : stored) {
@@ -74,8 +74,8 @@ std::shared_ptr<const ImageEncoder> load_dinov2(const std::filesystem::path& fol
     throw Error(folder.string() + ": its image processor makes images smaller than a patch");
   Weights weights(folder);
   if (config.value("use_swiglu_ffn", nlohmann::json()) == true && !weights.tensors().empty())
-    weights = Weights(apart(weights.tensors(), folder.string()), folder.string());
-  weights.rename(tower_name);
+    weights = Weights(gate_apart(weights.tensors(), folder.string()), folder.string());
+  weights.rename(dinov2_name);
   VisionTower tower(vision, frozen_source(weights, device, dtype), "dinov2", vision.layers);
   weights.finish();
   return std::make_shared<Dinov2Encoder>(processor, std::move(tower), device);
