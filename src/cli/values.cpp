@@ -89,7 +89,8 @@ constexpr Named kNamed[] = {
 constexpr const char* kFileFlags[] = {"--image", "--held-out-image", "--targets",
                                       "--mask",  "--feature-image",  "--templates",
                                       "--font",  "--contexts",       "--scaling-picture"};
-constexpr const char* kFolderFlags[] = {"--model", "--vision-tower", "--adapter", "--ensemble", "--transfer"};
+constexpr const char* kFolderFlags[] = {"--model",    "--vision-tower", "--adapter",
+                                        "--ensemble", "--transfer",     "--cache"};
 
 const Named* find_named(const std::string& name) {
   const auto* found =

@@ -120,6 +120,13 @@ std::string by_content(const std::string& defense) {
                            [](std::string& file) { file = file_hash(file); });
 }
 
+/// How a victim behind an API is asked decides nothing but whom.
+static void settle_victim(json& setting, AttackConfig& config) {
+  for (const Field& field : fields_of(config.asking)) setting.erase(field.name);
+  if (config.victim.empty())
+    setting.erase("victim"), setting.erase("victim_scores");  // as before there was this
+}
+
 Identity identity_of(const AttackConfig& given) {
   AttackConfig config = given;
   Identity identity;
@@ -128,6 +135,7 @@ Identity identity_of(const AttackConfig& given) {
                            "checkpoint_every", "model", "vision_tower", "adapter", "ensemble", "transfer"})
     setting.erase(name);
   setting.erase("num_beams");
+  settle_victim(setting, config);
   if (config.sampling.greedy())  // as before there was anything else
     for (const char* name : {"temperature", "top_p", "top_k", "samples"}) setting.erase(name);
   setting["protocol"] = kProtocol;

@@ -8,30 +8,46 @@
 #include "src/experiment/plan/shipped.h"
 #include "src/experiment/record/folder_lock.h"
 #include "src/experiment/record/judgments.h"
+#include "src/experiment/run/model_judge.h"
+#include "src/experiment/run/victim.h"
 
 namespace hijack {
 namespace {
 
-constexpr size_t kAtOnce = 8;
+constexpr size_t kAtOnce = 8, kAtOnceBehindApi = 25;
 constexpr size_t kLongestAnswer = 400;  // characters of a judge's answer that are kept
 
 /// A judge with all it needs.
 struct ReadyJudge {
   JudgeSpec spec;
   std::string name;  ///< as rows call it
-  Rubric rubric = {};
-  std::shared_ptr<const LanguageModel> model = {};
+  std::shared_ptr<const ModelJudge> model = {};
   std::string model_sha256 = {};
+  size_t at_once = kAtOnce;
 };
 
-ReadyJudge ready(const std::string& text, const Rubric& rubric, const LoadOptions& options) {
+/// How judges are made ready.
+struct Readiness {
+  const JudgeConfig& config;
+  const LoadOptions& options;
+  const std::filesystem::path& run;
+  std::stop_token stop;
+};
+
+ReadyJudge ready(const std::string& text, const Rubric& rubric, const Readiness& how) {
   ReadyJudge judge{parse_judge(text), text};
-  if (judge.spec.kind != JudgeSpec::Kind::kModel) return judge;
-  judge.rubric = rubric;
-  const std::filesystem::path folder = model_folder(judge.spec.folder);
-  judge.model = load_language_model(folder, options);
-  judge.model_sha256 = model_hash(folder);
-  judge.name = "model:" + model_name(folder.string()) + "/" + judge.rubric.name;
+  if (judge.spec.kind == JudgeSpec::Kind::kModel) {
+    const std::filesystem::path folder = model_folder(judge.spec.folder);
+    judge.model = std::make_shared<const ModelJudge>(load_language_model(folder, how.options), rubric);
+    judge.model_sha256 = model_hash(folder);
+    judge.name = "model:" + model_name(folder.string()) + "/" + rubric.name;
+  }
+  if (judge.spec.kind == JudgeSpec::Kind::kEndpoint) {
+    const auto client = client_for_run(judge.spec.endpoint, how.config.asking, how.run, how.stop);
+    judge.model = std::make_shared<const ModelJudge>(client, rubric);
+    judge.name = "endpoint:" + client->name() + "/" + rubric.name;
+    judge.at_once = kAtOnceBehindApi;
+  }
   return judge;
 }
 
@@ -71,21 +87,20 @@ std::vector<JudgmentRow> judged_by_model(std::span<const Open> some, const Ready
                                          const JudgeConfig& config) {
   std::vector<Query> queries;
   for (const Open& one : some)
-    queries.push_back(
-        {.prompt = filled_pattern(judge.rubric.template_text, {{"{behavior}", behavior_of(one, config)},
-                                                               {"{prompt}", one.reply->context.prompt},
-                                                               {"{reply}", one.reply->reply},
-                                                               {"{target}", target_of(one)}})});
-  const at::NoGradGuard no_grad;
-  const auto answers = judge.model->generate(queries, {.max_new_tokens = judge.rubric.answer_tokens});
+    queries.push_back({.prompt = filled_pattern(judge.model->rubric().template_text,
+                                                {{"{behavior}", behavior_of(one, config)},
+                                                 {"{prompt}", one.reply->context.prompt},
+                                                 {"{reply}", one.reply->reply},
+                                                 {"{target}", target_of(one)}})});
+  const std::vector<JudgedAnswer> answers = judge.model->ask(queries);
   std::vector<JudgmentRow> rows;
   for (size_t i = 0; i < some.size(); ++i) {
-    const Verdict verdict = read_verdict(judge.rubric, answers[i].text);
+    const Verdict& verdict = answers[i].verdict;
     JudgmentRow row = judgment_of(some[i], judge);
     row.success = verdict.success;
     row.score = verdict.score.value_or(row.score);
     row.unclear = verdict.unclear;
-    row.answer = answers[i].text.substr(0, kLongestAnswer);
+    row.answer = answers[i].answer.substr(0, kLongestAnswer);
     rows.push_back(std::move(row));
   }
   return rows;
@@ -118,9 +133,10 @@ bool judge_all(const RunRecord& run, const ReadyJudge& judge, const JudgeConfig&
     else
       writer.write(to_json(judged_at_once(one, judge)));
   }
-  for (size_t begin = 0; begin < asked.size(); begin += kAtOnce) {
+  for (size_t begin = 0; begin < asked.size(); begin += judge.at_once) {
     if (hooks.stop.stop_requested()) return false;
-    const auto some = std::span<const Open>(asked).subspan(begin, std::min(kAtOnce, asked.size() - begin));
+    const auto some =
+        std::span<const Open>(asked).subspan(begin, std::min(judge.at_once, asked.size() - begin));
     for (const JudgmentRow& row : judged_by_model(some, judge, config)) writer.write(to_json(row));
     if (hooks.on_note)
       hooks.on_note(judge.name + ": " + std::to_string(begin + some.size()) + " of " +
@@ -134,17 +150,25 @@ bool judge_all(const RunRecord& run, const ReadyJudge& judge, const JudgeConfig&
 bool judge_run(const std::filesystem::path& folder, const JudgeConfig& config, const LoadOptions& options,
                const RunHooks& hooks) {
   if (config.judges.empty())
-    throw Error("No judge was given; name one with --judge exact, prefix, refusal-words or model:DIR.");
+    throw Error(
+        "No judge was given; name one with --judge exact, prefix, refusal-words, model:DIR or "
+        "endpoint:URL#MODEL.");
   for (const std::string& text : config.judges) parse_judge(text);
+  config.asking.check();
   const Rubric rubric = rubric_of(config.rubric);
   const RunRecord run = read_run(folder);
   if (run.trials.empty()) throw Error("The run '" + folder.string() + "' has no finished trial to judge.");
   std::vector<ReadyJudge> judges;
-  for (const std::string& text : config.judges) judges.push_back(ready(text, rubric, options));
-  const FolderLock lock = lock_folder(folder);
+  const FolderLock lock = lock_folder(folder);  // before calls are counted
+  for (const std::string& text : config.judges)
+    judges.push_back(ready(text, rubric, {config, options, folder, hooks.stop}));
   RowWriter writer(folder / "judgments.jsonl");
-  for (const ReadyJudge& judge : judges)
-    if (!judge_all(run, judge, config, hooks, writer)) return false;
+  try {
+    for (const ReadyJudge& judge : judges)
+      if (!judge_all(run, judge, config, hooks, writer)) return false;
+  } catch (const AskingStopped&) {
+    return false;
+  }
   return true;
 }
 

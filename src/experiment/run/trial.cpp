@@ -8,6 +8,7 @@
 #include "src/base/image.h"
 #include "src/experiment/run/defense_setup.h"
 #include "src/experiment/run/search.h"
+#include "src/experiment/run/victim.h"
 #include "src/experiment/run/visibility.h"
 
 namespace hijack {
@@ -27,7 +28,7 @@ class Trial {
   Trial(const TrialSetup& setup, const RunFolder& folder, const RunHooks& hooks)
       : parts_(setup, folder, hooks),
         config_(parts_.config),
-        keys_(config_.model, config_, setup.replies()) {}
+        keys_(config_.model, config_, setup.replies(), victim_name(*setup.model)) {}
 
   std::optional<TrialResult> run() {
     const std::optional<Found> found = search(parts_);
@@ -125,6 +126,7 @@ void Trial::describe_trial(const Found& found) {
   row_.reply_tokens = parts_.setup.reply_tokens;
   row_.sampling = config_.sampling.text();
   row_.model = plan.model_name(config_.model);
+  if (!config_.victim.empty()) row_.model = config_.victim;
   for (const std::string& folder : config_.ensemble) row_.model += " + " + plan.model_name(folder);
   if (!config_.images.empty()) row_.source_image = photo_name(0);
   row_.behavior = config_.behavior.name;
