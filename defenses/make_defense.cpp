@@ -1,6 +1,5 @@
 #include "defenses/make_defense.h"
 
-#include "defenses/address.h"
 #include "defenses/detectors/cider.h"
 #include "defenses/detectors/ecso.h"
 #include "defenses/detectors/hidden_detect.h"
@@ -26,6 +25,7 @@
 #include "defenses/text/safety_prompt.h"
 #include "defenses/votes/smoothing.h"
 #include "defenses/votes/smoothvlm.h"
+#include "models/endpoint/address.h"
 #include "src/base/error.h"
 #include "src/base/registry.h"
 

@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-#include "defenses/address.h"
+#include "models/endpoint/address.h"
 #include "src/base/error.h"
 #include "src/base/nearest.h"
 

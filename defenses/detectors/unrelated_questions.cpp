@@ -85,6 +85,8 @@ Tensor QuestionFeatures::of(const std::vector<Submission>& submissions,
 UnrelatedQuestions::UnrelatedQuestions(const Parameters& parameters, const DefenseResources& resources)
     : parameters_(parameters) {
   parameters_.check();
+  if (!resources.model)
+    throw Error("Defense 'unrelated_questions' needs a model whose answers it can score.");
   file_ = read_trained(parameters_.file, resources, kName);
   model_ = LogisticModel::of(file_.tensors, file_.where);
   const auto questions = static_cast<int64_t>(unrelated_questions().size());

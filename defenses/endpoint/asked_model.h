@@ -1,6 +1,6 @@
 #pragma once
-#include "defenses/endpoint/endpoint.h"
 #include "defenses/own_model.h"
+#include "models/endpoint/endpoint.h"
 
 namespace hijack {
 

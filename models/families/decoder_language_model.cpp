@@ -98,14 +98,28 @@ std::vector<Tensor> DecoderLanguageModel::prompt_nlls(std::span<const std::strin
   return all;
 }
 
-std::vector<Generated> DecoderLanguageModel::generate(std::span<const Query> queries,
-                                                      const GenerateOptions& options) const {
+std::vector<Prompt> DecoderLanguageModel::prompts_of(std::span<const Query> queries) const {
   std::vector<Prompt> prompts;
   for (const auto& query : queries) {
     const RenderedPrompt rendered = render_(query);
     prompts.push_back({tokenizer_->encode(rendered.text, rendered.add_special_tokens)});
   }
-  return shared_prefix_generate(*decoder_, prompts, *tokenizer_, rules_, options);
+  return prompts;
+}
+
+std::vector<Generated> DecoderLanguageModel::generate(std::span<const Query> queries,
+                                                      const GenerateOptions& options) const {
+  return shared_prefix_generate(*decoder_, prompts_of(queries), *tokenizer_, rules_, options);
+}
+
+std::vector<Tensor> DecoderLanguageModel::target_logits(std::span<const Query> queries,
+                                                        std::span<const TokenIds> targets) const {
+  const at::NoGradGuard no_gradients;
+  return shared_prefix_logits(*decoder_, prompts_of(queries), targets);
+}
+
+TokenIds DecoderLanguageModel::input_ids(const Query& query) const {
+  return prompts_of({&query, 1}).front().ids;
 }
 
 TokenIds class_stops(const std::string& model_type) {

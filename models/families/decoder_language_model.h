@@ -8,6 +8,7 @@
 #include "models/checkpoint/reply_rules.h"
 #include "models/language_model.h"
 #include "models/network/decoder.h"
+#include "models/prefix/shared_prefix.h"
 
 namespace hijack {
 
@@ -23,8 +24,13 @@ class DecoderLanguageModel : public LanguageModel {
   std::vector<Tensor> prompt_nlls(std::span<const std::string> texts) const override;
   std::vector<Generated> generate(std::span<const Query> queries,
                                   const GenerateOptions& options) const override;
+  /// Float32 logits [T_i,V] that predict targets[i] after queries[i], without gradients.
+  std::vector<Tensor> target_logits(std::span<const Query> queries, std::span<const TokenIds> targets) const;
+  /// The token ids of a query as the decoder sees them.
+  TokenIds input_ids(const Query& query) const;
 
  private:
+  std::vector<Prompt> prompts_of(std::span<const Query> queries) const;
   struct Scored;
   /// The tokens of a text inside the chat template; place: of texts in it.
   Scored scored(const std::string& text, std::pair<size_t, size_t> place) const;

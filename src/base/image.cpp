@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "src/base/decode_image.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/base/image_codec.h"
@@ -49,9 +50,9 @@ Tensor on_white(const Tensor& pixels, const std::array<uint8_t, 3>& color) {
 
 }  // namespace
 
-Tensor load_image(const std::filesystem::path& file, const ImageLimits& limits) {
-  const std::string where = file.string();
-  const std::string bytes = read_file(file, std::min<int64_t>(limits.max_bytes, INT32_MAX));
+Tensor decode_image(std::string_view bytes, const std::string& where, const ImageLimits& limits) {
+  if (bytes.size() > static_cast<size_t>(std::min<int64_t>(limits.max_bytes, INT32_MAX)))
+    throw Error(where + " has more than " + std::to_string(limits.max_bytes) + " bytes");
   const ImageHeader header = read_image_header(bytes, where);
   check_limits(header, limits, where);
   const Tensor decoded =
@@ -60,6 +61,10 @@ Tensor load_image(const std::filesystem::path& file, const ImageLimits& limits) 
     throw Error(where + " is damaged: the image cannot be decoded");
   const Tensor shown = header.clear_color ? on_white(decoded, *header.clear_color) : decoded;
   return from_bytes(upright(shown, header.orientation).permute({2, 0, 1}).unsqueeze(0).contiguous());
+}
+
+Tensor load_image(const std::filesystem::path& file, const ImageLimits& limits) {
+  return decode_image(read_file(file, std::min<int64_t>(limits.max_bytes, INT32_MAX)), file.string(), limits);
 }
 
 void save_png(const Tensor& image, const std::filesystem::path& file) {

@@ -21,12 +21,12 @@ constexpr int64_t kProfiledTo = 4;
 
 /// Fields that --help explains; the others it only names (help.h).
 const std::set<std::string> kCommon = {
-    "image",           "behavior",   "target",     "model",     "method",     "transfer",
-    "universal",       "constraint", "epsilon",    "l2_radius", "patch_size", "objective",
-    "optimizer",       "steps",      "step_size",  "seed",      "text",       "suffix_tokens",
-    "contexts",        "train",      "validation", "test",      "batch",      "max_new_tokens",
-    "defense",         "adaptive",   "device",     "dtype",     "threads",    "surrogate",
-    "transfer_encoder"};
+    "image",     "behavior",   "target",     "model",     "method",     "transfer",
+    "universal", "constraint", "epsilon",    "l2_radius", "patch_size", "objective",
+    "optimizer", "steps",      "step_size",  "seed",      "text",       "suffix_tokens",
+    "contexts",  "train",      "validation", "test",      "batch",      "max_new_tokens",
+    "defense",   "adaptive",   "device",     "dtype",     "threads",    "surrogate",
+    "transfer_encoder", "victim"};
 
 struct AttackCommand {
   explicit AttackCommand(CLI::App& command) : flags(command, fields_of(config), kCommon) {
@@ -58,10 +58,18 @@ struct AttackCommand {
     return plan_trials(config, given);
   }
 
-  /// With --resume, --model, --device, --threads and --image-batch say how to go on, not what the run is.
+  /// With --resume, --model, --device, --threads, --image-batch and how a victim is asked say how to go on,
+  /// not what the run is.
   bool only_the_machine(const std::set<std::string>& given) {
+    const Fields asking = fields_of(config.asking);
+    const auto asks = [&](const std::string& name) {
+      return std::any_of(asking.begin(), asking.end(),
+                         [&](const Field& field) { return field.name == name; });
+    };
     for (const std::string& name : given)
-      if (name != "model" && name != "device" && name != "threads" && name != "image_batch") return false;
+      if (name != "model" && name != "device" && name != "threads" && name != "image_batch" && !asks(name))
+        return false;
+    if (std::any_of(given.begin(), given.end(), asks)) machine.asking = config.asking;
     if (given.contains("model")) moved_models = {config.model};
     if (given.contains("device")) machine.device = config.device;
     if (given.contains("threads")) machine.threads = config.threads;
@@ -100,6 +108,8 @@ struct AttackCommand {
     const auto planned = plans();
     if (resume && out.empty()) throw Error("--resume needs the run folder: --out DIR.");
     const auto folder = !out.empty() ? std::filesystem::path(out) : free_run_folder(planned[0].id);
+    machine.run = folder;
+    machine.stop = interrupt.token();
     const ModelSource models = folder_models(machine);
     RunFolder run =
         resume ? resume_run(folder, planned, moved_models) : begin_run(folder, "attack", planned, models);

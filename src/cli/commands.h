@@ -17,6 +17,7 @@ void add_judge(CLI::App& program, Action& chosen);
 void add_report(CLI::App& program, Action& chosen);
 void add_reproduce(CLI::App& program, Action& chosen);
 void add_chat(CLI::App& program, Action& chosen);
+void add_serve(CLI::App& program, Action& chosen);
 void add_train(CLI::App& program, Action& chosen);
 void add_trace(CLI::App& program, Action& chosen);
 void add_activations(CLI::App& program, Action& chosen);

@@ -10,6 +10,7 @@
 #include "src/cli/run_session.h"
 #include "src/cli/text.h"
 #include "src/experiment/report/aggregate/aggregate.h"
+#include "src/experiment/report/aggregate/own_pictures.h"
 #include "src/experiment/report/aggregate/survival.h"
 #include "src/experiment/report/gate.h"
 #include "src/experiment/report/report.h"
@@ -81,6 +82,18 @@ std::string survival_text(const RunRecord& run) {
   return "what the saved images survive\n" + table_text(rows, output_width());
 }
 
+/// Cases of a test set about their own pictures; "" where nobody asked.
+std::string own_pictures_text(const RunRecord& run) {
+  const std::vector<report::OwnPictures> all = report::own_pictures({run});
+  if (all.empty()) return "";
+  std::vector<std::vector<std::string>> rows = {
+      {"own pictures of", "defense", "obeyed or right", "rejected"}};
+  for (const report::OwnPictures& one : all)
+    rows.push_back({printable(one.set) + (one.whom.empty() ? "" : ", " + printable(one.whom)),
+                    short_name(one.defense), report::shown(one.obeyed), report::shown(one.rejected)});
+  return table_text(rows, output_width());
+}
+
 constexpr int kAboveLimit = 3;
 
 /// --fail-above and --junit: what a build server asks for.
@@ -140,7 +153,8 @@ struct EvaluateCommand {
     const std::string report = write_report(run).string();
     if (!output.json) {
       std::cout << "success of the behavior on held-out contexts, and the cost on benign questions\n"
-                << defense_table(record) << survival_text(record) << "report  " << report << std::endl;
+                << defense_table(record) << survival_text(record) << own_pictures_text(record) << "report  "
+                << report << std::endl;
       return;
     }
     print_defenses(record);

@@ -20,7 +20,7 @@ sigset_t watched_signals() {
 
 }  // namespace
 
-Interrupt::Interrupt() {
+Interrupt::Interrupt(std::string said) : said_(std::move(said)) {
   const sigset_t signals = watched_signals();
   pthread_sigmask(SIG_BLOCK, &signals, &before_);
   watcher_ = std::jthread([this](const std::stop_token& done) { watch(done); });
@@ -40,7 +40,7 @@ void Interrupt::watch(const std::stop_token& done) {
     if (signal < 0) continue;
     if (stop_.stop_requested()) _exit(128 + signal);
     stop_.request_stop();
-    log_line("stopping after the current step; once more stops at once");
+    log_line(said_);
   }
 }
 

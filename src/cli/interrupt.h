@@ -2,6 +2,7 @@
 #include <atomic>
 #include <csignal>
 #include <stop_token>
+#include <string>
 #include <thread>
 
 namespace hijack::cli {
@@ -11,7 +12,8 @@ namespace hijack::cli {
 /// before the first tensor is computed, so that all threads leave the signals to it.
 class Interrupt {
  public:
-  Interrupt();
+  /// said: on the first signal.
+  explicit Interrupt(std::string said = "stopping after the current step; once more stops at once");
   ~Interrupt();
   Interrupt(const Interrupt&) = delete;
   Interrupt& operator=(const Interrupt&) = delete;
@@ -21,6 +23,7 @@ class Interrupt {
  private:
   void watch(const std::stop_token& done);
 
+  std::string said_;
   sigset_t before_;
   std::stop_source stop_;
   std::jthread watcher_;

@@ -4,6 +4,7 @@
 
 #include "src/base/error.h"
 #include "src/cli/commands.h"
+#include "src/cli/field_options.h"
 #include "src/cli/interrupt.h"
 #include "src/cli/model_options.h"
 #include "src/cli/output_options.h"
@@ -56,13 +57,17 @@ struct JudgeCommand {
             "who judges the stored replies, once for each: exact (the reply is the target), prefix (it "
             "begins with it), refusal-words (it refuses in none of the usual phrases), keywords:FILE "
             "(M-Attack's keywords.json: from a quarter, half and all of a picture's keywords on, kmr_a, "
-            "kmr_b and kmr_c) or model:DIR (a model is asked by the rubric)")
+            "kmr_b and kmr_c), model:DIR (a model is asked by the rubric) or "
+            "endpoint:http://127.0.0.1:8000/v1#MODEL (one behind an OpenAI-compatible API; a key stands in "
+            "$HIJACK_API_KEY)")
         ->allow_extra_args(false)
         ->type_name("NAME");
     command
-        .add_option("--rubric", config.rubric,
-                    "how a model is asked: harmbench, strongreject, llama-guard, similarity, or a file with "
-                    "{reply} in it ({prompt}, {behavior}, {target}) that is answered with yes or no")
+        .add_option(
+            "--rubric", config.rubric,
+            "how a model is asked: harmbench, strongreject, llama-guard, similarity, shieldgemma (the "
+            "probability of Yes as its first token), or a file with "
+            "{reply} in it ({prompt}, {behavior}, {target}) that is answered with yes or no")
         ->capture_default_str()
         ->type_name("NAME");
     command
@@ -72,12 +77,14 @@ struct JudgeCommand {
     command.add_option("--device", options.device, "cpu, cuda or cuda:1")->capture_default_str();
     command.add_option("--dtype", options.dtype, "auto, float32, bfloat16 or float16")->capture_default_str();
     command.add_option("--threads", threads, "CPU threads; 0 = all cores")->check(CLI::Range(0, 1024));
+    asking = std::make_unique<FieldOptions>(command, fields_of(config.asking));
     output.add_to(command, "rates by judge and their agreement, as in hijack report --format json");
   }
 
   int act() {
     output.apply();
     const Interrupt interrupt;
+    asking->apply();
     if (options.device == "meta") throw Error("a judge has to compute: take --device cpu or cuda.");
     if (threads > 0) at::set_num_threads(static_cast<int>(threads));
     bool done = false;
@@ -105,6 +112,7 @@ struct JudgeCommand {
   }
 
   JudgeConfig config;
+  std::unique_ptr<FieldOptions> asking;
   LoadOptions options;
   OutputOptions output;
   std::string run;

@@ -84,6 +84,10 @@ int run_in_group(const RunArguments& arguments, const std::filesystem::path& out
   const Machine machine = arguments.machine.machine();
   const ModelSource models = folder_models(machine);
   RunFolder folder = shared_folder(arguments, out, place.rank, group, models);
+  for (const TrialPlan& plan : folder.plans())
+    if (!plan.config.victim.empty())
+      throw Error("A group of processes cannot keep one budget of calls: attack the victim " +
+                  plan.config.victim + " with one process.");
   bool done = false;
   {
     Progress progress;
@@ -109,7 +113,9 @@ int run_experiment(const RunArguments& arguments) {
   const auto out = arguments.out.empty() ? default_out(arguments) : std::filesystem::path(arguments.out);
   if (const auto place = worker_place()) return run_in_group(arguments, out, *place, interrupt);
   const auto plans = plans_of(arguments);
-  const Machine machine = arguments.machine.machine();
+  Machine machine = arguments.machine.machine();
+  machine.run = out;
+  machine.stop = interrupt.token();
   const ModelSource models = folder_models(machine);
   RunFolder folder = arguments.resume ? resume_run(out, plans, arguments.machine.models)
                                       : begin_run(out, "run", plans, models);

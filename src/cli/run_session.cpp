@@ -47,7 +47,7 @@ std::string examples(const RunRecord& run, const TrialRow& trial) {
   size_t shown = 0;
   for (const ReplyRow& row : run.replies) {
     if (row.trial != trial.id || row.condition != attack_condition(trial) || row.split != "test" ||
-        row.defense != trial.defense || row.sampling != trial.sampling || row.draw > 0)
+        row.defense != trial.defense || row.sampling != trial.sampling || row.draw > 0 || !row.model.empty())
       continue;
     text += "    > " + printable(row.context.prompt) + "\n      " + printable(row.reply) + "\n";
     if (++shown == kExamples) break;

@@ -93,8 +93,8 @@ constexpr Named kNamed[] = {
 constexpr const char* kFileFlags[] = {"--image",           "--held-out-image", "--targets", "--mask",
                                       "--feature-image",   "--templates",      "--font",    "--contexts",
                                       "--scaling-picture", "--auxiliary-image"};
-constexpr const char* kFolderFlags[] = {"--model",    "--vision-tower", "--adapter",         "--ensemble",
-                                        "--transfer", "--surrogate",    "--transfer-encoder"};
+constexpr const char* kFolderFlags[] = {"--model",    "--vision-tower", "--adapter", "--ensemble",
+                                        "--transfer", "--surrogate", "--transfer-encoder", "--cache"};
 
 const Named* find_named(const std::string& name) {
   const auto* found =

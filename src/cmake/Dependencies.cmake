@@ -32,8 +32,8 @@ if(NOT TESSERACT_INCLUDE_DIR OR NOT TESSERACT_LIBRARY)
   message(STATUS "Tesseract not found: the ocr defense is left out")
 endif()
 
-# The paraphrase and perplexity defenses can ask an OpenAI-compatible server; without it only local models.
+# Victims, judges and defenses behind an OpenAI-compatible API, and hijack serve; without it only local models.
 pkg_check_modules(HTTPLIB QUIET IMPORTED_TARGET cpp-httplib)
 if(NOT HTTPLIB_FOUND)
-  message(STATUS "cpp-httplib not found: no endpoints for defenses")
+  message(STATUS "cpp-httplib not found: no endpoints and no hijack serve")
 endif()

@@ -96,16 +96,19 @@ TEST_F(Program, SeveralValuesMayFollowOneFlag) {
 
 TEST_F(Program, FlagsThatMessagesNameExist) {
   std::string help;
-  for (const char* command :
-       {"attack",    "evaluate",       "run",       "report",         "reproduce",   "chat",  "train pocket",
-        "train eye", "train assemble", "train sae", "train detector", "activations", "judge", "trace",
-        "tokenize",  "scenes",         "models",    "defenses",       "completion",  ""})
+  for (const char* command : {"attack",       "evaluate",       "run",
+                              "report",       "reproduce",      "chat",
+                              "train pocket", "train eye",      "train assemble",
+                              "train sae",    "train detector", "activations",
+                              "judge",        "trace",          "serve",
+                              "tokenize",     "scenes",         "models",
+                              "defenses",     "completion",     ""})
     help += run(std::string(command) + (command == std::string("attack") ? " --help-all" : " --help")).out;
   std::replace(help.begin(), help.end(), '\n', ' ');
   const std::regex literal(R"re("([^"\\\n]|\\.)*")re"), flag("--[a-z][a-z-]*[a-z]");
   int found = 0;
-  for (const char* folder : {"src/base", "src/cli", "src/experiment", "src/pocket", "src/training", "models",
-                             "attacks", "defenses"}) {
+  for (const char* folder : {"src/base", "src/cli", "src/experiment", "src/pocket", "src/training",
+                             "src/serve", "models", "attacks", "defenses"}) {
     for (const auto& entry : fs::recursive_directory_iterator(fs::path(kRoot) / folder)) {
       if (entry.path().extension() != ".cpp" || entry.path().filename() == "style.cpp") continue;
       const std::string text = read_file(entry.path());

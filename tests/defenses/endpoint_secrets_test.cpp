@@ -6,8 +6,8 @@
 
 #include <thread>
 
-#include "defenses/address.h"
 #include "defenses/make_defense.h"
+#include "models/endpoint/address.h"
 #include "src/base/file.h"
 #include "src/experiment/report/report.h"
 #include "src/experiment/run/evaluate.h"

@@ -1,5 +1,5 @@
 // The endpoint against a server on 127.0.0.1.
-#include "defenses/endpoint/endpoint.h"
+#include "models/endpoint/endpoint.h"
 
 #include <gtest/gtest.h>
 #include <httplib.h>

@@ -14,7 +14,7 @@ import sys
 import tempfile
 
 FOLDERS = ["attacks", "defenses", "models", "src/base", "src/pocket", "src/training", "src/experiment",
-           "src/cli"]
+           "src/serve", "src/cli"]
 MOST_FILE_LINES = 400
 MOST_FUNCTION_LINES = 40
 
@@ -43,6 +43,7 @@ ROOM_RULES = {
     "models/prefix": ["models", "models/checkpoint", "models/network"],
     "models/activations": ["models", "models/checkpoint"],
     "models/sae": ["models", "models/checkpoint"],
+    "models/endpoint": ["models"],
     "models/families": ["models", "models/checkpoint", "models/chat_template", "models/network", "models/prefix",
                         "models/preprocess"],
     "models/encoders": ["models", "models/checkpoint", "models/families", "models/network", "models/preprocess"],
@@ -71,6 +72,7 @@ ROOM_RULES = {
     "src/experiment/report": ["src/experiment/plan", "src/experiment/record", "src/experiment/report/aggregate",
                               "src/experiment/report/page", "src/experiment/report/sanity",
                               "src/experiment/report/values"],
+    "src/serve": [],
     "src/cli": [],
 }
 FOLDER_RULES = {
@@ -81,7 +83,8 @@ FOLDER_RULES = {
     "src/pocket": ["src/base", "models"],
     "src/training": ["src/base", "models", "src/pocket"],
     "src/experiment": ["src/base", "models", "attacks", "defenses", "src/pocket"],
-    "src/cli": ["src/base", "models", "attacks", "defenses", "src/pocket", "src/training", "src/experiment"],
+    "src/serve": ["src/base", "models"],
+    "src/cli": ["src/base", "models", "attacks", "defenses", "src/pocket", "src/training", "src/experiment", "src/serve"],
 }
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.M)
 PRINTS = re.compile(r"std::c(?:out|err)\b|\b(?:std::)?(?:exit|abort)\(|\bprintf\(")

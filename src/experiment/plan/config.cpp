@@ -158,6 +158,30 @@ void check_optimizer(AttackConfig& config, const std::set<std::string>& given) {
                 " compares losses between steps and needs the same contexts at each: set --batch 0.");
 }
 
+/// A victim behind an API scores given replies, and nothing else.
+void check_victim(AttackConfig& config, const Behavior& behavior) {
+  if (config.victim.empty()) return;
+  const EndpointParameters endpoint = parse_endpoint(config.victim, "--victim");
+  config.victim = endpoint.endpoint + "#" + endpoint.endpoint_model;  // without login
+  config.asking.check();
+  if (config.victim_scores != "reply" && config.victim_scores != "first-token")
+    throw Error("--victim-scores is '" + config.victim_scores.substr(0, 40) +
+                "', but must be reply or first-token.");
+  const std::string why = ": the victim behind an API gives no gradients.";
+  if (config.method != "image") throw Error("--victim works with method image, not " + config.method + why);
+  if (config.images.empty()) throw Error("--victim needs --image: it is shown pictures.");
+  if (config.defense.adaptive) throw Error("--adaptive attacks through a defense by its gradients" + why);
+  if (!config.ensemble.empty()) throw Error("--ensemble averages over models with weights" + why);
+  const Constraint constraint = read_constraint(config.constraint);
+  if (config.queries == 0 && make_optimizer(config.optimizer, constraint)->uses_gradient())
+    throw Error("The optimizer " + config.optimizer.name +
+                " follows gradients: take --optimizer square, or --queries 20 (RGF)" + why);
+  for (const ObjectiveTerm& term : parse_objective(config.objective, behavior))
+    if (term.name != "behavior")
+      throw Error("--victim works with objective behavior, not " + term.name +
+                  ": the API scores given replies, and shows nothing else.");
+}
+
 /// Adversarial prompts need a loss that reads prompts, and its gradient.
 void check_prompts(const AttackConfig& config, const Behavior& behavior) {
   check(config.cropa);
@@ -261,6 +285,7 @@ void resolve(AttackConfig& config, const std::set<std::string>& given) {
     config.augmentation.templates = shipped_templates().string();
   for (const std::string& name : config.augmentation.names) parse_augmentation(name);
   check_optimizer(config, given);
+  check_victim(config, *behavior);
   config.contexts = contexts_file(config.contexts).string();
   if (config.contexts.empty() && !asks_nobody(config))
     config.contexts = default_contexts(config.behavior.name, config.model).string();

@@ -19,6 +19,7 @@
 #include "models/prefix/images_at_once.h"
 #include "src/base/fields.h"
 #include "src/experiment/plan/defense_config.h"
+#include "src/experiment/plan/endpoint_config.h"
 #include "src/experiment/plan/sampling_config.h"
 
 namespace hijack {
@@ -32,7 +33,10 @@ struct AttackConfig {
   bool universal = false;
   std::vector<std::string> held_out_images;
   int64_t photo_batch = 0;
-  std::string model;  ///< "" = the shipped model (resolve fills it in)
+  std::string model;        ///< "" = the shipped model (resolve fills it in)
+  std::string victim = {};  ///< "URL#MODEL" that is asked in place of `model`; "" = none
+  std::string victim_scores = "reply";
+  AskingConfig asking = {};
   std::string vision_tower;
   std::string adapter;
   BehaviorConfig behavior;
@@ -112,6 +116,15 @@ struct AttackConfig {
     field("model", model,
           "Hugging Face folder of the model, or a short name of `hijack models --list`; empty = the shipped "
           "pocket model");
+    field("victim", victim,
+          "attack http://127.0.0.1:8000/v1#MODEL behind an OpenAI-compatible API, without gradients "
+          "(--optimizer "
+          "square, --queries); `model` gives sizes and tokens");
+    field("victim_scores", victim_scores,
+          "victim: what the server says of a target: reply (the log probability of all of it: "
+          "prompt_logprobs, as "
+          "vLLM and hijack serve have it) or first-token (of its beginning, among the 20 likeliest tokens: "
+          "top_logprobs, as llama.cpp's server and most services have it)");
     field("vision_tower", vision_tower,
           "CLIP or SigLIP folder whose tower takes the place of the model's own (FARE, TeCoA; also by the "
           "names of "
@@ -175,6 +188,7 @@ struct AttackConfig {
     field("image_batch", image_batch, kImageBatchHelp);
     field("views", views, kViewsHelp);
     field("max_pixels", max_pixels, kMaxPixelsHelp);
+    asking.visit(field);
     field.group("Run");
     field("checkpoint_every", checkpoint_every, "steps between checkpoints for --resume");
   }

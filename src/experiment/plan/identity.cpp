@@ -134,6 +134,13 @@ void identify_surrogates(AttackConfig& config, json& setting) {
   setting["auxiliary_image_sha256"] = hashes_of(config.surrogate.auxiliary_images);
 }
 
+/// How a victim behind an API is asked decides nothing but whom.
+void settle_victim(json& setting, AttackConfig& config) {
+  for (const Field& field : fields_of(config.asking)) setting.erase(field.name);
+  if (config.victim.empty())
+    setting.erase("victim"), setting.erase("victim_scores");  // as before there was this
+}
+
 }  // namespace
 
 Identity identity_of(const AttackConfig& given) {
@@ -145,6 +152,7 @@ Identity identity_of(const AttackConfig& given) {
     setting.erase(name);
   setting.erase("num_beams");
   identify_surrogates(config, setting);
+  settle_victim(setting, config);
   if (config.sampling.greedy())  // as before there was anything else
     for (const char* name : {"temperature", "top_p", "top_k", "samples"}) setting.erase(name);
   setting["protocol"] = kProtocol;

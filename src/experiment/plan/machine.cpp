@@ -8,6 +8,7 @@ namespace hijack {
 
 void Machine::put_into(AttackConfig& config) const {
   if (threads) config.threads = *threads;
+  if (asking) config.asking = *asking;
   if (!image_batch.empty()) config.image_batch = image_batch;
   if (device.empty() || device == config.device) return;
   config.dtype = dtype_of(config);

@@ -10,9 +10,12 @@ namespace hijack {
 /// Where and how the work of a run is done this time, whatever its configuration says: nothing here belongs
 /// to what a number is (identity.h), so a run may go on elsewhere.
 struct Machine {
-  std::string device;              ///< "" = the configuration's
-  std::optional<int64_t> threads;  ///< 0 = all cores; nullopt = the configuration's
-  std::string image_batch = {};    ///< "" = the configuration's
+  std::string device;                       ///< "" = the configuration's
+  std::optional<int64_t> threads;           ///< 0 = all cores; nullopt = the configuration's
+  std::string image_batch = {};             ///< "" = the configuration's
+  std::optional<AskingConfig> asking = {};  ///< of a victim behind an API; nullopt = the configuration's
+  std::filesystem::path run = {};           ///< where calls to it are counted; empty = nowhere
+  std::stop_token stop = {};                ///< ends the asking
 
   /// Puts these settings into a config. The type of the weights stays what it was: `auto` means another one
   /// on another device.

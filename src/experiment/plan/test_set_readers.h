@@ -22,6 +22,7 @@ struct SetColumns {
 };
 std::vector<TestCase> read_csv_set(const std::filesystem::path& file, const SetColumns& columns);
 
+std::vector<TestCase> read_figstep(const std::filesystem::path& path);
 std::vector<TestCase> read_harmbench(const std::filesystem::path& path);
 std::vector<TestCase> read_mm_safetybench(const std::filesystem::path& path);
 std::vector<TestCase> read_vlguard(const std::filesystem::path& path);

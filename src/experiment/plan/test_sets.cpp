@@ -29,10 +29,6 @@ std::vector<TestCase> read_jailbreakv(const fs::path& path) {
   return read_csv_set(file_of_set(path, {"JailBreakV_28K.csv", "mini_JailBreakV_28K.csv"}),
                       {"jailbreak_query", "", "policy", "image_path"});
 }
-std::vector<TestCase> read_figstep(const fs::path& path) {
-  return read_csv_set(file_of_set(path, {"safebench.csv", "SafeBench-Tiny.csv"}),
-                      {"question", "", "category_name"});
-}
 std::vector<TestCase> read_xstest(const fs::path& path) {
   return read_csv_set(file_of_set(path, {"xstest_prompts.csv", "xstest_v2_prompts.csv"}),
                       {"prompt", "", "type"});
@@ -41,6 +37,7 @@ std::vector<TestCase> read_xstest(const fs::path& path) {
 struct TestSetKind {
   const char* name;
   std::vector<TestCase> (*read)(const fs::path& path);
+  bool right_answers = false;
 };
 const Registry<TestSetKind> kTestSets("test set", {{"advbench", read_advbench},
                                                    {"harmbench", read_harmbench},
@@ -51,7 +48,7 @@ const Registry<TestSetKind> kTestSets("test set", {{"advbench", read_advbench},
                                                    {"figstep", read_figstep},
                                                    {"vlguard", read_vlguard},
                                                    {"xstest", read_xstest},
-                                                   {"pope", read_pope},
+                                                   {"pope", read_pope, true},
                                                    {"mmbench", read_mmbench},
                                                    {"mm-vet", read_mm_vet},
                                                    {"omnisafebench-mm", read_omnisafebench}});
@@ -70,15 +67,18 @@ int64_t limit_of(const std::string& text, const std::string& whole) {
   return value;
 }
 
-/// Each prompt once, and the chosen subset.
-std::vector<TestCase> chosen_cases(std::vector<TestCase> all, const std::string& subset) {
+/// Each prompt once, or each with each of its pictures, and the chosen subset.
+std::vector<TestCase> chosen_cases(std::vector<TestCase> all, const std::string& subset, bool pictures) {
   std::set<std::string> seen;
   std::vector<TestCase> cases;
   for (TestCase& one : all)
-    if (lowered(one.subset).find(lowered(subset)) != std::string::npos && seen.insert(one.prompt).second)
+    if (lowered(one.subset).find(lowered(subset)) != std::string::npos &&
+        seen.insert(pictures ? one.image + "\n" + one.prompt : one.prompt).second)
       cases.push_back(std::move(one));
   return cases;
 }
+
+std::vector<TestCase> read_chosen(const TestSetChoice& choice, bool pictures);
 
 }  // namespace
 
@@ -113,6 +113,20 @@ TestSetChoice parse_test_set(const std::string& text) {
 }
 
 std::vector<TestCase> read_test_set(const TestSetChoice& choice) {
+  return read_chosen(choice, false);
+}
+
+std::vector<TestCase> read_test_set_with_pictures(const TestSetChoice& choice) {
+  return read_chosen(choice, true);
+}
+
+bool has_right_answers(const std::string& set) {
+  return kTestSets.at(set).right_answers;
+}
+
+namespace {
+
+std::vector<TestCase> read_chosen(const TestSetChoice& choice, bool pictures) {
   std::vector<TestCase> all = kTestSets.at(choice.name).read(choice.path);
   if (all.empty()) throw Error("'" + choice.path.string() + "' holds no case of " + choice.name + ".");
   std::string subsets;
@@ -120,7 +134,7 @@ std::vector<TestCase> read_test_set(const TestSetChoice& choice) {
   for (const TestCase& one : all)
     if (!one.subset.empty() && known.insert(one.subset).second && known.size() <= 20)
       subsets += (subsets.empty() ? "" : ", ") + one.subset;
-  std::vector<TestCase> cases = chosen_cases(std::move(all), choice.subset);
+  std::vector<TestCase> cases = chosen_cases(std::move(all), choice.subset, pictures);
   if (cases.empty())
     throw Error("no case of '" + choice.path.string() + "' is of a subset '" + choice.subset +
                 "'; there are: " + (subsets.empty() ? "none" : subsets) + ".");
@@ -130,6 +144,8 @@ std::vector<TestCase> read_test_set(const TestSetChoice& choice) {
   for (size_t i = 0; i < limit; ++i) some.push_back(cases[i * cases.size() / limit]);
   return some;
 }
+
+}  // namespace
 
 std::string test_set_contexts(const std::vector<TestCase>& cases) {
   constexpr const char* kSplits[] = {"train", "test", "train", "validation"};

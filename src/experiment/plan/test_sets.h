@@ -12,8 +12,9 @@ struct TestCase {
   std::string prompt;
   std::string target = {};  ///< what the set wants the reply to begin with, or the right answer; "" = nothing
   std::string subset = {};  ///< category, scenario or split, as the set calls it
-  std::string image = {};   ///< as the set names it; "" = none. Read by nobody here: photos come from --image
+  std::string image = {};   ///< as the set names it; "" = none (test_set_pictures.h reads them)
   std::string where = {};   ///< "FILE:LINE" or "FILE: entry NAME", for messages
+  std::string with_image = {};  ///< what is asked where the case's own picture is shown; "" = the prompt
 };
 
 /// advbench, harmbench, jailbreakbench, strongreject, mm-safetybench, jailbreakv-28k, figstep, vlguard,
@@ -36,6 +37,13 @@ TestSetChoice parse_test_set(const std::string& text);
 /// that are missing, damaged, hostile (over 64 MiB, nested deep, not UTF-8) or of another layout, for unknown
 /// columns that are missing, and for a choice without cases.
 std::vector<TestCase> read_test_set(const TestSetChoice& choice);
+
+/// All cases of the set that were chosen, in which prompts may come again with other pictures. Throws Error
+/// as read_test_set.
+std::vector<TestCase> read_test_set_with_pictures(const TestSetChoice& choice);
+/// Whether the set's own answers decide what is right (POPE's yes and no); else a case counts as obeyed where
+/// the reply is no refusal.
+bool has_right_answers(const std::string& set);
 
 /// A test set as a corpus of contexts (dataset.h): JSONL lines with splits dealt as for a CSV file without
 /// them. Targets go along where all chosen cases have one.

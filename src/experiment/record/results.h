@@ -16,6 +16,7 @@
 //   manifest.json   resolved config, seeds, library versions, SHA-256 of weights and inputs, machine
 //   trials.jsonl    one TrialRow per line, flushed
 //   replies.jsonl   one ReplyRow per line, flushed
+//   calls.jsonl     one line for each call to an endpoint (models/endpoint/call_budget.h)
 //   judgments.jsonl one JudgmentRow per line, where somebody judged again
 //   images/         ID.png (adversarial), ID.origin.png, ID.noise.png
 
@@ -134,11 +135,15 @@ bool without_images(const TrialRow& trial);
 /// The condition of the attack's replies: "adaptive" or "attack".
 std::string attack_condition(const TrialRow& trial);
 
+/// The condition of questions about a test set's own pictures.
+inline constexpr const char* kOwnPicture = "own_picture";
+
 /// One reply of the model, with or without defenses.
 struct ReplyRow {
   std::string trial;
   std::string condition;  ///< "attack", "adaptive", "clean", "noise", "text_suffix", "text_adaptive",
-                          ///< "benign", "survival" (of the processed image); of another model "transfer",
+                          ///< "benign", "survival" (of the processed image), "own_picture" (a case of a test
+                          ///< set, whose name is the variant); of another model "transfer",
                           ///< "transfer_clean", "transfer_noise"
   std::string split;      ///< "train", "validation", "test", "held_out_photos"
   Query context;
@@ -149,7 +154,7 @@ struct ReplyRow {
   bool substring = false;
   std::string target = {};  ///< that the context brought itself
   std::string photo = {};   ///< of a universal image
-  std::string model = {};   ///< that was asked; "" = the trial's
+  std::string model = {};   ///< that was asked; "" = the trial's; of a victim behind an API "URL#MODEL"
   std::string expected;     ///< benign utility questions: the right answer
   bool correct = false;     ///< benign: the reply equals it, and was not cut
   double seconds = 0;

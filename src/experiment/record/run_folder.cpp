@@ -205,7 +205,8 @@ void RunFolder::add_trial(const TrialRow& row, std::span<const ReplyRow> replies
 void RunFolder::discard_if_untouched() {
   std::error_code ignored;
   const fs::path checkpoints = path_ / "checkpoints";
-  const bool untouched = finished_.empty() && !fs::exists(path_ / "trials.jsonl") &&
+  const bool untouched = finished_.empty() && !fs::exists(path_ / "calls.jsonl") &&
+                         !fs::exists(path_ / "trials.jsonl") &&
                          (!fs::exists(checkpoints) || fs::is_empty(checkpoints, ignored));
   if (!created_ || !untouched) return;
   created_ = false;

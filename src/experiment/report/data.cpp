@@ -2,6 +2,7 @@
 #include "src/experiment/report/aggregate/aggregate.h"
 #include "src/experiment/report/aggregate/encoders.h"
 #include "src/experiment/report/aggregate/judged.h"
+#include "src/experiment/report/aggregate/own_pictures.h"
 #include "src/experiment/report/aggregate/survival.h"
 #include "src/experiment/report/page/parts.h"
 #include "src/experiment/report/report.h"
@@ -191,6 +192,13 @@ nlohmann::json json_report(const std::vector<RunRecord>& runs) {
   object["judges"] = to_json(judged(runs));
   object["survival"] = Json::array();
   for (const Survival& one : survivals(runs)) object["survival"].push_back(to_json(one));
+  object["own_pictures"] = Json::array();
+  for (const OwnPictures& one : own_pictures(runs))
+    object["own_pictures"].push_back({{"set", one.set},
+                                      {"defense", one.defense},
+                                      {"asked", one.whom},
+                                      {one.answers ? "right" : "obeyed", to_json(one.obeyed)},
+                                      {"rejected", to_json(one.rejected)}});
   for (const DetectorCurve& one : detector_curves(runs))
     object["detectors"].push_back({{"detector", one.detector},
                                    {"attack", one.attack},
@@ -248,6 +256,9 @@ std::string csv_report(const std::vector<RunRecord>& runs) {
   for (const Survival& one : survivals(runs))
     for (const auto& [name, rate] : one.success)
       out += "survival,,," + csv(one.trial.label) + ",,,,," + csv("none") + rate_fields(name, rate);
+  for (const OwnPictures& one : own_pictures(runs))
+    out += "own_pictures," + csv(one.whom) + ",," + csv(one.set) + ",,,,," + csv(one.defense) +
+           rate_fields(one.answers ? "right" : "obeyed", one.obeyed);
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include "src/experiment/plan/identity.h"
 #include "src/experiment/run/run_material.h"
 #include "src/experiment/run/trial.h"
+#include "src/experiment/run/victim.h"
 
 namespace hijack {
 
@@ -142,7 +143,8 @@ static decltype(DefenseResources::load) loaded_once(std::shared_ptr<const Vision
     own.vision_tower.clear();  // of the attacked model alone
     own.adapter.clear();
     own.max_pixels = 0;
-    const bool same = options.vision_tower.empty() && options.adapter.empty() && hash == model_hash(folder);
+    const bool same = victim_name(*attacked).empty() && options.vision_tower.empty() &&
+                      options.adapter.empty() && hash == model_hash(folder);
     return known->emplace(hash, same ? attacked : load_model(wanted, own)).first->second;
   };
 }
@@ -151,8 +153,11 @@ DefenseResources defense_resources(const std::shared_ptr<const VisionLanguageMod
                                    const ReplySettings& settings, const std::filesystem::path& folder,
                                    const LoadOptions& options) {
   DefenseResources resources;
-  resources.model = model;
-  resources.scorer = resources.paraphraser = model->language_model();
+  resources.paraphraser = model->language_model();
+  if (victim_name(*model).empty()) {  // nobody looks into a model behind an API
+    resources.model = model;
+    resources.scorer = resources.paraphraser;
+  }
   resources.respond = remembered(bare_model(model, settings));
   resources.load = loaded_once(model, folder, options);
   resources.model_sha256 = [folder, options] { return loaded_model_hash(folder, options); };
@@ -231,6 +236,11 @@ DefenseStack DefenseMaker::make(const std::vector<std::string>& specs, const Sit
     try {
       if (!defense) defense = make_defense(parse_defense(spec), resources);
     } catch (const Error& error) {
+      const std::string victim = victim_name(*situation.model);
+      const bool calibration = std::string_view(error.what()).find("benign") != std::string_view::npos;
+      if (!victim.empty() && !calibration)
+        throw Error(std::string(error.what()) + " The victim " + victim +
+                    " is behind an API, which gives replies only.");
       if (!situation.calibration.empty()) throw;
       throw Error(std::string(error.what()) + " The contexts file '" + config.contexts +
                   "' has no prompt with \"split\": \"calibration\".");

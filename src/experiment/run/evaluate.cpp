@@ -13,6 +13,7 @@
 #include "src/experiment/run/explain.h"
 #include "src/experiment/run/text_control.h"
 #include "src/experiment/run/trial_evaluation.h"
+#include "src/experiment/run/victim.h"
 
 namespace hijack {
 namespace {
@@ -37,9 +38,18 @@ std::string adaptive_id(const std::string& trial, const std::string& stack, cons
 }
 
 void check(const EvaluateConfig& config) {
-  if (config.defense.defenses.empty() && !config.survival)
+  if (config.defense.defenses.empty() && !config.survival && config.victim.empty() &&
+      config.images_of.empty())
     throw Error(
         "No defense was given; name one with --defense jpeg:quality=75 (hijack defenses lists them).");
+  if (!config.victim.empty()) {
+    parse_endpoint(config.victim, "--victim");
+    config.asking.check();
+    if (config.defense.adaptive)
+      throw Error(
+          "--adaptive attacks through the defense by gradients, which the victim behind an API does not "
+          "give.");
+  }
   hijack::check(config.defense);
   if (config.sampling.temperature < 0 && config.sampling.temperature != -1)
     throw Error("--temperature must be from 0 (greedy) to 10, or -1 for that of the run.");
@@ -60,19 +70,28 @@ class RunEvaluation {
                 const ModelSource& models, const std::vector<std::string>& moved_models)
       : config_(config),
         hooks_(hooks),
-        models_(models),
         folder_(RunFolder::open(path)),
+        victim_(config.victim.empty() ? nullptr
+                                      : client_for_run(parse_endpoint(config.victim, "--victim"),
+                                                       config.asking, path, hooks.stop)),
+        models_(victim_ ? victim_models(victim_) : models),
         run_(read_run(path)),
         record_(folder_),
         text_(config.suffix, record_, hooks) {
     folder_.find_models(moved_models);
     inputs_ = folder_.inputs();
+    if (!config.images_of.empty()) {
+      const TestSetChoice choice = parse_test_set(config.images_of);
+      picture_set_ = choice.name;
+      pictures_ = read_picture_cases(choice);
+    }
     for (const std::string& sentence : folder_.repairs()) note(sentence);
   }
 
   /// The plans of the run whose trials are to be evaluated, with their rows.
   std::vector<std::pair<TrialPlan, const TrialRow*>> trials() const;
   bool trial(const TrialPlan& plan, const TrialRow& row);
+  void note_victim();
 
  private:
   std::vector<Stack> stacks(const TrialSetup& setup);
@@ -85,19 +104,24 @@ class RunEvaluation {
   }
   bool adaptive_image(const TrialEvaluation& evaluation, const Stack& stack);
   bool ask_processed(TrialEvaluation& evaluation, const Stack& bare);
+  bool ask_own_pictures(TrialEvaluation& evaluation, const std::vector<Stack>& stacks);
   void note(const std::string& text) const {
     if (hooks_.on_note) hooks_.on_note(text);
   }
 
   const EvaluateConfig& config_;
   const RunHooks& hooks_;
-  const ModelSource& models_;
   RunFolder folder_;
+  std::shared_ptr<const EndpointClient> victim_;  ///< null: each trial's own model is asked
+  ModelSource models_;
   RunRecord run_;
   RunInputs inputs_;
   EvaluationRecord record_;
   TextControl text_;
   DefenseMaker maker_;
+  std::string picture_set_;
+  std::vector<PictureCase> pictures_;
+  std::set<std::string> pictures_done_;
   std::set<std::string> utility_done_;  ///< models and spaces: the questions depend on nothing else
 };
 
@@ -163,7 +187,10 @@ bool RunEvaluation::ask_stack(TrialEvaluation& evaluation, const Stack& stack, c
   if (hooks_.on_stack) hooks_.on_stack(stack.name());
   ask(evaluation, stack, evaluation.adversarial("attack"));
   ask(evaluation, stack, evaluation.clean("clean"));
-  ask(evaluation, stack, evaluation.clean("text_suffix", plain, text_.variant()));
+  if (victim_)
+    ask(evaluation, stack, evaluation.noise());
+  else
+    ask(evaluation, stack, evaluation.clean("text_suffix", plain, text_.variant()));
   ask(evaluation, stack, benign);
   return !config_.defense.adaptive || stack.defenses.empty() || ask_adaptively(evaluation, stack, plain);
 }
@@ -198,19 +225,45 @@ bool RunEvaluation::ask_processed(TrialEvaluation& evaluation, const Stack& bare
   return true;
 }
 
+/// The cases of a test set about their own pictures, once for each model. False when stopped.
+bool RunEvaluation::ask_own_pictures(TrialEvaluation& evaluation, const std::vector<Stack>& stacks) {
+  if (pictures_.empty() || !evaluation.origin().defined()) return true;  // a language model has no images
+  const AttackConfig& config = evaluation.setup().plan.config;
+  if (!pictures_done_.insert(model_of(config) + drawn_as(config)).second) return true;
+  for (const Stack& stack : stacks)
+    for (size_t begin = 0; begin < pictures_.size(); begin += kRepliesAtOnce) {
+      if (hooks_.stop.stop_requested()) return false;
+      const size_t count = std::min(kRepliesAtOnce, pictures_.size() - begin);
+      note("own pictures, defense " + stack.name() + ": " + std::to_string(begin + count) + " of " +
+           std::to_string(pictures_.size()));
+      ask(evaluation, stack,
+          evaluation.own_pictures(picture_set_, std::span(pictures_).subspan(begin, count)));
+    }
+  return true;
+}
+
 /// False when stopped.
 bool RunEvaluation::trial(const TrialPlan& plan, const TrialRow& row) {
   const TrialSetup setup = set_up(plan, models_(plan.config), maker_);
   TrialEvaluation evaluation(setup, run_, row);
   const std::vector<Stack> all = stacks(setup);
   for (const Stack& stack : all) record_.add_stack(stack);
-  const auto plain = text_.suffix(evaluation, {});
+  // the control by text is searched for by gradients
+  const auto plain = victim_ ? std::optional<std::string>("") : text_.suffix(evaluation, {});
   if (!plain) return false;
   const auto benign = utility(plan, evaluation);
   record_.write();
   for (const Stack& stack : all)
     if (hooks_.stop.stop_requested() || !ask_stack(evaluation, stack, *plain, benign)) return false;
-  return ask_processed(evaluation, all.front());
+  return ask_processed(evaluation, all.front()) && ask_own_pictures(evaluation, all);
+}
+
+void RunEvaluation::note_victim() {
+  if (!victim_) return;
+  record_.add_victim(victim_->name(), {{"endpoint", victim_->address()},
+                                       {"model", victim_->model()},
+                                       {"answered_as", victim_->answered_as()}});
+  record_.write();
 }
 
 std::vector<std::pair<TrialPlan, const TrialRow*>> RunEvaluation::trials() const {
@@ -225,15 +278,34 @@ std::vector<std::pair<TrialPlan, const TrialRow*>> RunEvaluation::trials() const
   return found;
 }
 
-}  // namespace
-
-namespace {
-
 void check_plan(const TrialPlan& plan, const DefenseConfig& defense) {
   if (asks_nobody(plan.config))
     throw Error("The trial " + plan.id +
                 " attacked image encoders alone: there is no model to ask behind a defense.");
   if (plan.config.images.empty()) check_defenses_without_images(defense.defenses, plan.config.model);
+}
+
+/// The trials as this evaluation asks about them. Throws Error.
+std::vector<std::pair<TrialPlan, const TrialRow*>> asked_trials(const RunEvaluation& evaluation,
+                                                                const EvaluateConfig& config,
+                                                                const std::filesystem::path& path) {
+  auto trials = evaluation.trials();
+  if (trials.empty())
+    throw Error(
+        "Every trial of the run '" + path.string() +
+        "' was attacked behind its own defenses, and judged there: evaluate judges attacks that were made "
+        "without (hijack attack without --defense).");
+  for (auto& [plan, row] : trials) {
+    if (config.victim.empty() && !plan.config.victim.empty())
+      throw Error("The trial " + plan.id + " was attacked behind an API (" + plan.config.victim +
+                  "): name whom to ask with --victim.");
+    plan.config.victim.clear();  // the models are those of victim_models, or of folders
+    if (!config.victim.empty()) plan.config.ensemble.clear(), plan.config.transfer.clear();
+    plan.config.sampling = plan.config.sampling.or_given(config.sampling);
+    hijack::check(plan.config.sampling, plan.config.behavior.name);
+  }
+  for (const auto& [plan, row] : trials) check_plan(plan, config.defense);
+  return trials;
 }
 
 }  // namespace
@@ -248,24 +320,17 @@ bool evaluate_run(const std::filesystem::path& path, const EvaluateConfig& wante
   if (read_run(path).trials.empty())
     throw Error("The run '" + path.string() + "' has no finished trial to evaluate.");
   RunEvaluation evaluation(path, config, hooks, models, moved_models);
-  auto trials = evaluation.trials();
-  if (trials.empty())
-    throw Error(
-        "Every trial of the run '" + path.string() +
-        "' was attacked behind its own defenses, and judged there: evaluate judges attacks that were made "
-        "without (hijack attack without --defense).");
-  for (auto& [plan, row] : trials) {
-    plan.config.sampling = plan.config.sampling.or_given(config.sampling);
-    hijack::check(plan.config.sampling, plan.config.behavior.name);
-  }
+  auto trials = asked_trials(evaluation, config, path);
   const auto start = std::chrono::steady_clock::now();
-  for (const auto& [plan, row] : trials) check_plan(plan, config.defense);
   for (size_t i = 0; i < trials.size(); ++i) {
     auto& [plan, row] = trials[i];
     hooks.machine.put_into(plan.config);
     use_threads(plan.config);
     try {
       if (hooks.stop.stop_requested() || !evaluation.trial(plan, *row)) return false;
+      evaluation.note_victim();
+    } catch (const AskingStopped&) {
+      return false;
     } catch (const NotFinite& found) {
       explain(found, plan.config);
     }

@@ -27,6 +27,11 @@ class EvaluationRecord {
   /// Which benign questions a model (by its hash) of this run is asked. Throws Error where it was others
   /// before: a table that pools two sets says nothing about either.
   void add_utility_set(const std::string& model, const UtilitySet& set);
+  /// What is known of a victim behind an API: how many calls were made to it, and what its answers call the
+  /// model that gave them.
+  void add_victim(const std::string& name, const nlohmann::json& known) {
+    manifest_["victims"][name] = known;
+  }
   void add_adaptive_plan(const nlohmann::json& plan);
   /// The suffix that was kept under a key; nullopt where there is none.
   std::optional<std::string> suffix(const std::string& key) const;

@@ -9,22 +9,24 @@
 #include "src/experiment/plan/shipped.h"
 #include "src/experiment/record/folder_lock.h"
 #include "src/experiment/record/judgments.h"
+#include "src/experiment/run/model_judge.h"
+#include "src/experiment/run/victim.h"
 
 namespace hijack {
 namespace {
 
-constexpr size_t kAtOnce = 8;
+constexpr size_t kAtOnce = 8, kAtOnceBehindApi = 25;
 constexpr size_t kLongestAnswer = 400;  // characters of a judge's answer that are kept
 
 /// A judge with all it needs.
 struct ReadyJudge {
   JudgeSpec spec;
   std::string name;  ///< as rows call it
-  Rubric rubric = {};
-  std::shared_ptr<const LanguageModel> model = {};
+  std::shared_ptr<const ModelJudge> model = {};
   std::string model_sha256 = {};
   std::map<std::string, std::vector<std::string>> keywords = {};  ///< by trial
   double share = 0;                                               ///< of them, from which on it is a success
+  size_t at_once = kAtOnce;
 };
 
 /// The pictures that a trial is about: its target's, as it was called before the run copied it
@@ -67,14 +69,28 @@ std::vector<ReadyJudge> keyword_judges(const ReadyJudge& judge, const RunRecord&
   return judges;
 }
 
-ReadyJudge ready(const std::string& text, const Rubric& rubric, const LoadOptions& options) {
+/// How judges are made ready.
+struct Readiness {
+  const JudgeConfig& config;
+  const LoadOptions& options;
+  const std::filesystem::path& run;
+  std::stop_token stop;
+};
+
+ReadyJudge ready(const std::string& text, const Rubric& rubric, const Readiness& how) {
   ReadyJudge judge{parse_judge(text), text};
-  if (judge.spec.kind != JudgeSpec::Kind::kModel) return judge;
-  judge.rubric = rubric;
-  const std::filesystem::path folder = model_folder(judge.spec.folder);
-  judge.model = load_language_model(folder, options);
-  judge.model_sha256 = model_hash(folder);
-  judge.name = "model:" + model_name(folder.string()) + "/" + judge.rubric.name;
+  if (judge.spec.kind == JudgeSpec::Kind::kModel) {
+    const std::filesystem::path folder = model_folder(judge.spec.folder);
+    judge.model = std::make_shared<const ModelJudge>(load_language_model(folder, how.options), rubric);
+    judge.model_sha256 = model_hash(folder);
+    judge.name = "model:" + model_name(folder.string()) + "/" + rubric.name;
+  }
+  if (judge.spec.kind == JudgeSpec::Kind::kEndpoint) {
+    const auto client = client_for_run(judge.spec.endpoint, how.config.asking, how.run, how.stop);
+    judge.model = std::make_shared<const ModelJudge>(client, rubric);
+    judge.name = "endpoint:" + client->name() + "/" + rubric.name;
+    judge.at_once = kAtOnceBehindApi;
+  }
   return judge;
 }
 
@@ -120,21 +136,20 @@ std::vector<JudgmentRow> judged_by_model(std::span<const Open> some, const Ready
                                          const JudgeConfig& config) {
   std::vector<Query> queries;
   for (const Open& one : some)
-    queries.push_back(
-        {.prompt = filled_pattern(judge.rubric.template_text, {{"{behavior}", behavior_of(one, config)},
-                                                               {"{prompt}", one.reply->context.prompt},
-                                                               {"{reply}", one.reply->reply},
-                                                               {"{target}", target_of(one)}})});
-  const at::NoGradGuard no_grad;
-  const auto answers = judge.model->generate(queries, {.max_new_tokens = judge.rubric.answer_tokens});
+    queries.push_back({.prompt = filled_pattern(judge.model->rubric().template_text,
+                                                {{"{behavior}", behavior_of(one, config)},
+                                                 {"{prompt}", one.reply->context.prompt},
+                                                 {"{reply}", one.reply->reply},
+                                                 {"{target}", target_of(one)}})});
+  const std::vector<JudgedAnswer> answers = judge.model->ask(queries);
   std::vector<JudgmentRow> rows;
   for (size_t i = 0; i < some.size(); ++i) {
-    const Verdict verdict = read_verdict(judge.rubric, answers[i].text);
+    const Verdict& verdict = answers[i].verdict;
     JudgmentRow row = judgment_of(some[i], judge);
     row.success = verdict.success;
     row.score = verdict.score.value_or(row.score);
     row.unclear = verdict.unclear;
-    row.answer = answers[i].text.substr(0, kLongestAnswer);
+    row.answer = answers[i].answer.substr(0, kLongestAnswer);
     rows.push_back(std::move(row));
   }
   return rows;
@@ -167,9 +182,10 @@ bool judge_all(const RunRecord& run, const ReadyJudge& judge, const JudgeConfig&
     else
       writer.write(to_json(judged_at_once(one, judge)));
   }
-  for (size_t begin = 0; begin < asked.size(); begin += kAtOnce) {
+  for (size_t begin = 0; begin < asked.size(); begin += judge.at_once) {
     if (hooks.stop.stop_requested()) return false;
-    const auto some = std::span<const Open>(asked).subspan(begin, std::min(kAtOnce, asked.size() - begin));
+    const auto some =
+        std::span<const Open>(asked).subspan(begin, std::min(judge.at_once, asked.size() - begin));
     for (const JudgmentRow& row : judged_by_model(some, judge, config)) writer.write(to_json(row));
     if (hooks.on_note)
       hooks.on_note(judge.name + ": " + std::to_string(begin + some.size()) + " of " +
@@ -184,24 +200,29 @@ bool judge_run(const std::filesystem::path& folder, const JudgeConfig& config, c
                const RunHooks& hooks) {
   if (config.judges.empty())
     throw Error(
-        "No judge was given; name one with --judge exact, prefix, refusal-words, keywords:FILE or "
-        "model:DIR.");
+        "No judge was given; name one with --judge exact, prefix, refusal-words, keywords:FILE, model:DIR or "
+        "endpoint:URL#MODEL.");
   for (const std::string& text : config.judges) parse_judge(text);
+  config.asking.check();
   const Rubric rubric = rubric_of(config.rubric);
   const RunRecord run = read_run(folder);
   if (run.trials.empty()) throw Error("The run '" + folder.string() + "' has no finished trial to judge.");
   std::vector<ReadyJudge> judges;
+  const FolderLock lock = lock_folder(folder);  // before calls are counted
   for (const std::string& text : config.judges) {
-    const ReadyJudge judge = ready(text, rubric, options);
+    const ReadyJudge judge = ready(text, rubric, {config, options, folder, hooks.stop});
     if (judge.spec.kind != JudgeSpec::Kind::kKeywords)
       judges.push_back(judge);
     else
       for (ReadyJudge& one : keyword_judges(judge, run)) judges.push_back(std::move(one));
   }
-  const FolderLock lock = lock_folder(folder);
   RowWriter writer(folder / "judgments.jsonl");
-  for (const ReadyJudge& judge : judges)
-    if (!judge_all(run, judge, config, hooks, writer)) return false;
+  try {
+    for (const ReadyJudge& judge : judges)
+      if (!judge_all(run, judge, config, hooks, writer)) return false;
+  } catch (const AskingStopped&) {
+    return false;
+  }
   return true;
 }
 

@@ -7,6 +7,7 @@
 #include "src/experiment/plan/identity.h"
 #include "src/experiment/plan/machine.h"
 #include "src/experiment/plan/prompt_digest.h"
+#include "src/experiment/run/victim.h"
 
 namespace hijack {
 
@@ -36,6 +37,8 @@ IdentifiedStack make_stack(DefenseMaker& maker, const std::vector<std::string>& 
     stack.prompts = json::array();
     for (const Context& context : situation.calibration) stack.prompts.push_back(prompt_digest(context));
     stack.record["calibration_prompts"] = digest_of(stack.prompts);
+    const std::string victim = victim_name(*situation.model);
+    if (!victim.empty()) stack.record["victim"] = victim;
     const std::string sampling = situation.config.sampling.text();
     if (!sampling.empty()) stack.record["sampling"] = sampling;  // thresholds of replies depend on it
   }
@@ -65,7 +68,8 @@ json calibration_entries(const IdentifiedStack& stack) {
   return entries;
 }
 
-QuestionKeys::QuestionKeys(const std::string& model, const AttackConfig& config, const ReplySettings& replies)
+QuestionKeys::QuestionKeys(const std::string& model, const AttackConfig& config, const ReplySettings& replies,
+                           const std::string& victim)
     : model_({{"model", model_hash(model)},
               {"dtype", config.dtype},
               {"views", config.views},
@@ -74,6 +78,7 @@ QuestionKeys::QuestionKeys(const std::string& model, const AttackConfig& config,
   const LoadOptions options = load_options(config, model);
   if (!options.vision_tower.empty()) model_["vision_tower"] = model_hash(options.vision_tower);
   if (!options.adapter.empty()) model_["adapter"] = model_hash(options.adapter);
+  if (!victim.empty()) model_["victim"] = victim;
   if (replies.sampling.greedy()) return;
   model_["sampling"] = replies.sampling.text();
   model_["seed"] = replies.seed;

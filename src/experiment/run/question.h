@@ -35,8 +35,10 @@ nlohmann::json calibration_entries(const IdentifiedStack& stack);
 /// Keys of questions to one model.
 class QuestionKeys {
  public:
-  /// model: its folder; the config's load_options decide how it is loaded.
-  QuestionKeys(const std::string& model, const AttackConfig& config, const ReplySettings& replies);
+  /// model: its folder; the config's load_options decide how it is loaded. victim: who is asked in its place
+  /// (victim.h).
+  QuestionKeys(const std::string& model, const AttackConfig& config, const ReplySettings& replies,
+               const std::string& victim = {});
   /// Equal exactly when model, defenses, image values, prompt, reply length, way of drawing and draw are.
   std::string of(const Submission& submission, const IdentifiedStack& stack);
 

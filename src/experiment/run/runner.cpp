@@ -11,6 +11,7 @@
 #include "src/experiment/run/attack_space.h"
 #include "src/experiment/run/explain.h"
 #include "src/experiment/run/prepared_behavior.h"
+#include "src/experiment/run/victim.h"
 
 namespace hijack {
 
@@ -18,8 +19,9 @@ using nlohmann::json;
 
 ModelSource folder_models(const Machine& machine) {
   auto kept = std::make_shared<std::pair<std::string, std::shared_ptr<const VisionLanguageModel>>>();
-  return [kept, machine](AttackConfig config) {
+  return [kept, machine, victims = named_victims(machine)](AttackConfig config) {
     machine.put_into(config);
+    if (!config.victim.empty()) return victims(config);
     const std::string key = model_key(config);
     if (!kept->second || kept->first != key) {
       kept->second.reset();  // frees the memory of the last one first
@@ -239,6 +241,11 @@ bool finish_trial(const TrialPlan& plan, RunFolder& folder, const RunHooks& hook
     folder.add_trial(result->row, result->replies);
     if (hooks.on_trial) hooks.on_trial(result->row);
     return true;
+  } catch (const AskingStopped&) {
+    return false;
+  } catch (const BudgetSpent& spent) {
+    if (hooks.on_note) hooks.on_note(spent.what());
+    return false;
   } catch (const NotFinite& found) {
     explain(found, plan.config);
   }

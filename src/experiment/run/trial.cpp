@@ -9,6 +9,7 @@
 #include "src/experiment/run/defense_setup.h"
 #include "src/experiment/run/encoder_similarity.h"
 #include "src/experiment/run/search.h"
+#include "src/experiment/run/victim.h"
 #include "src/experiment/run/visibility.h"
 
 namespace hijack {
@@ -28,7 +29,7 @@ class Trial {
   Trial(const TrialSetup& setup, const RunFolder& folder, const RunHooks& hooks)
       : parts_(setup, folder, hooks),
         config_(parts_.config),
-        keys_(config_.model, config_, setup.replies()) {}
+        keys_(config_.model, config_, setup.replies(), victim_name(*setup.model)) {}
 
   std::optional<TrialResult> run() {
     const std::optional<Found> found = search(parts_);
@@ -127,6 +128,7 @@ void Trial::describe_trial(const Found& found) {
   row_.reply_tokens = parts_.setup.reply_tokens;
   row_.sampling = config_.sampling.text();
   row_.model = plan.model_name(config_.model);
+  if (!config_.victim.empty()) row_.model = config_.victim;
   for (const std::string& folder : config_.ensemble) row_.model += " + " + plan.model_name(folder);
   if (asks_nobody(config_))
     for (size_t i = 1; i < config_.surrogate.folders.size(); ++i)

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "models/endpoint/victim.h"
 #include "src/base/image_similarity.h"
 
 namespace hijack {
@@ -24,7 +25,9 @@ double feature_distance(const VisionLanguageModel& model, const Tensor& image, c
 }  // namespace
 
 Visibility measure_visibility(const VisionLanguageModel& model, const Tensor& image, const Tensor& origin) {
-  return {ssim(image, origin), psnr(image, origin), feature_distance(model, image, origin)};
+  Visibility seen{.ssim = ssim(image, origin), .psnr = psnr(image, origin)};
+  if (behind_an_api(model) == nullptr) seen.feature_distance = feature_distance(model, image, origin);
+  return seen;
 }
 
 Visibility more_visible(const Visibility& a, const Visibility& b) {

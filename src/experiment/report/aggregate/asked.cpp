@@ -41,7 +41,8 @@ std::set<const TrialRow*> same_images(const std::vector<RunRecord>& runs) {
 
 class Collector {
  public:
-  explicit Collector(const std::vector<RunRecord>& runs) : same_images_(same_images(runs)) {
+  Collector(const std::vector<RunRecord>& runs, bool pictures)
+      : pictures_(pictures), same_images_(same_images(runs)) {
     for (const Twin& twin : counted_twice(runs)) again_.insert(twin.again.trial);
     for (const RunRecord& run : runs)
       for (const TrialRow& trial : run.trials) trials_[&run].emplace(trial.id, &trial);
@@ -50,8 +51,10 @@ class Collector {
   void add(const RunRecord& run, const ReplyRow& reply) {
     const auto found = trials_[&run].find(reply.trial);
     const TrialRow* trial = found == trials_[&run].end() ? nullptr : found->second;
-    if (!held_out(reply) || !reply.model.empty() || again_.contains(trial)) return;
+    const bool transfer = !reply.model.empty() && !asked_of_victim(reply);
+    if (!held_out(reply) || transfer || again_.contains(trial)) return;
     if (reply.condition == "survival") return;  // survival.h counts these
+    if (reply.condition == kOwnPicture && !pictures_) return;
     // adaptive trials measure their controls behind the defense again: once is enough
     if (trial && trial->adaptive && reply.condition != "adaptive") return;
     if (trial && is_attack(reply) && same_images_.contains(trial)) return;
@@ -63,8 +66,10 @@ class Collector {
                 stack_of(run, reply),
                 reply.variant};
     if (trial && trial->adaptive) asked.variant = trial->setting_digest;
-    if (!reply.sampling.empty())
-      for (std::string* key : {&asked.attack, &asked.model}) *key += kDrawn + reply.sampling;
+    const std::string whom = whom_asked(reply);
+    const std::string way = reply.sampling + (whom.empty() || reply.sampling.empty() ? "" : ", ") + whom;
+    if (!way.empty())
+      for (std::string* key : {&asked.attack, &asked.model}) *key += kDrawn + way;
     if (identify(asked)) all_.push_back(std::move(asked));
   }
 
@@ -92,11 +97,11 @@ class Collector {
                               : benign             ? asked.model
                                                    : joined({where, reply.trial});
     asked.question = joined({whose, reply.condition, reply.split, reply.photo, context_key(reply.context),
-                             reply.expected, reply.sampling});
+                             reply.expected, reply.sampling, reply.model});
     const std::string draw = reply.draw > 0 ? "draw " + std::to_string(reply.draw) : "";
     asked.pair = asked.question + draw;
     const std::string series = joined({where, reply.trial, reply.condition, reply.photo, asked.stack,
-                                       asked.variant, reply.sampling + draw});
+                                       asked.variant, reply.sampling + draw, reply.model});
     asked.place = places_[series]++;
     if (benign) {
       // a question may be asked about several images: the second asking pairs with the second
@@ -109,6 +114,7 @@ class Collector {
     return asked_.insert(joined({asked.pair, asked.stack, asked.attack, asked.variant})).second;
   }
 
+  const bool pictures_;
   std::map<const RunRecord*, std::unordered_map<std::string, const TrialRow*>> trials_;  ///< by id
   std::map<const RunRecord*, size_t> numbers_;
   std::map<std::pair<const RunRecord*, std::string>, std::string> stacks_;
@@ -119,6 +125,14 @@ class Collector {
 };
 
 }  // namespace
+
+bool asked_of_victim(const ReplyRow& reply) {
+  return !reply.model.empty() && !reply.condition.starts_with("transfer");
+}
+
+std::string whom_asked(const ReplyRow& reply) {
+  return asked_of_victim(reply) ? "asked of " + reply.model : "";
+}
 
 Object stack_record(const RunRecord& run, const ReplyRow& reply) {
   Object record = field_of(field_of(run.manifest, "stacks"), reply.stack);
@@ -151,8 +165,8 @@ std::string context_key(const Query& context) {
   return key + '\x1f' + context.prompt;
 }
 
-std::vector<Asked> asked_once(const std::vector<RunRecord>& runs) {
-  Collector collector(runs);
+std::vector<Asked> asked_once(const std::vector<RunRecord>& runs, bool own_pictures) {
+  Collector collector(runs, own_pictures);
   for (const RunRecord& run : runs)
     for (const ReplyRow& reply : run.replies) collector.add(run, reply);
   return collector.take();

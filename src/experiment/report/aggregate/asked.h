@@ -21,10 +21,17 @@ struct Asked {
   size_t place = 0;           ///< of its context among those of one trial, condition and stack
 };
 
+/// Whether a victim behind an API was asked in place of the trial's model: such rows name it, as those of
+/// transfer name theirs.
+bool asked_of_victim(const ReplyRow& reply);
+/// "asked of http://127.0.0.1:8000/v1#MODEL"; "" for the replies of a trial's own model.
+std::string whom_asked(const ReplyRow& reply);
+
 /// All of them, each question once: what a trial that is counted twice asked, and what was asked again, is
 /// left out; the clean image of a photo counts once, whatever the seed; and of trials with one adversarial
 /// image only the first. Pointers refer to `runs`.
-std::vector<Asked> asked_once(const std::vector<RunRecord>& runs);
+/// Questions about a test set's own pictures, which belong to no attack, only where they are wanted.
+std::vector<Asked> asked_once(const std::vector<RunRecord>& runs, bool own_pictures = false);
 
 /// Replies that stand in the rows again: (run, row) of those after the first.
 std::vector<std::pair<const RunRecord*, const ReplyRow*>> repeated_replies(

@@ -146,7 +146,9 @@ class Summaries {
 std::vector<DefenseSummary> defenses(const std::vector<RunRecord>& runs) {
   const std::vector<Asked> all = asked_once(runs);
   const std::vector<StackName> stacks = stack_names(all);
-  if (stacks.size() == 1) return {};
+  const bool victims =
+      std::any_of(all.begin(), all.end(), [](const Asked& one) { return asked_of_victim(*one.reply); });
+  if (stacks.size() == 1 && !victims) return {};
   Summaries summaries(all);
   for (const EvaluatedAttack& attack : evaluated_attacks(runs, all))
     for (const StackName& stack : stacks) summaries.add(attack, stack);

@@ -31,8 +31,8 @@ struct DefenseSummary {
   std::optional<double> text_change, text_p;
   std::optional<double> benign_change, benign_p;
 };
-/// Empty unless some reply went through a defense. By attack in the order of settings(), then "none" first
-/// and the others in order of appearance.
+/// Empty unless some reply went through a defense, or a victim behind an API was asked. By attack in the
+/// order of settings(), then "none" first and the others in order of appearance.
 std::vector<DefenseSummary> defenses(const std::vector<RunRecord>& runs);
 /// "perplexity", "perplexity, false_positive_rate=0.05".
 std::string defense_label(const DefenseSummary& summary);

@@ -39,6 +39,31 @@ std::map<std::string, std::string> labels_of(const std::map<std::string, const O
   return labels;
 }
 
+/// How replies were asked for, in words: the key's end, and what a victim behind an API calls itself.
+std::string way_in_words(const std::vector<RunRecord>& runs, const std::string& way) {
+  for (const RunRecord& run : runs) {
+    const Object& victims = field_of(run.manifest, "victims");
+    if (!victims.is_object()) continue;
+    for (const auto& [name, known] : victims.items()) {
+      if (!way.ends_with("asked of " + name)) continue;
+      std::string says;
+      for (const Object& one : field_of(known, "answered_as"))
+        if (one.is_string() && one != field_of(known, "model"))
+          says += (says.empty() ? "" : ", ") + one.get<std::string>();
+      return way + (says.empty() ? "" : " (it says: " + says + ")");
+    }
+  }
+  return way;
+}
+
+/// Of the replies that nothing is said about.
+std::string usual_way(const std::vector<std::string>& ways) {
+  const bool victims = std::any_of(ways.begin(), ways.end(), [](const std::string& way) {
+    return way.find("asked of ") != std::string::npos;
+  });
+  return victims ? "the attacked model" : "greedy replies";
+}
+
 }  // namespace
 
 std::vector<EvaluatedAttack> evaluated_attacks(const std::vector<RunRecord>& runs,
@@ -60,7 +85,7 @@ std::vector<EvaluatedAttack> evaluated_attacks(const std::vector<RunRecord>& run
     const std::string base = attack_key(*setting.trials.front().trial);
     const std::vector<std::string> ways = ways_of(base, asked);
     for (const std::string& key : ways) {
-      const std::string way = key == base ? "greedy replies" : key.substr(base.size() + 1);
+      const std::string way = key == base ? usual_way(ways) : way_in_words(runs, key.substr(base.size() + 1));
       attacks.push_back({key, models[key], label + (ways.size() > 1 ? ", " + way : "")});
       asked.erase(key);
     }

@@ -1,5 +1,7 @@
 #include "src/experiment/report/aggregate/survival.h"
 
+#include "src/experiment/report/aggregate/asked.h"
+
 namespace hijack::report {
 
 std::vector<Survival> survivals(const std::vector<RunRecord>& runs) {
@@ -8,9 +10,11 @@ std::vector<Survival> survivals(const std::vector<RunRecord>& runs) {
     Survival one{trial, {}};
     for (const ReplyRow& reply : trial.run->replies) {
       if (reply.trial != trial.trial->id || reply.condition != "survival") continue;
+      const std::string whom = whom_asked(reply);
+      const std::string name = reply.variant + (whom.empty() ? "" : ", " + whom);
       auto found = std::find_if(one.success.begin(), one.success.end(),
-                                [&](const auto& known) { return known.first == reply.variant; });
-      if (found == one.success.end()) found = one.success.insert(found, {reply.variant, {}});
+                                [&](const auto& known) { return known.first == name; });
+      if (found == one.success.end()) found = one.success.insert(found, {name, {}});
       found->second.add(photo_key(*trial.trial), trial.trial->seed, Draw{reply.exact, reply.draw});
     }
     if (!one.success.empty()) all.push_back(std::move(one));

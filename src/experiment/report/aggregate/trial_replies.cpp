@@ -22,14 +22,15 @@ std::string place_of(const ReplyRow& reply, const Query& context) {
 std::vector<ContextReplies> held_out_replies(const TrialRef& trial) {
   std::map<std::string, const ReplyRow*> clean;
   for (const ReplyRow& reply : trial.run->replies)
-    if (reply.trial == trial.trial->id && reply.condition == "clean" && reply.split == "test" &&
-        reply.defense == trial.trial->defense && reply.sampling == trial.trial->sampling)
+    if (reply.trial == trial.trial->id && reply.model.empty() && reply.condition == "clean" &&
+        reply.split == "test" && reply.defense == trial.trial->defense &&
+        reply.sampling == trial.trial->sampling)
       clean.emplace(place_of(reply, reply.context), &reply);
   std::vector<ContextReplies> result;
   for (const ReplyRow& reply : trial.run->replies) {
     if (reply.trial != trial.trial->id || reply.condition != attack_condition(*trial.trial) ||
         reply.split != "test" || reply.defense != trial.trial->defense ||
-        reply.sampling != trial.trial->sampling)
+        reply.sampling != trial.trial->sampling || !reply.model.empty())
       continue;
     const auto found = clean.find(place_of(reply, without_suffix(*trial.trial, reply.context)));
     result.push_back({&reply, found == clean.end() ? nullptr : found->second});

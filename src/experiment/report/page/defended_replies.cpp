@@ -184,7 +184,9 @@ std::string DefendedReplies::benign(PageBudget& budget) const {
   std::map<std::string, size_t> index;
   for (const RunRecord& run : runs_) {
     for (const ReplyRow& reply : run.replies) {
-      if (reply.condition != "benign" || reply.split == "train" || reply.split == "validation") continue;
+      if (!reply.model.empty() || reply.condition != "benign" || reply.split == "train" ||
+          reply.split == "validation")
+        continue;
       const auto [found, fresh] =
           index.emplace(context_key(reply.context) + '\n' + reply.expected, questions.size());
       if (fresh) questions.push_back({reply.context, reply.photo});

@@ -1,4 +1,5 @@
 #include "src/experiment/plan/identity.h"
+#include "src/experiment/report/aggregate/asked.h"
 #include "src/experiment/report/aggregate/differences.h"
 #include "src/experiment/report/sanity/checks.h"
 #include "src/experiment/report/values/text.h"
@@ -72,6 +73,7 @@ void count(Tally& tally, const ReplyRow& reply) {
 void count(Recounts& recounts, const TrialRow& trial, const ReplyRow& reply) {
   if (reply.sampling != trial.sampling) return;  // of an evaluation that drew in its own way
   const std::string& kind = reply.condition;
+  if (asked_of_victim(reply)) return;
   constexpr std::string_view kTransfer = "transfer_";
   if (!reply.model.empty())
     count(recounts
@@ -150,8 +152,9 @@ void check_cut(const std::vector<RunRecord>& runs, const RunRecord& run, Flags& 
   for (const TrialRow& trial : run.trials) trials.emplace(trial.id, &trial);
   std::map<std::string, std::map<std::string, Tally>> cut;  // by trial and condition
   for (const ReplyRow& reply : run.replies) {
-    Tally& tally =
-        cut[reply.trial][reply.condition + (reply.defense == "none" ? "" : " behind " + reply.defense)];
+    const std::string whom = whom_asked(reply).empty() ? "" : " " + whom_asked(reply);
+    Tally& tally = cut[reply.trial]
+                      [reply.condition + (reply.defense == "none" ? "" : " behind " + reply.defense) + whom];
     ++tally.n;
     tally.exact += reply.cut;
   }

@@ -17,6 +17,7 @@ struct HttpAnswer {
   int status = 0;  ///< 0 = no answer
   std::string body = {};
   std::string problem = {};  ///< why there is none
+  double retry_after = 0;    ///< seconds that a busy server asks to be left alone; 0 = it does not say
 };
 /// Answers of more than 16 MiB count as none. Never throws for what the network does; throws Error in builds
 /// without cpp-httplib.

@@ -1,4 +1,6 @@
-#include "defenses/endpoint/http.h"
+#include "models/endpoint/http.h"
+
+#include <cstdlib>
 
 #include "src/base/error.h"
 
@@ -47,7 +49,10 @@ HttpAnswer send(const HttpRequest& request) {
   const httplib::Result result = client.send(post);
   if (body.size() > kLargest) return {.problem = "its answer is larger than 16 MiB"};
   if (!result) return {.problem = httplib::to_string(result.error())};
-  return {.status = result->status, .body = std::move(body)};
+  HttpAnswer answer{.status = result->status, .body = std::move(body)};
+  if (result->has_header("Retry-After"))
+    answer.retry_after = std::atof(result->get_header_value("Retry-After").c_str());
+  return answer;
 }
 
 }  // namespace
@@ -62,8 +67,8 @@ HttpAnswer post_json(const HttpRequest& request) {
 #else
 HttpAnswer post_json(const HttpRequest&) {
   throw Error(
-      "This build of hijack has no HTTP: install libcpp-httplib-dev and build again, or leave out "
-      "endpoint=.");
+      "This build of hijack has no HTTP: install libcpp-httplib-dev and build again; endpoints "
+      "cannot be asked without.");
 }
 #endif
 

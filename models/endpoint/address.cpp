@@ -1,4 +1,4 @@
-#include "defenses/address.h"
+#include "models/endpoint/address.h"
 
 #include <arpa/inet.h>
 
@@ -47,8 +47,8 @@ std::string host_of(const std::string& authority) {
 [[noreturn]] void refuse(const std::string& address, const std::string& why) {
   // An '@' anywhere may belong to a login that was written wrongly.
   const std::string shown = address.substr(address.rfind('@') + 1);  // npos + 1 = 0
-  throw Error("Defense parameter 'endpoint' must be an address like http://127.0.0.1:8080/v1" + why +
-              ", not '" + shown.substr(0, 200) + "'.");
+  throw Error("An endpoint must be an address like http://127.0.0.1:8080/v1" + why + ", not '" +
+              shown.substr(0, 200) + "'.");
 }
 
 }  // namespace
