@@ -29,6 +29,7 @@ const Row kPlainRows[] = {
      "paraphrase:temperature=0.5,max_tokens=20,pattern=Say\\, again: {prompt},seed=5"},
     {"retokenize:dropout=0.5,seed=4", "retokenize:dropout=0.5,seed=5"},
     {"safety_prompt:place=after,text=Be good\\, please.", ""},
+    {"coca:alpha=2,place=system,text=Be good\\, please.", ""},
     {"jpeg:quality=40", ""},
     {"bit_depth:bits=3", ""},
     {"median:size=3", ""},
