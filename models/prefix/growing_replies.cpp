@@ -34,7 +34,7 @@ class GroupReplies : public GrowingReplies {
     if (count < rows_) cache_->keep(ids_tensor(rows, decoder_.device()));
     rows_ = count;
     const Tensor x = decoder_.embed(ids_tensor(tokens, decoder_.device())).unsqueeze(1);
-    last_ = decoder_.forward({x, cache_->positions()}, *cache_).squeeze(1);
+    last_ = decoder_.forward({x, cache_->positions(), {}, {TokenKind::kReply}}, *cache_).squeeze(1);
     cache_->advance();
     --room_;
   }

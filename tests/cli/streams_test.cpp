@@ -98,7 +98,7 @@ TEST_F(Program, FlagsThatMessagesNameExist) {
   std::string help;
   for (const char* command :
        {"attack",    "evaluate",       "run",       "report",         "reproduce",   "chat",  "train pocket",
-        "train eye", "train assemble", "train sae", "train detector", "activations", "judge", "trace",
+        "train eye", "train assemble", "train sae", "train detector", "train robust-tower", "train steering", "activations", "judge", "trace",
         "tokenize",  "scenes",         "models",    "defenses",       "completion",  ""})
     help += run(std::string(command) + (command == std::string("attack") ? " --help-all" : " --help")).out;
   std::replace(help.begin(), help.end(), '\n', ' ');

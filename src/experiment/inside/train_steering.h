@@ -50,7 +50,7 @@ struct SteeredImage {
 struct TrainedSteering {
   int64_t layer = 0;
   int64_t honest = 0;  ///< tokens of honest replies that the reference is the mean of
-  std::vector<SteeredImage> images;
+  std::vector<SteeredImage> images = {};
 };
 nlohmann::json to_json(const TrainedSteering& trained);
 
