@@ -38,7 +38,8 @@ class DecodingDefenses : public Program {
     std::istringstream rows(read_file(at(name + "/replies.jsonl")));
     for (std::string line; std::getline(rows, line);) {
       const auto row = nlohmann::json::parse(line);
-      if (row.at("condition") == condition) found[row.at("defense")].push_back(row.at("reply"));
+      if (row.at("condition") == condition && row.at("split") == "test")
+        found[row.at("defense")].push_back(row.at("reply"));
     }
     return found;
   }
@@ -84,8 +85,7 @@ TEST_F(DecodingDefenses, CocaStaticAndAdaptive) {
   std::istringstream trials(read_file(at("run/trials.jsonl")));
   int adaptive = 0;
   for (std::string line; std::getline(trials, line);)
-    adaptive +=
-        nlohmann::json::parse(line).at("trial").get<std::string>().find("-vs-coca") != std::string::npos;
+    adaptive += nlohmann::json::parse(line).at("id").get<std::string>().find("-vs-coca") != std::string::npos;
   EXPECT_EQ(adaptive, 2) << "an attack of its own through each";
   const Outcome said = run("chat --image " + kPhoto + " --prompt x --max-new-tokens 3 --defense coca");
   EXPECT_EQ(said.code, 0) << said.err;
