@@ -14,6 +14,8 @@
 
 namespace hijack {
 
+struct Decoding;
+
 /// What a deployed system receives: an image as uploaded, and the user's query.
 struct Submission {
   Tensor image;  ///< [1,3,H,W] in [0,1]; undefined = no image
@@ -88,6 +90,11 @@ class Defense {
   /// the most likely output of a text transform, or draws of its own. Adaptive attacks optimize on it. One
   /// for each, in order.
   virtual std::vector<Query> surrogate_queries(const std::vector<Query>& queries) const { return queries; }
+
+  /// Adds what the defense does inside of the model while it replies (models/decoding.h). Whoever builds the
+  /// system, or attacks it knowing the defense, uses the model of stack_model (pipeline.h) in place of the
+  /// bare one.
+  virtual void change_decoding(Decoding& decoding) const { (void)decoding; }
 
   /// Whether a detector's score depends on the prompt: adaptive attacks by text keep its perplexity low.
   virtual bool scores_prompts() const { return false; }

@@ -131,6 +131,13 @@ std::vector<Reply> TextDetector::answer(const std::vector<Submission>& submissio
   return pass_unrejected(submissions, std::move(stages), next);
 }
 
+std::vector<Reply> DecodingDefense::answer(const std::vector<Submission>& submissions,
+                                           const Responder& next) const {
+  std::vector<Reply> replies = pass_on(submissions, next);
+  for (Reply& reply : replies) add_stage(reply, {.stage = name()});
+  return replies;
+}
+
 std::vector<Query> TextTransform::surrogate_queries(const std::vector<Query>& queries) const {
   std::vector<Query> seen;
   for (Rewritten& one : rewrite(queries)) seen.push_back(std::move(one.query));

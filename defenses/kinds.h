@@ -60,6 +60,14 @@ class TextTransform : public Defense {
   std::vector<Reply> answer(const std::vector<Submission>& submissions, const Responder& next) const final;
 };
 
+/// Changes how the model chooses its next token, or what it computes meanwhile (change_decoding): nothing in
+/// front of it or behind. Its submissions pass untouched.
+class DecodingDefense : public Defense {
+ public:
+  void change_decoding(Decoding& decoding) const override = 0;
+  std::vector<Reply> answer(const std::vector<Submission>& submissions, const Responder& next) const final;
+};
+
 /// Changes images before they reach the model. Submissions without image pass untouched.
 class ImageTransform : public Defense {
  public:

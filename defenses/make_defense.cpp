@@ -1,5 +1,7 @@
 #include "defenses/make_defense.h"
 
+#include "defenses/decoding/coca.h"
+#include "defenses/decoding/steering.h"
 #include "defenses/detectors/cider.h"
 #include "defenses/detectors/ecso.h"
 #include "defenses/detectors/hidden_detect.h"
@@ -57,6 +59,7 @@ template <class D>
 constexpr const char* kind_name() {
   if (std::is_base_of_v<ImageTransform, D>) return "image";
   if (std::is_base_of_v<TextTransform, D>) return "text";
+  if (std::is_base_of_v<DecodingDefense, D>) return "decoding";
   return std::is_base_of_v<CopyVote, D> ? "votes" : "detector";
 }
 
@@ -70,9 +73,15 @@ std::shared_ptr<const Defense> make(const DefenseSpec& spec, const DefenseResour
 }
 
 template <class D>
+constexpr bool reads_images() {
+  return !std::is_base_of_v<TextTransform, D> && !std::is_base_of_v<TextDetector, D> &&
+         !std::is_base_of_v<DecodingDefense, D>;
+}
+
+template <class D>
 DefenseKind kind() {
   return {D::kName,          D::kHelp,
-          kind_name<D>(),    !std::is_base_of_v<TextTransform, D> && !std::is_base_of_v<TextDetector, D>,
+          kind_name<D>(),    reads_images<D>(),
           &parameters_of<D>, [](const DefenseSpec& spec) { read_parameters<typename D::Parameters>(spec); },
           &make<D>};
 }
@@ -84,6 +93,8 @@ const Registry<DefenseKind>& defenses() {
                                                           kind<Paraphrase>(),
                                                           kind<Retokenize>(),
                                                           kind<SafetyPrompt>(),
+                                                          kind<Coca>(),
+                                                          kind<Steering>(),
                                                           kind<Jpeg>(),
                                                           kind<BitDepth>(),
                                                           kind<Median>(),

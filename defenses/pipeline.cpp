@@ -38,6 +38,17 @@ std::vector<std::shared_ptr<const LanguageModel>> stack_prompt_scorers(const Def
   return all;
 }
 
+Decoding stack_decoding(const DefenseStack& stack) {
+  Decoding decoding;
+  for (auto stage = stack.rbegin(); stage != stack.rend(); ++stage) (*stage)->change_decoding(decoding);
+  return decoding;
+}
+
+std::shared_ptr<const VisionLanguageModel> stack_model(const DefenseStack& stack,
+                                                       std::shared_ptr<const VisionLanguageModel> model) {
+  return with_decoding(std::move(model), stack_decoding(stack));
+}
+
 std::vector<Calibration> stack_calibrations(const DefenseStack& stack) {
   std::vector<Calibration> all;
   for (const auto& defense : stack)

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "defenses/defense.h"
+#include "models/decoding.h"
 
 namespace hijack {
 
@@ -25,6 +26,14 @@ std::vector<Query> stack_queries(const DefenseStack& stack, std::vector<Query> q
 
 /// Whose scores of prompts a stack looks at, none twice (Defense::prompt_scorer).
 std::vector<std::shared_ptr<const LanguageModel>> stack_prompt_scorers(const DefenseStack& stack);
+
+/// What the stages do inside of the model, the innermost first.
+Decoding stack_decoding(const DefenseStack& stack);
+
+/// The model as it replies behind the stack: itself, where no stage changes its decoding. Throws Error where
+/// one does and the model does not let it, or has no such layer.
+std::shared_ptr<const VisionLanguageModel> stack_model(const DefenseStack& stack,
+                                                       std::shared_ptr<const VisionLanguageModel> model);
 
 /// All thresholds of the stack.
 std::vector<Calibration> stack_calibrations(const DefenseStack& stack);

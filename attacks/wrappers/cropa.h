@@ -6,7 +6,7 @@
 
 #include "attacks/behavior.h"
 #include "attacks/objective.h"
-#include "attacks/wrappers/model_decorator.h"
+#include "models/model_decorator.h"
 
 // CroPA (Luo et al. 2024, "An Image Is Worth 1000 Lies"): an image that shall work on prompts it has never
 // seen is optimized against prompts that work against it. The embeddings of each context's tokens drift to

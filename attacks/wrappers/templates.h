@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "attacks/wrappers/model_decorator.h"
 #include "models/embedding_access.h"
+#include "models/model_decorator.h"
 
 // Chat templates as an augmentation (Bailey et al. 2023 draw one of four for each example): what stands
 // around a prompt is not the attacker's choice, so the image must work within any of it.

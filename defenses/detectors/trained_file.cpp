@@ -12,13 +12,17 @@ namespace {
 constexpr const char* kDetectorFormat = "hijack detector 1";
 constexpr size_t kDigits = 16;
 
+/// The command that writes the file of a defense.
+std::string training_of(const std::string& defense) {
+  return defense == "steering" ? "hijack train steering" : "hijack train detector " + defense;
+}
+
 }  // namespace
 
 void TrainedParameters::check(const std::string& defense) const {
   if (trained.empty())
-    throw Error("Defense '" + defense +
-                "' learns from examples: make them a file with 'hijack train detector " + defense +
-                "' and name it, " + defense + ":trained=FILE.");
+    throw Error("Defense '" + defense + "' learns from examples: make them a file with '" +
+                training_of(defense) + "' and name it, " + defense + ":trained=FILE.");
 }
 
 const std::string& TrainedFile::text(const std::string& name) const {
@@ -44,7 +48,8 @@ TrainedFile read_trained(TrainedParameters& parameters, const DefenseResources& 
   file.metadata = load_safetensors_metadata(file.where);
   const auto format = file.metadata.find("format");
   if (format == file.metadata.end() || format->second != kDetectorFormat)
-    throw Error(file.where + " is no trained detector: 'hijack train detector' writes them.");
+    throw Error(file.where + " holds nothing that a defense has learned: '" + training_of(defense) +
+                "' writes such files.");
   if (file.text("detector") != defense)
     throw Error(file.where + " is a trained " + file.text("detector").substr(0, 40) + ", not a " + defense +
                 ".");
@@ -54,7 +59,7 @@ TrainedFile read_trained(TrainedParameters& parameters, const DefenseResources& 
   parameters.sha256 = hash.substr(0, kDigits);
   if (resources.model_sha256 && resources.model_sha256() != file.text("model_sha256"))
     throw Error(file.where + " was trained on another model (" + file.text("model").substr(0, 80) +
-                "): train a detector on this one.");
+                "): take one that was trained on this one.");
   file.tensors = load_safetensors(file.where);
   parameters.trained = std::filesystem::path(parameters.trained).filename().string();
   return file;

@@ -291,6 +291,28 @@ std::vector<Generated> ImagePromptModel::changed_generate(const Pixels& pixels,
                                 options, memo_under(changes));
 }
 
+std::vector<Generated> ImagePromptModel::mixed_generate(const Pixels& pixels,
+                                                        std::span<const BranchQueries> branches,
+                                                        const GenerateOptions& options,
+                                                        std::span<const StateChange> changes) const {
+  const at::NoGradGuard no_gradients;
+  const auto asked = [&](const Query& query) {
+    const RenderedPrompt text = render(query, /*with_image=*/false);
+    return Prompt{tokenizer_->encode(text.text, text.add_special_tokens)};
+  };
+  std::vector<PromptBranch> mixed;
+  for (const BranchQueries& branch : branches) {
+    mixed.push_back({branch.weight, {}});
+    if (pixels.values.defined() || !takes_images()) {
+      mixed.back().prompts = prompts(pixels, branch.queries);
+    } else {
+      for (const Query& query : branch.queries) mixed.back().prompts.push_back(asked(query));
+    }
+  }
+  if (changes.empty()) return mixed_prefix_generate(*decoder_, mixed, *tokenizer_, rules_, options, memo());
+  return mixed_prefix_generate(changed_decoder(changes), mixed, *tokenizer_, rules_, options, nullptr);
+}
+
 int64_t ImagePromptModel::image_tokens(const Pixels& pixels) const {
   const TokenIds ids = image_ids(pixels);
   return std::count(ids.begin(), ids.end(), image_token_);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "models/chat_template/chat_template.h"
+#include "models/decoding.h"
 #include "models/embedding_access.h"
 #include "models/network/decoder.h"
 #include "models/prefix/prefix_memo.h"
@@ -38,6 +39,7 @@ class ImagePromptModel : public VisionLanguageModel,
                          public PromptEmbeddings,
                          public HiddenStates,
                          public StateHooks,
+                         public MixedDecoding,
                          public std::enable_shared_from_this<ImagePromptModel> {
  public:
   /// rules: the first of the stops is what a complete reply ends with. chat: nullptr for a family that
@@ -81,6 +83,9 @@ class ImagePromptModel : public VisionLanguageModel,
   std::vector<Generated> changed_generate(const Pixels& pixels, std::span<const Query> queries,
                                           const GenerateOptions& options,
                                           std::span<const StateChange> changes) const override;
+  std::vector<Generated> mixed_generate(const Pixels& pixels, std::span<const BranchQueries> branches,
+                                        const GenerateOptions& options,
+                                        std::span<const StateChange> changes) const override;
   TokenIds input_ids(const Pixels& pixels, const Query& query) const override;
   TokenIds end_of_reply() const override {
     return rules_.stops.empty() ? TokenIds{} : TokenIds{rules_.stops.front()};

@@ -72,4 +72,17 @@ std::vector<Generated> shared_prefix_generate(const Decoder& decoder, std::span<
                                               const Tokenizer& tokenizer, const ReplyRules& rules,
                                               const GenerateOptions& options, PrefixMemo* memo = nullptr);
 
+/// The prompts of replies in one of several wordings, and how much it counts.
+struct PromptBranch {
+  double weight = 1;
+  std::vector<Prompt> prompts;
+};
+
+/// Replies whose next token is chosen by the sum of weight * logits over the branches, each of which reads
+/// the same reply behind its own prompts (keys and values of all are kept). What rules forbid to repeat is
+/// what the first branch has read.
+std::vector<Generated> mixed_prefix_generate(const Decoder& decoder, std::span<const PromptBranch> branches,
+                                             const Tokenizer& tokenizer, const ReplyRules& rules,
+                                             const GenerateOptions& options, PrefixMemo* memo = nullptr);
+
 }  // namespace hijack

@@ -1,5 +1,6 @@
 #include <numeric>
 
+#include "models/prefix/growing_replies.h"
 #include "models/prefix/packed_suffixes.h"
 #include "models/prefix/sampler.h"
 #include "models/prefix/scores.h"
@@ -96,36 +97,16 @@ class GroupDecoding {
   TokenIds last_;
 };
 
-/// Decodes one group; where nothing can be said, its replies stay as they are.
-void decode_group(const Decoder& decoder, std::span<const Prompt> prompts, const PromptGroup& group,
-                  PrefixMemo* memo, const GenerateOptions& options, GroupDecoding& decoding) {
-  const KeyValues prefix = run_prefix(decoder, prompts[group.members.front()], group.prefix, memo);
-  const PackedSuffixes packed(decoder, prompts, {}, group);
-  SharedPrefixPlan prefill(prefix, packed.tokens, packed.input.x);
-  std::vector<int64_t> ends, next;
-  size_t longest = 0;
-  for (const auto& path : packed.paths) {
-    ends.push_back(path.back());
-    longest = std::max(longest, path.size());
-  }
-  for (const size_t i : group.members) next.push_back(prompts[i].next_position());
-  const Tensor read = at::tensor(ends, at::kLong).to(decoder.device());
-  Tensor last = decoder.forward(packed.input, prefill, read).squeeze(0);  // [N,D]
-
-  const auto filled = static_cast<int64_t>(group.prefix + longest);
-  const int64_t room = std::min(options.max_new_tokens, decoder.config().max_positions - filled);
-  CachePlan cache(prefix, prefill.kept(), packed.paths, next, std::max<int64_t>(room, 1));
+/// Lets the replies of one group grow to their ends; where nothing can be said, they stay as they are.
+void grow(GrowingReplies& replies, const PromptGroup& group, const GenerateOptions& options,
+          GroupDecoding& decoding) {
   Sampler sampler(options, group.members);
   for (int64_t step = 0; !options.stop.stop_requested(); ++step) {
-    const size_t before = decoding.rows().size();
-    const Tensor logits = decoding.ruled(decoder.logits(last));
+    const Tensor logits = decoding.ruled(replies.logits());
     check_scores(logits, step + 1);
     const auto on = decoding.accept(sampler.next(logits, decoding.rows()));
-    if (on.empty() || step >= room) break;
-    if (on.size() < before) cache.keep(ids_tensor(on, decoder.device()));
-    const Tensor x = decoder.embed(ids_tensor(decoding.last(), decoder.device())).unsqueeze(1);
-    last = decoder.forward({x, cache.positions(), {}, {TokenKind::kReply}}, cache).squeeze(1);
-    cache.advance();
+    if (on.empty() || replies.room() <= 0) break;
+    replies.read(on, decoding.last());
   }
 }
 
@@ -140,9 +121,33 @@ std::vector<Generated> shared_prefix_generate(const Decoder& decoder, std::span<
   for (const auto& prompt : prompts) check_prompt(decoder, prompt, {}, /*room=*/1);
   for (const auto& group : group_by_prefix(prompts)) {
     GroupDecoding decoding(prompts, group, tokenizer, rules, options);
-    decode_group(decoder, prompts, group, memo, options, decoding);
+    grow(*begin_group(decoder, prompts, group, memo, options.max_new_tokens), group, options, decoding);
     for (size_t m = 0; m < group.members.size(); ++m) replies[group.members[m]] = decoding.said(m);
   }
+  return replies;
+}
+
+std::vector<Generated> mixed_prefix_generate(const Decoder& decoder, std::span<const PromptBranch> branches,
+                                             const Tokenizer& tokenizer, const ReplyRules& rules,
+                                             const GenerateOptions& options, PrefixMemo* memo) {
+  const at::NoGradGuard no_gradients;
+  TORCH_CHECK(!branches.empty(), "a mixture needs a branch");
+  const std::vector<Prompt>& first = branches.front().prompts;
+  std::vector<Generated> replies(first.size(), {.text = {}, .cut = true});
+  if (options.max_new_tokens < 1 || first.empty()) return replies;
+  std::vector<std::unique_ptr<GrowingReplies>> parts;
+  std::vector<double> weights;
+  for (const PromptBranch& branch : branches) {
+    TORCH_CHECK(branch.prompts.size() == first.size(), "one prompt of each branch per reply");
+    for (const Prompt& prompt : branch.prompts) check_prompt(decoder, prompt, {}, /*room=*/1);
+    parts.push_back(begin_replies(decoder, branch.prompts, memo, options.max_new_tokens));
+    weights.push_back(branch.weight);
+  }
+  PromptGroup all;
+  for (size_t i = 0; i < first.size(); ++i) all.members.push_back(i);
+  GroupDecoding decoding(first, all, tokenizer, rules, options);
+  grow(*mixed_replies(std::move(parts), std::move(weights)), all, options, decoding);
+  for (size_t i = 0; i < first.size(); ++i) replies[i] = decoding.said(i);
   return replies;
 }
 

@@ -89,6 +89,7 @@ class Chat {
     resources.benign = benign_submissions(pictures, read_contexts(contexts).calibration,
                                           image_.defined() ? std::vector{image_} : std::vector<Tensor>{});
     for (const DefenseSpec& spec : specs) stack_.push_back(make_defense(spec, resources));
+    model_ = stack_model(stack_, model_);
   }
 
   std::vector<Generated> generate(const Tensor& image, const std::vector<Query>& queries,

@@ -23,6 +23,7 @@ struct KindHeading {
 constexpr KindHeading kHeadings[] = {
     {"image", "change the image"},
     {"text", "change the prompt"},
+    {"decoding", "change how the model replies"},
     {"detector", "reject what looks like an attack"},
     {"votes", "answer by a vote over changed copies"},
 };

@@ -5,13 +5,13 @@
 #include "src/base/file.h"
 #include "src/cli/commands.h"
 #include "src/cli/field_options.h"
-#include "src/cli/interrupt.h"
-#include "src/cli/log.h"
 #include "src/cli/output_options.h"
-#include "src/cli/progress.h"
+#include "src/cli/run_training.h"
 #include "src/cli/text.h"
 #include "src/cli/train_detector_command.h"
+#include "src/cli/train_robust_tower_command.h"
 #include "src/cli/train_sae_command.h"
+#include "src/cli/train_steering_command.h"
 #include "src/training/chat_check.h"
 #include "src/training/evaluation.h"
 #include "src/training/eye_training.h"
@@ -89,25 +89,6 @@ void evaluate(const EyeTrainConfig& config, int64_t questions) {
   keep(config.out, measured);
 }
 
-/// Whether the training came to its end.
-bool run(const TrainConfig& config, Training& training, const std::string& command) {
-  const Interrupt interrupt;
-  Progress progress;
-  const bool finished = Trainer(config, training)
-                            .run(
-                                [&](const TrainProgress& now) {
-                                  const bool joint = now.stage == stage_name(Stage::kJoint);
-                                  progress.show({.name = now.stage,
-                                                 .done = now.step,
-                                                 .total = now.steps,
-                                                 .loss = joint ? now.answer_loss : now.reconstruction_loss});
-                                },
-                                interrupt.token());
-  progress.clear();
-  if (!finished) log_line("stopped; go on with: " + command + " --resume --out " + shell_word(config.out));
-  return finished;
-}
-
 template <class Config>
 struct TrainArguments {
   Config config;
@@ -135,7 +116,7 @@ void add_training(CLI::App& command, const std::string& name, const std::string&
       const Config& config = arguments->config;
       if (!arguments->evaluate_only) {
         ModelTraining training(config);
-        if (!run(config, training, again(config))) return 1;
+        if (!run_training(config, training, again(config))) return 1;
       }
       if (arguments->questions > 0) evaluate(config, arguments->questions);
       return 0;
@@ -167,7 +148,8 @@ void add_assemble(CLI::App& command, Action& chosen) {
 void add_train(CLI::App& program, Action& chosen) {
   CLI::App* command = program.add_subcommand(
       "train",
-      "make a model from nothing, an eye for a text model, a detector of hijacks or a dictionary of states");
+      "make a model from nothing, an eye for a text model, a robust tower, a detector of hijacks or a "
+      "dictionary of states");
   command->require_subcommand(1);
   add_training<PocketTrainConfig, PocketTraining>(
       *command, "pocket", "the shipped model, from generated data", 1200,
@@ -179,6 +161,8 @@ void add_train(CLI::App& program, Action& chosen) {
   add_assemble(*command, chosen);
   add_train_detector(*command, chosen);
   add_train_sae(*command, chosen);
+  add_train_robust_tower(*command, chosen);
+  add_train_steering(*command, chosen);
 }
 
 }  // namespace hijack::cli

@@ -53,7 +53,7 @@ EyeData::EyeData(std::vector<Tensor> photos, std::vector<OwnReply> chat, TokenId
 
 void EyeData::add_questions(EyeSequence& sequence, const Scene& scene, Random& random) const {
   for (int64_t n = 0; n < kQuestions; ++n) {
-    const auto exercise = draw_task(draw_visual_task(random), &scene, random, Wording::kTrain);
+    const auto exercise = random_question(scene, random);
     if (!exercise) continue;
     TokenIds target = tokenizer_.encode(exercise->answer, false);
     target.insert(target.end(), end_.begin(), end_.end());
@@ -72,16 +72,21 @@ void EyeData::add_chat(EyeSequence& sequence, int64_t n, Random& random) const {
   }
 }
 
-/// A square of a photo, at least half as wide as it, sometimes mirrored.
-Tensor EyeData::photo(Random& random) const {
-  const Tensor& whole = random.pick(photos_);
+Tensor random_square(const Tensor& whole, int64_t size, Random& random) {
   const int64_t height = whole.size(2), width = whole.size(3), shorter = std::min(height, width);
   const int64_t side = random.between(shorter / 2, shorter);
   Tensor square = whole.narrow(2, random.between(0, height - side), side)
                       .narrow(3, random.between(0, width - side), side);
   if (random.chance(.5)) square = square.flip(3);
-  const Tensor small = at::upsample_bilinear2d(square.contiguous(), {kSceneSide, kSceneSide}, false);
-  return to_bytes(small.clamp(0, 1)).squeeze(0);
+  return at::upsample_bilinear2d(square.contiguous(), {size, size}, false).clamp(0, 1);
+}
+
+std::optional<Exercise> random_question(const Scene& scene, Random& random) {
+  return draw_task(draw_visual_task(random), &scene, random, Wording::kTrain);
+}
+
+Tensor EyeData::photo(Random& random) const {
+  return to_bytes(random_square(random.pick(photos_), kSceneSide, random)).squeeze(0);
 }
 
 EyeSequence EyeData::draw(uint64_t seed, uint64_t index) const {

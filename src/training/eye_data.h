@@ -1,10 +1,12 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "models/query.h"
 #include "models/tokenizer.h"
 #include "src/base/random.h"
+#include "src/pocket/exercise.h"
 #include "src/pocket/scene.h"
 
 namespace hijack {
@@ -14,6 +16,12 @@ struct OwnReply {
   std::string prompt;
   TokenIds reply;  ///< with the end token, unless it was cut
 };
+
+/// A square of a photo [1,3,H,W] in [0,1], at least half as wide as it, sometimes mirrored: [1,3,size,size].
+Tensor random_square(const Tensor& whole, int64_t size, Random& random);
+
+/// A question about a scene, of a task drawn by its share; nullopt where the scene offers none.
+std::optional<Exercise> random_question(const Scene& scene, Random& random);
 
 /// One training sequence: an image, and prompts with replies that are packed behind it.
 struct EyeSequence {

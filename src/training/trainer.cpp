@@ -107,11 +107,12 @@ bool Trainer::run(const std::function<void(const TrainProgress&)>& tell, std::st
 void Trainer::log(const TrainProgress& p) const {
   std::ofstream file(std::filesystem::path(config_.out) / "training_log.jsonl", std::ios::app);
   const auto round = [](double x) { return std::round(x * 1e5) / 1e5; };
+  const auto names = training_.loss_names();
   file << nlohmann::json{{"stage", p.stage},
                          {"step", p.step},
-                         {"answer_loss", round(p.answer_loss)},
-                         {"label_loss", round(p.label_loss)},
-                         {"reconstruction_loss", round(p.reconstruction_loss)},
+                         {names[0], round(p.answer_loss)},
+                         {names[1], round(p.label_loss)},
+                         {names[2], round(p.reconstruction_loss)},
                          {"rate", p.rate},
                          {"sequences_per_second", round(p.sequences_per_second)},
                          {"seconds", std::round(p.seconds * 10) / 10}}

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <functional>
 #include <stop_token>
 #include <string>
@@ -48,7 +49,7 @@ const TrainConfig& checked(const TrainConfig& config);
 enum class Stage { kVision, kJoint };
 std::string stage_name(Stage stage);
 
-/// Scalars of one step, without graph.
+/// Scalars of one step, without graph: what the log calls by the names of Training::loss_names.
 struct StepLosses {
   Tensor answer, label, reconstruction;
 };
@@ -71,6 +72,10 @@ class Training {
   virtual void begin(Stage stage, int64_t step) = 0;
   /// Leaves the gradients of the step's loss in parameters(). A pure function of the parameters and the step.
   virtual StepLosses gradients(Stage stage, int64_t step) = 0;
+  /// What StepLosses holds, in its order.
+  virtual std::array<const char*, 3> loss_names() const {
+    return {"answer_loss", "label_loss", "reconstruction_loss"};
+  }
   /// The training came to its end: writes the model.
   virtual void finish() = 0;
 };

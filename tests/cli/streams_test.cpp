@@ -99,8 +99,9 @@ TEST_F(Program, FlagsThatMessagesNameExist) {
   for (const char* command : {"attack",       "evaluate",       "run",
                               "report",       "reproduce",      "chat",
                               "train pocket", "train eye",      "train assemble",
-                              "train sae",    "train detector", "activations",
-                              "judge",        "trace",          "serve",
+                              "train sae",    "train detector", "train robust-tower",
+                              "train steering", "activations",  "judge",
+                              "inside",       "probe",          "trace",          "serve",
                               "tokenize",     "scenes",         "models",
                               "defenses",     "completion",     ""})
     help += run(std::string(command) + (command == std::string("attack") ? " --help-all" : " --help")).out;

@@ -1,6 +1,7 @@
 // What every defense of the table has to do, whatever it is. A new defense adds one row.
 #include <gtest/gtest.h>
 
+#include "defenses/decoding/steering.h"
 #include "defenses/detectors/logistic.h"
 #include "defenses/detectors/mahalanobis.h"
 #include "defenses/detectors/trained_file.h"
@@ -29,6 +30,7 @@ const Row kPlainRows[] = {
      "paraphrase:temperature=0.5,max_tokens=20,pattern=Say\\, again: {prompt},seed=5"},
     {"retokenize:dropout=0.5,seed=4", "retokenize:dropout=0.5,seed=5"},
     {"safety_prompt:place=after,text=Be good\\, please.", ""},
+    {"coca:alpha=2,place=system,text=Be good\\, please.", ""},
     {"jpeg:quality=40", ""},
     {"bit_depth:bits=3", ""},
     {"median:size=3", ""},
@@ -57,12 +59,13 @@ const std::vector<Row>& rows() {
   static const std::vector<Row> all = [] {
     std::filesystem::current_path(folder.path());
     std::vector<Row> made(std::begin(kPlainRows), std::end(kPlainRows));
-    const auto add = [&](const std::string& name, const TensorMap& tensors) {
+    const auto add = [&](const std::string& name, const TensorMap& tensors, const std::string& before = "",
+                         const std::string& behind = ",threshold=0.9999") {
       const std::string file = name + ".safetensors";
       save_trained(file, name, tensors,
                    {{"model", "tiny"}, {"model_sha256", ""}, {"layer", "1"}, {"tokens", "8"}});
       made.push_back(
-          {name + ":trained=" + file + ",sha256=" + sha256_file(file).substr(0, 16) + ",threshold=0.9999"});
+          {name + ":" + before + "trained=" + file + ",sha256=" + sha256_file(file).substr(0, 16) + behind});
     };
     const auto logistic_tensors = [](int64_t features) {
       return LogisticModel{at::zeros({features}, at::kDouble), at::ones({features}, at::kDouble),
@@ -73,6 +76,7 @@ const std::vector<Row>& rows() {
     add("unrelated_questions", logistic_tensors(48));
     add("linear_probe", logistic_tensors(24));
     add("mahalanobis", Mahalanobis::Contrast{sphere, sphere}.tensors());
+    add("steering", SteeringVectors{at::ones({2, 24}), at::zeros({2, 24})}.tensors(), "alpha=2,layer=2,", "");
     return made;
   }();
   return all;
@@ -86,14 +90,14 @@ std::string plain_spec(const std::string& spec) {
 
 /// Whether it looks into a model, which the toy does not let it.
 bool looks_inside(const std::string& spec) {
-  for (const char* name : {"unrelated_questions", "hidden_detect", "linear_probe", "mahalanobis"})
+  for (const char* name : {"unrelated_questions", "hidden_detect", "linear_probe", "mahalanobis", "steering"})
     if (spec.starts_with(name)) return true;
   return false;
 }
 
 const std::shared_ptr<const VisionLanguageModel>& small_model() {
-  static const auto model = load_model(
-      std::filesystem::path(HIJACK_SOURCE_DIR) / "tests/golden/llava/siglip", {.dtype = "float32"});
+  static const auto model = load_model(std::filesystem::path(HIJACK_SOURCE_DIR) / "tests/golden/llava/siglip",
+                                       {.dtype = "float32"});
   return model;
 }
 

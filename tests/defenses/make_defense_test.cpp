@@ -100,6 +100,7 @@ TEST(MakeDefense, InfosNameEveryDefenseWithItsParameters) {
   EXPECT_EQ(names, defense_names());
   for (const auto& [name, kind] : std::map<std::string, std::string>{{"jpeg", "image"},
                                                                      {"paraphrase", "text"},
+                                                                     {"coca", "decoding"},
                                                                      {"smoothing", "votes"},
                                                                      {"perplexity", "detector"},
                                                                      {"ocr", "detector"},

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "attacks/wrappers/model_decorator.h"
+#include "models/model_decorator.h"
 #include "defenses/kinds.h"
 #include "src/experiment/plan/shipped.h"
 #include "src/experiment/run/defense_setup.h"

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "attacks/objective.h"
-#include "attacks/wrappers/model_decorator.h"
+#include "models/model_decorator.h"
 #include "models/checkpoint/safetensors.h"
 #include "models/embedding_access.h"
 

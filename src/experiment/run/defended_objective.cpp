@@ -95,7 +95,7 @@ Handles handles_of(const DefenseStack& stack, const Tensor& image, const std::ve
   const at::NoGradGuard no_grad;
   Handles handles;
   handles.text = !same_prompts(stack_queries(stack, queries), queries);
-  handles.image = handles.text;
+  handles.image = handles.text || !stack_decoding(stack).plain();
   for (const auto& defense : stack) {
     handles.text |= defense->scores_prompts();
     if (!image.defined()) continue;  // of a language model

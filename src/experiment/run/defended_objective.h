@@ -43,8 +43,9 @@ class DefendedObjective : public Objective {
 
 /// What a stack lets an adaptive attacker work on.
 struct Handles {
-  bool image = false;  ///< it changes or scores images, or changes the prompts that the image must work with
-  bool text = false;   ///< it changes or scores prompts
+  /// It changes or scores images, changes the prompts that the image must work with, or the model's decoding.
+  bool image = false;
+  bool text = false;  ///< it changes or scores prompts
 };
 /// image [1,3,H,W]; queries: some prompts to try it on.
 Handles handles_of(const DefenseStack& stack, const Tensor& image, const std::vector<Query>& queries);

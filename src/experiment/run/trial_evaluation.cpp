@@ -200,7 +200,10 @@ ReplyRow TrialEvaluation::row_of(const Question& question, const Reply& reply) c
 
 std::vector<ReplyRow> TrialEvaluation::ask(const IdentifiedStack& stack,
                                            const std::vector<Question>& questions) {
-  const Responder responder = protect(stack.defenses, model_);
+  const Responder responder =
+      protect(stack.defenses, stack_decoding(stack.defenses).plain()
+                                  ? model_
+                                  : bare_model(stack_model(stack.defenses, setup_.model), setup_.replies()));
   std::vector<std::pair<const Question*, std::string>> open;
   std::map<std::string, size_t> left = asked_;
   const std::vector<Question> drawn = with_draws(questions, setup_.plan.config.sampling.samples);

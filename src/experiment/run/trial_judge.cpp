@@ -8,7 +8,9 @@
 namespace hijack {
 
 TrialJudge::TrialJudge(const TrialSetup& setup, const AttackSpace& space)
-    : space_(space), system_(protect(setup.defenses.defenses, bare_model(setup.model, setup.replies()))) {}
+    : space_(space),
+      system_(protect(setup.defenses.defenses,
+                      bare_model(stack_model(setup.defenses.defenses, setup.model), setup.replies()))) {}
 
 std::vector<Submission> TrialJudge::submissions(const Tensor& image, const Tensor& photo,
                                                 const Prompts& prompts, const std::string& split,

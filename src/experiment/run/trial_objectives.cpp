@@ -17,7 +17,8 @@ AskedContexts TrialObjectives::asked(const std::vector<Context>& contexts) const
 }
 
 TrialObjectives::Models TrialObjectives::models() const {
-  Models models = {setup_.model};
+  const bool known = setup_.plan.config.defense.adaptive;
+  Models models = {known ? stack_model(setup_.defenses.defenses, setup_.model) : setup_.model};
   models.insert(models.end(), setup_.ensemble.begin(), setup_.ensemble.end());
   return models;
 }

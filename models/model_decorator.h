@@ -9,7 +9,7 @@
 namespace hijack {
 
 /// A model that passes everything on to another one: what objectives are given in its place when prompts are
-/// to be changed on the way (templates.h, cropa.h).
+/// to be changed on the way (attacks/wrappers/templates.h, cropa.h).
 class ModelDecorator : public VisionLanguageModel {
  public:
   explicit ModelDecorator(std::shared_ptr<const VisionLanguageModel> inner) : inner_(std::move(inner)) {}
@@ -18,6 +18,9 @@ class ModelDecorator : public VisionLanguageModel {
   ImageSpec image_spec() const override { return inner_->image_spec(); }
   const Tokenizer& tokenizer() const override { return inner_->tokenizer(); }
   at::Device device() const override { return inner_->device(); }
+  bool takes_images() const override { return inner_->takes_images(); }
+  std::string rendered(const Query& query) const override { return inner_->rendered(query); }
+  std::string template_origin() const override { return inner_->template_origin(); }
   Tensor to_input_space(const Tensor& image) const override { return inner_->to_input_space(image); }
   Pixels preprocess(const Tensor& image) const override { return inner_->preprocess(image); }
   Tensor image_features(const Pixels& pixels) const override { return inner_->image_features(pixels); }
