@@ -86,10 +86,11 @@ constexpr Named kNamed[] = {
     {"reproduce name", shipped_recipe_names},
 };
 
-constexpr const char* kFileFlags[] = {"--image", "--held-out-image", "--targets",
-                                      "--mask",  "--feature-image",  "--templates",
-                                      "--font",  "--contexts",       "--scaling-picture"};
-constexpr const char* kFolderFlags[] = {"--model", "--vision-tower", "--adapter", "--ensemble", "--transfer"};
+constexpr const char* kFileFlags[] = {"--image",           "--held-out-image", "--targets", "--mask",
+                                      "--feature-image",   "--templates",      "--font",    "--contexts",
+                                      "--scaling-picture", "--questions"};
+constexpr const char* kFolderFlags[] = {"--model",    "--vision-tower", "--adapter",
+                                        "--ensemble", "--transfer",     "--sae"};
 
 const Named* find_named(const std::string& name) {
   const auto* found =

@@ -1,6 +1,9 @@
 #include "src/base/json.h"
+#include "src/experiment/record/inside.h"
 #include "src/experiment/report/aggregate/aggregate.h"
+#include "src/experiment/report/aggregate/inside.h"
 #include "src/experiment/report/aggregate/judged.h"
+#include "src/experiment/report/aggregate/probed.h"
 #include "src/experiment/report/aggregate/survival.h"
 #include "src/experiment/report/page/parts.h"
 #include "src/experiment/report/report.h"
@@ -124,6 +127,17 @@ Json to_json(const Survival& one) {
   return {{"trial", one.trial.label}, {"success", rates}};
 }
 
+Json to_json(const Probed& one) {
+  return {{"group", one.group},
+          {"image", one.image},
+          {"trials", one.trials},
+          {"said", to_json(one.said)},
+          {"preferred", to_json(one.preferred)},
+          {"margin", number_or_null(one.margin)},
+          {"margin_low", number_or_null(one.margin_interval.low)},
+          {"margin_high", number_or_null(one.margin_interval.high)}};
+}
+
 Json to_json(const TrialRef& ref) {
   const Tally test = counted(*ref.trial, "test");
   const Visibility& visible = ref.trial->visibility;
@@ -171,6 +185,10 @@ nlohmann::json json_report(const std::vector<RunRecord>& runs) {
   object["judges"] = to_json(judged(runs));
   object["survival"] = Json::array();
   for (const Survival& one : survivals(runs)) object["survival"].push_back(to_json(one));
+  object["inside"] = Json::array();
+  for (const InsideRow& one : inside(runs)) object["inside"].push_back(hijack::to_json(one));
+  object["probes"] = Json::array();
+  for (const Probed& one : probed(runs)) object["probes"].push_back(to_json(one));
   for (const DetectorCurve& one : detector_curves(runs))
     object["detectors"].push_back({{"detector", one.detector},
                                    {"attack", one.attack},
@@ -222,6 +240,11 @@ std::string csv_report(const std::vector<RunRecord>& runs) {
   for (const Survival& one : survivals(runs))
     for (const auto& [name, rate] : one.success)
       out += "survival,,," + csv(one.trial.label) + ",,,,," + csv("none") + rate_fields(name, rate);
+  for (const Probed& one : probed(runs)) {
+    const std::string key = "probes,,," + csv(one.image) + ",,,,," + csv("none");
+    out += key + rate_fields(one.group + " said", one.said);
+    out += key + rate_fields(one.group + " preferred", one.preferred);
+  }
   return out;
 }
 

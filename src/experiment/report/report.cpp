@@ -3,8 +3,10 @@
 #include "src/base/error.h"
 #include "src/base/registry.h"
 #include "src/experiment/report/page/defended_replies.h"
+#include "src/experiment/report/page/inside_table.h"
 #include "src/experiment/report/page/judge_tables.h"
 #include "src/experiment/report/page/parts.h"
+#include "src/experiment/report/page/probe_table.h"
 #include "src/experiment/report/page/survival_table.h"
 #include "src/experiment/report/values/text.h"
 
@@ -75,6 +77,10 @@ std::string html_report(const std::vector<RunRecord>& runs) {
     body += section("transfer", "Transfer to other models", html_table(table));
   if (const ReportTable table = survival_table(survivals(runs)); !table.rows.empty())
     body += section("survival", "What the saved images survive", html_table(table));
+  if (const ReportTable table = inside_table(inside(runs)); !table.rows.empty())
+    body += section("inside", "Looking inside the model", html_table(table));
+  if (const ReportTable table = probe_table(probed(runs)); !table.rows.empty())
+    body += section("probes", "What the images have taught", html_table(table));
   if (const Judged seen = judged(runs); !seen.judges.empty())
     body += section("judges", "Judges", html_table(judges_table(seen)) + html_table(agreement_table(seen)));
   const std::string defended = defense_section(runs, replies, budget);
