@@ -9,13 +9,13 @@ namespace hijack {
 
 /// A question that asks what else an image has taught a model, besides what it was made to say.
 struct ProbeQuestion {
-  std::string group;                ///< "forward", "reverse": questions of one group are counted together
-  std::string pair;                 ///< what it is about; questions of one pair are no independent ones
-  Query query;                      ///< with its system prompt
-  std::string after = {};           ///< asked before it: the model's own reply stays in the conversation
-  std::string answer;               ///< that is looked for
-  std::vector<std::string> others;  ///< that its likelihood is compared with; none: it is not compared
-  bool exact_case = false;          ///< "GREEN" is another answer than "green"
+  std::string group;       ///< "forward", "reverse": questions of one group are counted together
+  std::string pair;        ///< what it is about; questions of one pair are no independent ones
+  Query query;             ///< with its system prompt
+  std::string after = {};  ///< asked before it: the model's own reply stays in the conversation
+  std::string answer;      ///< that is looked for
+  std::vector<std::string> others = {};  ///< that its likelihood is compared with; none: it is not compared
+  bool exact_case = false;               ///< "GREEN" is another answer than "green"
 
   /// Whether a reply gives the answer, in whole words, whatever the punctuation; of several with "/" one.
   bool answered_by(const std::string& reply) const;
