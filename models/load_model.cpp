@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 
+#include "models/arithmetic.h"
 #include "models/checkpoint/config_json.h"
 #include "models/checkpoint/lora_adapter.h"
 #include "models/checkpoint/parameter_source.h"
@@ -77,6 +78,7 @@ at::Device parse_device(const std::string& text) {
   if (device->is_cuda() && device->index() >= static_cast<int>(at::getNumGPUs()))
     throw Error("device " + text + " was asked for, but this machine has " +
                 std::to_string(at::getNumGPUs()) + " CUDA device(s), counted from cuda:0");
+  use_exact_arithmetic(*device);
   return *device;
 }
 

@@ -51,7 +51,8 @@ BehaviorMatching::BehaviorMatching(std::shared_ptr<const VisionLanguageModel> mo
                                    int64_t batch, uint64_t seed, MatchingLoss loss)
     : model_(std::move(model)),
       asked_(std::move(contexts.asked)),
-      batches_(asked_.size(), batch, seed),
+      batches_(asked_.size(), batch * loss.hardest_of, seed),
+      batch_size_(static_cast<size_t>(batch)),
       kind_(loss),
       seed_(seed) {
   for (const Context& context : contexts.contexts) {
@@ -60,20 +61,51 @@ BehaviorMatching::BehaviorMatching(std::shared_ptr<const VisionLanguageModel> mo
   }
 }
 
-Tensor BehaviorMatching::loss(const Tensor& image, int64_t step) {
-  std::vector<Query> queries;
-  std::vector<TokenIds> targets;
+BehaviorMatching::Batch BehaviorMatching::drawn(int64_t step) const {
+  Batch batch;
   Random random = Random(seed_).fork("target of a step", static_cast<uint64_t>(step));
   for (const size_t i : batches_.at(step)) {
-    queries.push_back(asked_[i]);
-    targets.push_back(drawn_ ? random.pick(targets_[i]) : targets_[i].front());
+    batch.queries.push_back(asked_[i]);
+    batch.targets.push_back(drawn_ ? random.pick(targets_[i]) : targets_[i].front());
   }
+  return batch;
+}
+
+Tensor BehaviorMatching::loss_of(const std::vector<Tensor>& logits,
+                                 const std::vector<TokenIds>& targets) const {
+  return kind_.margin ? mean_margin(logits, targets, kind_.ahead) : mean_cross_entropy(logits, targets);
+}
+
+/// In the order in which they were drawn.
+BehaviorMatching::Batch BehaviorMatching::hardest(const Batch& drawn, const Pixels& pixels) const {
+  if (kind_.hardest_of == 1 || drawn.queries.size() <= batch_size_) return drawn;
+  const at::NoGradGuard no_gradients;
+  const std::vector<Tensor> logits = model_->target_logits(pixels, drawn.queries, drawn.targets);
+  std::vector<std::pair<double, size_t>> losses;
+  for (size_t i = 0; i < logits.size(); ++i)
+    losses.emplace_back(-loss_of({logits[i]}, {drawn.targets[i]}).item<double>(), i);
+  std::sort(losses.begin(), losses.end());
+  losses.resize(batch_size_);
+  std::sort(losses.begin(), losses.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  Batch batch;
+  for (const auto& [loss, i] : losses) {
+    batch.queries.push_back(drawn.queries[i]);
+    batch.targets.push_back(drawn.targets[i]);
+  }
+  return batch;
+}
+
+Tensor BehaviorMatching::loss(const Tensor& image, int64_t step) {
+  const Batch batch = drawn(step);
   std::vector<ImageQueries> images;
-  for (const Tensor& one : images_of(image)) images.push_back({model_->preprocess(one), queries, targets});
+  for (const Tensor& one : images_of(image)) {
+    const Pixels pixels = model_->preprocess(one);
+    const Batch own = hardest(batch, pixels);
+    images.push_back({pixels, own.queries, own.targets});
+  }
   std::vector<Tensor> losses;
-  for (const auto& logits : model_->logits_of_images(images))
-    losses.push_back(kind_.margin ? mean_margin(logits, targets, kind_.ahead)
-                                  : mean_cross_entropy(logits, targets));
+  const auto logits = model_->logits_of_images(images);
+  for (size_t i = 0; i < images.size(); ++i) losses.push_back(loss_of(logits[i], images[i].targets));
   return at::stack(losses);  // [N]
 }
 

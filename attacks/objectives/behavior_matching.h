@@ -14,6 +14,9 @@ namespace hijack {
 struct MatchingLoss {
   bool margin = false;  ///< the margin of Carlini & Wagner (2017) instead of cross-entropy
   double ahead = 1;     ///< with margin: by how many logits each token must lead
+  /// Of how many times as many contexts a step takes those with the largest loss (online hard example mining,
+  /// Shrivastava et al. 2016); the others cost a forward pass and get no gradient. 1 = contexts as drawn.
+  int64_t hardest_of = 1;
 };
 
 /// Behavior matching (Bailey et al. 2023, eq. 1): mean over a batch of contexts of the teacher-forced
@@ -22,8 +25,9 @@ struct MatchingLoss {
 /// pass per step, over several images together where the model can.
 class BehaviorMatching : public Objective {
  public:
-  /// batch: contexts per step (context_batches.h). Where a context has several targets, each step draws one,
-  /// a function of (seed, step). Throws Error when there are no contexts or a target has no tokens.
+  /// batch: contexts per step (context_batches.h), not 0 where the hardest are taken. Where a context has
+  /// several targets, each step draws one, a function of (seed, step). Throws Error when there are no
+  /// contexts or a target has no tokens.
   BehaviorMatching(std::shared_ptr<const VisionLanguageModel> model, std::shared_ptr<const Behavior> behavior,
                    AskedContexts contexts, int64_t batch, uint64_t seed, MatchingLoss loss = {});
   /// image [N,3,H,W] -> [N] float32 (float64 for a float64 model). Throws Error when a prompt and its target
@@ -33,11 +37,21 @@ class BehaviorMatching : public Objective {
   bool images_apart() const override { return true; }
 
  private:
+  /// A step's contexts, each with a target.
+  struct Batch {
+    std::vector<Query> queries = {};
+    std::vector<TokenIds> targets = {};
+  };
+  Batch drawn(int64_t step) const;
+  Batch hardest(const Batch& drawn, const Pixels& pixels) const;
+  Tensor loss_of(const std::vector<Tensor>& logits, const std::vector<TokenIds>& targets) const;
+
   std::shared_ptr<const VisionLanguageModel> model_;
   std::vector<Query> asked_;                    ///< per context
   std::vector<std::vector<TokenIds>> targets_;  ///< per context, of which each step draws one
   bool drawn_ = false;                          ///< some context has several
-  ContextBatches batches_;
+  ContextBatches batches_;                      ///< of which a step takes the hardest batch_size_
+  size_t batch_size_;
   MatchingLoss kind_;
   uint64_t seed_;
 };

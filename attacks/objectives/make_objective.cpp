@@ -21,12 +21,18 @@ constexpr size_t kMaxTerms = 8;
 using Model = std::shared_ptr<const VisionLanguageModel>;
 using Made = std::unique_ptr<Objective>;
 
-Made make_behavior_matching(const ObjectiveConfig&, const ObjectiveInputs& in, const Model& model) {
-  return std::make_unique<BehaviorMatching>(model, in.behavior, in.contexts, in.batch, in.seed);
+/// All contexts in a step leave nothing to choose from.
+int64_t hardest_of(const ObjectiveConfig& config, const ObjectiveInputs& in) {
+  return in.batch == 0 ? 1 : config.hardest_of;
+}
+
+Made make_behavior_matching(const ObjectiveConfig& config, const ObjectiveInputs& in, const Model& model) {
+  return std::make_unique<BehaviorMatching>(model, in.behavior, in.contexts, in.batch, in.seed,
+                                            MatchingLoss{.hardest_of = hardest_of(config, in)});
 }
 Made make_margin(const ObjectiveConfig& config, const ObjectiveInputs& in, const Model& model) {
   return std::make_unique<BehaviorMatching>(model, in.behavior, in.contexts, in.batch, in.seed,
-                                            MatchingLoss{true, config.margin});
+                                            MatchingLoss{true, config.margin, hardest_of(config, in)});
 }
 Made make_prompt_matching(const ObjectiveConfig&, const ObjectiveInputs& in, const Model& model) {
   return std::make_unique<PromptMatching>(model, *in.behavior, in.behavior->instruction(), in.contexts,
@@ -159,6 +165,7 @@ bool reads_prompts(const ObjectiveTerm& term) {
 
 std::vector<ObjectiveTerm> parse_objective(const ObjectiveConfig& config, const Behavior& behavior) {
   if (config.feature_layer < 0) throw Error("--feature-layer must be 0 or more.");
+  if (config.hardest_of < 1 || config.hardest_of > 1000) throw Error("--hardest-of must be from 1 to 1000.");
   if (!(config.margin >= 0 && config.margin <= 1000)) throw Error("margin must lie in [0,1000] (logits).");
   const std::string formula = config.formula.empty() ? behavior.default_objective() : config.formula;
   std::vector<ObjectiveTerm> terms;

@@ -14,6 +14,7 @@ namespace hijack {
 struct ObjectiveConfig {
   std::string formula = {};  ///< "" = what serves the behavior best
   double margin = 1;
+  int64_t hardest_of = 1;
   std::string feature_image = {};
   std::string feature_text = {};
   int64_t feature_layer = 0;
@@ -26,6 +27,9 @@ struct ObjectiveConfig {
         "over --surrogate of embedding, transport and away, each with a weight (behavior + 0.5*features; a "
         "negative weight raises a loss); empty = the behavior's own");
     field("margin", margin, "margin: by how many logits each target token must lead");
+    field("hardest_of", hardest_of,
+          "behavior, margin: draw so many times as many contexts as --batch, and take those with the largest "
+          "loss for the step (hard example mining); 1 = as drawn");
     field("feature_image", feature_image,
           "features, embedding, transport: the picture that the image is to be mistaken for");
     field("feature_text", feature_text,

@@ -14,6 +14,8 @@ void add_attack(CLI::App& program, Action& chosen);
 void add_run(CLI::App& program, Action& chosen);
 void add_evaluate(CLI::App& program, Action& chosen);
 void add_judge(CLI::App& program, Action& chosen);
+void add_inside(CLI::App& program, Action& chosen);
+void add_probe(CLI::App& program, Action& chosen);
 void add_report(CLI::App& program, Action& chosen);
 void add_reproduce(CLI::App& program, Action& chosen);
 void add_chat(CLI::App& program, Action& chosen);

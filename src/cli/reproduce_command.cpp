@@ -7,6 +7,8 @@
 #include "src/cli/model_options.h"
 #include "src/cli/run_session.h"
 #include "src/cli/text.h"
+#include "src/experiment/inside/held_out.h"
+#include "src/experiment/inside/probe.h"
 #include "src/experiment/plan/recipe.h"
 #include "src/experiment/report/recipe_tables.h"
 #include "src/experiment/run/evaluate.h"
@@ -37,13 +39,17 @@ int show_recipes(const OutputOptions& output) {
                            {"title", recipe.title},
                            {"trials", recipe.plans.size()},
                            {"evaluates", recipe.evaluate.has_value()},
+                           {"looks_inside", recipe.inside.has_value()},
+                           {"probes", recipe.probe.has_value()},
                            {"paper", recipe.paper},
                            {"differs", recipe.departs},
                            {"missing", recipe.missing}});
       continue;
     }
     std::cout << name << "\n    " << recipe.title << "; " << size_of(recipe)
-              << (recipe.evaluate ? ", then their defenses" : "") << "\n    " << recipe.paper
+              << (recipe.evaluate ? ", then their defenses" : "")
+              << (recipe.inside ? ", then what is seen inside" : "")
+              << (recipe.probe ? ", then what they taught" : "") << "\n    " << recipe.paper
               << "\n    differs: " << recipe.departs << "\n";
   }
   return 0;
@@ -89,7 +95,12 @@ bool work(RunFolder& folder, const Recipe& recipe, const std::vector<std::string
   show_rows(hooks, folder.path(), output);
   const ModelSource models = folder_models();
   if (!run_trials(folder, hooks, models)) return false;
-  return !recipe.evaluate || evaluate_run(folder.path(), *recipe.evaluate, hooks, models, moved_models);
+  if (recipe.evaluate && !evaluate_run(folder.path(), *recipe.evaluate, hooks, models, moved_models))
+    return false;
+  if (recipe.inside && read_run(folder.path()).inside.empty() &&
+      measure_inside(folder.path(), *recipe.inside, hooks, moved_models).empty())
+    return false;
+  return !recipe.probe || probe_run(folder.path(), *recipe.probe, hooks, moved_models);
 }
 
 /// What is done of a stopped run stands in its table, too.

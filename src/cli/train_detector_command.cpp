@@ -62,8 +62,10 @@ void add_choices(CLI::App& command, DetectorTrainConfig& config) {
       ->check(CLI::Range(1, 4096))
       ->type_name("N");
   command
-      .add_option("--lies", config.lies,
-                  "unrelated_questions: replies of the control with lies by instruction")
+      .add_option(
+          "--lies", config.lies,
+          "unrelated_questions: replies of each control: lies by instruction, honest replies under the "
+          "hijack's image, forced ones over the clean photo")
       ->capture_default_str()
       ->check(CLI::Range(0, 10000))
       ->type_name("N");

@@ -90,11 +90,12 @@ constexpr Named kNamed[] = {
     {"reproduce name", shipped_recipe_names},
 };
 
-constexpr const char* kFileFlags[] = {"--image",           "--held-out-image", "--targets", "--mask",
-                                      "--feature-image",   "--templates",      "--font",    "--contexts",
-                                      "--scaling-picture", "--auxiliary-image"};
-constexpr const char* kFolderFlags[] = {"--model",    "--vision-tower", "--adapter", "--ensemble",
-                                        "--transfer", "--surrogate", "--transfer-encoder", "--cache"};
+constexpr const char* kFileFlags[] = {"--image",           "--held-out-image",  "--targets",  "--mask",
+                                      "--feature-image",   "--templates",       "--font",     "--contexts",
+                                      "--scaling-picture", "--auxiliary-image", "--questions"};
+constexpr const char* kFolderFlags[] = {"--model",    "--vision-tower", "--adapter",          "--ensemble",
+                                        "--transfer", "--surrogate",    "--transfer-encoder", "--cache",
+                                        "--sae"};
 
 const Named* find_named(const std::string& name) {
   const auto* found =

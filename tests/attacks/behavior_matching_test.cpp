@@ -143,6 +143,20 @@ TEST(BehaviorMatching, BatchesCoverEachEpochWithoutRepetition) {
   }
 }
 
+TEST(BehaviorMatching, HardestContextsAreThoseWithTheLargestLoss) {
+  const auto model = std::make_shared<ToyModel>();
+  const auto contexts = toy_contexts(6);
+  const auto says = behavior("string", "yes");
+  std::vector<double> alone;
+  for (const Context& context : contexts)
+    alone.push_back(BehaviorMatching(model, says, {{context}}, 0, 1).loss(toy_image(), 0).item<double>());
+  std::sort(alone.rbegin(), alone.rend());
+  BehaviorMatching objective(model, says, contexts, 2, 3, {.hardest_of = 3});
+  EXPECT_NEAR(objective.loss(toy_image(), 0).item<double>(), (alone[0] + alone[1]) / 2, 1e-5);
+  BehaviorMatching drawn(model, says, contexts, 2, 3);
+  EXPECT_LT(drawn.loss(toy_image(), 0).item<double>(), (alone[0] + alone[1]) / 2);
+}
+
 TEST(BehaviorMatching, BatchesDependOnlyOnSeedAndStep) {
   BehaviorMatching objective = toy_objective(2);
   BehaviorMatching again = toy_objective(2);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The same attack step in transformers, one at a time, as told on the standard input (driven by side_by_side.py).
 
-    peer.py MODEL_DIR MODE dtype=float32 threads=0
+    peer.py MODEL_DIR MODE dtype=float32 threads=0 device=cpu
 
 MODE published: as published loops do it: the image repeated for every context, eager attention, the loss from `labels=`
                 over all positions; weights frozen (published loops often even leave them trainable)
@@ -35,12 +35,13 @@ def reset_peak_memory():
 
 
 class Peer:
-    def __init__(self, folder, mode, dtype):
+    def __init__(self, folder, mode, dtype, device):
         self.published = mode == "published"
         self.dtype = getattr(torch, dtype)
         self.model = AutoModelForImageTextToText.from_pretrained(
             folder, dtype=self.dtype, attn_implementation="eager" if self.published else "sdpa")
-        self.model.eval().requires_grad_(False)
+        self.model.eval().requires_grad_(False).to(device)
+        self.device = device
         self.gradient = None
 
     def inputs(self, file):
@@ -48,7 +49,8 @@ class Peer:
         target = tensors["target_ids"]
         self.ids = torch.cat([tensors["input_ids"], target], dim=1)
         self.targets = target
-        self.pixels = tensors["pixel_values"].to(self.dtype)
+        self.pixels = tensors["pixel_values"].to(self.dtype).to(self.device)
+        self.ids, self.targets = self.ids.to(self.device), self.targets.to(self.device)
         return {"tokens": tensors["input_ids"].shape[1]}
 
     def picture(self, pixels):
@@ -78,6 +80,7 @@ class Peer:
             logits = self.model(**settings, **self.picture(pixels), logits_to_keep=length + 1).logits[:, :-1]
             loss = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), self.targets.flatten())
         self.gradient, = torch.autograd.grad(loss, pixels)
+        self.gradient = self.gradient.cpu()  # waits for the device
         return {"seconds": time.perf_counter() - begin, "cpu_seconds": time.process_time() - cpu_begin,
                 "loss": loss.item()}
 
@@ -91,7 +94,7 @@ def main():
     settings = dict(text.split("=", 1) for text in rest)
     if int(settings.get("threads", 0)):
         torch.set_num_threads(int(settings["threads"]))
-    peer = Peer(folder, mode, settings.get("dtype", "float32"))
+    peer = Peer(folder, mode, settings.get("dtype", "float32"), settings.get("device", "cpu"))
     reset_peak_memory()
     for line in sys.stdin:
         command, _, file = line.strip().partition(" ")

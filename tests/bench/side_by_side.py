@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Our attack step beside the published-style loop and transformers at its own best, alternating in one run.
 
-    python tests/bench/side_by_side.py [--models smolvlm-256m,...] [--contexts 1,8] [--dtypes float32] [--threads 1]
+    python tests/bench/side_by_side.py [--models smolvlm-256m,...] [--contexts 1,8] [--dtypes float32] [--threads 1] [--device cpu]
                                        [--rounds 3] [--published-rounds 1] [--limit 240] [--rows FILE] [--table]
 
 Every contestant is a process of its own that is kept alive and told to do a step in turn (step_server.cpp, peer.py).
@@ -118,17 +118,26 @@ def median(steps, key):
     return statistics.median(step[key] for step in steps)
 
 
-def seconds_of(contestant, threads):
-    return median(contestant.steps, "cpu_seconds") / threads
+def seconds_of(contestant, threads, device="cpu"):
+    """Processor seconds of a busy machine; of a device, which this has alone, the clock's."""
+    return median(contestant.steps, "cpu_seconds") / threads if device == "cpu" else median(contestant.steps, "seconds")
+
+
+def device_bytes(contestant):
+    """What the process holds on the device, as its driver says."""
+    listed = subprocess.run(["nvidia-smi", "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"],
+                            capture_output=True, text=True, check=False).stdout
+    rows = dict(line.split(", ") for line in listed.splitlines() if ", " in line)
+    return int(rows.get(str(contestant.process.pid), 0)) << 20
 
 
 def open_contestant(name, args, folder, contexts, dtype, threads):
     if name == "ours":
         views = 1 if "onevision" in folder.name else 0
         command = [args.server, folder, f"contexts={contexts}", f"prompt={args.prompt}", f"target={args.target}",
-                   f"dtype={dtype}", f"threads={threads}", f"views={views}"]
+                   f"dtype={dtype}", f"threads={threads}", f"views={views}", f"device={args.device}"]
     else:
-        command = [sys.executable, HERE / "peer.py", folder, name, f"dtype={dtype}", f"threads={threads}"]
+        command = [sys.executable, HERE / "peer.py", folder, name, f"dtype={dtype}", f"threads={threads}", f"device={args.device}"]
     return Contestant([str(part) for part in command], threads)
 
 
@@ -187,20 +196,22 @@ def compare(args, folder, contexts, dtype, threads, work_folder):
         rate = median(rates, "multiply_adds_per_cpu_second")  # per thread
         rows = []
         for name in ["ours", *args.against]:
-            row = {"model": folder.name, "contexts": contexts, "dtype": dtype, "threads": threads, "contestant": name,
+            row = {"model": folder.name, "contexts": contexts, "dtype": dtype, "threads": threads, "device": args.device, "contestant": name,
                    "prefix_tokens": prefix, "suffix_tokens": suffix, "target_tokens": args.target}
             if name in skipped:
                 rows.append({**row, "note": skipped[name]})
                 continue
             contestant = everyone[name]
-            row.update(seconds=seconds_of(contestant, threads), wall_seconds=median(contestant.steps, "seconds"),
+            if args.device != "cpu":
+                contestant.steps[-1]["peak_bytes"] = device_bytes(contestant) or contestant.steps[-1]["peak_bytes"]
+            row.update(seconds=seconds_of(contestant, threads, args.device), wall_seconds=median(contestant.steps, "seconds"),
                        steps=len(contestant.steps), peak_bytes=contestant.steps[-1]["peak_bytes"],
                        loss=contestant.steps[-1]["loss"])
             if name == "ours":
                 row.update(multiply_adds=floor, multiply_adds_per_second=rate,
-                           share_of_floor=floor / rate / (seconds_of(contestant, threads) * threads))
+                           share_of_floor=floor / rate / (seconds_of(contestant, threads) * threads) if args.device == "cpu" else None)
             else:
-                row.update(ratio=row["seconds"] / seconds_of(ours, threads),
+                row.update(ratio=row["seconds"] / seconds_of(ours, threads, args.device),
                            memory_ratio=row["peak_bytes"] / ours.steps[-1]["peak_bytes"],
                            cosine=torch.nn.functional.cosine_similarity(gradients["ours"], gradients[name], dim=0).item())
             rows.append(row)
@@ -223,7 +234,7 @@ def table(rows):
         lines.append(head + f"{row['seconds']:.2f} | {'%.1fx' % row['ratio'] if peer else ''} | "
                      f"{row['peak_bytes'] / 1e9:.2f} GB | {'%.1fx' % row['memory_ratio'] if peer else ''} | "
                      f"{'%.7f' % row['cosine'] if peer else ''} | "
-                     f"{'' if peer else '%.0f %%' % (100 * row['share_of_floor'])} |")
+                     f"{'' if peer or row['share_of_floor'] is None else '%.0f %%' % (100 * row['share_of_floor'])} |")
     return "\n".join(lines)
 
 
@@ -234,6 +245,7 @@ def main():
     parser.add_argument("--contexts", type=listed, default=["1", "8"])
     parser.add_argument("--dtypes", type=listed, default=["float32"])
     parser.add_argument("--threads", type=listed, default=["1"], help="0 = all")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda: there seconds are the clock's, and memory is the device's")
     parser.add_argument("--against", type=listed, default=["published", "best"])
     parser.add_argument("--prompt", type=int, default=32, help="tokens after the image")
     parser.add_argument("--target", type=int, default=16)

@@ -126,7 +126,7 @@ class Server {
     if (settings.number("height") > 0) size.height = settings.number("height");
     if (settings.number("width") > 0) size.width = settings.number("width");
     for (int64_t i = 0; i < settings.number("images"); ++i) {
-      Pixels pixels = model_->preprocess(test_picture(size, i));
+      Pixels pixels = model_->preprocess(test_picture(size, i).to(model_->device()));
       if (views > 0) pixels.values = pixels.values.narrow(0, 0, views);
       pixels.values = pixels.values.detach().contiguous().requires_grad_(true);
       pixels_.push_back(pixels);

@@ -96,14 +96,31 @@ TEST_F(Program, SeveralValuesMayFollowOneFlag) {
 
 TEST_F(Program, FlagsThatMessagesNameExist) {
   std::string help;
-  for (const char* command : {"attack",       "evaluate",       "run",
-                              "report",       "reproduce",      "chat",
-                              "train pocket", "train eye",      "train assemble",
-                              "train sae",    "train detector", "train robust-tower",
-                              "train steering", "activations",  "judge",
-                              "inside",       "probe",          "trace",          "serve",
-                              "tokenize",     "scenes",         "models",
-                              "defenses",     "completion",     ""})
+  for (const char* command : {"attack",
+                              "evaluate",
+                              "run",
+                              "report",
+                              "reproduce",
+                              "chat",
+                              "train pocket",
+                              "train eye",
+                              "train assemble",
+                              "train sae",
+                              "train detector",
+                              "train robust-tower",
+                              "train steering",
+                              "activations",
+                              "judge",
+                              "inside",
+                              "probe",
+                              "trace",
+                              "serve",
+                              "tokenize",
+                              "scenes",
+                              "models",
+                              "defenses",
+                              "completion",
+                              ""})
     help += run(std::string(command) + (command == std::string("attack") ? " --help-all" : " --help")).out;
   std::replace(help.begin(), help.end(), '\n', ' ');
   const std::regex literal(R"re("([^"\\\n]|\\.)*")re"), flag("--[a-z][a-z-]*[a-z]");

@@ -51,6 +51,14 @@ TEST_F(TrainDetector, LearnsAndDefends) {
     EXPECT_EQ(row.at("kind"), "detector");
     EXPECT_EQ(row.at("rows").at(0).at("what"), "hijack from clean and noise");
     EXPECT_GT(row.at("rows").at(0).at("auroc").get<double>(), 0.9) << name;
+    const auto has = [&](const std::string& key, const std::string& value) {
+      return std::any_of(row.at("rows").begin(), row.at("rows").end(),
+                         [&](const auto& one) { return one.at(key) == value; });
+    };
+    const bool asks = name == "unrelated_questions";
+    EXPECT_EQ(has("what", "hijack's image with an honest reply, from clean (control)"), asks) << name;
+    EXPECT_EQ(has("what", "forced reply over the clean photo, from clean (control)"), asks) << name;
+    EXPECT_EQ(has("features", "yes or no only"), asks) << name;
     const auto shuffled = std::find_if(row.at("rows").begin(), row.at("rows").end(), [](const auto& one) {
       return one.at("what").template get<std::string>().find("shuffled") != std::string::npos;
     });

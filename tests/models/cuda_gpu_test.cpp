@@ -48,8 +48,8 @@ TEST_P(CudaFamilies, StepEqualsTheProcessors) {
     const auto model = load_model(kGolden / GetParam(), {.device = device, .dtype = "float32"});
     const Step got = step_of(*model);
     EXPECT_EQ(got.logits.device(), at::Device(device));
-    EXPECT_LT(difference(got.logits, expected.logits), 5e-3) << device;  // TF32 convolution
-    EXPECT_LT(difference(got.gradient, expected.gradient), 2e-2) << device;
+    EXPECT_LT(difference(got.logits, expected.logits), 1e-4) << device;
+    EXPECT_LT(difference(got.gradient, expected.gradient), 1e-3) << device;
   }
 }
 

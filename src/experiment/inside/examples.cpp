@@ -47,11 +47,16 @@ class RunImages {
 
 void add_run(DetectorExamples& examples, const RunMaterial& material) {
   RunImages images(material);
+  examples.trials.push_back(std::make_shared<const std::vector<TrialRow>>(material.trials));
+  std::map<std::string, const TrialRow*> trials;
+  for (const TrialRow& trial : *examples.trials.back()) trials.emplace(trial.id, &trial);
   for (const ReplyRow& row : material.replies) {
     const std::string label = label_of(row);
     if (label.empty()) continue;
     const Tensor image = images.of(row.trial, label);
-    if (image.defined()) examples.all.push_back({label, {.image = image, .query = row.context}, row.reply});
+    if (image.defined())
+      examples.all.push_back(
+          {label, {.image = image, .query = row.context}, row.reply, trials.at(row.trial)});
   }
 }
 
@@ -64,6 +69,12 @@ std::vector<const DetectorExample*> DetectorExamples::with(const std::vector<std
   return found;
 }
 
+std::vector<Submission> DetectorExamples::submissions() const {
+  std::vector<Submission> found;
+  for (const DetectorExample& one : all) found.push_back(one.submission);
+  return found;
+}
+
 DetectorExamples read_examples(const std::vector<std::string>& runs,
                                const std::vector<std::string>& moved_models, const DetectorExamples* others) {
   DetectorExamples examples;
@@ -72,7 +83,7 @@ DetectorExamples read_examples(const std::vector<std::string>& runs,
     examples.model_name = others->model_name, examples.model_sha256 = others->model_sha256;
   }
   for (const std::string& run : runs) {
-    const RunMaterial material = read_run_material(run, moved_models);
+    const RunMaterial material = read_run_material(run, moved_models, false);
     if (!examples.model_sha256.empty() && examples.model_sha256 != material.model_sha256)
       throw Error("'" + run +
                   "' is the run of another model than the runs before it: a detector is of one model.");
@@ -100,6 +111,21 @@ void add_lies(DetectorExamples& examples, int64_t most) {
     lies.push_back(std::move(lie));
   }
   examples.all.insert(examples.all.end(), lies.begin(), lies.end());
+}
+
+void add_swaps(DetectorExamples& examples, int64_t most) {
+  std::map<std::string, const DetectorExample*> clean;
+  for (const DetectorExample* one : examples.with({"clean"}))
+    clean.emplace(one->trial->id + "\n" + key_of(one->submission.query), one);
+  std::vector<DetectorExample> swaps;
+  for (const DetectorExample* hijack : examples.with({"hijack"})) {
+    if (static_cast<int64_t>(swaps.size()) >= 2 * most) break;
+    const auto found = clean.find(hijack->trial->id + "\n" + key_of(hijack->submission.query));
+    if (found == clean.end()) continue;
+    swaps.push_back({"honest", hijack->submission, found->second->reply, hijack->trial});
+    swaps.push_back({"forced", found->second->submission, hijack->reply, hijack->trial});
+  }
+  examples.all.insert(examples.all.end(), swaps.begin(), swaps.end());
 }
 
 }  // namespace hijack

@@ -73,6 +73,8 @@ void add_rows(std::vector<SeparationRow>& rows, const FeatureTable& table, const
   add("hijack from noise", {"noise"}, "hijack");
   add("noise from clean (control)", {"clean"}, "noise");
   add("failed attack from clean", {"clean"}, "failed");
+  add("hijack's image with an honest reply, from clean (control)", {"clean"}, "honest");
+  add("forced reply over the clean photo, from clean (control)", {"clean"}, "forced");
   add("lie by instruction from clean (control)", {"clean"}, "lie");
   add("hijack from lie by instruction (control)", {"lie"}, "hijack");
 }

@@ -92,11 +92,8 @@ TrainedDetector train_refusal_window(const DetectorTrainConfig& config,
                           separation(prompt_scores(areas(half(benign, 1), window), "benign "),
                                      prompt_scores(areas(half(refused, 1), window), "refused "))});
   FeatureTable table = table_of(examples);
-  if (!examples.all.empty()) {
-    std::vector<Submission> asked;
-    for (const DetectorExample& one : examples.all) asked.push_back(one.submission);
-    add_rows(trained.rows, table, areas(strength.of(asked), window), "all");
-  }
+  if (!examples.all.empty())
+    add_rows(trained.rows, table, areas(strength.of(examples.submissions()), window), "all");
   for (const std::string& label : table.labels) ++trained.examples[label];
   save_trained(config.out, config.detector,
                {{"difference", (refused.mean(0) - benign.mean(0)).to(at::kDouble)}},

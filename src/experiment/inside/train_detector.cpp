@@ -13,6 +13,7 @@
 #include "src/base/error.h"
 #include "src/base/json.h"
 #include "src/base/registry.h"
+#include "src/experiment/inside/fits.h"
 #include "src/experiment/inside/refusal_window.h"
 
 namespace hijack {
@@ -30,16 +31,10 @@ void check_examples(const DetectorExamples& examples) {
               std::to_string(kFewestExamples) + " of each; give more runs, or runs with more test contexts.");
 }
 
-std::vector<Submission> submissions_of(const DetectorExamples& examples) {
-  std::vector<Submission> all;
-  for (const DetectorExample& one : examples.all) all.push_back(one.submission);
-  return all;
-}
-
 Tensor question_features(const DetectorExamples& examples, const DetectorTrainConfig& config) {
   std::vector<std::string> replies;
   for (const DetectorExample& one : examples.all) replies.push_back(one.reply);
-  return QuestionFeatures(examples.model, config.tokens).of(submissions_of(examples), replies);
+  return QuestionFeatures(examples.model, config.tokens).of(examples.submissions(), replies);
 }
 
 /// Columns of questions by kind, for the paper's ablations.
@@ -91,26 +86,22 @@ void count_examples(TrainedDetector& trained, const DetectorExamples& examples) 
 
 using Note = std::function<void(const std::string&)>;
 
-Scorer logistic_fit(const Tensor& features, const Tensor& labels) {
-  return [model = fit_logistic(features, labels)](const Tensor& x) { return model.logits(x); };
-}
-
-/// What a Mahalanobis detector keeps of states [n,D] with labels bool [n].
-Mahalanobis::Contrast contrast_of(const Tensor& states, const Tensor& labels) {
-  const auto rows = [&](const Tensor& mask) { return states.index_select(0, mask.nonzero().squeeze(1)); };
-  const Tensor hijacks = rows(labels), honest = rows(labels.logical_not());
-  if (std::min(hijacks.size(0), honest.size(0)) < 2)
-    throw Error("a detector learns from examples of both kinds, and of one there are fewer than two.");
-  return {Gaussian::of(honest), Gaussian::of(hijacks)};
-}
-
-Scorer contrast_fit(const Tensor& features, const Tensor& labels) {
-  return [contrast = contrast_of(features, labels)](const Tensor& x) { return contrast(x.to(at::kDouble)); };
+/// The first line, from whether each answer is yes (the paper's features for models without likelihoods).
+SeparationRow binary_row(const FeatureTable& train, const FeatureTable* test) {
+  const auto binary = [](FeatureTable table) {
+    table.features = (table.features > 0).to(at::kDouble);
+    return table;
+  };
+  std::vector<int64_t> all(static_cast<size_t>(train.features.size(1)));
+  std::iota(all.begin(), all.end(), int64_t{0});
+  const FeatureTable learned = binary(train), tested = binary(test ? *test : train);
+  return Learner(learned, test ? &tested : nullptr, logistic_fit).ablation("yes or no only", all);
 }
 
 TrainedDetector train_questions(const DetectorTrainConfig& config, const Note& note) {
   Lessons lessons = read_lessons(config);
   DetectorExamples& asked = lessons.test ? *lessons.test : lessons.train;
+  add_swaps(asked, config.lies);
   add_lies(asked, config.lies);
   const auto features = [&](const DetectorExamples& examples) {
     note("48 questions after each of " + std::to_string(examples.all.size()) + " replies");
@@ -126,6 +117,7 @@ TrainedDetector train_questions(const DetectorTrainConfig& config, const Note& n
   count_examples(trained, asked);
   for (const auto& [name, columns] : question_groups())
     trained.rows.push_back(learner.ablation(name, columns));
+  trained.rows.push_back(binary_row(train, test ? &*test : nullptr));
   const FeatureTable lesson = train.of(train.rows(kTaught));
   auto metadata = metadata_of(lessons.train, trained);
   metadata["tokens"] = std::to_string(config.tokens);
@@ -140,7 +132,7 @@ class LayerTables {
   LayerTables(const DetectorExamples& examples, const std::vector<int64_t>& layers,
               const std::string& detector)
       : plain_(table_of(examples)),
-        states_(LastStates({.model = examples.model}, layers, detector).of(submissions_of(examples))) {}
+        states_(LastStates({.model = examples.model}, layers, detector).of(examples.submissions())) {}
   FeatureTable at(size_t index) const {
     FeatureTable table = plain_;
     table.features = states_.select(1, static_cast<int64_t>(index)).to(at::kDouble);

@@ -18,7 +18,7 @@ struct DetectorTrainConfig {
   std::vector<std::string> moved_models;
   int64_t layer = -1;   ///< of the residual stream; -1 = the one that tells held-out prompts apart best
   int64_t tokens = 64;  ///< unrelated_questions: of a reply that stay in the conversation
-  int64_t lies = 24;    ///< unrelated_questions: examples of the control with lies
+  int64_t lies = 24;    ///< unrelated_questions: examples of each control
   std::string refused;  ///< hidden_detect: prompts that the model refuses; "" = shipped ones
   std::string out;
 };

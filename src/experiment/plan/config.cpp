@@ -70,6 +70,10 @@ void check_numbers(const AttackConfig& config) {
           "from 1 to 4096, or 0 for what the behavior needs");
   require(config.threads >= 0 && config.threads <= 1024, "threads", "from 0 to 1024");
   image_batch_from_name(config.image_batch);
+  if (config.objective.hardest_of > 1 && config.batch == 0)
+    throw Error(
+        "--hardest-of chooses the contexts of a step among more than --batch takes, and all are taken: "
+        "give a --batch.");
 }
 
 void check_files(const AttackConfig& config) {

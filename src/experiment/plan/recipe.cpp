@@ -17,8 +17,8 @@ std::string needed_text(const json& content, const char* key, const std::string&
 }
 
 void check_keys(const json& content, const std::string& where) {
-  const std::vector<std::string> known = {"title",  "paper", "departs",  "columns",
-                                          "attack", "grid",  "evaluate", "published"};
+  const std::vector<std::string> known = {"title", "paper",    "departs", "columns", "attack",
+                                          "grid",  "evaluate", "inside",  "probe",   "published"};
   for (const auto& [key, value] : content.items())
     if (std::find(known.begin(), known.end(), key) == known.end())
       throw Error(where + ": " + unknown_name("key of a recipe", key, known));
@@ -144,22 +144,32 @@ std::vector<TrialPlan> plans_of(const json& content, const fs::path& file, const
   return plans_of_experiment(experiment, where);
 }
 
+/// A table of what is done after the trials, where there is one.
+template <class Config>
+std::optional<Config> part_of(const json& content, const char* key, const std::string& where) {
+  if (!content.contains(key)) return {};
+  Config config;
+  set_fields(fields_of(config), content[key], where + " [" + key + "]");
+  return config;
+}
+
 /// All of a recipe but its trials.
 Recipe without_plans(const json& content, const fs::path& file) {
   const std::string where = file.string();
   check_keys(content, where);
-  Recipe recipe{file.stem().string(),
-                needed_text(content, "title", where),
-                needed_text(content, "paper", where),
-                needed_text(content, "departs", where),
-                {},
-                {},
-                published_rows(content, where),
-                has_behavior_columns(content, where)};
-  if (content.contains("evaluate")) {
-    EvaluateConfig evaluate;
-    set_fields(fields_of(evaluate), content["evaluate"], where + " [evaluate]");
-    recipe.evaluate = evaluate;
+  Recipe recipe{.name = file.stem().string(),
+                .title = needed_text(content, "title", where),
+                .paper = needed_text(content, "paper", where),
+                .departs = needed_text(content, "departs", where),
+                .published = published_rows(content, where),
+                .behavior_columns = has_behavior_columns(content, where)};
+  recipe.evaluate = part_of<EvaluateConfig>(content, "evaluate", where);
+  recipe.inside = part_of<InsideConfig>(content, "inside", where);
+  if (recipe.inside) check(*recipe.inside);
+  recipe.probe = part_of<ProbeConfig>(content, "probe", where);
+  if (recipe.probe) {
+    check(*recipe.probe);
+    recipe.probe->questions = found_file(recipe.probe->questions, file.parent_path());
   }
   return recipe;
 }

@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "src/experiment/plan/evaluate_config.h"
+#include "src/experiment/plan/inside_config.h"
 #include "src/experiment/plan/plan.h"
+#include "src/experiment/plan/probe_questions.h"
 
 namespace hijack {
 
@@ -19,6 +21,8 @@ namespace hijack {
 ///                                  models are "first" (the shipped one), "second" (its sister), or a short
 ///                                  name (smollm2)
 ///     [evaluate]                   optional: fields of hijack evaluate
+///     [inside]                     optional: fields of hijack inside
+///     [probe]                      optional: fields of hijack probe
 ///     [[published]]                one line of the paper's table
 ///     row = "string, linf 8/255"   a setting, or a defense as it is written
 ///     value = "99 %"
@@ -27,13 +31,15 @@ struct Recipe {
   std::string title;
   std::string paper;
   std::string departs;
-  std::vector<TrialPlan> plans;
-  std::optional<EvaluateConfig> evaluate;
+  std::vector<TrialPlan> plans = {};
+  std::optional<EvaluateConfig> evaluate = {};
+  std::optional<InsideConfig> inside = {};
+  std::optional<ProbeConfig> probe = {};
   struct Published {
     std::string row;
     std::string value;
   };
-  std::vector<Published> published;
+  std::vector<Published> published = {};
   bool behavior_columns = false;
   std::string missing = {};  ///< describe_recipe: why there are no plans; "" = they are there
 };

@@ -7,6 +7,8 @@
 #include <ctime>
 #include <thread>
 
+#include "models/arithmetic.h"
+
 #ifndef HIJACK_VERSION
 #define HIJACK_VERSION "unknown"
 #endif
@@ -30,6 +32,7 @@ json machine(const std::vector<TrialPlan>& plans) {
           {"processor", processor_name()},
           {"cores", std::thread::hardware_concurrency()},
           {"threads", at::get_num_threads()},
+          {"arithmetic", arithmetic_in_words()},
           {"device", plans.empty() ? "cpu" : plans[0].config.device}};
 }
 

@@ -4,7 +4,9 @@
 #include "src/base/file.h"
 #include "src/base/gzip.h"
 #include "src/experiment/plan/identity.h"
+#include "src/experiment/record/inside.h"
 #include "src/experiment/record/judgments.h"
+#include "src/experiment/record/probes.h"
 
 namespace hijack {
 namespace {
@@ -213,6 +215,8 @@ RunRecord read_run(const fs::path& folder) {
   record.manifest = *json;
   read_parts(record);
   record.judgments = read_rows<JudgmentRow>(folder / "judgments.jsonl", judgment_from_json, record.damage);
+  record.inside = read_rows<InsideRow>(folder / kInsideFile, inside_from_json, record.damage);
+  record.probes = read_rows<ProbeRow>(folder / kProbesFile, probe_from_json, record.damage);
   join_stacks(record);
   return record;
 }

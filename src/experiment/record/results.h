@@ -18,6 +18,8 @@
 //   replies.jsonl   one ReplyRow per line, flushed
 //   calls.jsonl     one line for each call to an endpoint (models/endpoint/call_budget.h)
 //   judgments.jsonl one JudgmentRow per line, where somebody judged again
+//   inside.jsonl    one InsideRow per line, where somebody measured detectors
+//   probes.jsonl    one ProbeRow per line, where somebody asked what else the images teach
 //   images/         ID.png (adversarial), ID.origin.png, ID.noise.png
 
 namespace hijack {
@@ -182,6 +184,34 @@ struct JudgmentRow {
   std::string model_sha256 = {};                            ///< of its folder
 };
 
+/// What the bare model answers to a question about what an image may have taught it (hijack probe).
+struct ProbeRow {
+  std::string key;    ///< digest of all that was asked: asked once, never again
+  std::string trial;  ///< "" = the photo as it is, which trials share
+  std::string photo;  ///< as TrialRow::source_image
+  std::string image;  ///< "hijack", "noise", "clean", or "instruction": the clean photo, told so in words
+  std::string group, pair, prompt, answer;
+  std::string reply;
+  bool cut = false;
+  bool said = false;       ///< the reply gives the answer
+  bool preferred = false;  ///< the answer is likelier than every other
+  /// Its log-likelihood less the mean of the others', nats; NaN where there are none.
+  double margin = std::numeric_limits<double>::quiet_NaN();
+};
+
+/// What a detector tells apart in a run, learned from other behaviors and photos (hijack inside).
+struct InsideRow {
+  std::string measured;    ///< digest of what was measured how; the last with it counts
+  std::string detector;    ///< "linear_probe, layer 4", "perplexity"
+  std::string behavior;    ///< "" = all
+  std::string constraint;  ///< "" = all
+  std::string what;        ///< "hijack from clean and noise", or a control
+  std::string held_out;    ///< what was not learned from: "behavior and photo"; "" = nothing was learned
+  int64_t negatives = 0, positives = 0;
+  double auroc = 0, low = 0, high = 0;    ///< with the 95 % interval of a bootstrap over prompts
+  double found_at_1 = 0, found_at_5 = 0;  ///< shares found at 1 and 5 % false alarms
+};
+
 nlohmann::json to_json(const TrialRow& row);
 nlohmann::json to_json(const ReplyRow& row);
 /// Throw Error naming `where` (file:line) and the field that is missing or of the wrong type. A trial whose
@@ -201,6 +231,8 @@ struct RunRecord {
   std::vector<TrialRow> trials;
   std::vector<ReplyRow> replies;
   std::vector<JudgmentRow> judgments = {};
+  std::vector<ProbeRow> probes = {};
+  std::vector<InsideRow> inside = {};
   std::vector<std::string> damage = {};  ///< what was left out, one sentence each
 };
 RunRecord read_run(const std::filesystem::path& folder);

@@ -1,8 +1,11 @@
 #include "src/base/json.h"
+#include "src/experiment/record/inside.h"
 #include "src/experiment/report/aggregate/aggregate.h"
 #include "src/experiment/report/aggregate/encoders.h"
+#include "src/experiment/report/aggregate/inside.h"
 #include "src/experiment/report/aggregate/judged.h"
 #include "src/experiment/report/aggregate/own_pictures.h"
+#include "src/experiment/report/aggregate/probed.h"
 #include "src/experiment/report/aggregate/survival.h"
 #include "src/experiment/report/page/parts.h"
 #include "src/experiment/report/report.h"
@@ -142,6 +145,17 @@ Json to_json(const Survival& one) {
   return {{"trial", one.trial.label}, {"success", rates}};
 }
 
+Json to_json(const Probed& one) {
+  return {{"group", one.group},
+          {"image", one.image},
+          {"trials", one.trials},
+          {"said", to_json(one.said)},
+          {"preferred", to_json(one.preferred)},
+          {"margin", number_or_null(one.margin)},
+          {"margin_low", number_or_null(one.margin_interval.low)},
+          {"margin_high", number_or_null(one.margin_interval.high)}};
+}
+
 Json to_json(const TrialRef& ref) {
   const Tally test = counted(*ref.trial, "test");
   const Visibility& visible = ref.trial->visibility;
@@ -199,6 +213,10 @@ nlohmann::json json_report(const std::vector<RunRecord>& runs) {
                                       {"asked", one.whom},
                                       {one.answers ? "right" : "obeyed", to_json(one.obeyed)},
                                       {"rejected", to_json(one.rejected)}});
+  object["inside"] = Json::array();
+  for (const InsideRow& one : inside(runs)) object["inside"].push_back(hijack::to_json(one));
+  object["probes"] = Json::array();
+  for (const Probed& one : probed(runs)) object["probes"].push_back(to_json(one));
   for (const DetectorCurve& one : detector_curves(runs))
     object["detectors"].push_back({{"detector", one.detector},
                                    {"attack", one.attack},
@@ -259,6 +277,11 @@ std::string csv_report(const std::vector<RunRecord>& runs) {
   for (const OwnPictures& one : own_pictures(runs))
     out += "own_pictures," + csv(one.whom) + ",," + csv(one.set) + ",,,,," + csv(one.defense) +
            rate_fields(one.answers ? "right" : "obeyed", one.obeyed);
+  for (const Probed& one : probed(runs)) {
+    const std::string key = "probes,,," + csv(one.image) + ",,,,," + csv("none");
+    out += key + rate_fields(one.group + " said", one.said);
+    out += key + rate_fields(one.group + " preferred", one.preferred);
+  }
   return out;
 }
 

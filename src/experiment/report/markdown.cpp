@@ -1,5 +1,7 @@
 #include "src/experiment/report/aggregate/aggregate.h"
 #include "src/experiment/report/aggregate/encoders.h"
+#include "src/experiment/report/aggregate/inside.h"
+#include "src/experiment/report/aggregate/probed.h"
 #include "src/experiment/report/page/parts.h"
 #include "src/experiment/report/report.h"
 #include "src/experiment/report/sanity/sanity.h"
@@ -69,6 +71,25 @@ std::string encoder_part(const std::vector<EncoderSummary>& all) {
   return out;
 }
 
+std::string inside_part(const std::vector<InsideRow>& all) {
+  std::string out =
+      head({"detector", "of", "replies", "AUROC", "found at 1% false alarms", "found at 5%", "held out"});
+  for (const InsideRow& one : all)
+    out += row({markdown(one.detector), markdown(inside_what(one)),
+                std::to_string(one.positives) + " from " + std::to_string(one.negatives), shown_auroc(one),
+                percent(one.found_at_1), percent(one.found_at_5), one.held_out.empty() ? "–" : one.held_out});
+  return out;
+}
+
+std::string probe_part(const std::vector<Probed>& all) {
+  std::string out = head({"questions", "image", "asked", "answer given", "likelier than all others",
+                          "log-likelihood over the others"});
+  for (const Probed& one : all)
+    out += row({markdown(one.group), probed_image_name(one.image), std::to_string(one.said.n),
+                shown_with_interval(one.said), shown_with_interval(one.preferred), shown_margin(one)});
+  return out;
+}
+
 std::string defense_part(const std::vector<DefenseSummary>& all) {
   const bool several = several_attacks(all);
   std::vector<std::string> titles = {
@@ -121,6 +142,10 @@ std::string markdown_report(const std::vector<RunRecord>& runs) {
   if (const auto seen = encoder_summaries(all); !seen.empty())
     out += "\n## What image encoders see\n\nCosines of embeddings, measured on the saved files.\n\n" +
            encoder_part(seen);
+  if (const auto found = inside(runs); !found.empty())
+    out += "\n## Looking inside the model\n\n" + inside_part(found);
+  if (const auto taught = probed(runs); !taught.empty())
+    out += "\n## What the images have taught\n\n" + probe_part(taught);
   const std::vector<DefenseSummary> defended = defenses(runs);
   if (!defended.empty()) out += "\n## Defenses\n\n" + defense_part(defended);
   const std::vector<DetectorCurve> curves = detector_curves(runs);

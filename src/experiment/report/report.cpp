@@ -4,9 +4,11 @@
 #include "src/base/registry.h"
 #include "src/experiment/report/page/defended_replies.h"
 #include "src/experiment/report/page/encoder_table.h"
+#include "src/experiment/report/page/inside_table.h"
 #include "src/experiment/report/page/judge_tables.h"
 #include "src/experiment/report/page/own_pictures_table.h"
 #include "src/experiment/report/page/parts.h"
+#include "src/experiment/report/page/probe_table.h"
 #include "src/experiment/report/page/survival_table.h"
 #include "src/experiment/report/values/text.h"
 
@@ -81,6 +83,10 @@ std::string html_report(const std::vector<RunRecord>& runs) {
     body += section("survival", "What the saved images survive", html_table(table));
   if (const ReportTable table = own_pictures_table(own_pictures(runs)); !table.rows.empty())
     body += section("own-pictures", "Test sets with their own pictures", html_table(table));
+  if (const ReportTable table = inside_table(inside(runs)); !table.rows.empty())
+    body += section("inside", "Looking inside the model", html_table(table));
+  if (const ReportTable table = probe_table(probed(runs)); !table.rows.empty())
+    body += section("probes", "What the images have taught", html_table(table));
   if (const Judged seen = judged(runs); !seen.judges.empty())
     body += section("judges", "Judges", html_table(judges_table(seen)) + html_table(agreement_table(seen)));
   const std::string defended = defense_section(runs, replies, budget);

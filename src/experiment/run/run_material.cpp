@@ -16,7 +16,8 @@ void add_images(RunMaterial& material, const std::filesystem::path& run, const T
   const std::string name =
       run.filename().empty() ? run.parent_path().filename().string() : run.filename().string();
   const auto add = [&](const std::string& label, const std::string& file) {
-    if (!file.empty()) material.images.push_back({label, name + "/" + file, run / file, trial.id});
+    if (!file.empty())
+      material.images.push_back({label, name + "/" + file, run / file, trial.id, trial.source_image});
   };
   const bool typographic = method_of(config) == Method::kTypographic;
   add("clean", trial.origin_file);
@@ -25,12 +26,12 @@ void add_images(RunMaterial& material, const std::filesystem::path& run, const T
 }
 
 void check_one_model(const RunMaterial& material, const AttackConfig& config,
-                     const std::filesystem::path& run) {
+                     const std::filesystem::path& run, bool contexts_matter) {
   const auto differs = [&](const char* what) {
     throw Error("the trials of '" + run.string() + "' have different " + what + ": take runs of one each.");
   };
   if (model_key(config) != model_key(material.config)) differs("models");
-  if (config.contexts != material.config.contexts) differs("contexts files");
+  if (contexts_matter && config.contexts != material.config.contexts) differs("contexts files");
 }
 
 }  // namespace
@@ -43,8 +44,8 @@ std::string loaded_model_hash(const std::filesystem::path& folder, const LoadOpt
   return sha256(hash);
 }
 
-RunMaterial read_run_material(const std::filesystem::path& run,
-                              const std::vector<std::string>& moved_models) {
+RunMaterial read_run_material(const std::filesystem::path& run, const std::vector<std::string>& moved_models,
+                              bool contexts_matter) {
   const RunRecord record = read_run(run);
   const RunInputs inputs = RunInputs::of_run(run, record.manifest, moved_models);
   std::map<std::string, AttackConfig> configs;
@@ -57,8 +58,9 @@ RunMaterial read_run_material(const std::filesystem::path& run,
     if (found == configs.end() || without_images(trial)) continue;
     check_images(run, trial, Images::all);
     if (material.images.empty()) material.config = found->second;
-    check_one_model(material, found->second, run);
+    check_one_model(material, found->second, run, contexts_matter);
     add_images(material, run, trial, found->second);
+    material.trials.push_back(trial);
   }
   if (material.images.empty())
     throw Error("'" + run.string() + "' has no finished trial with an image to look at.");

@@ -19,12 +19,14 @@ struct LabeledImage {
   std::string name;  ///< for people and rows: the file, or run and trial
   std::filesystem::path file;
   std::string trial = {};  ///< of the run; "" where there is none
+  std::string photo = {};  ///< that it was made of, as TrialRow::source_image
 };
 
 struct RunMaterial {
   AttackConfig config;  ///< of its first trial; model and contexts where they lie now
   std::string model_sha256;
   std::vector<LabeledImage> images;
+  std::vector<TrialRow> trials;  ///< whose images they are
   ContextSet contexts;
   std::vector<ReplyRow> replies;  ///< of the bare model, not cut by a defense
 };
@@ -35,7 +37,8 @@ std::string loaded_model_hash(const std::filesystem::path& folder, const LoadOpt
 
 /// Reads a run, verified as `hijack evaluate` does: its inputs, weights and images. moved_models: folders of
 /// models that are no longer where they were. Throws Error for a run without images, and for one of several
-/// models or contexts files.
-RunMaterial read_run_material(const std::filesystem::path& run, const std::vector<std::string>& moved_models);
+/// models, or, unless the contexts (those of the first trial) do not matter, of several contexts files.
+RunMaterial read_run_material(const std::filesystem::path& run, const std::vector<std::string>& moved_models,
+                              bool contexts_matter = true);
 
 }  // namespace hijack
