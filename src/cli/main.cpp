@@ -42,8 +42,8 @@ int run(int argc, char** argv) {
   program.footer("'hijack help COMMAND' explains a command; 'hijack help attack budget' one heading of it.");
   Action chosen;
   for (const auto add : {add_attack, add_evaluate, add_run, add_judge, add_report, add_reproduce, add_chat,
-                         add_train, add_trace, add_activations, add_tokenize, add_scenes, add_models,
-                         add_defenses, add_completion, add_help})
+                         add_train, add_trace, add_activations, add_features, add_tokenize, add_scenes,
+                         add_models, add_defenses, add_completion, add_help})
     add(program, chosen);
   try {
     program.parse(argc, argv);

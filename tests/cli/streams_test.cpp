@@ -96,10 +96,13 @@ TEST_F(Program, SeveralValuesMayFollowOneFlag) {
 
 TEST_F(Program, FlagsThatMessagesNameExist) {
   std::string help;
-  for (const char* command :
-       {"attack",    "evaluate",       "run",       "report",         "reproduce",   "chat",  "train pocket",
-        "train eye", "train assemble", "train sae", "train detector", "activations", "judge", "trace",
-        "tokenize",  "scenes",         "models",    "defenses",       "completion",  ""})
+  for (const char* command : {"attack",       "evaluate",       "run",
+                              "report",       "reproduce",      "chat",
+                              "train pocket", "train eye",      "train assemble",
+                              "train sae",    "train detector", "activations",
+                              "features",     "judge",          "trace",
+                              "tokenize",     "scenes",         "models",
+                              "defenses",     "completion",     ""})
     help += run(std::string(command) + (command == std::string("attack") ? " --help-all" : " --help")).out;
   std::replace(help.begin(), help.end(), '\n', ' ');
   const std::regex literal(R"re("([^"\\\n]|\\.)*")re"), flag("--[a-z][a-z-]*[a-z]");

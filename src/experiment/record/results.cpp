@@ -213,6 +213,7 @@ RunRecord read_run(const fs::path& folder) {
   record.manifest = *json;
   read_parts(record);
   record.judgments = read_rows<JudgmentRow>(folder / "judgments.jsonl", judgment_from_json, record.damage);
+  record.features = read_rows<FeatureRow>(folder / "features.jsonl", features_from_json, record.damage);
   join_stacks(record);
   return record;
 }

@@ -11,12 +11,14 @@
 #include "attacks/constraint.h"
 #include "defenses/defense.h"
 #include "models/query.h"
+#include "src/experiment/record/feature_rows.h"
 
 // The rows of a run folder:
 //   manifest.json   resolved config, seeds, library versions, SHA-256 of weights and inputs, machine
 //   trials.jsonl    one TrialRow per line, flushed
 //   replies.jsonl   one ReplyRow per line, flushed
 //   judgments.jsonl one JudgmentRow per line, where somebody judged again
+//   features.jsonl  one FeatureRow per line, where somebody looked inside; heat maps in features/
 //   images/         ID.png (adversarial), ID.origin.png, ID.noise.png
 
 namespace hijack {
@@ -178,6 +180,7 @@ struct RunRecord {
   std::vector<TrialRow> trials;
   std::vector<ReplyRow> replies;
   std::vector<JudgmentRow> judgments = {};
+  std::vector<FeatureRow> features = {};
   std::vector<std::string> damage = {};  ///< what was left out, one sentence each
 };
 RunRecord read_run(const std::filesystem::path& folder);

@@ -169,6 +169,9 @@ nlohmann::json json_report(const std::vector<RunRecord>& runs) {
   for (const DefenseSummary& one : defenses(runs)) object["defenses"].push_back(to_json(one));
   object["detectors"] = Json::array();
   object["judges"] = to_json(judged(runs));
+  object["features"] = Json::array();
+  for (const RunRecord& run : runs)
+    for (const FeatureRow& row : run.features) object["features"].push_back(to_json(row));
   object["survival"] = Json::array();
   for (const Survival& one : survivals(runs)) object["survival"].push_back(to_json(one));
   for (const DetectorCurve& one : detector_curves(runs))

@@ -3,6 +3,7 @@
 #include "src/base/error.h"
 #include "src/base/registry.h"
 #include "src/experiment/report/page/defended_replies.h"
+#include "src/experiment/report/page/feature_section.h"
 #include "src/experiment/report/page/judge_tables.h"
 #include "src/experiment/report/page/parts.h"
 #include "src/experiment/report/page/survival_table.h"
@@ -81,6 +82,7 @@ std::string html_report(const std::vector<RunRecord>& runs) {
   if (many) body += defended;
   if (!trials.empty()) body += trial_list(trials, first, replies, budget);
   if (!many) body += defended;
+  body += feature_section(runs, budget);
   body += section("flags", "Sanity flags", flag_list(flags));
   body += section("manifest", "Manifest", manifests(runs));
   return page("hijack: " + headline(runs), body + kFooter);

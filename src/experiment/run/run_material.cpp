@@ -59,6 +59,8 @@ RunMaterial read_run_material(const std::filesystem::path& run,
     if (material.images.empty()) material.config = found->second;
     check_one_model(material, found->second, run);
     add_images(material, run, trial, found->second);
+    material.configs.emplace(trial.id, found->second);
+    material.trials.push_back(trial);
   }
   if (material.images.empty())
     throw Error("'" + run.string() + "' has no finished trial with an image to look at.");

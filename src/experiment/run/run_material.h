@@ -22,7 +22,9 @@ struct LabeledImage {
 };
 
 struct RunMaterial {
-  AttackConfig config;  ///< of its first trial; model and contexts where they lie now
+  AttackConfig config;                          ///< of its first trial; model and contexts where they lie now
+  std::map<std::string, AttackConfig> configs;  ///< of each trial with images, by its id
+  std::vector<TrialRow> trials;                 ///< with images
   std::string model_sha256;
   std::vector<LabeledImage> images;
   ContextSet contexts;
