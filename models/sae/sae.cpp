@@ -92,7 +92,7 @@ void fold_decoder_norms(SparseAutoencoder& sae) {
 }  // namespace
 
 Tensor SparseAutoencoder::encode(const Tensor& x) const {
-  const Tensor input = x.to(encoder.scalar_type());
+  const Tensor input = x.to(encoder.options());
   const Tensor before = (subtracts_bias ? input - decoder_bias : input).matmul(encoder) + encoder_bias;
   if (architecture == "jumprelu") return before.relu() * (before > threshold).to(before.scalar_type());
   if (architecture == "standard") return before.relu();
@@ -125,6 +125,7 @@ SparseAutoencoder SparseAutoencoder::read(const fs::path& folder) {
   sae.model_name = text_of(config, "model_name");
   sae.hook_name = text_of(config, "hook_name");
   sae.model_sha256 = text_of(config, "model_sha256");
+  sae.tokens = text_of(config, "tokens");
   check_shapes(sae, weights.string());
   if (const auto found = config.find("rescale_acts_by_decoder_norm");
       sae.architecture == "topk" && found != config.end() && found->is_boolean() && found->get<bool>())
@@ -155,6 +156,7 @@ void SparseAutoencoder::write(const fs::path& folder) const {
         {"hook_name", hook_name},
         {"hook_layer", hook_name.empty() ? 0 : std::max<int64_t>(hook_of_lens_name(hook_name).layer - 1, 0)},
         {"model_sha256", model_sha256},
+        {"tokens", tokens},
         {"sae_lens_training_version", "hijack"}}}};
   if (architecture == "topk") config["k"] = k, config["rescale_acts_by_decoder_norm"] = false;
   save_safetensors(tensors, folder / "sae_weights.safetensors");

@@ -27,6 +27,7 @@ struct SparseAutoencoder {
   /// are none.
   std::string model_name = {}, hook_name = {};
   std::string model_sha256 = {};  ///< ours: of the files that decide what the model computes
+  std::string tokens = {};        ///< ours: of which it learned, a name of TokenChoice; "" = not said
 
   int64_t width() const { return encoder.size(0); }
   int64_t latents() const { return encoder.size(1); }

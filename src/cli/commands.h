@@ -23,6 +23,7 @@ void add_serve(CLI::App& program, Action& chosen);
 void add_train(CLI::App& program, Action& chosen);
 void add_trace(CLI::App& program, Action& chosen);
 void add_activations(CLI::App& program, Action& chosen);
+void add_features(CLI::App& program, Action& chosen);
 void add_tokenize(CLI::App& program, Action& chosen);
 void add_scenes(CLI::App& program, Action& chosen);
 void add_models(CLI::App& program, Action& chosen);

@@ -41,9 +41,10 @@ int run(int argc, char** argv) {
   program.require_subcommand(0, 1);
   program.footer("'hijack help COMMAND' explains a command; 'hijack help attack budget' one heading of it.");
   Action chosen;
-  for (const auto add : {add_attack, add_evaluate, add_run, add_judge, add_inside, add_probe, add_report,
-                         add_reproduce, add_chat, add_serve, add_train, add_trace, add_activations,
-                         add_tokenize, add_scenes, add_models, add_defenses, add_completion, add_help})
+  for (const auto add :
+       {add_attack,   add_evaluate,  add_run,    add_judge,    add_inside,     add_features, add_probe,
+        add_report,   add_reproduce, add_chat,   add_serve,    add_train,      add_trace,    add_activations,
+        add_tokenize, add_scenes,    add_models, add_defenses, add_completion, add_help})
     add(program, chosen);
   try {
     program.parse(argc, argv);

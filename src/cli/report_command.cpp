@@ -54,7 +54,8 @@ void add_report(CLI::App& program, Action& chosen) {
           "-o,--out", arguments->out,
           "file to write, - for standard output; default: RUN/report.html, or standard output for the others")
       ->type_name("FILE");
-  command->add_option("--format", arguments->format, "html, md, latex, csv or json; default: the file's ending")
+  command
+      ->add_option("--format", arguments->format, "html, md, latex, csv or json; default: the file's ending")
       ->type_name("NAME");
   command->add_flag("--json", arguments->json, "the same as --format json");
   command->callback([&chosen, arguments] { chosen = [arguments] { return report(*arguments); }; });

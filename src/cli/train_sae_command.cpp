@@ -3,34 +3,97 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/cli/field_options.h"
 #include "src/cli/interrupt.h"
 #include "src/cli/log.h"
+#include "src/cli/model_options.h"
 #include "src/cli/output_options.h"
 #include "src/cli/progress.h"
 #include "src/cli/text.h"
+#include "src/experiment/plan/dataset.h"
+#include "src/experiment/plan/shipped.h"
+#include "src/experiment/run/run_material.h"
+#include "src/training/sae_stream.h"
 #include "src/training/sae_training.h"
 
 namespace hijack::cli {
 namespace {
 
+/// A model whose states are learned from as it computes them.
+struct StreamOptions {
+  ModelOptions model;
+  std::vector<std::string> images;
+  std::string contexts, split = "test", hook = "residual", tokens = "all";
+  int64_t layer = -1, limit = 0, max_new_tokens = 16, buffer = 32768;
+
+  bool given() const { return !model.model.empty() || !images.empty() || layer >= 0; }
+};
+
 struct SaeArguments {
   SaeTrainConfig config;
+  StreamOptions stream;
   OutputOptions output;
 };
 
-void report(const SaeArguments& arguments, const SaeMeasures& measures) {
-  const auto rounded = [](double value) {
-    std::ostringstream text;
-    text << std::setprecision(4) << value;
-    return text.str();
-  };
-  arguments.output.text() << "on " << measures.tokens << " held-out tokens: L0 " << rounded(measures.l0)
-                          << ", explained variance " << rounded(measures.explained_variance)
-                          << "; dead latents " << rounded(100 * measures.dead_share) << " %\n"
-                          << arguments.config.out << std::endl;
+std::vector<Query> stream_queries(const StreamOptions& stream) {
+  const std::filesystem::path contexts = stream.contexts.empty()
+                                             ? default_contexts("string", stream.model.folder())
+                                             : std::filesystem::path(stream.contexts);
+  const ContextSet set = read_contexts(contexts);
+  std::vector<Query> queries = set.split(stream.split);
+  if (stream.limit > 0 && static_cast<int64_t>(queries.size()) > stream.limit)
+    queries.resize(static_cast<size_t>(stream.limit));
+  if (queries.empty())
+    throw Error("the contexts have none with \"split\": \"" + stream.split + "\"; choose another --split.");
+  return queries;
+}
+
+StreamedModel streamed_model(const StreamOptions& stream) {
+  const std::filesystem::path folder = stream.model.folder();
+  StreamedModel made{.model = nullptr,
+                     .source = {.model = folder.filename().string(),
+                                .model_sha256 = loaded_model_hash(folder, stream.model.options()),
+                                .hook = {hook_point_from_name(stream.hook), stream.layer},
+                                .tokens = token_choice_from_name(stream.tokens)},
+                     .images = {stream.images.begin(), stream.images.end()},
+                     .queries = stream_queries(stream),
+                     .max_new_tokens = stream.max_new_tokens,
+                     .buffer = stream.buffer};
+  made.model = stream.model.load();
+  const bool images = made.model->takes_images();
+  if (images && made.images.empty()) throw Error("hijack train sae --model needs photos: --image.");
+  if (!images && !made.images.empty())
+    throw Error("the model '" + made.source.model + "' takes no images: leave them out.");
+  if (!images) made.images.emplace_back();
+  check_hook(made.source.hook, state_hooks_of(*made.model).layers());
+  made.source.width = state_hooks_of(*made.model).width();
+  return made;
+}
+
+std::string four_digits(double value) {
+  std::ostringstream text;
+  text << std::setprecision(4) << value;
+  return text.str();
+}
+
+void report(const SaeArguments& arguments, const SaeMeasures& measures,
+            const std::optional<PatchedLoss>& loss) {
+  std::ostream& out = arguments.output.text();
+  out << "on " << measures.tokens << " held-out tokens: L0 " << four_digits(measures.l0)
+      << ", explained variance " << four_digits(measures.explained_variance) << "; dead latents "
+      << four_digits(100 * measures.dead_share) << " %\n";
   nlohmann::json row = to_json(measures);
+  if (loss) {
+    row.update(to_json(*loss));
+    const auto each = [&](double sum) { return four_digits(sum / static_cast<double>(loss->tokens)); };
+    out << "in the model's place, on " << loss->tokens << " tokens of replies: loss recovered "
+        << four_digits(loss->recovered()) << " (" << each(loss->patched) << " nats; " << each(loss->clean)
+        << " as it is, " << each(loss->zero) << " without the states), KL " << each(loss->kl_patched)
+        << " nats (" << each(loss->kl_zero) << " without)\n";
+  }
+  out << arguments.config.out << std::endl;
   write_file(std::filesystem::path(arguments.config.out) / "evaluation.json", row.dump(1) + "\n");
   row["folder"] = arguments.config.out;
   if (arguments.output.json) print_row("sae", row);
@@ -39,7 +102,17 @@ void report(const SaeArguments& arguments, const SaeMeasures& measures) {
 int train_sae(const SaeArguments& arguments) {
   arguments.output.apply();
   const Interrupt interrupt;
-  SaeTraining training(arguments.config);
+  std::optional<StreamedModel> streamed;
+  if (arguments.stream.given()) {
+    if (!arguments.config.activations.empty())
+      throw Error("--activations are states that were stored: leave out --model, --image and --layer.");
+    SaeTraining::check(arguments.config);
+    streamed = streamed_model(arguments.stream);
+  }
+  SaeTraining training =
+      streamed ? SaeTraining(arguments.config,
+                             streamed_states(*streamed, arguments.config.batch, arguments.config.seed))
+               : SaeTraining(arguments.config);
   Progress progress;
   const bool finished = training.run(
       [&](const SaeProgress& now) {
@@ -51,17 +124,51 @@ int train_sae(const SaeArguments& arguments) {
     log_line("stopped; go on with the same command and --resume.");
     return 1;
   }
-  report(arguments, training.measure());
+  std::optional<PatchedLoss> loss;
+  if (streamed) loss = held_out_loss(*streamed, training.folded());
+  report(arguments, training.measure(), loss);
   return 0;
+}
+
+void add_stream(CLI::App& command, StreamOptions& stream) {
+  stream.model.add_to(command);
+  command.add_option("--image", stream.images, "with --model: photos that it is asked about")
+      ->type_name("FILE");
+  command
+      .add_option("--contexts", stream.contexts, "with --model: prompts, JSONL or CSV; default: shipped ones")
+      ->type_name("FILE");
+  command.add_option("--split", stream.split, "of the contexts: train, validation, test or calibration")
+      ->capture_default_str()
+      ->type_name("NAME");
+  command.add_option("--limit", stream.limit, "first contexts to take; 0 = all")->capture_default_str();
+  command.add_option("--hook", stream.hook, "with --model: residual, mlp or attention")
+      ->capture_default_str()
+      ->type_name("NAME");
+  command.add_option("--layer", stream.layer, "with --model: as of hijack activations")->type_name("N");
+  command
+      .add_option("--tokens", stream.tokens,
+                  "with --model: image, prompt, last, reply or all, as of hijack activations")
+      ->capture_default_str()
+      ->type_name("NAME");
+  command.add_option("--max-new-tokens", stream.max_new_tokens, "with --model: longest reply")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 4096));
+  command
+      .add_option("--buffer", stream.buffer,
+                  "with --model: tokens in memory at a time; then others are computed")
+      ->capture_default_str()
+      ->check(CLI::Range(1024, 100'000'000))
+      ->type_name("N");
 }
 
 }  // namespace
 
 void add_train_sae(CLI::App& command, Action& chosen) {
-  CLI::App* sub =
-      command.add_subcommand("sae", "a sparse autoencoder on stored activations, in SAELens' form");
+  CLI::App* sub = command.add_subcommand(
+      "sae", "a sparse autoencoder of stored activations or of a model's, in SAELens' form");
   auto arguments = std::make_shared<SaeArguments>();
   auto options = std::make_shared<FieldOptions>(*sub, fields_of(arguments->config));
+  add_stream(*sub, arguments->stream);
   arguments->output.add_to(*sub, "what the autoencoder does on held-out tokens");
   sub->callback([&chosen, arguments, options] {
     chosen = [arguments, options] {

@@ -14,6 +14,7 @@
 #include "src/experiment/plan/presets.h"
 #include "src/experiment/plan/recipe.h"
 #include "src/experiment/report/report.h"
+#include "src/training/sae_loss.h"
 
 namespace hijack::cli {
 namespace {
@@ -39,6 +40,7 @@ constexpr Named kNamed[] = {
      [] {
        return Names{"auto", "on", "off"};
      }},
+    {"--architecture", sae_architecture_names},
     {"--augment", augmentation_names},
     {"--behavior", behavior_names},
     {"--constraint", constraint_names},

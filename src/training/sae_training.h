@@ -5,10 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "models/activations/activations.h"
 #include "models/sae/sae.h"
+#include "src/training/sae_loss.h"
+#include "src/training/sae_states.h"
 
-// Training of sparse autoencoders on stored activations (`hijack activations`).
+// Training of sparse autoencoders on stored activations (`hijack activations`), or on those of a model as it
+// computes them.
 
 namespace hijack {
 
@@ -19,6 +21,9 @@ struct SaeTrainConfig {
   int64_t expansion = 8;
   int64_t k = 32;
   double l1 = 1;
+  double l0 = 1;
+  double bandwidth = 0.1;
+  double threshold = 0.1;
   int64_t steps = 3000;
   int64_t batch = 512;
   double rate = 3e-4;
@@ -31,14 +36,21 @@ struct SaeTrainConfig {
   void visit(Visitor&& field) {
     field("activations", activations, "files that 'hijack activations' wrote, of one model and hook");
     field("out", out, "folder of the autoencoder (SAELens' form: cfg.json, sae_weights.safetensors)");
-    field("architecture", architecture,
-          "topk (Gao et al. 2024; dead latents are revived by an auxiliary loss) or standard (ReLU with an "
-          "L1 penalty, Bricken et al. 2023)");
+    field(
+        "architecture", architecture,
+        "topk (Gao et al. 2024; dead latents are revived by an auxiliary loss), batchtopk (k for each token "
+        "on average, Bussmann et al. 2024; saved as jumprelu), standard (ReLU with an L1 penalty, Bricken "
+        "et al. 2023) or jumprelu (learned thresholds with an L0 penalty, Rajamanoharan et al. 2024)");
     field("expansion", expansion, "latents for each number of a state");
-    field("k", k, "topk: latents that are active for a token");
+    field("k", k, "topk, batchtopk: latents that are active for a token");
     field(
         "l1", l1,
         "standard: weight of sum z |w_dec| beside the squared error, both per token, states of norm sqrt(D)");
+    field("l0", l0,
+          "jumprelu: weight of the number of active latents beside the squared error, both per token, states "
+          "of norm sqrt(D); warmed up over the first tenth of the steps");
+    field("bandwidth", bandwidth, "jumprelu: width of the kernel through which thresholds learn");
+    field("threshold", threshold, "jumprelu: of every latent at the start");
     field("steps", steps, "steps of Adam");
     field("batch", batch, "tokens a step");
     field("rate", rate,
@@ -64,42 +76,41 @@ struct SaeProgress {
   double loss = 0;
 };
 
-/// Trains on nine tenths of the prompts (of the tokens, where there are fewer than ten prompts) and measures
-/// on the rest. States are scaled to a mean norm of sqrt(D) while training, which is folded into the weights
-/// at the end; the decoder begins with random unit rows, the encoder as its transpose, b_dec as the mean (Gao
-/// et al. 2024, appendix A). A resumed training gives the bytes of an uninterrupted one on the same machine.
+/// Trains on states and measures on others. States are scaled to a mean norm of sqrt(D) while training, which
+/// is folded into the weights at the end; the decoder begins with random unit rows, the encoder as its
+/// transpose, b_dec as the mean (Gao et al. 2024, appendix A). A resumed training gives the bytes of an
+/// uninterrupted one on the same machine.
 class SaeTraining {
  public:
-  /// Reads all tokens. Throws Error for numbers that make no sense, for fewer tokens than 64, for an out
-  /// folder that holds another training, and as ActivationSet.
+  /// On stored activations, which are read. Throws Error for numbers that make no sense, for an out folder
+  /// that holds another training, and as stored_states.
   explicit SaeTraining(const SaeTrainConfig& config);
+  /// On others, of config.seed.
+  SaeTraining(const SaeTrainConfig& config, std::unique_ptr<SaeStates> states);
+  /// Throws Error as the constructors do, before anything is read.
+  static void check(const SaeTrainConfig& config);
   /// To the end or to `stop`; whether it came to the end. Then the folder is written.
   bool run(const std::function<void(const SaeProgress&)>& tell, std::stop_token stop);
   SaeMeasures measure() const;
+  /// What has been learned so far.
+  SparseAutoencoder folded() const;
 
  private:
-  struct Leaves {
-    Tensor encoder, encoder_bias, decoder, decoder_bias;
-    std::vector<Tensor> all() const { return {encoder, encoder_bias, decoder, decoder_bias}; }
-  };
-  void split(const ActivationRows& rows);
   void initialize();
   double take_step(int64_t step);
-  Tensor loss(const Tensor& x);
-  Tensor auxiliary_loss(const Tensor& before, const Tensor& missing) const;
   double rate_at(int64_t step) const;
-  SparseAutoencoder folded() const;
+  SaeLossConfig loss_config() const;
   void save_checkpoint(int64_t step) const;
   int64_t load_checkpoint();
   std::string settings() const;
 
   SaeTrainConfig config_;
-  ActivationSource source_;
-  Tensor train_, held_out_;  // [n,D], scaled
+  std::unique_ptr<SaeStates> states_;
   double scale_ = 1;
-  Leaves leaves_;
+  SaeLeaves leaves_;
   std::vector<Tensor> first_, second_;  // Adam's moments
   Tensor quiet_;                        // [S] steps since each latent was active
+  double kept_ = 0;                     // batchtopk: running mean of the smallest active latents
 };
 
 }  // namespace hijack

@@ -111,6 +111,7 @@ TEST_F(Program, FlagsThatMessagesNameExist) {
                               "train steering",
                               "activations",
                               "judge",
+                              "features",
                               "inside",
                               "probe",
                               "trace",

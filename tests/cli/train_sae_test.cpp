@@ -36,7 +36,7 @@ TEST_F(TrainSae, FromActivationsToAFolder) {
   EXPECT_EQ(sae.hook_name, "blocks.0.hook_resid_post");
   EXPECT_EQ(sae.model_sha256.size(), 64U);
   expect_refused(train(""), "holds a training already");
-  expect_refused(train("--architecture relu"), "topk or standard");
+  expect_refused(train("--architecture relu"), "jumprelu");
   expect_refused("train sae --activations " + at("none.safetensors") + " --out " + at("x"),
                  "none.safetensors");
   expect_refused("train sae --activations " + kPhoto + " --out " + at("x"), "chelsea.png");

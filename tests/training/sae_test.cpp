@@ -78,9 +78,39 @@ TEST_F(SaeTest, StandardTradesErrorForSparsity) {
   EXPECT_GT(one.l0, other.l0);
 }
 
-TEST_F(SaeTest, ResumedTrainingGivesTheSameBytes) {
+TEST_F(SaeTest, JumpReLUTradesErrorForActiveLatents) {
+  write_states("a.safetensors");
+  SaeTrainConfig dense = config("dense"), sparse = config("sparse");
+  dense.architecture = sparse.architecture = "jumprelu";
+  dense.l0 = 0.1, sparse.l0 = 2;
+  const SaeMeasures one = trained(dense), other = trained(sparse);
+  EXPECT_GT(one.explained_variance, 0.8);
+  EXPECT_GT(one.explained_variance, other.explained_variance);
+  EXPECT_GT(one.l0, other.l0);
+  const Tensor thresholds = SparseAutoencoder::read(at("dense")).threshold;
+  EXPECT_GT(thresholds.min().item<double>(), 0);
+  EXPECT_GT((thresholds - 0.1).abs().max().item<double>(), 0.01);
+}
+
+TEST_F(SaeTest, BatchTopKIsSavedWithOneThreshold) {
+  write_states("a.safetensors");
+  SaeTrainConfig batch = config("batch");
+  batch.architecture = "batchtopk";
+  const SaeMeasures measures = trained(batch);
+  EXPECT_GT(measures.explained_variance, 0.8);
+  EXPECT_NEAR(measures.l0, 2, 0.6);
+  const SparseAutoencoder sae = SparseAutoencoder::read(at("batch"));
+  EXPECT_EQ(sae.architecture, "jumprelu");
+  EXPECT_TRUE(at::equal(sae.threshold, sae.threshold[0].expand({48})));
+  EXPECT_GT(sae.threshold[0].item<double>(), 0);
+}
+
+class ResumedTraining : public SaeTest, public testing::WithParamInterface<std::string> {};
+
+TEST_P(ResumedTraining, GivesTheSameBytes) {
   write_states("a.safetensors");
   SaeTrainConfig whole = config("whole"), parts = config("parts");
+  whole.architecture = parts.architecture = GetParam();
   whole.steps = parts.steps = 40;
   trained(whole);
   {
@@ -100,6 +130,9 @@ TEST_F(SaeTest, ResumedTrainingGivesTheSameBytes) {
   EXPECT_EQ(read_file(at("whole/sae_weights.safetensors")), read_file(at("parts/sae_weights.safetensors")));
   EXPECT_FALSE(std::filesystem::exists(at("parts/checkpoint.safetensors")));
 }
+
+INSTANTIATE_TEST_SUITE_P(Architectures, ResumedTraining, testing::ValuesIn(sae_architecture_names()),
+                         [](const auto& parameter) { return parameter.param; });
 
 TEST_F(SaeTest, BadInputIsNamed) {
   write_states("few.safetensors", 40);

@@ -217,6 +217,7 @@ RunRecord read_run(const fs::path& folder) {
   record.judgments = read_rows<JudgmentRow>(folder / "judgments.jsonl", judgment_from_json, record.damage);
   record.inside = read_rows<InsideRow>(folder / kInsideFile, inside_from_json, record.damage);
   record.probes = read_rows<ProbeRow>(folder / kProbesFile, probe_from_json, record.damage);
+  record.features = read_rows<FeatureRow>(folder / "features.jsonl", features_from_json, record.damage);
   join_stacks(record);
   return record;
 }

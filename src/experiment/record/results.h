@@ -11,6 +11,7 @@
 #include "attacks/constraint.h"
 #include "defenses/defense.h"
 #include "models/query.h"
+#include "src/experiment/record/feature_rows.h"
 
 // The rows of a run folder:
 //   manifest.json   resolved config, seeds, library versions, SHA-256 of weights and inputs, machine
@@ -20,6 +21,7 @@
 //   judgments.jsonl one JudgmentRow per line, where somebody judged again
 //   inside.jsonl    one InsideRow per line, where somebody measured detectors
 //   probes.jsonl    one ProbeRow per line, where somebody asked what else the images teach
+//   features.jsonl  one FeatureRow per line, where somebody looked inside; heat maps in features/
 //   images/         ID.png (adversarial), ID.origin.png, ID.noise.png
 
 namespace hijack {
@@ -233,6 +235,7 @@ struct RunRecord {
   std::vector<JudgmentRow> judgments = {};
   std::vector<ProbeRow> probes = {};
   std::vector<InsideRow> inside = {};
+  std::vector<FeatureRow> features = {};
   std::vector<std::string> damage = {};  ///< what was left out, one sentence each
 };
 RunRecord read_run(const std::filesystem::path& folder);

@@ -4,6 +4,7 @@
 #include "src/base/registry.h"
 #include "src/experiment/report/page/defended_replies.h"
 #include "src/experiment/report/page/encoder_table.h"
+#include "src/experiment/report/page/feature_section.h"
 #include "src/experiment/report/page/inside_table.h"
 #include "src/experiment/report/page/judge_tables.h"
 #include "src/experiment/report/page/own_pictures_table.h"
@@ -50,6 +51,21 @@ std::string defense_section(const std::vector<RunRecord>& runs, const DefendedRe
          detectors;
 }
 
+/// A section for each table that has rows.
+std::string further_sections(const std::vector<RunRecord>& runs, const std::vector<Setting>& all) {
+  std::string out;
+  const auto add = [&](const char* id, const char* title, const ReportTable& table) {
+    if (!table.rows.empty()) out += section(id, title, html_table(table));
+  };
+  add("transfer", "Transfer to other models", transfer_table(all));
+  add("encoders", "What image encoders see", encoder_table(encoder_summaries(all)));
+  add("survival", "What the saved images survive", survival_table(survivals(runs)));
+  add("own-pictures", "Test sets with their own pictures", own_pictures_table(own_pictures(runs)));
+  add("inside", "Looking inside the model", inside_table(inside(runs)));
+  add("probes", "What the images have taught", probe_table(probed(runs)));
+  return out;
+}
+
 constexpr const char* kFooter =
     "<footer>Computed from the rows of the run alone. Intervals of 95%: within one trial Wilson's over "
     "replies, "
@@ -75,24 +91,14 @@ std::string html_report(const std::vector<RunRecord>& runs) {
   if (many)
     body += section("settings", "Success by setting",
                     success_figures(bare_settings(runs)) + html_table(settings_table(all)));
-  if (const ReportTable table = transfer_table(all); !table.rows.empty())
-    body += section("transfer", "Transfer to other models", html_table(table));
-  if (const ReportTable table = encoder_table(encoder_summaries(all)); !table.rows.empty())
-    body += section("encoders", "What image encoders see", html_table(table));
-  if (const ReportTable table = survival_table(survivals(runs)); !table.rows.empty())
-    body += section("survival", "What the saved images survive", html_table(table));
-  if (const ReportTable table = own_pictures_table(own_pictures(runs)); !table.rows.empty())
-    body += section("own-pictures", "Test sets with their own pictures", html_table(table));
-  if (const ReportTable table = inside_table(inside(runs)); !table.rows.empty())
-    body += section("inside", "Looking inside the model", html_table(table));
-  if (const ReportTable table = probe_table(probed(runs)); !table.rows.empty())
-    body += section("probes", "What the images have taught", html_table(table));
+  body += further_sections(runs, all);
   if (const Judged seen = judged(runs); !seen.judges.empty())
     body += section("judges", "Judges", html_table(judges_table(seen)) + html_table(agreement_table(seen)));
   const std::string defended = defense_section(runs, replies, budget);
   if (many) body += defended;
   if (!trials.empty()) body += trial_list(trials, first, replies, budget);
   if (!many) body += defended;
+  body += feature_section(runs, budget);
   body += section("flags", "Sanity flags", flag_list(flags));
   body += section("manifest", "Manifest", manifests(runs));
   return page("hijack: " + headline(runs), body + kFooter);

@@ -60,6 +60,7 @@ RunMaterial read_run_material(const std::filesystem::path& run, const std::vecto
     if (material.images.empty()) material.config = found->second;
     check_one_model(material, found->second, run, contexts_matter);
     add_images(material, run, trial, found->second);
+    material.configs.emplace(trial.id, found->second);
     material.trials.push_back(trial);
   }
   if (material.images.empty())

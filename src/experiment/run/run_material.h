@@ -23,10 +23,11 @@ struct LabeledImage {
 };
 
 struct RunMaterial {
-  AttackConfig config;  ///< of its first trial; model and contexts where they lie now
+  AttackConfig config;                          ///< of its first trial; model and contexts where they lie now
+  std::map<std::string, AttackConfig> configs;  ///< of each trial with images, by its id
+  std::vector<TrialRow> trials;                 ///< with images
   std::string model_sha256;
   std::vector<LabeledImage> images;
-  std::vector<TrialRow> trials;  ///< whose images they are
   ContextSet contexts;
   std::vector<ReplyRow> replies;  ///< of the bare model, not cut by a defense
 };

@@ -164,4 +164,18 @@ bool several_attacks(const std::vector<DefenseSummary>& all) {
                      [&](const DefenseSummary& one) { return one.attack_label != all.front().attack_label; });
 }
 
+std::vector<std::pair<const char*, Rate>> named_rates(const DefenseSummary& one) {
+  return {{"attack", one.attack},
+          {"adaptive", one.adaptive},
+          {"noise", one.noise},
+          {"clean", one.clean},
+          {"text_suffix", one.text_suffix},
+          {"text_adaptive", one.text_adaptive},
+          {"benign_correct", one.benign_correct},
+          {"clean_kept", one.clean_kept},
+          {"benign_rejected", one.benign_rejected},
+          {"attack_rejected", one.attack_rejected},
+          {"text_rejected", one.text_rejected}};
+}
+
 }  // namespace hijack::report

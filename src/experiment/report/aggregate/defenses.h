@@ -34,6 +34,8 @@ struct DefenseSummary {
 /// Empty unless some reply went through a defense, or a victim behind an API was asked. By attack in the
 /// order of settings(), then "none" first and the others in order of appearance.
 std::vector<DefenseSummary> defenses(const std::vector<RunRecord>& runs);
+/// Name and rate of everything measured about one defense, for files.
+std::vector<std::pair<const char*, Rate>> named_rates(const DefenseSummary& summary);
 /// "perplexity", "perplexity, false_positive_rate=0.05".
 std::string defense_label(const DefenseSummary& summary);
 /// Several attacks were evaluated: tables need a column for them.

@@ -37,6 +37,9 @@ struct PicturePair {
   std::string clean, adversarial;
 };
 PicturePair picture_pair(const TrialRef& trial, PageBudget& budget);
+/// A PNG of the run's folder, or a note why it is not shown.
+std::string run_picture(const RunRecord& run, const std::string& file, const std::string& alt,
+                        PageBudget& budget);
 /// Both files are there.
 bool has_pictures(const TrialRef& trial);
 

@@ -27,9 +27,9 @@ struct Picture {
   Tensor image;  ///< [1,3,H,W]
 };
 
-Picture read_picture(const TrialRef& ref, const std::string& name) {
+Picture read_picture(const RunRecord& run, const std::string& name) {
   constexpr int64_t kMaxBytes = int64_t{16} << 20;
-  const fs::path file = inside(ref.run->folder, name);
+  const fs::path file = inside(run.folder, name);
   Picture picture{read_file(file, kMaxBytes), {}};
   if (!picture.png.starts_with("\x89PNG\r\n\x1a\n")) throw Error("the file is not a PNG");
   picture.image = load_image(file, {.max_bytes = kMaxBytes, .max_side = 4096, .max_pixels = 4096 * 4096});
@@ -81,7 +81,7 @@ std::string reading_figures(const TrialRef& ref, PageBudget& budget) {
   const auto one = [&](const std::string& file, const std::string& title, const std::string& detail) {
     Picture picture;
     const std::string shown = or_note([&] {
-      picture = read_picture(ref, file);
+      picture = read_picture(*ref.run, file);
       return embed(picture.png, title, budget);
     });
     return figure(shown, title, detail + size_of(picture));
@@ -92,6 +92,11 @@ std::string reading_figures(const TrialRef& ref, PageBudget& budget) {
 }
 
 }  // namespace
+
+std::string run_picture(const RunRecord& run, const std::string& file, const std::string& alt,
+                        PageBudget& budget) {
+  return or_note([&] { return embed(read_picture(run, file).png, alt, budget); });
+}
 
 bool has_pictures(const TrialRef& ref) {
   try {
@@ -105,7 +110,7 @@ bool has_pictures(const TrialRef& ref) {
 PicturePair picture_pair(const TrialRef& ref, PageBudget& budget) {
   const std::string photo = fs::path(ref.trial->source_image).filename().string();
   const auto one = [&](const std::string& file, const std::string& alt) {
-    return or_note([&] { return embed(read_picture(ref, file).png, alt + photo, budget); });
+    return or_note([&] { return embed(read_picture(*ref.run, file).png, alt + photo, budget); });
   };
   return {one(ref.trial->origin_file, "The clean image "),
           one(ref.trial->image_file, "The adversarial image made from ")};
@@ -117,11 +122,11 @@ std::string picture_sheet(const TrialRef& ref, PageBudget& budget) {
   Picture clean, adversarial;
   const std::string photo = fs::path(trial.source_image).filename().string();
   const std::string clean_html = or_note([&] {
-    clean = read_picture(ref, trial.origin_file);
+    clean = read_picture(*ref.run, trial.origin_file);
     return embed(clean.png, "The clean image " + photo, budget);
   });
   const std::string adversarial_html = or_note([&] {
-    adversarial = read_picture(ref, trial.image_file);
+    adversarial = read_picture(*ref.run, trial.image_file);
     return embed(adversarial.png, "The adversarial image made from " + photo, budget);
   });
   const std::string difference_html = or_note([&] {

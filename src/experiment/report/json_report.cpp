@@ -12,7 +12,7 @@
 #include "src/experiment/report/sanity/sanity.h"
 #include "src/experiment/report/values/text.h"
 
-// The tables for programs: JSON and CSV.
+// The tables for programs.
 
 namespace hijack {
 namespace {
@@ -61,21 +61,6 @@ Json to_json(const Setting& setting) {
           {"seconds_per_step", number_or_null(setting.seconds_per_step)}};
 }
 
-/// Name and rate of everything measured about one defense.
-std::vector<std::pair<const char*, Rate>> measures(const DefenseSummary& one) {
-  return {{"attack", one.attack},
-          {"adaptive", one.adaptive},
-          {"noise", one.noise},
-          {"clean", one.clean},
-          {"text_suffix", one.text_suffix},
-          {"text_adaptive", one.text_adaptive},
-          {"benign_correct", one.benign_correct},
-          {"clean_kept", one.clean_kept},
-          {"benign_rejected", one.benign_rejected},
-          {"attack_rejected", one.attack_rejected},
-          {"text_rejected", one.text_rejected}};
-}
-
 Json to_json(const DefenseSummary& one) {
   Json object{{"defense", one.defense},
               {"details", one.details},
@@ -87,7 +72,7 @@ Json to_json(const DefenseSummary& one) {
               {"benign_change", number_or_null(one.benign_change)},
               {"benign_p", number_or_null(one.benign_p)},
               {"seconds_per_reply", number_or_null(one.seconds_per_reply)}};
-  for (const auto& [name, rate] : measures(one)) object[name] = to_json(rate);
+  for (const auto& [name, rate] : named_rates(one)) object[name] = to_json(rate);
   return object;
 }
 
@@ -176,34 +161,12 @@ Json to_json(const TrialRef& ref) {
           {"edit_distance", number_or_null(mean_edit_distance(ref))}};
 }
 
-std::string all_differences(const Setting& setting) {
-  std::string text;
-  for (const Difference& one : setting.differences) text += (text.empty() ? "" : ", ") + one.label;
-  return text;
-}
-
-std::string rate_fields(const std::string& measure, const Rate& rate) {
-  const Interval interval = rate.interval();
-  return ',' + csv(measure) + ',' + std::to_string(rate.successes) + ',' + std::to_string(rate.n) + ',' +
-         exact_number(rate.value()) + ',' + exact_number(interval.low) + ',' + exact_number(interval.high) +
-         ',' + csv(disagreement(rate)) + '\n';
-}
-
-}  // namespace
-
-nlohmann::json json_report(const std::vector<RunRecord>& runs) {
-  Json object{{"headline", headline(runs)},
-              {"settings", Json::array()},
-              {"defenses", Json::array()},
-              {"trials", Json::array()},
-              {"flags", Json::array()}};
-  const std::vector<Setting> all = settings(runs);
-  for (const Setting& setting : all) object["settings"].push_back(to_json(setting));
-  object["encoders"] = Json::array();
-  for (const EncoderSummary& one : encoder_summaries(all)) object["encoders"].push_back(to_json(one));
-  for (const DefenseSummary& one : defenses(runs)) object["defenses"].push_back(to_json(one));
-  object["detectors"] = Json::array();
+/// What was measured in further commands.
+void add_further(Json& object, const std::vector<RunRecord>& runs) {
   object["judges"] = to_json(judged(runs));
+  object["features"] = Json::array();
+  for (const RunRecord& run : runs)
+    for (const FeatureRow& row : run.features) object["features"].push_back(to_json(row));
   object["survival"] = Json::array();
   for (const Survival& one : survivals(runs)) object["survival"].push_back(to_json(one));
   object["own_pictures"] = Json::array();
@@ -217,6 +180,19 @@ nlohmann::json json_report(const std::vector<RunRecord>& runs) {
   for (const InsideRow& one : inside(runs)) object["inside"].push_back(hijack::to_json(one));
   object["probes"] = Json::array();
   for (const Probed& one : probed(runs)) object["probes"].push_back(to_json(one));
+}
+
+}  // namespace
+
+nlohmann::json json_report(const std::vector<RunRecord>& runs) {
+  Json object{{"headline", headline(runs)}, {"settings", Json::array()},  {"encoders", Json::array()},
+              {"defenses", Json::array()},  {"detectors", Json::array()}, {"trials", Json::array()},
+              {"flags", Json::array()}};
+  const std::vector<Setting> all = settings(runs);
+  for (const Setting& setting : all) object["settings"].push_back(to_json(setting));
+  for (const EncoderSummary& one : encoder_summaries(all)) object["encoders"].push_back(to_json(one));
+  for (const DefenseSummary& one : defenses(runs)) object["defenses"].push_back(to_json(one));
+  add_further(object, runs);
   for (const DetectorCurve& one : detector_curves(runs))
     object["detectors"].push_back({{"detector", one.detector},
                                    {"attack", one.attack},
@@ -234,55 +210,6 @@ nlohmann::json json_report(const std::vector<RunRecord>& runs) {
                                {"meaning", flag.meaning},
                                {"advice", flag.advice}});
   return object;
-}
-
-std::string csv_report(const std::vector<RunRecord>& runs) {
-  std::string out =
-      "table,model,behavior,constraint,optimizer,differences,epsilon_255,patch_size,defense,measure,"
-      "successes,"
-      "n,rate,low,high,disagreement\n";
-  for (const Setting& setting : settings(runs)) {
-    const std::string key = "settings," + csv(setting.model) + ',' + csv(setting.behavior) + ',' +
-                            csv(setting.constraint) + ',' + csv(setting.optimizer) + ',' +
-                            csv(all_differences(setting)) + ',' + exact_number(setting.epsilon_255) + ',' +
-                            std::to_string(setting.patch_size) + "," + csv(setting.defense);
-    const std::string kind = setting.adaptive ? "adaptive " : "";
-    const auto add = [&](const Pools& pools, const std::string& prefix) {
-      for (const auto& [name, pooled] : pools) {
-        out += key + rate_fields(prefix + name + " exact", pooled.exact);
-        out += key + rate_fields(prefix + name + " contained", pooled.substring);
-      }
-    };
-    add(setting.success, kind);
-    add(setting.controls, kind + "control ");
-    for (const auto& [model, pools] : setting.transfer) add(pools, kind + "transfer to " + model + " ");
-  }
-  for (const DefenseSummary& one : defenses(runs))
-    for (const auto& [name, rate] : measures(one))
-      if (rate.n)
-        out += "defenses,,," + csv(one.attack_label) + ",," + csv(one.details) + ",,," + csv(one.defense) +
-               rate_fields(name, rate);
-  for (const JudgedReplies& one : judged(runs).replies)
-    for (const auto& [judge, rate] : one.by_judge)
-      out += "judges,,," + csv(one.what) + ",,,,," + csv(one.defense) + rate_fields(judge, rate);
-  const std::vector<Setting> all = settings(runs);
-  for (const EncoderSummary& one : encoder_summaries(all))
-    if (one.attack_nearer.n)
-      out += "encoders," + csv(one.setting->model) + ',' + csv(one.setting->behavior) + ',' +
-             csv(one.setting->constraint) + ",,,,," + csv("none") +
-             rate_fields(one.encoder + " (" + role_of(one) + ") nearer", one.attack_nearer);
-  for (const Survival& one : survivals(runs))
-    for (const auto& [name, rate] : one.success)
-      out += "survival,,," + csv(one.trial.label) + ",,,,," + csv("none") + rate_fields(name, rate);
-  for (const OwnPictures& one : own_pictures(runs))
-    out += "own_pictures," + csv(one.whom) + ",," + csv(one.set) + ",,,,," + csv(one.defense) +
-           rate_fields(one.answers ? "right" : "obeyed", one.obeyed);
-  for (const Probed& one : probed(runs)) {
-    const std::string key = "probes,,," + csv(one.image) + ",,,,," + csv("none");
-    out += key + rate_fields(one.group + " said", one.said);
-    out += key + rate_fields(one.group + " preferred", one.preferred);
-  }
-  return out;
 }
 
 }  // namespace hijack
