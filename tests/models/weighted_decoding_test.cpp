@@ -9,7 +9,7 @@
 #include "src/base/image.h"
 #include "tests/support/toy_model.h"
 
-namespace hijack::decoding_test {
+namespace hijack::weighted_decoding_test {
 namespace {
 
 const std::filesystem::path kRoot = HIJACK_SOURCE_DIR;
@@ -168,4 +168,4 @@ TEST(Decoding, WhatCannotBeChangedIsNamed) {
 }
 
 }  // namespace
-}  // namespace hijack::decoding_test
+}  // namespace hijack::weighted_decoding_test
