@@ -68,8 +68,10 @@ TEST_F(DecodingDefenses, SteeringLearnsFromARunAndIsAttackedThrough) {
   ASSERT_EQ(attacks.size(), 3u);
   for (const auto& [defense, said] : attacks) {
     EXPECT_EQ(defense.find(at("")), std::string::npos) << "no path of this machine";
-    if (defense.starts_with("steering:alpha=0")) EXPECT_EQ(said, attacks.at("none"));
-    if (defense.starts_with("steering:alpha=20")) EXPECT_NE(said, attacks.at("none"));
+    if (defense.starts_with("steering:alpha=20"))
+      EXPECT_NE(said, attacks.at("none"));
+    else
+      EXPECT_EQ(said, attacks.at("none")) << "moved by nothing";
   }
   EXPECT_EQ(run("report " + at("run") + " -o " + at("report.html")).code, 0);
 }

@@ -129,13 +129,14 @@ TEST_P(DecodingOf, StatesAreChangedInAllBranches) {
             texts(*model_, slow_replies(*model_, combined)));
 }
 
+std::string family_name(const testing::TestParamInfo<std::string>& row) {
+  std::string name = row.param;
+  std::replace(name.begin(), name.end(), '/', '_');
+  return name;
+}
+
 INSTANTIATE_TEST_SUITE_P(Families, DecodingOf,
-                         testing::Values("llava/siglip", "llava/clip_gqa", "qwen2_vl/small"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::replace(name.begin(), name.end(), '/', '_');
-                           return name;
-                         });
+                         testing::Values("llava/siglip", "llava/clip_gqa", "qwen2_vl/small"), family_name);
 
 TEST(Decoding, APlainOneLeavesTheModelAlone) {
   const auto model = model_of("llava/siglip");
