@@ -54,6 +54,9 @@ TEST_F(Activations, TokensOfImagePromptAndReply) {
   EXPECT_EQ(reply.position[0].item<int64_t>(), prompt.position[prompt.size() - 1].item<int64_t>() + 1);
   EXPECT_GT(
       written("--clean " + kPhoto + " --tokens reply --prompt 'Who?' --max-new-tokens 4").rows(0).size(), 0);
+  const ActivationRows all =
+      written("--clean " + kPhoto + " --tokens all --prompt 'Who is it?' --reply 'a cat' --hook mlp").rows(0);
+  EXPECT_EQ(all.size(), image + prompt.size() + reply.size());
 }
 
 TEST_F(Activations, ManyTokensBecomeShards) {
@@ -96,7 +99,7 @@ TEST_F(Activations, MistakesAreOneSentence) {
   expect_refused(command(photo + " --layer 3"), "there is no layer 3");
   expect_refused(command(photo + " --hook mlp --layer 0"), "1 to 2");
   expect_refused(command(photo + " --hook residul"), "did you mean 'residual'");
-  expect_refused(command(photo + " --tokens all"), "choice of tokens");
+  expect_refused(command(photo + " --tokens every"), "choice of tokens");
   expect_refused(command(photo + " --split calibration"), "calibration");
   expect_refused(command(""), "--image");
   expect_refused(command(photo + " --tokens reply --reply ''  --max-new-tokens 0"), "--max-new-tokens");

@@ -15,9 +15,8 @@ constexpr int64_t kClusters = 24, kLatents = 400, kPlanted = 12;
 /// Sparse strengths; the first kPlanted latents are stronger under the hijack.
 LatentValues planted(double size, uint64_t seed = 5) {
   Random random(seed);
-  const auto draw = [&] {
-    return (random.normal_tensor({kClusters, kLatents}) + 0.5 * random.normal_tensor({1, kLatents})).relu();
-  };
+  const Tensor usual = 0.5 * random.normal_tensor({1, kLatents});
+  const auto draw = [&] { return (random.normal_tensor({kClusters, kLatents}) + usual).relu(); };
   LatentValues values{draw(), draw(), draw()};
   const Tensor common = random.normal_tensor({kClusters, 1}).abs();  // what a context does in all conditions
   for (Tensor* one : {&values.clean, &values.noise, &values.hijack}) *one = *one + common * 0.3;

@@ -37,12 +37,12 @@ std::string verdict(const TokenFeatures& features) {
          "(sign "
          "flips over " +
          std::to_string(features.clusters) + " clusters, each a " + html(features.cluster, 60) +
-         "; Benjamini and Hochberg). Controls that should find nothing: noise against clean " +
-         std::to_string(features.noise_found) + ", shuffled labels " +
-         std::to_string(features.shuffled_found) + ". The dictionary explains " +
-         percent(features.variance_clean) + " of the variance on clean, " + percent(features.variance_noise) +
-         " on noisy and " + percent(features.variance_hijack) + " on attacked images, with " +
-         decimal(features.l0) + " latents a token." +
+         "; Benjamini and Hochberg). With shuffled labels, which should find nothing: " +
+         std::to_string(features.shuffled_found) +
+         ". What noise alone changes: " + std::to_string(features.noise_found) +
+         ". The dictionary explains " + percent(features.variance_clean) + " of the variance on clean, " +
+         percent(features.variance_noise) + " on noisy and " + percent(features.variance_hijack) +
+         " on attacked images, with " + decimal(features.l0) + " latents a token." +
          (features.tokens == "image"
               ? " Neighboring places of an image resemble each other, so that the test "
                 "takes small differences for surer than they are."
