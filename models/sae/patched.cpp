@@ -56,13 +56,31 @@ StateChange zeroed(const Hook& hook, TokenChoice tokens) {
   return {hook, [](const Tensor& states) { return at::zeros_like(states); }, tokens};
 }
 
+namespace {
+
+/// states [..,D] -> what holding the latents adds to them.
+Tensor held_change(const SparseAutoencoder& sae, const Tensor& which, const Tensor& values,
+                   const Tensor& states) {
+  const Tensor now = sae.encode(states).index_select(-1, which);
+  return (values - now).matmul(sae.decoder.index_select(0, which)).to(states.options());
+}
+
+}  // namespace
+
 StateChange clamped(const SparseAutoencoder& sae, const Tensor& which, const Tensor& values,
                     TokenChoice tokens) {
-  const Tensor directions = sae.decoder.index_select(0, which);  // [m,D]
+  return {
+      hook_of_lens_name(sae.hook_name),
+      [sae, which, values](const Tensor& states) { return states + held_change(sae, which, values, states); },
+      tokens};
+}
+
+StateChange pushed(const SparseAutoencoder& sae, const Tensor& which, const Tensor& values,
+                   const Tensor& direction, TokenChoice tokens) {
   return {hook_of_lens_name(sae.hook_name),
-          [sae, which, values, directions](const Tensor& states) {
-            const Tensor now = sae.encode(states).index_select(-1, which);
-            return states + (values - now).matmul(directions).to(states.options());
+          [sae, which, values, direction](const Tensor& states) {
+            const Tensor size = held_change(sae, which, values, states).norm(2, -1, /*keepdim=*/true);
+            return states + size * direction.to(states.options());
           },
           tokens};
 }

@@ -27,6 +27,11 @@ StateChange zeroed(const Hook& hook, TokenChoice tokens);
 StateChange clamped(const SparseAutoencoder& sae, const Tensor& which, const Tensor& values,
                     TokenChoice tokens);
 
+/// The control of `clamped`: every state is moved by as much, but all of them along `direction`, a unit
+/// vector [D].
+StateChange pushed(const SparseAutoencoder& sae, const Tensor& which, const Tensor& values,
+                   const Tensor& direction, TokenChoice tokens);
+
 /// What the model loses in its prediction of replies when states are replaced. Sums over `tokens` tokens of
 /// the replies, in nats.
 struct PatchedLoss {

@@ -47,10 +47,10 @@ std::string clamp_rows(const FeatureRow& row) {
       return std::to_string(count) + "/" + std::to_string(one.n) + " " +
              report::percent(static_cast<double>(count) / static_cast<double>(one.n));
     };
-    std::string what = one.what;
-    if (one.what == "strongest" || one.what == "random")
-      what = one.what + " " + std::to_string(static_cast<int64_t>(one.latents.size()) / one.draws) +
-             (one.draws > 1 ? ", " + std::to_string(one.draws) + " draws" : "");
+    std::string what = one.what == "random direction" ? "as much, in a random direction" : one.what;
+    if (!one.latents.empty())
+      what += " " + std::to_string(static_cast<int64_t>(one.latents.size()) / one.draws);
+    if (one.draws > 1) what += ", " + std::to_string(one.draws) + " draws";
     rows.push_back({what, one.tokens, share(one.exact), share(one.substring)});
   }
   return table_text(rows, output_width());

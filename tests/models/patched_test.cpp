@@ -81,6 +81,15 @@ TEST_F(Patched, ClampedLatentsHaveTheirValue) {
   EXPECT_TRUE(at::allclose(clamped(sae_, which, same[0], TokenChoice::kAll).apply(x[0]), x[0], 1e-5, 1e-5));
 }
 
+TEST_F(Patched, PushedStatesMoveAsMuchElsewhere) {
+  const Tensor x = at::randn({3, sae_.width()}), which = at::tensor({2, 40}, at::kLong);
+  const Tensor values = at::tensor({1.5, 0.25}, at::kFloat), direction = at::eye(sae_.width())[7];
+  const Tensor held = clamped(sae_, which, values, TokenChoice::kAll).apply(x) - x;
+  const Tensor moved = pushed(sae_, which, values, direction, TokenChoice::kAll).apply(x) - x;
+  EXPECT_TRUE(at::allclose(moved.norm(2, 1), held.norm(2, 1), 1e-4, 1e-4));
+  EXPECT_TRUE(at::allclose(moved.select(1, 7), held.norm(2, 1), 1e-4, 1e-4));
+}
+
 TEST_F(Patched, AnAutoencoderOfAnotherModelIsNamed) {
   EXPECT_EQ(checked_hook(sae_, *model_, "abc"), (Hook{HookPoint::kResidual, 1}));
   const auto said = [&](auto change) {

@@ -48,6 +48,13 @@ StateChange held(const SparseAutoencoder& sae, const ClampSet& set, const std::v
   return clamped(sae, which, set.clean_mean.index_select(0, which), set.at);
 }
 
+/// As large a change as `held` makes with the strongest.
+StateChange pushed_at_random(const SparseAutoencoder& sae, const ClampSet& set, Random& random) {
+  const Tensor which = at::tensor(set.strongest, at::kLong);
+  const Tensor drawn = random.normal_tensor({sae.width()});
+  return pushed(sae, which, set.clean_mean.index_select(0, which), drawn / drawn.norm(), set.at);
+}
+
 std::vector<int64_t> drawn_latents(const ClampSet& set, Random& random) {
   std::vector<int64_t> all = set.active;
   random.shuffle(all);
@@ -66,19 +73,23 @@ void add_sets(std::vector<ClampRow>& rows, const ClampedReplies& replies, const 
   }
   replies.add(strongest, changes);
   ClampRow random{.tokens = tokens, .what = "random", .draws = kRandomClamps};
+  ClampRow direction{.tokens = tokens, .what = "random direction", .draws = kRandomClamps};
   for (int draw = 0; draw < kRandomClamps; ++draw) {
     Random stream = Random(seed).fork("random latents", static_cast<uint64_t>(draw));
-    std::vector<StateChange> others;
+    std::vector<StateChange> others, pushes;
     for (const ClampSet* set : sets) {
       const std::vector<int64_t> latents = drawn_latents(*set, stream);
       if (!latents.empty()) others.push_back(held(sae, *set, latents));
+      pushes.push_back(pushed_at_random(sae, *set, stream));
       random.latents.insert(random.latents.end(), latents.begin(), latents.end());
     }
     replies.add(random, others);
+    replies.add(direction, pushes);
   }
   if (replies.stopped()) return;
   rows.push_back(std::move(strongest));
   if (!random.latents.empty()) rows.push_back(std::move(random));
+  rows.push_back(std::move(direction));
 }
 
 }  // namespace

@@ -29,8 +29,9 @@ constexpr int kRandomClamps = 5;  ///< controls, each of other latents
 
 /// How many replies to `queries` still obey the images of the trials: as the model is, with the clean images,
 /// with the strongest latents of each set held at their clean mean (at the set's tokens, also of all sets
-/// together), and with as many random active ones (kRandomClamps draws). What has no latents is left out.
-/// Stops early where asked to, with what is complete.
+/// together), with as many random active ones, and with states moved by as much as the strongest move them,
+/// in a random direction (kRandomClamps draws each). What has no latents is left out. Stops early where asked
+/// to, with what is complete.
 std::vector<ClampRow> clamp_check(const VisionLanguageModel& model, const SparseAutoencoder& sae,
                                   const std::vector<ClampTrial>& trials, const std::vector<ClampSet>& sets,
                                   const std::vector<Query>& queries, uint64_t seed, std::stop_token stop);

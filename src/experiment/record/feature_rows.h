@@ -43,7 +43,7 @@ struct TokenFeatures {
 /// Replies to held-out contexts while some latents are held at their clean mean.
 struct ClampRow {
   std::string tokens;  ///< where: "image", "text", "image and text"
-  std::string what;    ///< "nothing", "strongest", "random", "clean image"
+  std::string what;    ///< "nothing", "strongest", "random", "random direction", "clean image"
   std::vector<int64_t> latents = {};
   int64_t n = 0, exact = 0, substring = 0, draws = 1;
 };

@@ -114,10 +114,11 @@ ReportTable clamps_table(const FeatureRow& row, const std::string& name) {
   ReportTable table{name, {"Held still", "At tokens", "Obeys", "Contains it"}, 2};
   for (const ClampRow& one : row.clamps) {
     const int64_t each = static_cast<int64_t>(one.latents.size()) / std::max<int64_t>(one.draws, 1);
-    Cell what{one.what == "nothing"       ? "nothing: the attack as it is"
-              : one.what == "clean image" ? "nothing, clean photo"
-              : one.what == "strongest"   ? "the " + std::to_string(each) + " strongest latents"
-                                          : std::to_string(each) + " random active latents"};
+    Cell what{one.what == "nothing"            ? "nothing: the attack as it is"
+              : one.what == "clean image"      ? "nothing, clean photo"
+              : one.what == "random direction" ? "states moved by as much, in a random direction"
+              : one.what == "strongest"        ? "the " + std::to_string(each) + " strongest latents"
+                                               : std::to_string(each) + " random active latents"};
     if (one.draws > 1) what.notes = {std::to_string(one.draws) + " draws"};
     table.rows.push_back({what,
                           {one.tokens.empty() ? "–" : one.tokens},
@@ -127,8 +128,8 @@ ReportTable clamps_table(const FeatureRow& row, const std::string& name) {
   table.caption =
       "Does the attack need what it changes? Replies to contexts that did not choose the latents, while "
       "these "
-      "are held at their mean on clean photos. Random latents are the control: if holding any latents broke "
-      "the attack, these would, too.";
+      "are held at their mean on clean photos. The controls: if holding any latents broke the attack, random "
+      "ones would, too; if any change of that size did, so would one in a random direction.";
   return table;
 }
 
