@@ -18,6 +18,12 @@ double relative(const Tensor& actual, const Tensor& expected) {
   return ((actual - expected).abs().max() / expected.abs().max()).item<double>();
 }
 
+std::string number(double value) {
+  std::ostringstream text;
+  text << value;
+  return text.str();
+}
+
 /// sin(0), sin(1), ...: the weights of make.py.
 Tensor waves(const Tensor& like) {
   return at::sin(at::arange(like.numel(), at::kFloat)).view(like.sizes());
@@ -58,8 +64,8 @@ TEST_P(EncodersGolden, PixelsFeaturesAndGradients) {
   }
   EXPECT_LE(worst_embedding, 2e-5);
   EXPECT_LE(worst_gradient, 1e-4);
-  RecordProperty("features", std::to_string(worst_embedding));
-  RecordProperty("gradient", std::to_string(worst_gradient));
+  RecordProperty("features", number(worst_embedding));
+  RecordProperty("gradient", number(worst_gradient));
 }
 
 TEST_P(EncodersGolden, TextsAndLogits) {
