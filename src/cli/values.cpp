@@ -14,6 +14,7 @@
 #include "src/experiment/plan/presets.h"
 #include "src/experiment/plan/recipe.h"
 #include "src/experiment/report/report.h"
+#include "src/training/robust_tower.h"
 #include "src/training/sae_loss.h"
 
 namespace hijack::cli {
@@ -31,7 +32,7 @@ Names shipped_recipe_names() {
 }
 
 struct Named {
-  const char* name;  ///< a flag of any command, or "command positional"
+  const char* name;  ///< a flag of any command, "command positional", or "command --flag", which goes first
   Names (*names)();
 };
 /// Values that are one of a few names.
@@ -90,14 +91,15 @@ constexpr Named kNamed[] = {
      }},
     {"defenses name", defense_names},
     {"reproduce name", shipped_recipe_names},
+    {"robust-tower --method", robust_methods},
 };
 
 constexpr const char* kFileFlags[] = {"--image",           "--held-out-image",  "--targets",  "--mask",
                                       "--feature-image",   "--templates",       "--font",     "--contexts",
                                       "--scaling-picture", "--auxiliary-image", "--questions"};
-constexpr const char* kFolderFlags[] = {"--model",    "--vision-tower", "--adapter",          "--ensemble",
-                                        "--transfer", "--surrogate",    "--transfer-encoder", "--cache",
-                                        "--sae"};
+constexpr const char* kFolderFlags[] = {"--model",    "--vision-tower", "--adapter",   "--images",
+                                        "--ensemble", "--transfer",     "--surrogate", "--transfer-encoder",
+                                        "--cache",    "--sae"};
 
 const Named* find_named(const std::string& name) {
   const auto* found =
@@ -122,7 +124,8 @@ Values values_of(const CLI::App& command, const CLI::Option& option) {
   if (!positional && option.get_expected_max() == 0) return {Values::Kind::kNothing};
   const std::string name =
       positional ? command.get_name() + " " + option.get_name() : "--" + option.get_lnames().at(0);
-  if (const Named* named = find_named(name)) return {Values::Kind::kNames, named->names()};
+  for (const std::string& known : {command.get_name() + " " + name, name})
+    if (const Named* named = find_named(known)) return {Values::Kind::kNames, named->names()};
   const std::string type = option.get_type_name();
   if (type.starts_with("FILE")) return {Values::Kind::kFiles};
   if (type.starts_with("DIR") || type.starts_with("RUN")) return {Values::Kind::kFolders};

@@ -66,6 +66,8 @@ TEST_F(Completion, BashKnowsCommandsFlagsAndNames) {
   EXPECT_EQ(bash("attack --behavior = st"), Set{"string"}) << "--behavior=st, as bash splits it";
   EXPECT_EQ(bash("attack --constraint li"), Set{"linf"});
   EXPECT_EQ(bash("attack --optimizer ap"), Set{"apgd"});
+  EXPECT_EQ(bash("train robust-tower --method fa"), Set{"fare"});
+  EXPECT_EQ(bash("attack --method gc"), Set{"gcg"}) << "of another command";
   EXPECT_EQ(bash("attack --defense smooth"), (Set{"smoothing", "smoothvlm"}));
   EXPECT_EQ(bash("attack --defense jpeg bit"), Set{"bit_depth"}) << "further values of a list";
   EXPECT_TRUE(has(bash("attack --preset ''"), {"cropa"}));
