@@ -23,13 +23,15 @@ class InsideProgram : public Program {
     add("train", 4), add("validation", 2), add("test", 16), add("calibration", 30);
     write_file(at("contexts.jsonl"), lines);
   }
-  /// Changes without bounds, so that a few steps change every reply. photos: their files.
-  void make_run(const std::string& photos, const std::string& behaviors) {
+  /// Changes without bounds, so that a few steps change every reply. photos: their files; more: further
+  /// blocks of the grid.
+  void make_run(const std::string& photos, const std::string& more = "") {
     write_file(at("grid.toml"),
                "[attack]\nimage = [" + photos + "]\ncontexts = \"" + at("contexts.jsonl") + "\"\nmodel = \"" +
-                   kRoot + "/tests/golden/llava/siglip" +
-                   "\"\nconstraint = \"box\"\nsteps = 4\nthreads = 1\nmax_new_tokens = 6\n[[grid]]\n" +
-                   "behavior = [" + behaviors + "]\n");
+                   kRoot +
+                   "/tests/golden/llava/siglip\"\nconstraint = \"box\"\nsteps = 4\nthreads = 1\n"
+                   "max_new_tokens = 6\n[[grid]]\nbehavior = \"untargeted\"\n" +
+                   more);
     ASSERT_EQ(run("run " + at("grid.toml") + " --out " + at("run")).code, 0) << read_file(at("err"));
   }
   std::string two() const { return "\"" + kPhoto + "\", \"" + kRoot + "/samples/images/coffee.png\""; }
@@ -37,12 +39,12 @@ class InsideProgram : public Program {
 };
 
 TEST_F(InsideProgram, MeasuresOnWhatWasNotLearned) {
-  make_run(two(), "\"untargeted\", \"string\"");
+  make_run(two());
   const Outcome outcome =
       run(inside("--detector linear_probe --detector mahalanobis --detector perplexity --prompts 10"));
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   for (const char* words : {"linear_probe, layer", "mahalanobis", "perplexity", "noise from clean (control)",
-                            "labels shuffled (control)", "behavior"})
+                            "labels shuffled (control)", "photo"})
     EXPECT_NE(outcome.out.find(words), std::string::npos) << words << "\n" << outcome.out;
   const RunRecord record = read_run(at("run"));
   const auto row = [&](const std::string& detector, const std::string& what) {
@@ -53,7 +55,7 @@ TEST_F(InsideProgram, MeasuresOnWhatWasNotLearned) {
     return InsideRow{};
   };
   // the change has no bounds, so that it shows inside of the model whatever it says
-  EXPECT_GT(row("mahalanobis", "hijack from clean and noise").auroc, 0.8);
+  EXPECT_GT(row("linear_probe", "hijack from clean and noise").auroc, 0.8);
   const InsideRow words = row("perplexity", "hijack from clean and noise");
   EXPECT_LT(words.low, 0.5 + 1e-9) << "the prompts are the same under all images";
   EXPECT_GT(words.high, 0.5 - 1e-9);
@@ -73,13 +75,19 @@ TEST_F(InsideProgram, MeasuresOnWhatWasNotLearned) {
 }
 
 TEST_F(InsideProgram, OneBehaviorAndOnePhotoLeaveNothingToHoldOut) {
-  make_run("\"" + kPhoto + "\"", "\"untargeted\"");
+  make_run("\"" + kPhoto + "\"");
   expect_refused(inside("--detector linear_probe"), "one behavior and one photo");
   EXPECT_FALSE(fs::exists(at("run/inside.jsonl")));
 }
 
+TEST_F(InsideProgram, ABehaviorThatNothingElseTeachesIsSaidSo) {
+  make_run(two(), "[[grid]]\nbehavior = \"string\"\ntarget = \"abc\"\n");
+  expect_refused(inside("--detector linear_probe"), "nothing to learn from");
+  EXPECT_FALSE(fs::exists(at("run/inside.jsonl")));
+}
+
 TEST_F(InsideProgram, MistakesAreOneSentence) {
-  make_run(two(), "\"untargeted\"");
+  make_run(two());
   expect_refused(inside(""), "no detector");
   expect_refused(inside("--detector linear_prob"), "did you mean 'linear_probe'");
   expect_refused(inside("--detector jpeg"), "without scores");

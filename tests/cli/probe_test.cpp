@@ -23,12 +23,8 @@ class ProbeProgram : public Program {
                R"({"group": "pairs", "pair": "two", "prompt": "what?", "answer": "Bob/bob", "after": "and?"})"
                "\n");
   }
-  /// A change without bounds that a few steps learn.
   void make_run() {
-    ASSERT_EQ(
-        run(attack("--constraint box --optimizer adam --step-size 0.2 --steps 60 --out " + at("run"))).code,
-        0)
-        << read_file(at("err"));
+    ASSERT_EQ(run(attack("--epsilon 64/255 --steps 60 --out " + at("run"))).code, 0) << read_file(at("err"));
   }
   std::string probe(const std::string& more = "") const {
     return "probe " + at("run") + " --questions " + at("questions.jsonl") + " --max-new-tokens 6 " + more;
@@ -44,16 +40,14 @@ TEST_F(ProbeProgram, AsksEveryQuestionUnderEveryImageOnce) {
     EXPECT_NE(outcome.out.find(words), std::string::npos) << words << "\n" << outcome.out;
   const RunRecord record = read_run(at("run"));
   ASSERT_EQ(record.probes.size(), 3u * 4u) << "three questions under four images";
+  std::map<std::string, double> margins;
   for (const ProbeRow& row : record.probes) {
     EXPECT_EQ(row.trial.empty(), row.image == "clean" || row.image == "instruction");
-    if (row.group != "forced") continue;
-    if (row.image == "hijack") {
-      EXPECT_GT(row.margin, 2) << "the image makes the answer likelier than others";
-    }
-    if (row.image == "noise") {
-      EXPECT_FALSE(row.said);
-    }
+    if (row.group == "forced") margins[row.image] = row.margin;
   }
+  // the loss of the answer's tokens falls from 6 to 3 nats
+  EXPECT_GT(margins["hijack"], margins["clean"] + 3);
+  EXPECT_LT(std::abs(margins["noise"] - margins["clean"]), 3);
   const auto before = fs::file_size(at("run/probes.jsonl"));
   ASSERT_EQ(run(probe("--instruction 'Say abc.'")).code, 0);
   EXPECT_EQ(fs::file_size(at("run/probes.jsonl")), before) << "nothing is asked twice";

@@ -19,6 +19,7 @@ namespace {
 constexpr size_t kFewestOfAKind = 10;
 constexpr int64_t kFewestTaught = 4;
 constexpr int kShufflesInside = 5;
+constexpr const char* kHijacks = "hijack from clean and noise";
 
 /// The taught examples, at most `prompts` of each image; what several trials share (the photo as it is) once
 /// for each behavior.
@@ -136,7 +137,7 @@ class InsideTable {
     return found;
   }
   void add_hijacks(const std::string& behavior, const std::string& constraint) {
-    add("hijack from clean and noise", behavior, constraint, of({"clean", "noise"}, behavior, constraint),
+    add(kHijacks, behavior, constraint, of({"clean", "noise"}, behavior, constraint),
         of({"hijack"}, behavior, constraint));
   }
   void add(const std::string& what, const std::string& behavior, const std::string& constraint,
@@ -217,7 +218,7 @@ std::vector<InsideRow> measure_inside(const std::filesystem::path& run, const In
                                             {"prompts", config.prompts},
                                             {"tokens", config.tokens}});
     std::vector<InsideRow> rows = InsideTable(examples, source, folds, measured).rows();
-    if (rows.empty())
+    if (std::none_of(rows.begin(), rows.end(), [](const InsideRow& row) { return row.what == kHijacks; }))
       throw Error(detector +
                   " has nothing to learn from: with each behavior and photo held out, too few replies of the "
                   "others were forced.");
