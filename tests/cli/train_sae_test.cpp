@@ -44,5 +44,31 @@ TEST_F(TrainSae, FromActivationsToAFolder) {
   EXPECT_FALSE(std::filesystem::exists(at("x")));
 }
 
+TEST_F(TrainSae, EveryArchitectureStraightFromAModel) {
+  std::string lines;
+  for (int i = 0; i < 12; ++i)
+    lines += R"({"prompt": "question )" + std::to_string(i) + R"(", "split": "test"})" + "\n";
+  write_file(at("twelve.jsonl"), lines);
+  const std::pair<const char*, const char*> saved[] = {
+      {"topk", "topk"}, {"batchtopk", "jumprelu"}, {"jumprelu", "jumprelu"}, {"standard", "standard"}};
+  for (const auto& [name, as] : saved) {
+    const Outcome outcome =
+        run("train sae --model " + kModel + " --image " + kPhoto + " --contexts " + at("twelve.jsonl") +
+            " --layer 2 --hook mlp --threads 1 --steps 10 --batch 32 --k 4 --max-new-tokens 2 --json --out " +
+            at(name) + " --architecture " + name);
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const auto row = nlohmann::json::parse(outcome.out);
+    EXPECT_GT(row.at("reply_tokens").get<int>(), 0);
+    EXPECT_TRUE(row.contains("loss_recovered"));
+    const SparseAutoencoder sae = SparseAutoencoder::read(at(name));
+    EXPECT_EQ(sae.architecture, as);
+    EXPECT_EQ(sae.hook_name, "blocks.1.hook_mlp_out");
+    EXPECT_EQ(sae.tokens, "all");
+  }
+  expect_refused("train sae --model " + kModel + " --layer 1 --out " + at("x"), "--image");
+  expect_refused("train sae --model " + kModel + " --activations a.safetensors --layer 1 --out " + at("x"),
+                 "--activations");
+}
+
 }  // namespace
 }  // namespace hijack::train_sae_test
