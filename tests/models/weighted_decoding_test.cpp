@@ -55,7 +55,11 @@ std::vector<TokenIds> slow_replies(const VisionLanguageModel& model,
 
 std::vector<std::string> texts(const VisionLanguageModel& model, const std::vector<TokenIds>& replies) {
   std::vector<std::string> all;
-  for (const TokenIds& ids : replies) all.push_back(model.tokenizer().decode(ids, true));
+  for (TokenIds ids : replies) {
+    // padded vocabularies: rows of the head that no token stands for
+    std::erase_if(ids, [&](TokenId id) { return id >= model.tokenizer().vocabulary_size(); });
+    all.push_back(model.tokenizer().decode(ids, true));
+  }
   return all;
 }
 
