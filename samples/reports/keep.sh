@@ -8,5 +8,8 @@ to=$(dirname "$0")/$name
 rm -rf "$to"
 mkdir -p "$to"
 cp "$run"/{manifest.json,trials.jsonl,table.md} "$to"
+for more in inside.jsonl probes.jsonl features.jsonl judgments.jsonl; do
+  [ ! -e "$run/$more" ] || cp "$run/$more" "$to"
+done
 gzip -9nc "$run/replies.jsonl" >"$to/replies.jsonl.gz"
 du -sh "$to"

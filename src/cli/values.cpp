@@ -32,7 +32,7 @@ Names shipped_recipe_names() {
 }
 
 struct Named {
-  const char* name;  ///< a flag of any command, "command positional", or "command --flag", which goes first
+  const char* name;  ///< a flag of any command, "command positional", or "command --NAME", which goes first
   Names (*names)();
 };
 /// Values that are one of a few names.

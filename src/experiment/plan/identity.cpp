@@ -151,6 +151,7 @@ Identity identity_of(const AttackConfig& given) {
                            "checkpoint_every", "model", "vision_tower", "adapter", "ensemble", "transfer"})
     setting.erase(name);
   setting.erase("num_beams");
+  if (config.objective.hardest_of == 1) setting.erase("hardest_of");  // as before there was this
   identify_surrogates(config, setting);
   settle_victim(setting, config);
   if (config.sampling.greedy())  // as before there was anything else
