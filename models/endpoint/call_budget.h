@@ -8,10 +8,15 @@
 
 namespace hijack {
 
-/// The budget of calls is spent. What was answered is kept.
-class BudgetSpent : public Failure {
+/// No more is asked, and nothing failed: what was answered is kept, and the work can go on.
+class AskingEnded : public Failure {
  public:
   using Failure::Failure;
+};
+/// The budget of calls is spent.
+class BudgetSpent : public AskingEnded {
+ public:
+  using AskingEnded::AskingEnded;
 };
 
 /// How many requests may be sent, retries included. Each is written down before it is sent, so that a process

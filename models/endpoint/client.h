@@ -16,10 +16,10 @@
 
 namespace hijack {
 
-/// The work was stopped before everything was asked. What was answered is kept.
-class AskingStopped : public Failure {
+/// The work was stopped before everything was asked.
+class AskingStopped : public AskingEnded {
  public:
-  using Failure::Failure;
+  using AskingEnded::AskingEnded;
 };
 
 /// What bounds the asking, beside the parameters.

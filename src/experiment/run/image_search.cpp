@@ -4,6 +4,7 @@
 #include "attacks/loop/attack_state_io.h"
 #include "attacks/text/gcg.h"
 #include "attacks/text/suffix.h"
+#include "models/endpoint/client.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/experiment/plan/methods.h"
@@ -116,6 +117,7 @@ std::optional<Found> search_image(const TrialParts& parts) {
       give_up(parts, state, checkpoint, cause.what());
     }
   } catch (const Failure& failure) {
+    if (dynamic_cast<const AskingEnded*>(&failure) != nullptr) throw;  // nothing failed; --resume goes on
     give_up(parts, state, checkpoint, failure.what());
   }
   save_attack_state(state, checkpoint);

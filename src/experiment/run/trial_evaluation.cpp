@@ -63,6 +63,7 @@ TrialEvaluation::TrialEvaluation(const TrialSetup& setup, const RunRecord& run, 
       model_(bare_model(setup.model, setup.replies())),
       victim_(victim_name(*setup.model)),
       keys_(setup.plan.config.model, setup.plan.config, setup.replies(), victim_) {
+  if (victim_ == trial.model) victim_.clear();  // it was attacked there, too
   check_has_images(run.folder, trial, !setup.plan.config.images.empty());
   if (origin_.defined()) check_budget(run.folder, trial, adversarial_, origin_);
   for (const ReplyRow& row : run.replies)

@@ -82,7 +82,7 @@ class TrialEvaluation {
   Tensor adversarial_;
   std::filesystem::path noise_file_;  ///< empty: none
   Responder model_;
-  std::string victim_;  ///< behind an API (victim.h); "" = the trial's own model
+  std::string victim_;  ///< behind an API (victim.h); "" = the model that the trial attacked
   QuestionKeys keys_;
   std::map<std::string, size_t> asked_;  ///< condition, question and variant: how often
 };
