@@ -111,7 +111,7 @@ Completion ServedModel::generated(const ChatRequest& request, const Pixels& pixe
   Ending ending(ended, limits_.seconds);
   StopTexts stops(request.stop);
   std::string text;
-  size_t seen_bytes = 0;
+  std::string raw;
   const auto show = [&](const std::string& piece) {
     text += piece;
     if (!piece.empty() && on_piece && !on_piece(piece)) ending.end();
@@ -120,7 +120,7 @@ Completion ServedModel::generated(const ChatRequest& request, const Pixels& pixe
   options.stop = ending.token();
   options.on_text = [&](size_t, std::string_view piece) {
     ending.look_at_the_clock();
-    seen_bytes += piece.size();
+    raw += piece;
     show(stops.take(piece));
     if (stops.met()) ending.end();
   };
@@ -131,11 +131,13 @@ Completion ServedModel::generated(const ChatRequest& request, const Pixels& pixe
   if (ending.late())
     throw RequestError("the reply took longer than " + std::to_string(std::llround(limits_.seconds)) + " s.",
                        "", 504);
-  // what was held back until its character was whole
-  if (!stops.met() && seen_bytes < said.text.size())
-    show(stops.take(std::string_view(said.text).substr(seen_bytes)));
-  if (!stops.met()) show(stops.rest());
-  return {.text = std::move(text), .cut = said.cut && !stops.met()};
+  // what was held back until its character was whole; bytes that are no text may have changed what came
+  // before
+  if (!stops.met() && said.text.starts_with(raw))
+    show(stops.take(std::string_view(said.text).substr(raw.size())));
+  if (stops.met()) return {.text = std::move(text), .cut = false};
+  show(stops.rest());
+  return {.text = said.text, .cut = said.cut};
 }
 
 Completion ServedModel::answer(const ChatRequest& request, std::stop_token ended,
