@@ -147,10 +147,9 @@ Identity identity_of(const AttackConfig& given) {
   AttackConfig config = given;
   Identity identity;
   json& setting = identity.setting = fields_to_json(fields_of(config));
-  for (const char* name : {"image", "held_out_image", "seed", "threads", "image_batch", "device",
+  for (const char* name : {"image", "held_out_image", "seed", "threads", "image_batch", "device", "num_beams",
                            "checkpoint_every", "model", "vision_tower", "adapter", "ensemble", "transfer"})
     setting.erase(name);
-  setting.erase("num_beams");
   if (config.objective.hardest_of == 1) setting.erase("hardest_of");  // as before there was this
   identify_surrogates(config, setting);
   settle_victim(setting, config);
