@@ -219,7 +219,7 @@ TEST(Tokenizer, TheLastCharacterOfAWordMayBeATokenOfItsOwn) {  // CLIP's "</w>"
       {"model",
        {{"type", "BPE"},
         {"end_of_word_suffix", "$"},
-        {"merges", {{"a", "b$"}}},
+        {"merges", json::array({json::array({"a", "b$"})})},
         {"vocab", {{"a", 0}, {"b", 1}, {"a$", 2}, {"b$", 3}, {"ab$", 4}, {"[", 5}, {"]", 6}}}}}};
   const auto read = Tokenizer::from_json(tokenizer.dump(), "tokenizer.json");
   EXPECT_EQ(read->encode("AB abb A", true), (TokenIds{5, 4, 0, 1, 3, 2, 6}));
