@@ -263,7 +263,7 @@ TEST(Behavior, BadConfigsAreRefused) {
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(),
                  "there is no behavior 'sting': did you mean 'string'? Known are string, leak, refusal, "
-                 "disinformation, untargeted, verbose and corpus.");
+                 "disinformation, untargeted, verbose, resemble and corpus.");
   }
 }
 
