@@ -21,10 +21,10 @@ constexpr int64_t kProfiledTo = 4;
 
 /// Fields that --help explains; the others it only names (help.h).
 const std::set<std::string> kCommon = {
-    "image",      "behavior", "target",     "model",      "method",    "transfer",  "universal",
-    "constraint", "epsilon",  "patch_size", "objective",  "optimizer", "steps",     "step_size",
-    "seed",       "contexts", "train",      "validation", "test",      "batch",     "max_new_tokens",
-    "defense",    "adaptive", "device",     "dtype",      "threads",   "surrogate", "victim"};
+    "image",      "behavior",   "target",    "model",     "method",         "transfer", "universal",
+    "constraint", "epsilon",    "objective", "optimizer", "steps",          "seed",     "contexts",
+    "train",      "validation", "test",      "batch",     "max_new_tokens", "defense",  "adaptive",
+    "device",     "dtype",      "threads",   "surrogate", "victim"};
 
 struct AttackCommand {
   explicit AttackCommand(CLI::App& command) : flags(command, fields_of(config), kCommon) {
