@@ -20,11 +20,11 @@ constexpr int64_t kProfiledFrom = 1;  // the first step also warms up
 constexpr int64_t kProfiledTo = 4;
 
 /// Fields that --help explains; the others it only names (help.h).
-const std::set<std::string> kCommon = {
-    "image",      "behavior",   "target",    "model",     "method",         "transfer", "universal",
-    "constraint", "epsilon",    "objective", "optimizer", "steps",          "seed",     "contexts",
-    "train",      "validation", "test",      "batch",     "max_new_tokens", "defense",  "adaptive",
-    "device",     "dtype",      "threads",   "surrogate", "victim"};
+const std::set<std::string> kCommon = {"image",     "behavior",  "target",         "model",     "method",
+                                       "transfer",  "universal", "constraint",     "epsilon",   "objective",
+                                       "optimizer", "steps",     "seed",           "contexts",  "train",
+                                       "test",      "batch",     "max_new_tokens", "defense",   "adaptive",
+                                       "device",    "dtype",     "threads",        "surrogate", "victim"};
 
 struct AttackCommand {
   explicit AttackCommand(CLI::App& command) : flags(command, fields_of(config), kCommon) {
