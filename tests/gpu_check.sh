@@ -28,7 +28,7 @@ part() {  # NAME SECONDS COMMAND...
   local name=$1 limit=$2 start code
   shift 2
   start=$(date +%s)
-  timeout "$limit" "$@" >"$out/$name.log" 2>&1
+  timeout "$limit" bash -c "$*" >"$out/$name.log" 2>&1  # functions are exported
   code=$?
   echo "$name: exit code $code, $(($(date +%s) - start)) s"
   [ "$code" -eq 0 ] || { failed=$((failed + 1)); tail -n 15 "$out/$name.log"; }
