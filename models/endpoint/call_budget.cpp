@@ -57,9 +57,4 @@ void CallBudget::take() {
   ++made_;
 }
 
-int64_t CallBudget::made() const {
-  const std::scoped_lock lock(mutex_);
-  return made_;
-}
-
 }  // namespace hijack

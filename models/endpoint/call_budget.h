@@ -30,13 +30,12 @@ class CallBudget {
   /// To be called before a request is sent. Throws BudgetSpent, and Failure where the ledger cannot be
   /// written.
   void take();
-  int64_t made() const;  ///< also before this process
 
  private:
   const int64_t limit_;
   const std::filesystem::path ledger_;
   const std::string whom_;
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   int64_t made_ = 0;
 };
 

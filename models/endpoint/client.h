@@ -45,7 +45,7 @@ class EndpointClient {
 
   const std::string& address() const { return parameters_.endpoint; }  ///< without login
   const std::string& model() const { return parameters_.endpoint_model; }
-  std::string name() const { return address() + "#" + model(); }
+  std::string name() const { return parameters_.name(); }
 
   /// The answer to a request. check: throws Error for an answer that cannot be used; it is not kept then.
   nlohmann::json ask(const std::string& path, const nlohmann::json& request, const Check& check) const;

@@ -36,6 +36,8 @@ struct EndpointParameters {
   }
   /// Throws Error for values out of range, and for an address that is none.
   void check() const;
+  /// "http://127.0.0.1:8000/v1#MODEL".
+  std::string name() const { return endpoint + "#" + endpoint_model; }
   /// Takes user:password out of the address (address.h). To be called before the parameters name anything.
   void hide_login();
 };

@@ -158,7 +158,7 @@ std::vector<double> echoed_logprobs(const json& answer, const std::string& promp
 }
 
 void check_scores_given_reply(const json& answer) {
-  if (!answer.is_object() || !answer.value("prompt_logprobs", json()).is_array())
+  if (!answer.is_object() || !answer.contains("prompt_logprobs") || !answer["prompt_logprobs"].is_array())
     throw Error(std::string("it does not score given replies: ") + kGivenReplies);
 }
 

@@ -30,6 +30,29 @@ std::string text_member(const json& object, const char* name, const std::string&
   return value.get<std::string>();
 }
 
+/// The picture of a data: URL. Throws RequestError.
+Tensor image_of_url(const std::string& url, const std::string& where, const ServeLimits& limits) {
+  constexpr std::string_view kData = "data:", kBase64 = ";base64,";
+  if (!url.starts_with(kData))
+    throw RequestError(
+        where + " must be a data: URL (data:image/png;base64,...): this server fetches nothing.", where);
+  const size_t marker = std::min(url.find(kBase64), url.size());
+  const std::string type = url.substr(kData.size(), std::min<size_t>(marker, 64) - kData.size());
+  if (marker == url.size() || !(type == "image/png" || type == "image/jpeg" || type == "image/jpg"))
+    throw RequestError(where + " must begin with data:image/png;base64, or data:image/jpeg;base64,.", where);
+  const auto bytes = base64_decoded(std::string_view(url).substr(marker + kBase64.size()));
+  if (!bytes) throw RequestError(where + " is not base64.", where);
+  try {
+    const ImageFormat format = read_image_header(*bytes, where).format;
+    if (format != ImageFormat::kPng && format != ImageFormat::kJpeg)
+      throw Error(where + " is neither a PNG nor a JPEG file");
+    return decode_image(*bytes, where,
+                        {limits.max_request_bytes, limits.max_image_side, limits.max_image_pixels});
+  } catch (const Error& error) {
+    throw RequestError(error.what(), where);
+  }
+}
+
 void add_part(ChatMessage& message, const json& part, const std::string& where, const ServeLimits& limits) {
   const std::string type = text_member(part, "type", where);
   if (type == "text") {
@@ -68,28 +91,6 @@ ChatMessage read_message(const json& json_message, const std::string& where, con
 }
 
 }  // namespace
-
-Tensor image_of_url(const std::string& url, const std::string& where, const ServeLimits& limits) {
-  constexpr std::string_view kData = "data:", kBase64 = ";base64,";
-  if (!url.starts_with(kData))
-    throw RequestError(
-        where + " must be a data: URL (data:image/png;base64,...): this server fetches nothing.", where);
-  const size_t marker = std::min(url.find(kBase64), url.size());
-  const std::string type = url.substr(kData.size(), std::min<size_t>(marker, 64) - kData.size());
-  if (marker == url.size() || !(type == "image/png" || type == "image/jpeg" || type == "image/jpg"))
-    throw RequestError(where + " must begin with data:image/png;base64, or data:image/jpeg;base64,.", where);
-  const auto bytes = base64_decoded(std::string_view(url).substr(marker + kBase64.size()));
-  if (!bytes) throw RequestError(where + " is not base64.", where);
-  try {
-    const ImageFormat format = read_image_header(*bytes, where).format;
-    if (format != ImageFormat::kPng && format != ImageFormat::kJpeg)
-      throw Error(where + " is neither a PNG nor a JPEG file");
-    return decode_image(*bytes, where,
-                        {limits.max_request_bytes, limits.max_image_side, limits.max_image_pixels});
-  } catch (const Error& error) {
-    throw RequestError(error.what(), where);
-  }
-}
 
 std::vector<ChatMessage> read_messages(const json& messages, const ServeLimits& limits) {
   if (!messages.is_array() || messages.empty())

@@ -17,7 +17,4 @@ struct ChatMessage {
 /// The messages of a request. Throws RequestError as parse_chat_request.
 std::vector<ChatMessage> read_messages(const nlohmann::json& messages, const ServeLimits& limits);
 
-/// The picture of a data: URL. Throws RequestError.
-Tensor image_of_url(const std::string& url, const std::string& where, const ServeLimits& limits);
-
 }  // namespace hijack

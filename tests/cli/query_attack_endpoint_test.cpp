@@ -98,6 +98,27 @@ TEST_F(QueryAttack, FirstTokensAloneWillDo) {
   }
 }
 
+TEST_F(QueryAttack, EachTrialOfAGridIsScoredInItsOwnWay) {
+  write_file(
+      at("grid.toml"),
+      "[attack]\nimage = \"" + kPhoto + "\"\ncontexts = \"" + at("contexts.jsonl") + "\"\nmodel = \"" +
+          kPocket +
+          "\"\nbehavior = \"refusal\"\ntarget = \"Sure\"\nmax_new_tokens = 6\nepsilon = \"32/255\"\ntrain = "
+          "2\nvalidation = 1\ntest = 2\noptimizer = \"square\"\nsteps = 1\nvalidate_every = 0\nthreads = "
+          "1\nvictim = \"" +
+          proxy_.url() + "#pocket\"\ncache = \"" + at("cache") +
+          "\"\n[[grid]]\nvictim_scores = [\"reply\", \"first-token\"]\n");
+  ASSERT_EQ(run("run " + at("grid.toml") + " --out " + at("grid")).code, 0) << read_file(at("err"));
+  int scored = 0, by_first_token = 0;
+  for (const auto& [body, times] : proxy_.bodies()) {
+    const json request = json::parse(body);
+    scored += request.contains("prompt_logprobs");
+    by_first_token += request.contains("top_logprobs");
+  }
+  EXPECT_GT(scored, 0);
+  EXPECT_GT(by_first_token, 0) << "the second trial asks for first tokens";
+}
+
 TEST_F(QueryAttack, WhatNeedsGradientsIsRefused) {
   const auto refused = [&](const std::string& more, const std::string& words) {
     expect_refused(attack("none", more + " --victim " + proxy_.url() + "#pocket"), words);

@@ -165,8 +165,7 @@ void check_optimizer(AttackConfig& config, const std::set<std::string>& given) {
 /// A victim behind an API scores given replies, and nothing else.
 void check_victim(AttackConfig& config, const Behavior& behavior) {
   if (config.victim.empty()) return;
-  const EndpointParameters endpoint = parse_endpoint(config.victim, "--victim");
-  config.victim = endpoint.endpoint + "#" + endpoint.endpoint_model;  // without login
+  config.victim = parse_endpoint(config.victim, "--victim").name();  // without login
   config.asking.check();
   if (config.victim_scores != "reply" && config.victim_scores != "first-token")
     throw Error("--victim-scores is '" + config.victim_scores.substr(0, 40) +

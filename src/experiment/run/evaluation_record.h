@@ -27,8 +27,8 @@ class EvaluationRecord {
   /// Which benign questions a model (by its hash) of this run is asked. Throws Error where it was others
   /// before: a table that pools two sets says nothing about either.
   void add_utility_set(const std::string& model, const UtilitySet& set);
-  /// What is known of a victim behind an API: how many calls were made to it, and what its answers call the
-  /// model that gave them.
+  /// What is known of a victim behind an API: its address, what it was asked for as, and what its answers
+  /// call the model that gave them. Its calls stand in calls.jsonl.
   void add_victim(const std::string& name, const nlohmann::json& known) {
     manifest_["victims"][name] = known;
   }

@@ -15,7 +15,7 @@
 namespace hijack {
 namespace {
 
-constexpr size_t kAtOnce = 8, kAtOnceBehindApi = 25;
+constexpr size_t kAtOnce = 8;
 constexpr size_t kLongestAnswer = 400;  // characters of a judge's answer that are kept
 
 /// A judge with all it needs.
@@ -26,45 +26,52 @@ struct ReadyJudge {
   std::string model_sha256 = {};
   std::map<std::string, std::vector<std::string>> keywords = {};  ///< by trial
   double share = 0;                                               ///< of them, from which on it is a success
-  size_t at_once = kAtOnce;
 };
 
-/// The pictures that a trial is about: its target's, as it was called before the run copied it
-/// (inputs/HASH-NAME), and its photo.
-std::vector<std::string> pictures_of(const RunRecord& run, const TrialRow& trial) {
+/// How many replies a judge is asked about together.
+size_t at_once(const ReadyJudge& judge) {
+  return judge.spec.kind == JudgeSpec::Kind::kEndpoint ? kRepliesAtOnce : kAtOnce;
+}
+
+/// The pictures of targets by trial, as they were called before the run copied them (inputs/HASH-NAME).
+std::map<std::string, std::string> target_pictures(const RunRecord& run) {
   constexpr std::string_view kInputs = "inputs/12345678-";
-  std::vector<std::string> pictures;
-  for (const nlohmann::json& plan : run.manifest.value("plans", nlohmann::json::array())) {
-    if (!plan.is_object() || plan.value("id", nlohmann::json()) != trial.id) continue;
+  std::map<std::string, std::string> pictures;
+  const nlohmann::json plans = run.manifest.value("plans", nlohmann::json::array());
+  for (const nlohmann::json& plan : plans) {
+    if (!plan.is_object() || !plan.value("id", nlohmann::json()).is_string()) continue;
     const nlohmann::json config = plan.value("config", nlohmann::json());
     if (!config.is_object() || !config.contains("feature_image") || !config["feature_image"].is_string())
       continue;
     const auto name = config["feature_image"].get<std::string>();
     const bool copied = name.starts_with("inputs/") && name.size() > kInputs.size();
-    pictures.push_back(copied ? name.substr(kInputs.size()) : name);
+    pictures[plan["id"].get<std::string>()] = copied ? name.substr(kInputs.size()) : name;
   }
-  pictures.push_back(trial.source_image);
   return pictures;
 }
 
-/// One judge for each share that counts.
-std::vector<ReadyJudge> keyword_judges(const ReadyJudge& judge, const RunRecord& run) {
+/// One judge for each share that counts, by the pictures of each trial: its target's and its photo.
+std::vector<ReadyJudge> keyword_judges(ReadyJudge judge, const RunRecord& run) {
   const std::filesystem::path file = judge.spec.folder;
   const std::vector<PictureKeywords> all = read_keywords(file);
+  const auto targets = target_pictures(run);
+  judge.model_sha256 = file_hash(file);
+  for (const TrialRow& trial : run.trials) {
+    std::vector<std::string> pictures;
+    if (const auto target = targets.find(trial.id); target != targets.end())
+      pictures.push_back(target->second);
+    pictures.push_back(trial.source_image);
+    const PictureKeywords* found = keywords_of(all, pictures);
+    if (found == nullptr)
+      throw Error(file.string() + " has no keywords for the picture of trial " + trial.id +
+                  ": name its entry's `image` as the target's or the photo's file.");
+    judge.keywords[trial.id] = found->keywords;
+  }
   std::vector<ReadyJudge> judges;
   for (const KeywordRate& rate : kKeywordRates) {
-    ReadyJudge one = judge;
-    one.name = "keywords:" + file.filename().string() + "/" + rate.name;
-    one.model_sha256 = file_hash(file);
-    one.share = rate.share;
-    for (const TrialRow& trial : run.trials) {
-      const PictureKeywords* found = keywords_of(all, pictures_of(run, trial));
-      if (found == nullptr)
-        throw Error(file.string() + " has no keywords for the picture of trial " + trial.id +
-                    ": name its entry's `image` as the target's or the photo's file.");
-      one.keywords[trial.id] = found->keywords;
-    }
-    judges.push_back(std::move(one));
+    judge.name = "keywords:" + file.filename().string() + "/" + rate.name;
+    judge.share = rate.share;
+    judges.push_back(judge);
   }
   return judges;
 }
@@ -89,7 +96,6 @@ ReadyJudge ready(const std::string& text, const Rubric& rubric, const Readiness&
     const auto client = client_for_run(judge.spec.endpoint, how.config.asking, how.run, how.stop);
     judge.model = std::make_shared<const ModelJudge>(client, rubric);
     judge.name = "endpoint:" + client->name() + "/" + rubric.name;
-    judge.at_once = kAtOnceBehindApi;
   }
   return judge;
 }
@@ -182,10 +188,10 @@ bool judge_all(const RunRecord& run, const ReadyJudge& judge, const JudgeConfig&
     else
       writer.write(to_json(judged_at_once(one, judge)));
   }
-  for (size_t begin = 0; begin < asked.size(); begin += judge.at_once) {
+  const size_t most = at_once(judge);
+  for (size_t begin = 0; begin < asked.size(); begin += most) {
     if (hooks.stop.stop_requested()) return false;
-    const auto some =
-        std::span<const Open>(asked).subspan(begin, std::min(judge.at_once, asked.size() - begin));
+    const auto some = std::span<const Open>(asked).subspan(begin, std::min(most, asked.size() - begin));
     for (const JudgmentRow& row : judged_by_model(some, judge, config)) writer.write(to_json(row));
     if (hooks.on_note)
       hooks.on_note(judge.name + ": " + std::to_string(begin + some.size()) + " of " +

@@ -1,11 +1,11 @@
 #include "src/experiment/run/model_judge.h"
 
+#include "attacks/behaviors/text.h"
 #include "models/endpoint/chat_body.h"
 #include "models/endpoint/endpoint.h"
 #include "models/endpoint/scoring.h"
 #include "models/families/decoder_language_model.h"
 #include "src/base/error.h"
-#include "src/base/text.h"
 
 namespace hijack {
 namespace {
@@ -18,17 +18,14 @@ bool probabilistic(const Rubric& rubric) {
 
 /// Tokens that are the word, case and white space around it aside.
 TokenIds tokens_that_are(const Tokenizer& tokenizer, std::string_view word) {
-  const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a | 0x20 : a) == b; };
   TokenIds ids;
   for (TokenId id = 0; id < tokenizer.vocabulary_size(); ++id) {
     if (tokenizer.is_special(id)) continue;
-    std::string text;
     try {
-      text = strip(tokenizer.decode({&id, 1}, false));
+      if (simplified(tokenizer.decode({&id, 1}, false)) == word) ids.push_back(id);
     } catch (const Error&) {
-      continue;  // a hole in the vocabulary
+      // a hole in the vocabulary
     }
-    if (std::equal(text.begin(), text.end(), word.begin(), word.end(), same)) ids.push_back(id);
   }
   return ids;
 }
@@ -82,8 +79,7 @@ std::vector<JudgedAnswer> ModelJudge::by_first_token_of_answers(std::span<const 
   for (const Query& question : questions)
     requests.push_back(first_token_body(client_->model(), question, ""));
   std::vector<JudgedAnswer> answers;
-  const auto check = [](const json& one) { first_token_logprob(one, "yes"); };
-  for (const json& one : client_->ask_all("/chat/completions", requests, check)) {
+  for (const json& one : client_->ask_all("/chat/completions", requests, check_scores_first_token)) {
     const Verdict verdict =
         verdict_of_probability(first_token_logprob(one, "yes"), first_token_logprob(one, "no"));
     answers.push_back({verdict, shown_probability(verdict)});

@@ -105,8 +105,9 @@ TrialSetup set_up(const TrialPlan& plan, std::shared_ptr<const VisionLanguageMod
 namespace {
 
 /// Every encoder is one, and those that are optimized on read the text, if it is one.
-void check_encoders(const AttackConfig& config, const std::shared_ptr<const VisionLanguageModel>& model) {
-  OtherModels others;
+void check_encoders(const AttackConfig& config, const std::shared_ptr<const VisionLanguageModel>& model,
+                    OtherModels& others) {
+  others.keep(config);
   for (const auto* folders : {&config.surrogate.folders, &config.surrogate.held_out})
     for (const std::string& folder : *folders) {
       const auto encoder = encoder_of(folder == config.model ? model : others.of(folder, config));
@@ -116,8 +117,9 @@ void check_encoders(const AttackConfig& config, const std::shared_ptr<const Visi
 }
 
 /// What only a model can tell: whether its tokenizer has the targets, and its decoder the layer of features.
-void check_goal(const AttackConfig& config, const std::shared_ptr<const VisionLanguageModel>& model) {
-  check_encoders(config, model);
+void check_goal(const AttackConfig& config, const std::shared_ptr<const VisionLanguageModel>& model,
+                OtherModels& others) {
+  check_encoders(config, model, others);
   if (asks_nobody(config)) return;
   ContextSet contexts = contexts_of(config);
   const std::shared_ptr<const Behavior> behavior = behavior_for(config, contexts);
@@ -171,6 +173,7 @@ RunFolder begin_run(const std::filesystem::path& out, const std::string& command
       behavior_for(config, contexts_of(config));
   }
   std::set<std::string> checked;
+  OtherModels others;  // encoders that goals share are loaded once
   for (const TrialPlan& plan : plans) {
     json key = json::array({plan.config.model, plan.config.images, plan.config.space, plan.config.universal});
     AttackConfig config = plan.config;
@@ -179,7 +182,7 @@ RunFolder begin_run(const std::filesystem::path& out, const std::string& command
     const json goal = json::array(
         {plan.config.model, plan.config.contexts, fields_to_json(fields_of(config.behavior)),
          fields_to_json(fields_of(config.objective)), fields_to_json(fields_of(config.surrogate))});
-    if (checked.insert(goal.dump()).second) check_goal(plan.config, models(plan.config));
+    if (checked.insert(goal.dump()).second) check_goal(plan.config, models(plan.config), others);
   }
   return RunFolder::create(out, command, identified(plans));
 }

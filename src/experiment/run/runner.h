@@ -12,7 +12,7 @@
 namespace hijack {
 
 /// Gives the model for a plan; the default loads a folder (on the machine that is given) and keeps the last
-/// one.
+/// one, or gives the victim behind an API that the plan names (victim.h).
 using ModelSource = std::function<std::shared_ptr<const VisionLanguageModel>(const AttackConfig&)>;
 ModelSource folder_models(const Machine& machine = {});
 
@@ -24,7 +24,8 @@ std::vector<TrialPlan> identified(std::vector<TrialPlan> plans);
 RunFolder begin_run(const std::filesystem::path& out, const std::string& command,
                     const std::vector<TrialPlan>& plans, const ModelSource& models);
 
-/// Does every trial of the folder's manifest that has no row yet. True when all are done, false when stopped.
+/// Does every trial of the folder's manifest that has no row yet. True when all are done, false when stopped
+/// or the budget of calls to a victim is spent.
 /// Same plans, machine and thread count: same bytes in images/ and, times aside, in the rows, interrupted or
 /// not.
 /// When an exception ends the work before the first checkpoint or row (a target longer than the context

@@ -5,8 +5,7 @@
 #include "attacks/text/suffix.h"
 #include "attacks/text/suffixed.h"
 #include "src/base/image.h"
-#include "src/base/refusal_words.h"
-#include "src/base/text.h"
+#include "src/experiment/plan/judges.h"
 #include "src/experiment/record/recorded_images.h"
 #include "src/experiment/run/defense_setup.h"
 #include "src/experiment/run/shown_images.h"
@@ -180,16 +179,15 @@ ReplyRow TrialEvaluation::row_of(const Question& question, const Reply& reply) c
   if (question.benign) {
     row.expected = question.benign->expected;
     row.correct = !reply.rejected && question.benign->right(reply);
-    if (!question.own) return row;
   }
   if (question.own) {
     row.photo = question.own->photo;
     row.target = question.own->target;
     row.exact = row.substring =
         question.benign ? row.correct
-                        : !reply.rejected && !strip(reply.text).empty() && !has_refusal_phrase(reply.text);
-    return row;
+                        : !reply.rejected && judged_by_words(JudgeSpec::Kind::kRefusalWords, reply.text, "");
   }
+  if (question.benign || question.own) return row;
   // what the user said decides, without a suffix
   std::shared_ptr<const Behavior> behavior = setup_.behavior;
   if (!question.suffix.empty()) behavior = std::make_shared<SuffixedBehavior>(behavior, question.suffix);

@@ -9,19 +9,17 @@ std::shared_ptr<const EndpointClient> client_for_run(const EndpointParameters& e
                                                      const std::filesystem::path& run,
                                                      const std::stop_token& stop) {
   asking.check();
-  const std::string name = hide_login(endpoint.endpoint) + "#" + endpoint.endpoint_model;
   auto budget = std::make_shared<CallBudget>(
-      asking.calls, run.empty() ? std::filesystem::path() : run / "calls.jsonl", name);
+      asking.calls, run.empty() ? std::filesystem::path() : run / "calls.jsonl", endpoint.name());
   return std::make_shared<const EndpointClient>(
       asking.parameters(endpoint),
-      AskingLimits{
-          .concurrency = asking.concurrency, .budget = std::move(budget), .stop = stop, .first_wait = 0.5});
+      AskingLimits{.concurrency = asking.concurrency, .budget = std::move(budget), .stop = stop});
 }
 
 ModelSource victim_models(std::shared_ptr<const EndpointClient> client) {
   auto kept = std::make_shared<std::pair<std::string, std::shared_ptr<const VisionLanguageModel>>>();
   return [client = std::move(client), kept](const AttackConfig& config) {
-    const std::string key = model_key(config);
+    const std::string key = model_key(config) + config.victim_scores;
     if (kept->second && kept->first == key) return kept->second;
     LoadOptions options = load_options(config, config.model);
     options.device = "meta";

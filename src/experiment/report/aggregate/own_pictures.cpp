@@ -19,9 +19,8 @@ std::vector<OwnPictures> own_pictures(const std::vector<RunRecord>& runs) {
       if (found == all.end())
         found = all.insert(found,
                            OwnPictures{reply.variant, reply.defense, whom, {}, {}, !reply.expected.empty()});
-      const bool good = !reply.rejected && (found->answers ? reply.correct : reply.exact);
       const std::string question = reply.photo + '\n' + context_key(reply.context);
-      found->obeyed.add(question, Draw{good, reply.draw});
+      found->obeyed.add(question, Draw{reply.exact, reply.draw});
       found->rejected.add(question, Draw{reply.rejected, reply.draw});
     }
   return all;
