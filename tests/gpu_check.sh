@@ -15,11 +15,11 @@ packages=(libstb-dev nlohmann-json3-dev libcli11-dev libspdlog-dev libfmt-dev li
 pack() {
   set -e
   rm -rf "$packed"
-  mkdir -p "$packed/archives" "$packed/root"
+  mkdir -p "$packed/archives" "$packed/unpacked"
   (cd "$packed/archives" && apt-get download -qq "${packages[@]}")
   local archive
-  for archive in "$packed"/archives/*.deb; do dpkg -x "$archive" "$packed/root"; done
-  rm -rf "$packed/archives" "$packed"/root/usr/share/{doc,man} "$packed/root/usr/include/boost/"{asio,spirit,phoenix,geometry,fusion,log,python,wave,test}
+  for archive in "$packed"/archives/*.deb; do dpkg -x "$archive" "$packed/unpacked"; done
+  rm -rf "$packed/archives" "$packed"/unpacked/usr/share/{doc,man} "$packed/unpacked/usr/include/boost/"{asio,spirit,phoenix,geometry,fusion,log,python,wave,test}
   du -sh "$packed"
 }
 
@@ -36,12 +36,12 @@ part() {  # NAME SECONDS COMMAND...
 }
 
 configure() {
-  local root=$packed/root/usr
+  local unpacked=$packed/unpacked/usr
   local flags=(-S . -B build/gpu -DCMAKE_BUILD_TYPE=Release -DHIJACK_TESTS=ON)
-  if [ -d "$root" ]; then
-    export PKG_CONFIG_PATH=$root/lib/x86_64-linux-gnu/pkgconfig:$root/share/pkgconfig PKG_CONFIG_SYSROOT_DIR=$packed/root
-    export LD_LIBRARY_PATH=$root/lib/x86_64-linux-gnu:${LD_LIBRARY_PATH:-}
-    flags+=("-DCMAKE_PREFIX_PATH=$root" "-DOPENSSL_ROOT_DIR=$root" -DCMAKE_LIBRARY_ARCHITECTURE=x86_64-linux-gnu)
+  if [ -d "$unpacked" ]; then
+    export PKG_CONFIG_PATH=$unpacked/lib/x86_64-linux-gnu/pkgconfig:$unpacked/share/pkgconfig PKG_CONFIG_SYSROOT_DIR=$packed/unpacked
+    export LD_LIBRARY_PATH=$unpacked/lib/x86_64-linux-gnu:${LD_LIBRARY_PATH:-}
+    flags+=("-DCMAKE_PREFIX_PATH=$unpacked" "-DOPENSSL_ROOT_DIR=$unpacked" -DCMAKE_LIBRARY_ARCHITECTURE=x86_64-linux-gnu)
   fi
   command -v ninja >/dev/null && flags+=(-G Ninja)
   cmake "${flags[@]}"
