@@ -62,7 +62,7 @@ class DecodedModel : public ModelDecorator {
                                   const GenerateOptions& options) const override;
   /// Replies without image by the same decoding; perplexities stay those of the model.
   std::shared_ptr<const LanguageModel> language_model() const override;
-  /// These show the model as it is: not offered.
+  /// Not offered: they show the model as it is. So do states() and hooks(), which are passed on.
   const PromptEmbeddings* embeddings() const override { return nullptr; }
 
  private:

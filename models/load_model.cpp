@@ -203,6 +203,14 @@ Model capped(Model model, int64_t pixels) {
               std::to_string(height * width) + " pixels of every photo; leave max_pixels at 0");
 }
 
+/// Throws Error for options about the image side of a vision-language model; is: what the folder is.
+void refuse_image_options(const std::filesystem::path& folder, const LoadOptions& options,
+                          const std::string& is) {
+  for (const auto& [flag, given] : {std::pair("--vision-tower", !options.vision_tower.empty()),
+                                    std::pair("--max-pixels", options.max_pixels > 0)})
+    if (given) throw Error(std::string(flag) + ": " + folder.string() + " is " + is);
+}
+
 }  // namespace
 
 at::ScalarType computed_dtype(const LoadOptions& options) {
@@ -226,19 +234,12 @@ std::shared_ptr<const VisionLanguageModel> load_model(const std::filesystem::pat
                  options.views),
         options.max_pixels);
   if (is_decoder(found.type)) {
-    for (const auto& [flag, given] : {std::pair("--vision-tower", !options.vision_tower.empty()),
-                                      std::pair("--max-pixels", options.max_pixels > 0)})
-      if (given)
-        throw Error(std::string(flag) + ": " + folder.string() + " is a language model (" + found.type +
-                    ") that takes no images");
+    refuse_image_options(folder, options, "a language model (" + found.type + ") that takes no images");
     return adapter.with(load_text_prompt_model(folder, found.config, found.device, found.dtype), found.type);
   }
   if (is_encoder(found.type)) {
-    for (const auto& [flag, given] : {std::pair("--vision-tower", !options.vision_tower.empty()),
-                                      std::pair("--max-pixels", options.max_pixels > 0)})
-      if (given)
-        throw Error(std::string(flag) + ": " + folder.string() + " is an image encoder (" + found.type +
-                    "), not a vision-language model");
+    refuse_image_options(folder, options,
+                         "an image encoder (" + found.type + "), not a vision-language model");
     return adapter.with(load_encoder_model(found.type, folder, found.config, found.device, found.dtype),
                         found.type);
   }

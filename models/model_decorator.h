@@ -8,8 +8,8 @@
 
 namespace hijack {
 
-/// A model that passes everything on to another one: what objectives are given in its place when prompts are
-/// to be changed on the way (attacks/wrappers/templates.h, cropa.h).
+/// A model that passes everything on to another one: what is given in its place when prompts are to be
+/// changed on the way (attacks/wrappers/templates.h, cropa.h), or how replies come about (decoding.h).
 class ModelDecorator : public VisionLanguageModel {
  public:
   explicit ModelDecorator(std::shared_ptr<const VisionLanguageModel> inner) : inner_(std::move(inner)) {}

@@ -7,6 +7,17 @@
 
 namespace hijack {
 
+namespace {
+
+std::vector<EncodedImages> encoded_all(const ImageEncoder& encoder, const std::vector<Tensor>& images) {
+  const at::NoGradGuard no_gradients;
+  std::vector<EncodedImages> all;
+  for (const Tensor& image : images) all.push_back(encoder.encode(image));
+  return all;
+}
+
+}  // namespace
+
 EncoderMatching::EncoderMatching(std::vector<std::shared_ptr<const ImageEncoder>> encoders, Terms terms,
                                  EncoderTarget target, std::vector<Tensor> photos,
                                  const SurrogateConfig& config, uint64_t seed)
@@ -19,23 +30,21 @@ EncoderMatching::EncoderMatching(std::vector<std::shared_ptr<const ImageEncoder>
       photos_(photos.size()) {
   const at::NoGradGuard no_gradients;
   for (auto& encoder : encoders) {
-    Encoder one{std::move(encoder), {}, {}};
+    Encoder one{std::move(encoder), {}, {}, {}};
     if (!target_.text.empty()) one.text = one.encoder->text_embedding(target_.text);
     if (has(EncoderTerm::kAway))
       for (const Tensor& photo : photos) one.clean.push_back(one.encoder->encode(photo).embedding);
+    one.target = encoded_all(*one.encoder, target_views({}));
     encoders_.push_back(std::move(one));
   }
 }
-
-EncoderMatching::~EncoderMatching() = default;
 
 bool EncoderMatching::has(EncoderTerm term) const {
   return std::any_of(terms_.begin(), terms_.end(), [&](const auto& one) { return one.first == term; });
 }
 
 bool EncoderMatching::deterministic() const {
-  return source_.whole() && target_window_.whole() && config_.target_rotation == 0 &&
-         config_.weights == "equal";
+  return source_.whole() && target_stands() && config_.weights == "equal";
 }
 
 bool EncoderMatching::images_apart() const {
@@ -83,30 +92,30 @@ Tensor EncoderMatching::term_loss(EncoderTerm term, const Encoder& encoder, cons
 }
 
 Tensor EncoderMatching::loss_of(const Encoder& encoder, const std::vector<Tensor>& views,
-                                const std::vector<Tensor>& target, uint64_t number) const {
-  std::vector<EncodedImages> wanted;
-  {
-    const at::NoGradGuard no_gradients;
-    for (const Tensor& view : target) wanted.push_back(encoder.encoder->encode(view));
-  }
+                                const std::vector<EncodedImages>& target, uint64_t number) const {
   const EncodedImages seen = encoder.encoder->encode(at::cat(views));
   Tensor sum;
   for (const auto& [term, weight] : terms_) {
-    const Tensor one = weight * term_loss(term, encoder, seen, wanted, number);  // [K*N]
+    const Tensor one = weight * term_loss(term, encoder, seen, target, number);  // [K*N]
     sum = sum.defined() ? sum + one : one;
   }
   return sum.view({static_cast<int64_t>(views.size()), -1}).mean(0);
 }
 
 std::vector<Tensor> EncoderMatching::losses(const std::vector<Tensor>& views,
-                                            const std::vector<Tensor>& target) const {
+                                            std::optional<int64_t> step) const {
+  const bool as_it_is = !step || target_stands();
+  const std::vector<Tensor> pictures = as_it_is ? std::vector<Tensor>{} : target_views(step);
   std::vector<Tensor> all;
-  for (size_t i = 0; i < encoders_.size(); ++i) all.push_back(loss_of(encoders_[i], views, target, i));
+  for (size_t i = 0; i < encoders_.size(); ++i) {
+    const Encoder& one = encoders_[i];
+    all.push_back(loss_of(one, views, as_it_is ? one.target : encoded_all(*one.encoder, pictures), i));
+  }
   return all;
 }
 
 Tensor EncoderMatching::comparable_loss(const Tensor& image) {
-  return at::stack(losses({image}, target_views({}))).mean(0);
+  return at::stack(losses({image}, {})).mean(0);
 }
 
 Tensor EncoderMatching::loss(const Tensor& image, int64_t step) {
@@ -115,7 +124,7 @@ Tensor EncoderMatching::loss(const Tensor& image, int64_t step) {
     Random random = Random(seed_).fork("source view", static_cast<uint64_t>(step * config_.crops + k));
     views.push_back(random_window(image, source_, random));
   }
-  const Tensor all = at::stack(losses(views, target_views(step)));  // [n,N]
+  const Tensor all = at::stack(losses(views, step));  // [n,N]
   if (config_.weights == "equal") return all.mean(0);
   current_ = all.detach().mean(1);
   const Tensor ratio = previous_.defined() ? current_ / previous_.clamp_min(1e-8) : at::ones_like(current_);

@@ -77,7 +77,6 @@ class EncoderMatching : public Objective {
   EncoderMatching(std::vector<std::shared_ptr<const ImageEncoder>> encoders, Terms terms,
                   EncoderTarget target, std::vector<Tensor> photos, const SurrogateConfig& config,
                   uint64_t seed);
-  ~EncoderMatching() override;
 
   Tensor loss(const Tensor& image, int64_t step) override;
   bool deterministic() const override;
@@ -93,19 +92,23 @@ class EncoderMatching : public Objective {
   /// What is fixed about an encoder.
   struct Encoder {
     std::shared_ptr<const ImageEncoder> encoder;
-    Tensor text;                ///< [1,E], of a text target
-    std::vector<Tensor> clean;  ///< [1,E] of each photo
+    Tensor text;                        ///< [1,E], of a text target
+    std::vector<Tensor> clean;          ///< [1,E] of each photo
+    std::vector<EncodedImages> target;  ///< of the target pictures as they are
   };
   bool has(EncoderTerm term) const;
+  /// Whether every step sees the target pictures as they are.
+  bool target_stands() const { return target_window_.whole() && config_.target_rotation == 0; }
   /// The target's views of a step; none for a text.
   std::vector<Tensor> target_views(std::optional<int64_t> step) const;
   /// Of one encoder: views, each [N,3,H,W] -> [N]
-  Tensor loss_of(const Encoder& encoder, const std::vector<Tensor>& views, const std::vector<Tensor>& target,
-                 uint64_t number) const;
+  Tensor loss_of(const Encoder& encoder, const std::vector<Tensor>& views,
+                 const std::vector<EncodedImages>& target, uint64_t number) const;
   Tensor term_loss(EncoderTerm term, const Encoder& encoder, const EncodedImages& seen,
                    const std::vector<EncodedImages>& target, uint64_t number) const;
   Tensor transport(const Tensor& patches, const Tensor& target, uint64_t number) const;
-  std::vector<Tensor> losses(const std::vector<Tensor>& views, const std::vector<Tensor>& target) const;
+  /// step: which views of the target; nullopt: as it is.
+  std::vector<Tensor> losses(const std::vector<Tensor>& views, std::optional<int64_t> step) const;
 
   std::vector<Encoder> encoders_;
   Terms terms_;

@@ -41,13 +41,14 @@ Made make_prompt_matching(const ObjectiveConfig&, const ObjectiveInputs& in, con
 Made make_delay_end(const ObjectiveConfig&, const ObjectiveInputs& in, const Model& model) {
   return std::make_unique<DelayEnd>(model, in.contexts.asked, in.max_new_tokens, in.batch, in.seed);
 }
+/// In the attack's space first, so that all models and encoders see the same picture.
+Tensor picture(const std::string& file, const ObjectiveInputs& in) {
+  return in.models.front()->to_input_space(load_image(file)).to(in.origin.options());
+}
 template <FeatureDistance kDistance>
 Made make_features(const ObjectiveConfig& config, const ObjectiveInputs& in, const Model& model) {
   FeatureTarget target{.text = config.feature_text, .layer = config.feature_layer};
-  // in the attack's space first, so that every model of an ensemble sees the same picture
-  if (target.text.empty())
-    target.image =
-        in.models.front()->to_input_space(load_image(config.feature_image)).to(in.origin.options());
+  if (target.text.empty()) target.image = picture(config.feature_image, in);
   return std::make_unique<FeatureMatching>(model, target, kDistance);
 }
 
@@ -117,13 +118,10 @@ Made over_encoders(const std::vector<std::shared_ptr<const ImageEncoder>>& encod
   EncoderMatching::Terms weighted;
   for (const ObjectiveTerm& term : terms)
     weighted.emplace_back(*kObjectives.at(term.name).of_encoders, term.weight);
-  const auto in_space = [&](const std::string& file) {
-    return inputs.models.front()->to_input_space(load_image(file)).to(inputs.origin.options());
-  };
   EncoderTarget target{.text = config.feature_text};
-  if (!config.feature_image.empty()) target.image = in_space(config.feature_image);
+  if (!config.feature_image.empty()) target.image = picture(config.feature_image, inputs);
   for (const std::string& file : inputs.surrogate.auxiliary_images)
-    target.auxiliary.push_back(in_space(file));
+    target.auxiliary.push_back(picture(file, inputs));
   const std::vector<Tensor> photos = inputs.photos.empty() ? std::vector{inputs.origin} : inputs.photos;
   return std::make_unique<EncoderMatching>(encoders, weighted, target, photos, inputs.surrogate, inputs.seed);
 }

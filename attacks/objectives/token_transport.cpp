@@ -1,5 +1,7 @@
 #include "attacks/objectives/token_transport.h"
 
+#include "models/image_encoder.h"
+
 #include <ATen/ATen.h>
 
 #include <numeric>
@@ -9,10 +11,6 @@ namespace {
 
 constexpr int kMostRounds = 100;
 constexpr double kSinkhornRegularization = .1, kSinkhornTolerance = .01;
-
-Tensor unit(const Tensor& rows) {
-  return rows / rows.norm(2, {-1}, /*keepdim=*/true).clamp_min(1e-12);
-}
 
 /// [k,T] with 1 / size where a token belongs to a group.
 Tensor memberships(const Tensor& group, int64_t clusters, const at::TensorOptions& options) {
@@ -58,7 +56,7 @@ Tensor transport_plan(const Tensor& cost) {
 }
 
 Tensor transport_cost(const Tensor& a, const Tensor& b) {
-  const Tensor cost = 1 - unit(a).matmul(unit(b).t());
+  const Tensor cost = 1 - unit_rows(a).matmul(unit_rows(b).t());
   return (transport_plan(cost) * cost).sum();
 }
 

@@ -8,6 +8,7 @@
 #include "src/base/differentiable_jpeg.h"
 #include "src/base/error.h"
 #include "src/base/registry.h"
+#include "src/base/tensor_math.h"
 
 namespace hijack {
 namespace {
@@ -41,7 +42,7 @@ Augmentation flip(double chance) {
 Augmentation noise(double deviation) {
   return [deviation](const Tensor& image, Random& random) {
     const Tensor noisy = image + deviation * random.normal_tensor(image.sizes()).to(image.options());
-    return noisy + (noisy.clamp(0, 1) - noisy).detach();  // cut off, with the gradient of the sum
+    return straight_through(noisy.clamp(0, 1), noisy);  // cut off, with the gradient of the sum
   };
 }
 
@@ -98,7 +99,7 @@ Augmentation spectrum(double share) {
                  columns = cosine_basis(image.size(3), image.options());
     const Tensor spectrum = rows.matmul(noisy).matmul(columns.t()) * mask;
     const Tensor back = rows.t().matmul(spectrum).matmul(columns);
-    return back + (back.clamp(0, 1) - back).detach();  // cut off, with the gradient of the sum
+    return straight_through(back.clamp(0, 1), back);  // cut off, with the gradient of the sum
   };
 }
 

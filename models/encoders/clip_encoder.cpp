@@ -52,10 +52,11 @@ json text_config(const json& root) {
 
 }  // namespace
 
-std::shared_ptr<const ImageEncoder> load_clip(const std::filesystem::path& folder, const json& given,
+std::shared_ptr<const TowerEncoder> load_clip(const std::filesystem::path& folder, const json& given,
                                               at::Device device, at::ScalarType dtype) {
   const TowerFolder files(folder);
-  const auto open_clip = given.is_null() ? std::optional(OpenClipFolder(folder)) : std::nullopt;
+  const auto open_clip =
+      given.is_null() ? std::optional(OpenClipFolder(files.open_clip(), folder)) : std::nullopt;
   const json root = open_clip ? open_clip->config() : given;
   const VisionConfig vision = VisionConfig::from_json(files.vision_config(json()));
   const ImageProcessor processor = files.processor();

@@ -65,7 +65,7 @@ TensorMap gate_apart(const TensorMap& stored, const std::string& where) {
 
 }  // namespace
 
-std::shared_ptr<const ImageEncoder> load_dinov2(const std::filesystem::path& folder,
+std::shared_ptr<const TowerEncoder> load_dinov2(const std::filesystem::path& folder,
                                                 const nlohmann::json& config, at::Device device,
                                                 at::ScalarType dtype) {
   const VisionConfig vision = VisionConfig::from_json(config);

@@ -11,7 +11,7 @@ namespace {
 
 struct EncoderKind {
   const char* name;  ///< model_type of config.json
-  std::shared_ptr<const ImageEncoder> (*load)(const std::filesystem::path&, const nlohmann::json&, at::Device,
+  std::shared_ptr<const TowerEncoder> (*load)(const std::filesystem::path&, const nlohmann::json&, at::Device,
                                               at::ScalarType);
 };
 // the one table of encoders
@@ -78,8 +78,7 @@ std::shared_ptr<const VisionLanguageModel> load_encoder_model(const std::string&
                                                               const std::filesystem::path& folder,
                                                               const nlohmann::json& config, at::Device device,
                                                               at::ScalarType dtype) {
-  return std::make_shared<EncoderModel>(
-      std::dynamic_pointer_cast<const TowerEncoder>(kEncoders.at(type).load(folder, config, device, dtype)));
+  return std::make_shared<EncoderModel>(kEncoders.at(type).load(folder, config, device, dtype));
 }
 
 std::vector<std::string> encoder_names() {

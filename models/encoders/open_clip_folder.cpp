@@ -38,8 +38,8 @@ json text_config_of(const json& model, const std::string& where) {
 
 }  // namespace
 
-OpenClipFolder::OpenClipFolder(const std::filesystem::path& folder) {
-  const auto visual = OpenClipTower::from_folder(folder);
+OpenClipFolder::OpenClipFolder(const std::optional<OpenClipTower>& visual,
+                               const std::filesystem::path& folder) {
   if (!visual || !visual->whole_config().is_object())
     throw Error("an encoder by the names of open_clip needs open_clip_config.json beside its weights; " +
                 folder.string() + " has none");

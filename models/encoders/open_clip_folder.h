@@ -1,8 +1,10 @@
 #pragma once
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "models/checkpoint/safetensors.h"
+#include "models/families/open_clip.h"
 
 namespace hijack {
 
@@ -10,8 +12,9 @@ namespace hijack {
 /// families/open_clip.h does; this adds the text tower and both projections.
 class OpenClipFolder {
  public:
-  /// Throws Error for a folder that is none, and for text towers that CLIP does not have.
-  explicit OpenClipFolder(const std::filesystem::path& folder);
+  /// visual: its image side as it was read (TowerFolder::open_clip). Throws Error for a folder that is none,
+  /// and for text towers that CLIP does not have.
+  OpenClipFolder(const std::optional<OpenClipTower>& visual, const std::filesystem::path& folder);
 
   /// `projection_dim` and `text_config` as CLIPModel's config.json has them.
   const nlohmann::json& config() const { return config_; }

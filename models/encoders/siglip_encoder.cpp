@@ -80,7 +80,7 @@ class SiglipEncoder : public TowerEncoder {
 
 }  // namespace
 
-std::shared_ptr<const ImageEncoder> load_siglip(const std::filesystem::path& folder, const json& root,
+std::shared_ptr<const TowerEncoder> load_siglip(const std::filesystem::path& folder, const json& root,
                                                 at::Device device, at::ScalarType dtype) {
   const TowerFolder files(folder);
   const json shown = files.vision_config(json());

@@ -30,7 +30,7 @@ Tensor TowerEncoder::logits_per_image(const Tensor&, const Tensor&) const {
 }
 
 Tensor unit_rows(const Tensor& x) {
-  return x / x.norm(2, {-1}, /*keepdim=*/true);
+  return x / x.norm(2, {-1}, /*keepdim=*/true).clamp_min(1e-12);
 }
 
 Tensor ImageEncoder::text_embedding(const std::string&) const {

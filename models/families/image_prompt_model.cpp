@@ -309,8 +309,8 @@ std::vector<Generated> ImagePromptModel::mixed_generate(const Pixels& pixels,
       for (const Query& query : branch.queries) mixed.back().prompts.push_back(asked(query));
     }
   }
-  if (changes.empty()) return mixed_prefix_generate(*decoder_, mixed, *tokenizer_, rules_, options, memo());
-  return mixed_prefix_generate(changed_decoder(changes), mixed, *tokenizer_, rules_, options, nullptr);
+  return mixed_prefix_generate(changed_decoder(changes), mixed, *tokenizer_, rules_, options,
+                               memo_under(changes));
 }
 
 int64_t ImagePromptModel::image_tokens(const Pixels& pixels) const {

@@ -24,6 +24,8 @@ class TowerFolder {
   }
   /// The root of a family's config.json with this tower as its `vision_config`.
   nlohmann::json put_into(nlohmann::json root) const;
+  /// The checkpoint of open_clip, where the folder is one.
+  const std::optional<OpenClipTower>& open_clip() const { return open_clip_; }
   /// The folder's own image processor.
   ImageProcessor processor() const;
   /// Its tensors, named `prefix`.embeddings... and so on, in place of all that are named `prefix`... there.

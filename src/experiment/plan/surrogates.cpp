@@ -109,10 +109,7 @@ void check_surrogates(const AttackConfig& config, const Behavior& behavior) {
         "--surrogate alone asks no model, but the objective has a term that needs one: give --model.");
   if (config.method != "image")
     throw Error("--surrogate works on pixels: use --method image, not " + config.method + ".");
-  const auto has = [&](const char* name) {
-    return std::any_of(terms.begin(), terms.end(), [&](const auto& term) { return term.name == name; });
-  };
-  if (has("away") && terms.size() == 1 && !config.random_start)
+  if (terms.size() == 1 && terms.front().name == "away" && !config.random_start)
     throw Error(
         "objective away has no gradient at the clean photo, where it starts: give --random-start true.");
   if (!config.surrogate.auxiliary_images.empty() && config.objective.feature_image.empty())

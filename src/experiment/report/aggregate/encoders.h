@@ -27,7 +27,8 @@ std::string role_of(const EncoderSummary& summary);
 /// Whether nobody was asked for replies in a trial: image encoders alone were attacked.
 bool asked_nobody(const TrialRow& trial);
 
-/// "the image is nearer to the target than to the clean photo for 2 of 3 encoders that it was not made with"
+/// "For the encoders that they were made with, images are nearer to the target than to the clean photo in 2
+/// of 3 measurements; for others ...", or their mean cosine to the clean photo where there is no target.
 std::string encoders_headline(const std::vector<EncoderSummary>& all);
 
 }  // namespace hijack::report
