@@ -3,6 +3,7 @@
 #include "defenses/image/denoise.h"
 #include "defenses/kinds.h"
 #include "defenses/parameters.h"
+#include "models/log_likelihood.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/base/text.h"
@@ -61,18 +62,11 @@ std::vector<double> ReplyScorer::losses(const std::vector<Submission>& submissio
     Pixels pixels;
     if (model_->takes_images())
       pixels = model_->preprocess(reference(submissions[members[0]].image).to(model_->device()));
-    for (size_t begin = 0; begin < members.size(); begin += kRepliesAtOnce) {
-      const auto some = std::span(members).subspan(begin, std::min(kRepliesAtOnce, members.size() - begin));
-      std::vector<Query> asked;
-      std::vector<TokenIds> wanted;
-      for (const size_t i : some) asked.push_back(queries[i]), wanted.push_back(targets[i]);
-      const std::vector<Tensor> logits = model_->target_logits(pixels, asked, wanted);
-      for (size_t k = 0; k < some.size(); ++k) {
-        const Tensor ids = at::tensor(wanted[k], at::kLong).to(logits[k].device());
-        const Tensor loss = at::cross_entropy_loss(logits[k], ids, {}, at::Reduction::Sum);
-        all[some[k]] = loss.item<double>();
-      }
-    }
+    std::vector<Query> asked;
+    std::vector<TokenIds> wanted;
+    for (const size_t i : members) asked.push_back(queries[i]), wanted.push_back(targets[i]);
+    const std::vector<double> likely = log_likelihoods(*model_, pixels, asked, wanted);
+    for (size_t k = 0; k < members.size(); ++k) all[members[k]] = -likely[k];
   }
   return all;
 }

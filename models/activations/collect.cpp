@@ -19,10 +19,6 @@ Tensor repeated(int64_t value, int64_t count) {
   return at::full({count}, value, at::kLong);
 }
 
-}  // namespace
-
-namespace {
-
 /// The rows of `found` but, where `before` (states of image tokens, brought up to date) had the same, those
 /// of image tokens.
 std::vector<int64_t> fresh_rows(const TokenStates& found, Tensor& before) {

@@ -147,7 +147,7 @@ PatchedLoss patched_loss_of_replies(const VisionLanguageModel& model, const Pixe
 }
 
 nlohmann::json to_json(const PatchedLoss& loss) {
-  const auto each = [&](double sum) { return number_or_null(sum / static_cast<double>(loss.tokens)); };
+  const auto each = [&](double sum) { return number_or_null(loss.each(sum)); };
   return {{"reply_tokens", loss.tokens},
           {"ce_clean", each(loss.clean)},
           {"ce_patched", each(loss.patched)},

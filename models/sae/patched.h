@@ -43,6 +43,8 @@ struct PatchedLoss {
   double recovered() const;
   /// 1 - KL with the reconstruction / KL without the states.
   double kl_recovered() const;
+  /// One of the sums, per token.
+  double each(double sum) const { return sum / static_cast<double>(tokens); }
   PatchedLoss& operator+=(const PatchedLoss& other);
 };
 /// replies[i] teacher-forced after queries[i].

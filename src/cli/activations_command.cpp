@@ -38,13 +38,7 @@ void add_given(Situation& situation, const char* label, const std::vector<std::s
 
 std::vector<Query> queries_of(const ActivationArguments& arguments, const ContextSet& contexts) {
   if (!arguments.prompt.empty()) return {{.prompt = arguments.prompt}};
-  std::vector<Query> queries = contexts.split(arguments.split);
-  if (arguments.limit > 0 && static_cast<int64_t>(queries.size()) > arguments.limit)
-    queries.resize(static_cast<size_t>(arguments.limit));
-  if (queries.empty())
-    throw Error("the contexts have none with \"split\": \"" + arguments.split +
-                "\"; choose another --split.");
-  return queries;
+  return first_of_split(contexts, arguments.split, arguments.limit);
 }
 
 /// Images of runs, all of one model, which is asked what the first of them asked.

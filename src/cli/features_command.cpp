@@ -1,12 +1,10 @@
-#include <ATen/Parallel.h>
-
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "src/base/error.h"
 #include "src/cli/commands.h"
 #include "src/cli/interrupt.h"
 #include "src/cli/log.h"
+#include "src/cli/model_options.h"
 #include "src/cli/output_options.h"
 #include "src/cli/run_session.h"
 #include "src/cli/text.h"
@@ -19,7 +17,7 @@ namespace {
 struct FeatureArguments {
   FeatureConfig config;
   std::string run, sae;
-  int64_t threads = 0;
+  MachineOptions machine;
   OutputOptions output;
 };
 
@@ -76,12 +74,11 @@ void print(std::ostream& out, const FeatureRow& row) {
 int features(FeatureArguments& arguments) {
   arguments.output.apply();
   const Interrupt interrupt;
-  if (arguments.config.device == "meta")
-    throw Error("Device meta has no numbers to compute with; use --device cpu or cuda.");
-  if (arguments.threads > 0) at::set_num_threads(static_cast<int>(arguments.threads));
-  arguments.config.run = arguments.run, arguments.config.sae = arguments.sae;
+  FeatureConfig& config = arguments.config;
+  config.run = arguments.run, config.sae = arguments.sae;
+  config.machine = arguments.machine.machine(), config.moved_models = arguments.machine.models;
   const FeatureRow row = find_features(
-      arguments.config, [](const std::string& text) { log_line(text + "."); }, interrupt.token());
+      config, [](const std::string& text) { log_line(text + "."); }, interrupt.token());
   const std::string page = write_report(arguments.run).string();
   if (arguments.output.json) {
     nlohmann::json json = to_json(row);
@@ -117,15 +114,7 @@ void add_features(CLI::App& program, Action& chosen) {
       ->capture_default_str()
       ->type_name("N");
   command->add_option("--seed", config.seed, "of tests, controls and intervals")->capture_default_str();
-  command
-      ->add_option("--model", config.moved_models, "where the run's model lies now, if its folder was moved")
-      ->type_name("DIR");
-  command->add_option("--device", config.device, "cpu, cuda or cuda:1; default: the run's")
-      ->type_name("NAME");
-  command->add_option("--threads", arguments->threads, "CPU threads; 0 = all cores")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1024))
-      ->type_name("N");
+  arguments->machine.add_to(*command);
   arguments->output.add_to(*command, "what features.jsonl has of it");
   command->callback([&chosen, arguments] { chosen = [arguments] { return features(*arguments); }; });
 }

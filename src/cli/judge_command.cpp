@@ -92,23 +92,13 @@ struct JudgeCommand {
       Progress progress;
       done = judge_run(run, config, options, show_on(progress, interrupt.token()));
     }
-    if (!done) {
-      output.text() << "Stopped; what was judged is saved. The same command goes on." << std::endl;
-      return 1;
-    }
-    const RunRecord record = read_run(run);
-    const std::string page = write_report(run).string();
-    if (output.json) {
-      nlohmann::json row = json_report({record}).at("judges");
-      row["run"] = run;
-      print_row("judges", std::move(row));
-      return 0;
-    }
-    const report::Judged judged = report::judged({record});
-    std::cout << "success by judge, on the same replies to held-out contexts\n"
-              << judge_rows(judged) << "agreement\n"
-              << agreement_rows(judged) << "report  " << page << std::endl;
-    return 0;
+    return show_asked(
+        done, run, output,
+        {"judges", "what was judged is saved. The same command goes on.", [](const RunRecord& record) {
+           const report::Judged judged = report::judged({record});
+           return "success by judge, on the same replies to held-out contexts\n" + judge_rows(judged) +
+                  "agreement\n" + agreement_rows(judged);
+         }});
   }
 
   JudgeConfig config;

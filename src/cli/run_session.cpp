@@ -19,12 +19,6 @@ namespace {
 
 constexpr size_t kExamples = 3;
 
-std::string fixed(double value, int digits) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
-}
-
 /// Of a trial without a step there is no time of a step.
 std::string seconds(double each) {
   return std::isfinite(each) ? fixed(each, 3) : "–";
@@ -266,6 +260,32 @@ int finish_run(RunFolder& folder, const std::string& command, const Interrupt& i
   const bool allowed = std::all_of(run.trials.begin(), run.trials.end(),
                                    [](const TrialRow& trial) { return trial.budget.respected; });
   return allowed ? 0 : 1;
+}
+
+int show_asked(bool done, const std::string& run, const OutputOptions& output, const AskedRun& asked) {
+  if (!done) {
+    output.text() << "Stopped; " << asked.stopped << std::endl;
+    return 1;
+  }
+  const RunRecord record = read_run(run);
+  const std::string page = write_report(run).string();
+  if (output.json) {
+    nlohmann::json found = json_report({record}).at(asked.part);
+    nlohmann::json row =
+        found.is_object() ? std::move(found) : nlohmann::json{{asked.part, std::move(found)}};
+    row["run"] = run;
+    print_row(asked.part, std::move(row));
+    return 0;
+  }
+  std::cout << asked.text(record) << "report  " << page << std::endl;
+  return 0;
+}
+
+std::string cells_text(const std::vector<std::vector<std::string>>& cells) {
+  std::vector<std::vector<std::string>> safe = cells;
+  for (auto& row : safe)
+    for (std::string& cell : row) cell = printable(cell);
+  return table_text(safe, output_width());
 }
 
 }  // namespace hijack::cli

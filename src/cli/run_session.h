@@ -28,6 +28,18 @@ int finish_run(RunFolder& folder, const std::string& command, const Interrupt& i
 RunFolder resume_run(const std::filesystem::path& folder, const std::vector<TrialPlan>& plans,
                      const std::vector<std::string>& moved_models = {});
 
+/// How a command that asks a finished run ends.
+struct AskedRun {
+  const char* part;     ///< of json_report, which --json prints with the run's folder
+  std::string stopped;  ///< what is said where it was stopped
+  std::function<std::string(const RunRecord&)> text;  ///< what is printed without --json
+};
+/// Writes the report anew and prints what was found. Returns the exit code: 0 done, 1 stopped.
+int show_asked(bool done, const std::string& run, const OutputOptions& output, const AskedRun& asked);
+
+/// A table of texts from rows, the head first, made safe for a terminal.
+std::string cells_text(const std::vector<std::vector<std::string>>& cells);
+
 /// For --json: a line for each defense that the run was evaluated behind, as in hijack report --format json.
 void print_defenses(const RunRecord& run);
 

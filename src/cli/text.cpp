@@ -135,4 +135,16 @@ std::string rate_text(int64_t successes, int64_t n, int64_t draws) {
   return text;
 }
 
+std::string fixed(double value, int decimals) {
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(decimals) << value;
+  return text.str();
+}
+
+std::string significant(double value, int digits) {
+  std::ostringstream text;
+  text << std::setprecision(digits) << value;
+  return text.str();
+}
+
 }  // namespace hijack::cli

@@ -33,4 +33,9 @@ size_t output_width();
 /// question, which n counts.
 std::string rate_text(int64_t successes, int64_t n, int64_t draws = 1);
 
+/// With so many decimals: "0.50".
+std::string fixed(double value, int decimals);
+/// With so many significant digits at most: "0.5", "1.2e-06".
+std::string significant(double value, int digits);
+
 }  // namespace hijack::cli

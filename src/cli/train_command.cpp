@@ -23,12 +23,6 @@ namespace {
 constexpr uint64_t kEvaluationSeed = 99;
 constexpr int64_t kChatPrompts = 48;
 
-std::string fixed(double value) {
-  std::ostringstream text;
-  text << std::fixed << std::setprecision(2) << value;
-  return text.str();
-}
-
 void put_tasks(const VisionLanguageModel& model, const std::vector<UtilityItem>& items,
                nlohmann::ordered_json& measured) {
   std::vector<std::vector<std::string>> rows = {{"task", "right on held-out scenes and wordings"}};
@@ -45,9 +39,9 @@ void put_gate(const VisionLanguageModel& model, uint64_t seed, nlohmann::ordered
   measured["gate"] = {{"participation_ratio", gate.participation_ratio},
                       {"dimensions_90", gate.dimensions_90},
                       {"movement", gate.movement}};
-  std::cout << "gate: participation ratio " << fixed(gate.participation_ratio)
-            << " (>= 30), dimensions for 90 % " << fixed(gate.dimensions_90) << " (>= 40), movement "
-            << fixed(gate.movement) << " (.2-.3)\n";
+  std::cout << "gate: participation ratio " << fixed(gate.participation_ratio, 2)
+            << " (>= 30), dimensions for 90 % " << fixed(gate.dimensions_90, 2) << " (>= 40), movement "
+            << fixed(gate.movement, 2) << " (.2-.3)\n";
 }
 
 void put_chat(const ChatCheck& check, nlohmann::ordered_json& measured) {
@@ -56,9 +50,9 @@ void put_chat(const ChatCheck& check, nlohmann::ordered_json& measured) {
                       {"nll_without", check.nll_without},
                       {"nll_with", check.nll_with}};
   std::cout << "chat: first token as without an image " << rate_text(check.equal_first, check.replies)
-            << ", negative log-likelihood of the decoder's own replies " << fixed(check.nll_without) << " -> "
-            << fixed(check.nll_with) << " nats a token (+" << fixed(check.nll_with - check.nll_without)
-            << ", goal < .15)\n";
+            << ", negative log-likelihood of the decoder's own replies " << fixed(check.nll_without, 2)
+            << " -> " << fixed(check.nll_with, 2) << " nats a token (+"
+            << fixed(check.nll_with - check.nll_without, 2) << ", goal < .15)\n";
 }
 
 void keep(const std::string& out, const nlohmann::ordered_json& measured) {
@@ -146,10 +140,10 @@ void add_assemble(CLI::App& command, Action& chosen) {
 }  // namespace
 
 void add_train(CLI::App& program, Action& chosen) {
-  CLI::App* command = program.add_subcommand(
-      "train",
-      "make a model from nothing, an eye for a text model, a robust tower, a detector of hijacks or a "
-      "dictionary of states");
+  CLI::App* command = program.add_subcommand("train",
+                                             "make a model from nothing, an eye for a text model, a robust "
+                                             "tower, a detector of hijacks, a direction "
+                                             "to steer away from or a dictionary of states");
   command->require_subcommand(1);
   add_training<PocketTrainConfig, PocketTraining>(
       *command, "pocket", "the shipped model, from generated data", 1200,

@@ -15,12 +15,6 @@ struct DetectorArguments {
   OutputOptions output;
 };
 
-std::string decimals(double value) {
-  std::ostringstream text;
-  text << std::fixed << std::setprecision(3) << value;
-  return text.str();
-}
-
 void print(const DetectorArguments& arguments, const TrainedDetector& trained) {
   std::ostream& out = arguments.output.text();
   std::vector<std::vector<std::string>> table = {
@@ -28,9 +22,9 @@ void print(const DetectorArguments& arguments, const TrainedDetector& trained) {
   for (const SeparationRow& row : trained.rows)
     table.push_back({row.what, row.features,
                      std::to_string(row.found.positives) + " from " + std::to_string(row.found.negatives),
-                     decimals(row.found.auroc),
-                     decimals(row.found.interval.low) + " to " + decimals(row.found.interval.high),
-                     decimals(row.found.found_at_1), decimals(row.found.found_at_5)});
+                     fixed(row.found.auroc, 3),
+                     fixed(row.found.interval.low, 3) + " to " + fixed(row.found.interval.high, 3),
+                     fixed(row.found.found_at_1, 3), fixed(row.found.found_at_5, 3)});
   out << table_text(table);
   if (trained.layer >= 0) out << "layer " << trained.layer << "\n";
   if (trained.last > 0) out << "layers " << trained.first << " to " << trained.last << "\n";

@@ -24,17 +24,11 @@ struct RobustArguments {
   OutputOptions output;
 };
 
-std::string three_digits(double value) {
-  std::ostringstream text;
-  text << std::setprecision(3) << value;
-  return text.str();
-}
-
 nlohmann::json put_movement(std::ostream& out, const RobustTowerTraining& training) {
   const auto [before, after] = training.measure();
   out << table_text({{"tower", "features moved, clean", "attacked"},
-                     {"original", three_digits(before.clean), three_digits(before.attacked)},
-                     {"robust", three_digits(after.clean), three_digits(after.attacked)}});
+                     {"original", significant(before.clean, 3), significant(before.attacked, 3)},
+                     {"robust", significant(after.clean, 3), significant(after.attacked, 3)}});
   return {{"original", {{"clean", before.clean}, {"attacked", before.attacked}}},
           {"robust", {{"clean", after.clean}, {"attacked", after.attacked}}}};
 }

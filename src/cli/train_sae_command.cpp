@@ -41,13 +41,7 @@ std::vector<Query> stream_queries(const StreamOptions& stream) {
   const std::filesystem::path contexts = stream.contexts.empty()
                                              ? default_contexts("string", stream.model.folder())
                                              : std::filesystem::path(stream.contexts);
-  const ContextSet set = read_contexts(contexts);
-  std::vector<Query> queries = set.split(stream.split);
-  if (stream.limit > 0 && static_cast<int64_t>(queries.size()) > stream.limit)
-    queries.resize(static_cast<size_t>(stream.limit));
-  if (queries.empty())
-    throw Error("the contexts have none with \"split\": \"" + stream.split + "\"; choose another --split.");
-  return queries;
+  return first_of_split(read_contexts(contexts), stream.split, stream.limit);
 }
 
 StreamedModel streamed_model(const StreamOptions& stream) {
@@ -72,24 +66,18 @@ StreamedModel streamed_model(const StreamOptions& stream) {
   return made;
 }
 
-std::string four_digits(double value) {
-  std::ostringstream text;
-  text << std::setprecision(4) << value;
-  return text.str();
-}
-
 void report(const SaeArguments& arguments, const SaeMeasures& measures,
             const std::optional<PatchedLoss>& loss) {
   std::ostream& out = arguments.output.text();
-  out << "on " << measures.tokens << " held-out tokens: L0 " << four_digits(measures.l0)
-      << ", explained variance " << four_digits(measures.explained_variance) << "; dead latents "
-      << four_digits(100 * measures.dead_share) << " %\n";
+  out << "on " << measures.tokens << " held-out tokens: L0 " << significant(measures.l0, 4)
+      << ", explained variance " << significant(measures.explained_variance, 4) << "; dead latents "
+      << significant(100 * measures.dead_share, 4) << " %\n";
   nlohmann::json row = to_json(measures);
   if (loss) {
     row.update(to_json(*loss));
-    const auto each = [&](double sum) { return four_digits(sum / static_cast<double>(loss->tokens)); };
+    const auto each = [&](double sum) { return significant(loss->each(sum), 4); };
     out << "in the model's place, on " << loss->tokens << " tokens of replies: loss recovered "
-        << four_digits(loss->recovered()) << " (" << each(loss->patched) << " nats; " << each(loss->clean)
+        << significant(loss->recovered(), 4) << " (" << each(loss->patched) << " nats; " << each(loss->clean)
         << " as it is, " << each(loss->zero) << " without the states), KL " << each(loss->kl_patched)
         << " nats (" << each(loss->kl_zero) << " without)\n";
   }

@@ -17,12 +17,6 @@ struct SteeringArguments {
   OutputOptions output;
 };
 
-std::string tenths(double value) {
-  std::ostringstream text;
-  text << std::fixed << std::setprecision(1) << value;
-  return text.str();
-}
-
 int find_direction(const SteeringArguments& arguments) {
   arguments.output.apply();
   const TrainedSteering trained =
@@ -32,9 +26,9 @@ int find_direction(const SteeringArguments& arguments) {
                                                   "without its strongest patches",
                                                   "without as many random ones"}};
   for (const SteeredImage& one : trained.images)
-    table.push_back({std::to_string(table.size()), std::to_string(one.prompts), tenths(one.whole),
-                     tenths(one.without) + " (" + std::to_string(one.patches) + " patches)",
-                     tenths(one.without_any)});
+    table.push_back({std::to_string(table.size()), std::to_string(one.prompts), fixed(one.whole, 1),
+                     fixed(one.without, 1) + " (" + std::to_string(one.patches) + " patches)",
+                     fixed(one.without_any, 1)});
   out << table_text(table) << "layer " << trained.layer << ", reference from " << trained.honest
       << " tokens of honest replies\n"
       << arguments.config.out << std::endl;

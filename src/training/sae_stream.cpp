@@ -56,6 +56,7 @@ class StreamedStates : public SaeStates {
     first_ = buffer_;
     held_out_ = tokens_of_some(conversations_of(streamed_, true), true, nullptr);
     if (held_out_.size(0) == 0) held_out_ = first_;
+    identity_ = identity_of(streamed_);
   }
   const ActivationSource& source() const override { return streamed_.source; }
   Tensor first() const override { return first_; }
@@ -64,14 +65,15 @@ class StreamedStates : public SaeStates {
     if (!whole_ && step / steps_ != filled_) fill(step / steps_);
     return drawn_states(buffer_, seed_, step, size);
   }
-  std::string identity() const override {
-    std::string text = std::to_string(streamed_.buffer) + " " + std::to_string(streamed_.max_new_tokens);
-    for (const auto& image : streamed_.images) text += "\n" + (image.empty() ? "" : sha256_file(image));
-    for (const Query& query : streamed_.queries) text += "\n" + key_of(query);
-    return sha256(text);
-  }
+  std::string identity() const override { return identity_; }
 
  private:
+  static std::string identity_of(const StreamedModel& streamed) {
+    std::string text = std::to_string(streamed.buffer) + " " + std::to_string(streamed.max_new_tokens);
+    for (const auto& image : streamed.images) text += "\n" + (image.empty() ? "" : sha256_file(image));
+    for (const Query& query : streamed.queries) text += "\n" + key_of(query);
+    return sha256(text);
+  }
   void fill(int64_t number) {
     std::vector<Conversations> order = conversations_of(streamed_, false);
     Random(seed_).fork("buffer", static_cast<uint64_t>(number)).shuffle(order);
@@ -115,6 +117,7 @@ class StreamedStates : public SaeStates {
   }
 
   StreamedModel streamed_;
+  std::string identity_;
   uint64_t seed_;
   int64_t steps_;  // with one buffer
   Tensor buffer_, first_, held_out_;

@@ -42,6 +42,15 @@ Tensor leaf(const Tensor& value) {
   return value.contiguous().detach().requires_grad_(true);
 }
 
+std::unique_ptr<SaeStates> checked_states(const SaeTrainConfig& config) {
+  if (config.activations.empty())
+    throw Error(
+        "hijack train sae needs --activations, files that 'hijack activations' wrote, or --model with "
+        "--image.");
+  SaeTraining::check(config);
+  return stored_states(config.activations, config.seed);
+}
+
 }  // namespace
 
 nlohmann::json to_json(const SaeMeasures& measures) {
@@ -63,19 +72,6 @@ void SaeTraining::check(const SaeTrainConfig& config) {
     throw Error("'" + config.out +
                 "' holds a training already: go on with --resume, or choose another --out.");
 }
-
-namespace {
-
-std::unique_ptr<SaeStates> checked_states(const SaeTrainConfig& config) {
-  if (config.activations.empty())
-    throw Error(
-        "hijack train sae needs --activations, files that 'hijack activations' wrote, or --model with "
-        "--image.");
-  SaeTraining::check(config);
-  return stored_states(config.activations, config.seed);
-}
-
-}  // namespace
 
 SaeTraining::SaeTraining(const SaeTrainConfig& config) : SaeTraining(config, checked_states(config)) {}
 
@@ -109,15 +105,6 @@ void SaeTraining::initialize() {
   quiet_ = at::zeros({latents});
 }
 
-SaeLossConfig SaeTraining::loss_config() const {
-  return {.architecture = config_.architecture,
-          .k = config_.k,
-          .l1 = config_.l1,
-          .l0 = config_.l0,
-          .bandwidth = config_.bandwidth,
-          .dead_after = config_.dead_after};
-}
-
 double SaeTraining::rate_at(int64_t step) const {
   const auto all = static_cast<double>(config_.steps), at = static_cast<double>(step);
   const double warm = std::max(all / 20, 1.0), decay = std::max(all / 5, 1.0);
@@ -126,7 +113,7 @@ double SaeTraining::rate_at(int64_t step) const {
 
 double SaeTraining::take_step(int64_t step) {
   const double warm = config_.architecture == "jumprelu" ? static_cast<double>(config_.steps) / 10 : 1;
-  const SaeLoss found = sae_loss(loss_config(), leaves_, states_->batch(step, config_.batch) * scale_, quiet_,
+  const SaeLoss found = sae_loss(config_, leaves_, states_->batch(step, config_.batch) * scale_, quiet_,
                                  std::min(1.0, (static_cast<double>(step) + 1) / std::max(warm, 1.0)));
   if (config_.architecture == "batchtopk")
     kept_ = step == 0 ? found.smallest_kept : kept_ + kKeptShare * (found.smallest_kept - kept_);

@@ -14,20 +14,14 @@
 
 namespace hijack {
 
-struct SaeTrainConfig {
+struct SaeTrainConfig : SaeLossConfig {
   std::vector<std::string> activations;
   std::string out;
-  std::string architecture = "topk";
   int64_t expansion = 8;
-  int64_t k = 32;
-  double l1 = 1;
-  double l0 = 1;
-  double bandwidth = 0.1;
   double threshold = 0.1;
   int64_t steps = 3000;
   int64_t batch = 512;
   double rate = 3e-4;
-  int64_t dead_after = 300;
   uint64_t seed = 0;
   int64_t checkpoint_every = 500;
   bool resume = false;
@@ -99,7 +93,6 @@ class SaeTraining {
   void initialize();
   double take_step(int64_t step);
   double rate_at(int64_t step) const;
-  SaeLossConfig loss_config() const;
   void save_checkpoint(int64_t step) const;
   int64_t load_checkpoint();
   std::string settings() const;

@@ -91,7 +91,6 @@ class Trainer {
 
  private:
   bool run_stage(Stage stage, const std::function<void(const TrainProgress&)>& tell, std::stop_token stop);
-  void take_step(Stage stage, int64_t step);
   double rate_at(Stage stage, int64_t step, const std::string& name) const;
   int64_t steps_of(Stage stage) const;
   void log(const TrainProgress& progress) const;

@@ -3,34 +3,16 @@
 #include <nlohmann/json.hpp>
 
 #include "models/checkpoint/safetensors_metadata.h"
-#include "tests/support/program.h"
+#include "tests/support/small_runs.h"
 
 namespace hijack::decoding_cli_test {
 namespace {
 
 using namespace support;
 
-class DecodingDefenses : public Program {
+class DecodingDefenses : public SmallRuns {
  protected:
-  DecodingDefenses() {
-    std::string lines;
-    const auto add = [&](const char* split, int count) {
-      for (int i = 0; i < count; ++i)
-        lines += nlohmann::json({{"prompt", std::string(split) + " " + std::to_string(i)}, {"split", split}})
-                     .dump() +
-                 "\n";
-    };
-    add("train", 4), add("validation", 2), add("test", 6), add("calibration", 4);
-    write_file(at("contexts.jsonl"), lines);
-  }
-  void make_run(const std::string& name, const std::string& model) {
-    ASSERT_EQ(run("attack --image " + kPhoto + " --contexts " + at("contexts.jsonl") + " --model " + kRoot +
-                  "/tests/golden/" + model +
-                  " --behavior untargeted --constraint box --steps 4 --threads 1 --max-new-tokens 6 --out " +
-                  at(name))
-                  .code,
-              0);
-  }
+  DecodingDefenses() : SmallRuns({{"train", 4}, {"validation", 2}, {"test", 6}, {"calibration", 4}}) {}
   /// Replies of the run to one condition, by defense.
   std::map<std::string, std::vector<std::string>> replies(const std::string& name,
                                                           const std::string& condition) const {

@@ -2,7 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "src/experiment/record/results.h"
-#include "tests/support/program.h"
+#include "tests/support/small_runs.h"
 
 namespace hijack::inside_program_test {
 namespace {
@@ -11,18 +11,9 @@ namespace fs = std::filesystem;
 using namespace support;
 using nlohmann::json;
 
-class InsideProgram : public Program {
+class InsideProgram : public SmallRuns {
  protected:
-  InsideProgram() {
-    std::string lines;
-    const auto add = [&](const char* split, int count) {
-      for (int i = 0; i < count; ++i)
-        lines +=
-            json({{"prompt", std::string(split) + " " + std::to_string(i)}, {"split", split}}).dump() + "\n";
-    };
-    add("train", 4), add("validation", 2), add("test", 16), add("calibration", 30);
-    write_file(at("contexts.jsonl"), lines);
-  }
+  InsideProgram() : SmallRuns({{"train", 4}, {"validation", 2}, {"test", 16}, {"calibration", 30}}) {}
   /// Changes without bounds, so that a few steps change every reply. photos: their files; more: further
   /// blocks of the grid.
   void make_run(const std::string& photos, const std::string& more = "") {
@@ -97,6 +88,7 @@ TEST_F(InsideProgram, MistakesAreOneSentence) {
   expect_refused(inside("--detector linear_probe --sae " + at("none")), "--detector sae");
   expect_refused(inside("--detector sae --sae " + at("none")), "none");
   expect_refused(inside("--detector linear_probe --prompts 1"), "--prompts");
+  expect_refused(inside("--detector linear_probe --device nowhere"), "nowhere");
   expect_refused("inside " + at("none") + " --detector linear_probe", "none");
   EXPECT_FALSE(fs::exists(at("run/inside.jsonl"))) << "nothing is begun that cannot be done";
 }

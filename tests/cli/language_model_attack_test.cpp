@@ -48,10 +48,10 @@ TEST_F(LanguageModelAttack, SuffixIsSearchedMeasuredDefendedAndReported) {
   EXPECT_LE(trial.at("losses").at(1).get<double>(), trial.at("losses").at(0).get<double>() * 1.5);
   EXPECT_FALSE(std::filesystem::exists(at("run/images/string-suffix-4-text-s0.png")));
 
-  const Outcome judged =
-      run("evaluate " + at("run") +
-          " --defense perplexity --defense retokenize --adaptive --utility 10 --false-positive-rate 0.05 --suffix-tokens 4 "
-          "--suffix-steps 1 --suffix-candidates 4");
+  const Outcome judged = run("evaluate " + at("run") +
+                             " --defense perplexity --defense retokenize --adaptive --utility 10 "
+                             "--false-positive-rate 0.05 --suffix-tokens 4 "
+                             "--suffix-steps 1 --suffix-candidates 4");
   ASSERT_EQ(judged.code, 0) << judged.err;
   EXPECT_NE(judged.out.find("perplexity"), std::string::npos) << judged.out;
   EXPECT_EQ(judged.out.find("image"), std::string::npos) << judged.out;

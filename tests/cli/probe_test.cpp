@@ -77,6 +77,7 @@ TEST_F(ProbeProgram, MistakesAreOneSentence) {
   const std::string twice = R"({"group": "a", "prompt": "b", "answer": "c", "others": ["d"]})";
   with(twice + "\n" + twice, "bad.jsonl:2");
   expect_refused(probe("--limit -1"), "--limit");
+  expect_refused(probe("--device nowhere"), "nowhere");
   expect_refused(probe("--max-new-tokens 0"), "--max-new-tokens");
   EXPECT_FALSE(fs::exists(at("run/probes.jsonl"))) << "nothing is begun that cannot be done";
 }

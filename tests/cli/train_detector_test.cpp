@@ -6,36 +6,16 @@
 
 #include "models/checkpoint/safetensors_metadata.h"
 #include "src/base/file.h"
-#include "tests/support/program.h"
+#include "tests/support/small_runs.h"
 
 namespace hijack::train_detector_test {
 namespace {
 
 using namespace support;
 
-class TrainDetector : public Program {
+class TrainDetector : public SmallRuns {
  protected:
-  TrainDetector() {
-    std::string lines;
-    const auto add = [&](const char* split, int count) {
-      for (int i = 0; i < count; ++i)
-        lines += nlohmann::json({{"prompt", std::string(split) + " " + std::to_string(i)}, {"split", split}})
-                     .dump() +
-                 "\n";
-    };
-    add("train", 4), add("validation", 2), add("test", 24), add("calibration", 40);
-    write_file(at("contexts.jsonl"), lines);
-  }
-  /// An image that only has to change replies: that a few steps can do.
-  void make_run(const std::string& name, const std::string& model) {
-    ASSERT_EQ(run("attack --image " + kPhoto + " --contexts " + at("contexts.jsonl") + " --model " + kRoot +
-                  "/tests/golden/" + model +
-                  " --behavior untargeted --constraint box --steps 4 --threads 1 "
-                  "--max-new-tokens 6 --out " +
-                  at(name))
-                  .code,
-              0);
-  }
+  TrainDetector() : SmallRuns({{"train", 4}, {"validation", 2}, {"test", 24}, {"calibration", 40}}) {}
   std::string train(const std::string& detector, const std::string& more = "") const {
     return "train detector " + detector + " --run " + at("run") + " --out " + at(detector + ".safetensors") +
            " " + more;

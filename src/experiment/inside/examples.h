@@ -7,6 +7,7 @@
 
 #include "defenses/defense.h"
 #include "models/vision_language_model.h"
+#include "src/experiment/plan/machine.h"
 #include "src/experiment/run/run_material.h"
 
 // What detectors learn from: conversations of runs, of which it is known what the image did.
@@ -35,13 +36,18 @@ struct DetectorExamples {
   /// Those with one of the labels.
   std::vector<const DetectorExample*> with(const std::vector<std::string>& labels) const;
   std::vector<Submission> submissions() const;
+  std::vector<std::string> replies() const;
+  /// Throws Error where there are fewer than ten replies that an image has forced, or honest ones ("clean",
+  /// "noise").
+  void check_enough() const;
 };
 
 /// Of the replies that the bare model gave in the runs. others: examples whose model these must be of, or
-/// null. Throws Error as read_run_material, and for runs of different models.
+/// null. The model is loaded and computes as `machine` says. Throws Error as read_run_material, and for runs
+/// of different models.
 DetectorExamples read_examples(const std::vector<std::string>& runs,
                                const std::vector<std::string>& moved_models,
-                               const DetectorExamples* others = nullptr);
+                               const DetectorExamples* others = nullptr, const Machine& machine = {});
 
 /// Adds at most `most` examples with the label "lie": the clean photos' prompts, asked again with a system
 /// prompt that tells the model to lie.

@@ -6,7 +6,7 @@
 #include "defenses/detectors/linear_probe.h"
 #include "defenses/detectors/unrelated_questions.h"
 #include "defenses/make_defense.h"
-#include "models/sae/sae.h"
+#include "models/sae/patched.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/base/nearest.h"
@@ -21,10 +21,9 @@ namespace {
 constexpr int64_t kMostLatents = 64;
 
 FeatureSource questions(const DetectorExamples& examples, const InsideConfig& config) {
-  std::vector<std::string> replies;
-  for (const DetectorExample& one : examples.all) replies.push_back(one.reply);
   return {UnrelatedQuestions::kName,
-          QuestionFeatures(examples.model, config.tokens).of(examples.submissions(), replies), logistic_fit};
+          QuestionFeatures(examples.model, config.tokens).of(examples.submissions(), examples.replies()),
+          logistic_fit};
 }
 
 /// States [n,D] of the residual stream where the model is about to reply.
@@ -53,17 +52,10 @@ FeatureSource mahalanobis(const DetectorExamples& examples, const InsideConfig& 
 
 FeatureSource latents(const DetectorExamples& examples, const InsideConfig& config) {
   const SparseAutoencoder sae = SparseAutoencoder::read(config.sae);
-  if (!sae.model_sha256.empty() && sae.model_sha256 != examples.model_sha256)
-    throw Error("the autoencoder '" + config.sae + "' was trained on another model than the run's.");
-  const Hook hook = hook_of_lens_name(sae.hook_name);
+  const Hook hook = checked_hook(sae, *examples.model, examples.model_sha256);
   if (hook.point != HookPoint::kResidual)
     throw Error("the autoencoder '" + config.sae + "' reads '" + sae.hook_name +
                 "': the detector sae takes one of the residual stream.");
-  const StateHooks& hooks = state_hooks_of(*examples.model);
-  check_hook(hook, hooks.layers());
-  if (sae.width() != hooks.width())
-    throw Error("the autoencoder '" + config.sae + "' is of width " + std::to_string(sae.width()) +
-                ", the model of width " + std::to_string(hooks.width()) + ".");
   const Tensor z = sae.encode(last_states(examples, hook.layer, "sae").to(sae.encoder.scalar_type()));
   return {"sae, layer " + std::to_string(hook.layer), z.to(at::kDouble), selecting_fit(kMostLatents)};
 }
@@ -81,21 +73,6 @@ const Registry<LearnedSource>& learned_sources() {
   return table;
 }
 
-/// A detector by its spec, made as an evaluation of the run would make it.
-std::shared_ptr<const Defense> detector_of(const std::string& spec, const DetectorExamples& examples,
-                                           const RunMaterial& material, DefenseMaker& maker) {
-  const ContextSet contexts = read_contexts(material.config.contexts);
-  std::vector<Tensor> photos;
-  int64_t reply_tokens = 1;
-  for (const TrialRow& trial : material.trials) reply_tokens = std::max(reply_tokens, trial.reply_tokens);
-  for (const LabeledImage& image : material.images)
-    if (image.label == "clean") photos.push_back(load_image(image.file));
-  constexpr double kAlarms = 0.05;
-  return maker
-      .make({spec}, {examples.model, material.config, contexts.calibration, photos, reply_tokens, kAlarms})
-      .at(0);
-}
-
 std::vector<double> own_scores(const Defense& detector, const DetectorExamples& examples,
                                const Responder& respond, const std::string& spec) {
   const std::vector<Submission> submissions = examples.submissions();
@@ -109,11 +86,8 @@ std::vector<double> own_scores(const Defense& detector, const DetectorExamples& 
     for (const auto& verdict : judge->verdicts(submissions, respond)) scores.push_back(verdict.score);
     return scores;
   }
-  if (const auto* judge = dynamic_cast<const ReplyDetector*>(&detector)) {
-    std::vector<std::string> replies;
-    for (const DetectorExample& one : examples.all) replies.push_back(one.reply);
-    return judge->scores(submissions, replies);
-  }
+  if (const auto* judge = dynamic_cast<const ReplyDetector*>(&detector))
+    return judge->scores(submissions, examples.replies());
   throw Error("'" + spec + "' is a defense without scores: name a detector, as hidden_detect or perplexity.");
 }
 
@@ -128,17 +102,51 @@ void check_detector_name(const std::string& detector) {
     throw Error(unknown_name("detector", name, known));
 }
 
-FeatureSource feature_source(const std::string& detector, const DetectorExamples& examples,
-                             const InsideConfig& config, const std::filesystem::path& run,
-                             const std::vector<std::string>& moved_models) {
+/// Detectors by their specs, made as an evaluation of the run would make them.
+class FeatureSources::Detectors {
+ public:
+  Detectors(const DetectorExamples& examples, const std::filesystem::path& run,
+            const std::vector<std::string>& moved_models)
+      : examples_(examples),
+        material_(read_run_material(run, moved_models, false)),
+        calibration_(read_contexts(material_.config.contexts).calibration) {
+    for (const TrialRow& trial : material_.trials)
+      reply_tokens_ = std::max(reply_tokens_, trial.reply_tokens);
+    for (const LabeledImage& image : material_.images)
+      if (image.label == "clean") photos_.push_back(load_image(image.file));
+  }
+
+  FeatureSource of(const std::string& spec) {
+    constexpr double kAlarms = 0.05;
+    const auto detector =
+        maker_
+            .make({spec}, {examples_.model, material_.config, calibration_, photos_, reply_tokens_, kAlarms})
+            .at(0);
+    const Responder respond =
+        bare_model(examples_.model, {material_.trials.front().reply_tokens, {}, material_.config.seeds[0]});
+    return {.name = detector->name(), .scores = own_scores(*detector, examples_, respond, spec)};
+  }
+
+ private:
+  const DetectorExamples& examples_;
+  RunMaterial material_;
+  std::vector<Context> calibration_;
+  std::vector<Tensor> photos_;
+  int64_t reply_tokens_ = 1;
+  DefenseMaker maker_;
+};
+
+FeatureSources::FeatureSources(const DetectorExamples& examples, const InsideConfig& config,
+                               const std::filesystem::path& run, const std::vector<std::string>& moved_models)
+    : examples_(examples), config_(config), run_(run), moved_models_(moved_models) {}
+FeatureSources::~FeatureSources() = default;
+
+FeatureSource FeatureSources::of(const std::string& detector) {
   const at::NoGradGuard no_gradients;
-  if (const LearnedSource* learned = learned_sources().find(detector)) return learned->make(examples, config);
-  const RunMaterial material = read_run_material(run, moved_models, false);
-  DefenseMaker maker;
-  const auto made = detector_of(detector, examples, material, maker);
-  const Responder respond =
-      bare_model(examples.model, {material.trials.front().reply_tokens, {}, material.config.seeds[0]});
-  return {.name = made->name(), .scores = own_scores(*made, examples, respond, detector)};
+  if (const LearnedSource* learned = learned_sources().find(detector))
+    return learned->make(examples_, config_);
+  if (!detectors_) detectors_ = std::make_unique<Detectors>(examples_, run_, moved_models_);
+  return detectors_->of(detector);
 }
 
 }  // namespace hijack

@@ -21,12 +21,26 @@ struct FeatureSource {
 /// Throws Error for a name that is no detector, naming the nearest.
 void check_detector_name(const std::string& detector);
 
-/// Features or scores of all examples for one name of InsideConfig::detectors. run: whose contexts set the
-/// thresholds of detectors that do not learn (which do not count here). Throws Error for a defense without
-/// scores; for a layer that there is not; for an autoencoder of another model, hook or
-/// width; and as detectors do that cannot work with this model.
-FeatureSource feature_source(const std::string& detector, const DetectorExamples& examples,
-                             const InsideConfig& config, const std::filesystem::path& run,
-                             const std::vector<std::string>& moved_models);
+/// What the detectors of one measurement go by. run: whose contexts set the thresholds of detectors that do
+/// not learn (which do not count here); it is read, and their benign replies are asked for, once for all of
+/// them. Keeps references to the arguments.
+class FeatureSources {
+ public:
+  FeatureSources(const DetectorExamples& examples, const InsideConfig& config,
+                 const std::filesystem::path& run, const std::vector<std::string>& moved_models);
+  ~FeatureSources();
+  /// Features or scores of all examples for one name of InsideConfig::detectors. Throws Error for a defense
+  /// without scores; for a layer that there is not; for an autoencoder of another model, hook or width; and
+  /// as detectors do that cannot work with this model.
+  FeatureSource of(const std::string& detector);
+
+ private:
+  class Detectors;
+  const DetectorExamples& examples_;
+  const InsideConfig& config_;
+  const std::filesystem::path& run_;
+  const std::vector<std::string>& moved_models_;
+  std::unique_ptr<Detectors> detectors_;  ///< that do not learn; made with the first of them
+};
 
 }  // namespace hijack

@@ -31,8 +31,8 @@ constexpr double kFalseShare = 0.05;  // of what is found
 
 using FeatureNote = std::function<void(const std::string&)>;
 
-/// Files of the images of one trial.
-using ImageFiles = std::map<std::string, std::filesystem::path>;
+/// Images [1,3,H,W] of one trial, by what was done to them.
+using TrialImages = std::map<std::string, Tensor>;
 
 class FeatureSearch {
  public:
@@ -44,7 +44,8 @@ class FeatureSearch {
         material_(read_run_material(config.run, config.moved_models)) {
     choose_contexts();
     AttackConfig asked = material_.config;
-    if (!config_.device.empty()) asked.device = config_.device;
+    config_.machine.put_into(asked);
+    use_threads(asked);
     model_ = load_model(asked.model, load_options(asked, asked.model));
     hook_ = checked_hook(sae_, *model_, material_.model_sha256);
     const TokenChoice learned = tokens_of(sae_);
@@ -83,11 +84,12 @@ class FeatureSearch {
 
   void find_images() {
     for (const TrialRow& trial : material_.trials) {
-      ImageFiles files;
+      TrialImages images;
       for (const LabeledImage& image : material_.images)
         if (image.trial == trial.id)
-          files[image.label == "typographic" ? "hijack" : image.label] = image.file;
-      if (files.contains("clean") && files.contains("hijack")) trials_.emplace_back(&trial, files);
+          images[image.label == "typographic" ? "hijack" : image.label] = load_image(image.file);
+      if (images.contains("clean") && images.contains("hijack"))
+        trials_.emplace_back(&trial, std::move(images));
     }
     if (trials_.empty()) throw Error("'" + config_.run.string() + "' has no attacked image with its photo.");
   }
@@ -98,11 +100,11 @@ class FeatureSearch {
   }
 
   void read_states() {
-    for (const auto& [trial, files] : trials_) {
+    for (const auto& [trial, images] : trials_) {
       note_("states of " + trial->id);
       TrialStates& states = states_.emplace_back();
-      for (const auto& [label, file] : files)
-        states[label] = condition_states(*model_, load_image(file), choosing_, hook_, text_tokens());
+      for (const auto& [label, image] : images)
+        states[label] = condition_states(*model_, image, choosing_, hook_, text_tokens());
     }
   }
 
@@ -129,21 +131,28 @@ class FeatureSearch {
     const at::NoGradGuard no_gradients;
     PatchedLoss loss;
     const std::span<const Query> some = std::span(kept_).first(std::min(kMeasured, kept_.size()));
-    for (const auto& [trial, files] : trials_) {
-      const Pixels pixels = model_->preprocess(on_device(load_image(files.at("clean")), model_->device()));
+    for (const auto& [trial, images] : trials_) {
+      const Pixels pixels = model_->preprocess(on_device(images.at("clean"), model_->device()));
       loss += patched_loss_of_replies(*model_, pixels, some, 16, sae_, tokens_of(sae_));
     }
-    const auto each = [&](double sum) { return sum / static_cast<double>(loss.tokens); };
     row.reply_tokens = loss.tokens;
     row.loss_recovered = loss.recovered(), row.kl_recovered = loss.kl_recovered();
-    row.kl = each(loss.kl_patched);
-    row.ce_clean = each(loss.clean), row.ce_patched = each(loss.patched), row.ce_zero = each(loss.zero);
+    row.kl = loss.each(loss.kl_patched);
+    row.ce_clean = loss.each(loss.clean), row.ce_patched = loss.each(loss.patched);
+    row.ce_zero = loss.each(loss.zero);
   }
 
-  double variance(const std::string& condition, const std::string& kind) const {
+  /// What the autoencoder makes of all tokens of a kind in a condition.
+  struct Encoded {
+    Tensor latents = {};  // [.,S]; undefined without such images
+    double variance = std::numeric_limits<double>::quiet_NaN();
+  };
+  Encoded encoded(const std::string& condition, const std::string& kind) const {
     const Tensor states = all_states(states_, condition, kind);
-    if (!states.defined()) return std::numeric_limits<double>::quiet_NaN();
-    return explained_variance(states, sae_.decode(sae_.encode(states)));
+    if (!states.defined()) return {};
+    Encoded all{.latents = sae_.encode(states)};
+    all.variance = explained_variance(states, sae_.decode(all.latents));
+    return all;
   }
 
   TokenFeatures features_of(const std::string& kind, std::vector<ClampSet>& sets) const {
@@ -160,16 +169,17 @@ class FeatureSearch {
     features.shuffled_found = test_latents(shuffled(values, config_.seed), config_.seed).found(kFalseShare);
     if (values.noise.defined())
       features.noise_found = test_latents({values.clean, {}, values.noise}, config_.seed).found(kFalseShare);
-    features.l0 =
-        (sae_.encode(all_states(states_, "hijack", kind)) > 0).sum(-1).to(at::kDouble).mean().item<double>();
-    features.variance_clean = variance("clean", kind), features.variance_noise = variance("noise", kind);
-    features.variance_hijack = variance("hijack", kind);
+    const Encoded clean = encoded("clean", kind), hijack = encoded("hijack", kind);
+    features.l0 = (hijack.latents > 0).sum(-1).to(at::kDouble).mean().item<double>();
+    features.variance_clean = clean.variance, features.variance_hijack = hijack.variance;
+    features.variance_noise = encoded("noise", kind).variance;
     ClampSet set{.tokens = kind, .at = image ? TokenChoice::kImage : text_tokens()};
-    set.clean_mean = sae_.encode(all_states(states_, "clean", kind)).mean(0);
+    set.clean_mean = clean.latents.mean(0);
     for (const size_t i : strongest(tests)) {
       if (tests.q[i] <= kFalseShare) set.strongest.push_back(tests.tested[i]);
-      features.latents.push_back(latent_row(values, tests, i, image));
+      features.latents.push_back(latent_row(values, tests, i));
     }
+    if (!image) add_examples(features.latents);
     const Tensor active = values.hijack.gt(0).any(0);
     for (const int64_t latent : tests.tested)
       if (active[latent].item<bool>() &&
@@ -192,7 +202,7 @@ class FeatureSearch {
     return order;
   }
 
-  LatentRow latent_row(const LatentValues& values, const LatentTests& tests, size_t i, bool image) const {
+  LatentRow latent_row(const LatentValues& values, const LatentTests& tests, size_t i) const {
     LatentRow row{.latent = tests.tested[i]};
     const auto mean = [&](const Tensor& of) {
       return of.defined() ? of.select(1, row.latent).mean().item<double>()
@@ -208,60 +218,63 @@ class FeatureSearch {
     add(others, values.clean), add(others, values.noise), add(hijacks, values.hijack);
     const Separation found = separation(others, hijacks, config_.seed);
     row.auroc = found.auroc, row.low = found.interval.low, row.high = found.interval.high;
-    if (!image) row.examples = examples_of(row.latent);
     return row;
   }
 
-  /// Where the latent is strongest under the hijack, each context once.
-  std::vector<LatentExample> examples_of(int64_t latent) const {
-    std::vector<LatentExample> all;
+  /// Where each latent is strongest under the hijack, each context once.
+  void add_examples(std::vector<LatentRow>& rows) const {
     for (size_t c = 0; c < choosing_.size(); ++c) {
-      LatentExample best{.context = choosing_[c].prompt, .value = 0};
+      std::vector<LatentExample> best(rows.size(), LatentExample{.context = choosing_[c].prompt, .value = 0});
       for (const TrialStates& trial : states_) {
         const ConditionStates& hijacked = trial.at("hijack");
-        const auto [value, place] = strengths(sae_, hijacked.text[c]).select(1, latent).max(0);
-        if (value.item<double>() <= best.value) continue;
-        best.value = value.item<double>();
-        best.token = model_->tokenizer().decode(
-            {&hijacked.ids[c][static_cast<size_t>(place.item<int64_t>())], 1}, false);
+        const Tensor all = strengths(sae_, hijacked.text[c]);  // [t,S]
+        for (size_t i = 0; i < rows.size(); ++i) {
+          const auto [value, place] = all.select(1, rows[i].latent).max(0);
+          if (value.item<double>() <= best[i].value) continue;
+          best[i].value = value.item<double>();
+          best[i].token = model_->tokenizer().decode(
+              {&hijacked.ids[c][static_cast<size_t>(place.item<int64_t>())], 1}, false);
+        }
       }
-      if (best.value > 0) all.push_back(std::move(best));
+      for (size_t i = 0; i < rows.size(); ++i)
+        if (best[i].value > 0) rows[i].examples.push_back(std::move(best[i]));
     }
-    std::stable_sort(all.begin(), all.end(),
-                     [](const LatentExample& a, const LatentExample& b) { return a.value > b.value; });
-    all.resize(std::min(all.size(), kExamples));
-    return all;
+    for (LatentRow& row : rows) {
+      std::stable_sort(row.examples.begin(), row.examples.end(),
+                       [](const LatentExample& a, const LatentExample& b) { return a.value > b.value; });
+      row.examples.resize(std::min(row.examples.size(), kExamples));
+    }
   }
 
   std::vector<ClampRow> held(const std::vector<ClampSet>& sets) const {
     note_("replies with latents held at their clean mean");
     std::vector<ClampTrial> trials;
-    for (const auto& [trial, files] : trials_) {
-      const Tensor clean = load_image(files.at("clean"));
+    for (const auto& [trial, images] : trials_) {
+      const Tensor clean = images.at("clean");
       const PreparedBehaviors prepared =
           prepare_behaviors(material_.configs.at(trial->id), material_.contexts, {model_}, clean);
-      trials.push_back({load_image(files.at("hijack")), clean, prepared.of.at(0),
+      trials.push_back({images.at("hijack"), clean, prepared.of.at(0),
                         trial->reply_tokens > 0 ? trial->reply_tokens : prepared.reply_tokens});
     }
     return clamp_check(*model_, sae_, trials, sets, kept_, config_.seed, stop_);
   }
 
   void draw_heat_maps(FeatureRow& row) const {
-    const auto& [trial, files] = trials_.front();
+    const auto& [trial, images] = trials_.front();
     for (TokenFeatures& features : row.tokens) {
       if (features.tokens != "image") continue;
-      const Tensor clean = load_image(files.at("clean")), hijacked = load_image(files.at("hijack"));
+      const Tensor clean = images.at("clean"), hijacked = images.at("hijack");
       const TrialStates& states = states_.front();
       const auto grid = token_grid(states.at("clean").image.size(0), clean.size(2), clean.size(3));
       if (!grid || clean.sizes() != hijacked.sizes()) return;
       std::filesystem::create_directories(config_.run / "features");
+      const Tensor calm = strengths(sae_, states.at("clean").image),
+                   stirred = strengths(sae_, states.at("hijack").image);  // [n,S]
       for (LatentRow& latent : features.latents) {
-        const auto values = [&](const char* condition) {
-          return strengths(sae_, states.at(condition).image)
-              .select(1, latent.latent)
-              .view({grid->first, grid->second});
+        const auto map = [&](const Tensor& all) {
+          return all.select(1, latent.latent).view({grid->first, grid->second});
         };
-        const Tensor before = values("clean"), after = values("hijack");
+        const Tensor before = map(calm), after = map(stirred);
         const double most = std::max(before.max().item<double>(), after.max().item<double>());
         latent.heat_map =
             "features/" + row.sae_sha256.substr(0, 12) + "-" + std::to_string(latent.latent) + ".png";
@@ -281,7 +294,7 @@ class FeatureSearch {
   Hook hook_;
   std::vector<std::string> kinds_;
   std::vector<Query> choosing_, kept_;
-  std::vector<std::pair<const TrialRow*, ImageFiles>> trials_;
+  std::vector<std::pair<const TrialRow*, TrialImages>> trials_;
   std::vector<TrialStates> states_;
 };
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "src/experiment/plan/machine.h"
 #include "src/experiment/record/feature_rows.h"
 
 // `hijack features`: what a hijacked model computes, in the terms of a sparse autoencoder.
@@ -16,7 +17,7 @@ struct FeatureConfig {
   int64_t top = 10;   ///< latents that are shown and held
   int64_t limit = 0;  ///< test contexts that are taken; 0 = all
   uint64_t seed = 0;
-  std::string device;  ///< "" = the run's
+  Machine machine = {};  ///< that works, in place of the run's
   std::vector<std::string> moved_models;
 };
 

@@ -16,7 +16,6 @@
 namespace hijack {
 namespace {
 
-constexpr size_t kFewestOfAKind = 10;
 constexpr int64_t kFewestTaught = 4;
 constexpr int kShufflesInside = 5;
 constexpr const char* kHijacks = "hijack from clean and noise";
@@ -54,8 +53,7 @@ class Folds {
     if (behaviors_.size() == 1 && photos_.size() == 1)
       throw Error(
           "the run has one behavior and one photo: a detector is measured on others than it has learned "
-          "from, so "
-          "give it a run with at least two of either.");
+          "from, so give it a run with at least two of either.");
     for (const std::string& behavior : behaviors_)
       for (const std::string& photo : photos_) add(examples, behavior, photo);
   }
@@ -185,17 +183,9 @@ void InsideTable::add_shuffled(const FeatureTable& labels) {
   if (areas.size() < 2) return void(scores_ = true_scores);
   add("hijack from clean and noise, labels shuffled (control)", "", "", of({"clean", "noise"}, "", ""),
       of({"hijack"}, "", ""));
-  const double middle = mean(areas), spread = 1.96 * standard_deviation(areas);
-  rows_.back().auroc = middle;
-  rows_.back().low = std::max(middle - spread, 0.0), rows_.back().high = std::min(middle + spread, 1.0);
+  const Interval spread = spread_of(areas);
+  rows_.back().auroc = mean(areas), rows_.back().low = spread.low, rows_.back().high = spread.high;
   scores_ = true_scores;
-}
-
-void check_kinds(const DetectorExamples& examples) {
-  const size_t hijacks = examples.with({"hijack"}).size(), honest = examples.with({"clean", "noise"}).size();
-  if (hijacks < kFewestOfAKind || honest < kFewestOfAKind)
-    throw Error("the run has " + std::to_string(hijacks) + " replies that an image has forced and " +
-                std::to_string(honest) + " honest ones: to measure detectors takes at least 10 of each.");
 }
 
 }  // namespace
@@ -203,16 +193,17 @@ void check_kinds(const DetectorExamples& examples) {
 std::vector<InsideRow> measure_inside(const std::filesystem::path& run, const InsideConfig& config,
                                       const RunHooks& hooks, const std::vector<std::string>& moved_models) {
   check(config);
-  DetectorExamples examples = read_examples({run.string()}, moved_models);
+  DetectorExamples examples = read_examples({run.string()}, moved_models, nullptr, hooks.machine);
   thin(examples, config.prompts);
-  check_kinds(examples);
+  examples.check_enough();
   const Folds folds(examples);
   for (const std::string& detector : config.detectors) check_detector_name(detector);
   const FolderLock lock = lock_folder(run);
+  FeatureSources sources(examples, config, run, moved_models);
   std::vector<InsideRow> all;
   for (const std::string& detector : config.detectors) {
     if (hooks.stop.stop_requested()) return {};
-    const FeatureSource source = feature_source(detector, examples, config, run, moved_models);
+    const FeatureSource source = sources.of(detector);
     const std::string measured = digest_of({{"detector", source.name},
                                             {"sae", config.sae},
                                             {"prompts", config.prompts},

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "src/base/random.h"
+#include "src/experiment/inside/learner.h"
 
 namespace hijack {
 namespace {
@@ -40,9 +41,7 @@ std::vector<double> sign_flip_p(const Tensor& differences, uint64_t seed, int64_
     const Tensor signs = random_signs(random, std::min(kDrawsAtOnce, draws - done), wide.size(0));
     as_far += (signs.matmul(wide).abs() >= bound).sum(0).to(at::kDouble);
   }
-  const Tensor p = as_far / static_cast<double>(draws + 1);
-  const Tensor kept = p.contiguous();
-  return {kept.data_ptr<double>(), kept.data_ptr<double>() + kept.numel()};
+  return as_list(as_far / static_cast<double>(draws + 1));
 }
 
 std::vector<double> benjamini_hochberg(const std::vector<double>& p) {

@@ -134,8 +134,7 @@ Separation Learner::shuffled() const {
     areas.push_back(all.auroc);
   }
   all.auroc = mean(areas);
-  const double spread = 1.96 * standard_deviation(areas);
-  all.interval = {std::max(all.auroc - spread, 0.0), std::min(all.auroc + spread, 1.0)};
+  all.interval = spread_of(areas);
   return all;
 }
 

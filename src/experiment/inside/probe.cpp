@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "models/log_likelihood.h"
 #include "src/base/image.h"
 #include "src/experiment/plan/identity.h"
 #include "src/experiment/plan/machine.h"
@@ -70,18 +71,23 @@ class ProbedModel {
   std::vector<Generated> replies(const std::vector<Query>& queries) const {
     return model_.generate(pixels_, queries, {.max_new_tokens = max_new_tokens_});
   }
-  /// Log-likelihoods of the answers as beginnings of the reply, in nats.
-  std::vector<double> likelihoods(const Query& query, const std::vector<std::string>& answers) const {
-    const std::vector<Query> queries(answers.size(), query);
+  /// Of each question's answers, the first one first: none where nothing is to be compared.
+  std::vector<std::vector<double>> likelihoods(const std::vector<OpenProbe>& asked) const {
+    std::vector<Query> queries;
     std::vector<TokenIds> targets;
-    for (const std::string& answer : answers) targets.push_back(model_.target_ids(answer));
-    const std::vector<Tensor> logits = model_.target_logits(pixels_, queries, targets);
-    std::vector<double> found;
-    for (size_t i = 0; i < targets.size(); ++i)
-      found.push_back(-at::cross_entropy_loss(logits[i],
-                                              at::tensor(targets[i], at::kLong).to(logits[i].device()), {},
-                                              at::Reduction::Sum)
-                           .item<double>());
+    for (const OpenProbe& one : asked)
+      for (const std::string& answer : one.question->compared()) {
+        queries.push_back(one.query);
+        targets.push_back(model_.target_ids(answer));
+      }
+    const std::vector<double> all = log_likelihoods(model_, pixels_, queries, targets);
+    std::vector<std::vector<double>> found;
+    auto next = all.begin();
+    for (const OpenProbe& one : asked) {
+      const auto count = static_cast<std::ptrdiff_t>(one.question->compared().size());
+      found.emplace_back(next, next + count);
+      next += count;
+    }
     return found;
   }
 
@@ -91,8 +97,9 @@ class ProbedModel {
   int64_t max_new_tokens_;
 };
 
-/// likely: log-likelihoods of the answer, and of the others.
+/// likely: log-likelihoods of the answer, and of the others; may be empty.
 void compare(ProbeRow& row, const std::vector<double>& likely) {
+  if (likely.empty()) return;
   const std::vector<double> others(likely.begin() + 1, likely.end());
   row.margin = likely[0] - mean(others);
   row.preferred = likely[0] > *std::max_element(others.begin(), others.end());
@@ -188,10 +195,9 @@ void RunProbe::ask(const ProbedModel& model, const ProbedImage& image, std::vect
     queries.push_back(one.query);
   }
   const std::vector<Generated> replies = model.replies(queries);
+  const std::vector<std::vector<double>> likely = model.likelihoods(some);
   for (size_t i = 0; i < some.size(); ++i) {
     const ProbeQuestion& question = *some[i].question;
-    std::vector<std::string> answers = {question.first_answer()};
-    answers.insert(answers.end(), question.others.begin(), question.others.end());
     ProbeRow row{.key = some[i].key,
                  .trial = image.source.trial,
                  .photo = image.source.photo,
@@ -203,7 +209,7 @@ void RunProbe::ask(const ProbedModel& model, const ProbedImage& image, std::vect
                  .reply = replies[i].text,
                  .cut = replies[i].cut,
                  .said = question.answered_by(replies[i].text)};
-    if (answers.size() > 1) compare(row, model.likelihoods(some[i].query, answers));
+    compare(row, likely[i]);
     writer_.write(to_json(row));
   }
 }

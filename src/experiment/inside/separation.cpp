@@ -59,6 +59,11 @@ Separation separation(std::span<const ClusteredScore> negatives, std::span<const
           .found_at_5 = detection_rate_at(low, high, 0.05)};
 }
 
+Interval spread_of(std::span<const double> areas) {
+  const double middle = mean(areas), spread = 1.96 * standard_deviation(areas);
+  return {std::max(middle - spread, 0.0), std::min(middle + spread, 1.0)};
+}
+
 std::vector<double> cross_validated_scores(const Tensor& features, const Tensor& labels,
                                            const std::vector<std::string>& clusters, const Fit& fit,
                                            int64_t folds) {

@@ -31,6 +31,9 @@ struct Separation {
 Separation separation(std::span<const ClusteredScore> negatives, std::span<const ClusteredScore> positives,
                       uint64_t seed = 0);
 
+/// Where 95 % of such areas lie, by their mean and standard deviation (at least two), within [0,1].
+Interval spread_of(std::span<const double> areas);
+
 /// features [n,F] -> scores [n].
 using Scorer = std::function<Tensor(const Tensor& features)>;
 /// Learns from features [n,F] and labels bool [n].

@@ -19,22 +19,8 @@
 namespace hijack {
 namespace {
 
-constexpr size_t kFewestExamples = 10;
-
-void check_examples(const DetectorExamples& examples) {
-  const size_t positive = examples.with({"hijack"}).size(),
-               negative = examples.with({"clean", "noise"}).size();
-  if (positive >= kFewestExamples && negative >= kFewestExamples) return;
-  throw Error("the runs have " + std::to_string(positive) + " replies that an image has forced and " +
-              std::to_string(negative) +
-              " honest ones with the same prompts: a detector learns from at least " +
-              std::to_string(kFewestExamples) + " of each; give more runs, or runs with more test contexts.");
-}
-
 Tensor question_features(const DetectorExamples& examples, const DetectorTrainConfig& config) {
-  std::vector<std::string> replies;
-  for (const DetectorExample& one : examples.all) replies.push_back(one.reply);
-  return QuestionFeatures(examples.model, config.tokens).of(examples.submissions(), replies);
+  return QuestionFeatures(examples.model, config.tokens).of(examples.submissions(), examples.replies());
 }
 
 /// Columns of questions by kind, for the paper's ablations.
@@ -65,7 +51,7 @@ struct Lessons {
 
 Lessons read_lessons(const DetectorTrainConfig& config) {
   Lessons lessons{read_examples(config.runs, config.moved_models), {}};
-  check_examples(lessons.train);
+  lessons.train.check_enough();
   if (!config.test_runs.empty())
     lessons.test = read_examples(config.test_runs, config.moved_models, &lessons.train);
   return lessons;

@@ -6,9 +6,11 @@
 #include <numeric>
 
 #include "defenses/decoding/steering.h"
+#include "models/log_likelihood.h"
 #include "models/state_hooks.h"
 #include "src/base/error.h"
 #include "src/experiment/inside/lasso.h"
+#include "src/experiment/report/values/statistics.h"
 
 namespace hijack {
 namespace {
@@ -81,13 +83,7 @@ class Directions {
 
   /// Log-likelihood of the forced replies, a mean over the prompts.
   double likelihood(const ForcedReplies& forced, const Tensor& image) const {
-    const auto logits = model_.target_logits(model_.preprocess(image), forced.queries, forced.replies);
-    double sum = 0;
-    for (size_t i = 0; i < logits.size(); ++i) {
-      const Tensor ids = at::tensor(forced.replies[i], at::kLong).to(logits[i].device());
-      sum += logits[i].log_softmax(-1).gather(1, ids.unsqueeze(1)).sum().item<double>();
-    }
-    return sum / static_cast<double>(logits.size());
+    return mean(log_likelihoods(model_, model_.preprocess(image), forced.queries, forced.replies));
   }
 
   /// [K,D] of the last prompt token, a mean over the prompts.

@@ -193,4 +193,12 @@ json context_to_json(const Context& context) {
   return object;
 }
 
+std::vector<Context> first_of_split(const ContextSet& all, const std::string& split, int64_t limit) {
+  std::vector<Context> found = all.split(split);
+  if (limit > 0 && static_cast<int64_t>(found.size()) > limit) found.resize(static_cast<size_t>(limit));
+  if (found.empty())
+    throw Error("the contexts have none with \"split\": \"" + split + "\"; choose another --split.");
+  return found;
+}
+
 }  // namespace hijack

@@ -35,6 +35,9 @@ struct ContextSet {
 /// file without contexts.
 ContextSet read_contexts(const std::filesystem::path& file);
 
+/// The first `limit` contexts of a split; 0 = all. Throws Error where there are none.
+std::vector<Context> first_of_split(const ContextSet& all, const std::string& split, int64_t limit);
+
 /// How many of each split to use, in file order; 0 = all.
 struct SplitSizes {
   int64_t train = 0;

@@ -84,6 +84,13 @@ std::string ProbeQuestion::first_answer() const {
   return strip(answer.substr(0, answer.find('/')));
 }
 
+std::vector<std::string> ProbeQuestion::compared() const {
+  if (others.empty()) return {};
+  std::vector<std::string> all = {first_answer()};
+  all.insert(all.end(), others.begin(), others.end());
+  return all;
+}
+
 std::vector<ProbeQuestion> read_probe_questions(const std::filesystem::path& file) {
   std::vector<ProbeQuestion> questions;
   std::set<std::string> seen;

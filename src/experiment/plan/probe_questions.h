@@ -21,6 +21,8 @@ struct ProbeQuestion {
   bool answered_by(const std::string& reply) const;
   /// The first of several answers.
   std::string first_answer() const;
+  /// Whose likelihoods are compared: that one, then the others; none where there are no others.
+  std::vector<std::string> compared() const;
 };
 
 /// JSONL, one object per line: {"group": "reverse", "prompt": "…", "answer": "…"} and optionally "pair" (the

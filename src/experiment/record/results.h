@@ -199,6 +199,23 @@ struct ProbeRow {
   bool preferred = false;  ///< the answer is likelier than every other
   /// Its log-likelihood less the mean of the others', nats; NaN where there are none.
   double margin = std::numeric_limits<double>::quiet_NaN();
+
+  template <class Field>
+  void visit(Field&& field) {
+    field("key", key);
+    field("trial", trial);
+    field("photo", photo);
+    field("image", image);
+    field("group", group);
+    field("pair", pair);
+    field("prompt", prompt);
+    field("answer", answer);
+    field("reply", reply);
+    field("cut", cut);
+    field("said", said);
+    field("preferred", preferred);
+    field("margin", margin);
+  }
 };
 
 /// What a detector tells apart in a run, learned from other behaviors and photos (hijack inside).
@@ -212,6 +229,23 @@ struct InsideRow {
   int64_t negatives = 0, positives = 0;
   double auroc = 0, low = 0, high = 0;    ///< with the 95 % interval of a bootstrap over prompts
   double found_at_1 = 0, found_at_5 = 0;  ///< shares found at 1 and 5 % false alarms
+
+  template <class Field>
+  void visit(Field&& field) {
+    field("measured", measured);
+    field("detector", detector);
+    field("behavior", behavior);
+    field("constraint", constraint);
+    field("what", what);
+    field("held_out", held_out);
+    field("negatives", negatives);
+    field("positives", positives);
+    field("auroc", auroc);
+    field("low", low);
+    field("high", high);
+    field("found_at_1", found_at_1);
+    field("found_at_5", found_at_5);
+  }
 };
 
 nlohmann::json to_json(const TrialRow& row);

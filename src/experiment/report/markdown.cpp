@@ -71,22 +71,14 @@ std::string encoder_part(const std::vector<EncoderSummary>& all) {
   return out;
 }
 
-std::string inside_part(const std::vector<InsideRow>& all) {
-  std::string out =
-      head({"detector", "of", "replies", "AUROC", "found at 1% false alarms", "found at 5%", "held out"});
-  for (const InsideRow& one : all)
-    out += row({markdown(one.detector), markdown(inside_what(one)),
-                std::to_string(one.positives) + " from " + std::to_string(one.negatives), shown_auroc(one),
-                percent(one.found_at_1), percent(one.found_at_5), one.held_out.empty() ? "–" : one.held_out});
-  return out;
-}
-
-std::string probe_part(const std::vector<Probed>& all) {
-  std::string out = head({"questions", "image", "asked", "answer given", "likelier than all others",
-                          "log-likelihood over the others"});
-  for (const Probed& one : all)
-    out += row({markdown(one.group), probed_image_name(one.image), std::to_string(one.said.n),
-                shown_with_interval(one.said), shown_with_interval(one.preferred), shown_margin(one)});
+/// Texts from rows, the head first.
+std::string cells_part(const std::vector<std::vector<std::string>>& cells) {
+  std::string out = head(cells.front());
+  for (size_t i = 1; i < cells.size(); ++i) {
+    std::vector<std::string> safe;
+    for (const std::string& cell : cells[i]) safe.push_back(markdown(cell));
+    out += row(safe);
+  }
   return out;
 }
 
@@ -143,9 +135,9 @@ std::string markdown_report(const std::vector<RunRecord>& runs) {
     out += "\n## What image encoders see\n\nCosines of embeddings, measured on the saved files.\n\n" +
            encoder_part(seen);
   if (const auto found = inside(runs); !found.empty())
-    out += "\n## Looking inside the model\n\n" + inside_part(found);
+    out += "\n## Looking inside the model\n\n" + cells_part(inside_cells(found));
   if (const auto taught = probed(runs); !taught.empty())
-    out += "\n## What the images have taught\n\n" + probe_part(taught);
+    out += "\n## What the images have taught\n\n" + cells_part(probed_cells(taught));
   const std::vector<DefenseSummary> defended = defenses(runs);
   if (!defended.empty()) out += "\n## Defenses\n\n" + defense_part(defended);
   const std::vector<DetectorCurve> curves = detector_curves(runs);

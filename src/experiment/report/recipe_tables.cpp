@@ -137,27 +137,6 @@ Table defense_rows(const Recipe& recipe, const RunRecord& run, std::set<std::str
   return table;
 }
 
-Table inside_rows(const RunRecord& run) {
-  Table table = {{"detector", "of", "replies", "AUROC", "found at 1 % false alarms", "at 5 %", "held out"}};
-  for (const InsideRow& one : report::inside({run}))
-    table.push_back({one.detector, report::inside_what(one),
-                     std::to_string(one.positives) + " from " + std::to_string(one.negatives),
-                     report::shown_auroc(one), report::percent(one.found_at_1),
-                     report::percent(one.found_at_5), one.held_out.empty() ? "–" : one.held_out});
-  return table;
-}
-
-/// What the images taught, before the table whose last rows may be published ones that met none of ours.
-Table probe_rows(const RunRecord& run) {
-  Table table = {
-      {"questions", "image", "n", "answer given", "likelier than all others", "log-likelihood over them"}};
-  for (const report::Probed& one : report::probed({run}))
-    table.push_back({one.group, report::probed_image_name(one.image), std::to_string(one.said.n),
-                     report::shown_with_interval(one.said), report::shown_with_interval(one.preferred),
-                     report::shown_margin(one)});
-  return table;
-}
-
 std::string markdown_row(const std::vector<std::string>& cells) {
   std::string line = "|";
   for (const std::string& cell : cells) line += " " + report::markdown(cell) + " |";
@@ -173,8 +152,8 @@ std::vector<Table> recipe_tables(const Recipe& recipe, const RunRecord& run) {
       std::any_of(settings.begin(), settings.end(), [](const auto& one) { return !one.transfer.empty(); });
   std::set<std::string> used;
   std::vector<Table> tables;
-  if (recipe.inside) tables.push_back(inside_rows(run));
-  if (recipe.probe) tables.push_back(probe_rows(run));
+  if (recipe.inside) tables.push_back(report::inside_cells(report::inside(runs)));
+  if (recipe.probe) tables.push_back(report::probed_cells(report::probed(runs)));
   if (const auto encoders = report::encoder_summaries(settings); !encoders.empty())
     tables.push_back(encoder_rows(encoders));
   else if (transferred)

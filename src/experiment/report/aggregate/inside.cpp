@@ -36,4 +36,15 @@ std::string shown_auroc(const InsideRow& row) {
   return decimal(row.auroc) + " (" + decimal(row.low) + " to " + decimal(row.high) + ")";
 }
 
+std::vector<std::vector<std::string>> inside_cells(const std::vector<InsideRow>& all) {
+  std::vector<std::vector<std::string>> cells = {
+      {"detector", "of", "replies", "AUROC", "found at 1 % false alarms", "at 5 %", "held out"}};
+  for (const InsideRow& one : all)
+    cells.push_back({one.detector, inside_what(one),
+                     std::to_string(one.positives) + " from " + std::to_string(one.negatives),
+                     shown_auroc(one), percent(one.found_at_1), percent(one.found_at_5),
+                     one.held_out.empty() ? "–" : one.held_out});
+  return cells;
+}
+
 }  // namespace hijack::report

@@ -10,6 +10,9 @@ namespace hijack::report {
 /// order of appearance.
 std::vector<InsideRow> inside(const std::vector<RunRecord>& runs);
 
+/// As a table of texts, the head first.
+std::vector<std::vector<std::string>> inside_cells(const std::vector<InsideRow>& all);
+
 /// What a row is about: "string, linf 8/255", "all", "noise from clean (control)".
 std::string inside_what(const InsideRow& row);
 /// "0.91 (0.88 to 0.94)".

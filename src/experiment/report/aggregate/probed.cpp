@@ -107,4 +107,13 @@ std::string shown_margin(const Probed& one) {
          " to " + decimal(one.margin_interval.high) + ")";
 }
 
+std::vector<std::vector<std::string>> probed_cells(const std::vector<Probed>& all) {
+  std::vector<std::vector<std::string>> cells = {
+      {"questions", "image", "n", "answer given", "likelier than all others", "log-likelihood over them"}};
+  for (const Probed& one : all)
+    cells.push_back({one.group, probed_image_name(one.image), std::to_string(one.said.n),
+                     shown_with_interval(one.said), shown_with_interval(one.preferred), shown_margin(one)});
+  return cells;
+}
+
 }  // namespace hijack::report

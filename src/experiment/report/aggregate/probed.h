@@ -21,6 +21,9 @@ struct Probed {
 /// Groups in order of appearance, and of each the images in the order above. Empty where nobody probed.
 std::vector<Probed> probed(const std::vector<RunRecord>& runs);
 
+/// As a table of texts, the head first.
+std::vector<std::vector<std::string>> probed_cells(const std::vector<Probed>& all);
+
 /// What readers call an image: "hijacked", "noise of equal size", "clean photo", "clean photo, told in
 /// words".
 std::string probed_image_name(const std::string& image);

@@ -19,8 +19,7 @@ std::string measured_line(const FeatureRow& row) {
          (row.trained_on.empty() ? "" : ", learned from tokens: " + html(row.trained_on, 40)) +
          (row.same_model ? "" : "; its folder does not say of which model's files it is") +
          " · how good is the dictionary: with its sums in the place of the states, the model predicts its "
-         "own "
-         "replies with a loss of " +
+         "own replies with a loss of " +
          decimal(row.ce_patched) + " nats a token (" + decimal(row.ce_clean) + " as it is, " +
          decimal(row.ce_zero) + " with nothing in their place): <b>" + percent(row.loss_recovered) +
          "</b> of the loss recovered, KL " + decimal(row.kl) + " nats · " + std::to_string(row.trials) +
@@ -34,8 +33,7 @@ std::string verdict(const TokenFeatures& features) {
                             std::to_string(features.tested) + " active latents differ";
   return "<p>On <b>" + html(features.tokens, 40) + " tokens</b>: " + found +
          " under the attack both from the clean photo and from noise, with 5% false discoveries allowed "
-         "(sign "
-         "flips over " +
+         "(sign flips over " +
          std::to_string(features.clusters) + " clusters, each a " + html(features.cluster, 60) +
          "; Benjamini and Hochberg). With shuffled labels, which should find nothing: " +
          std::to_string(features.shuffled_found) +
@@ -127,8 +125,8 @@ ReportTable clamps_table(const FeatureRow& row, const std::string& name) {
   }
   table.caption =
       "Does the attack need what it changes? Replies to contexts that did not choose the latents, while "
-      "these "
-      "are held at their mean on clean photos. The controls: if holding any latents broke the attack, random "
+      "these are held at their mean on clean photos. The controls: if holding any latents broke the attack, "
+      "random "
       "ones would, too; if any change of that size did, so would one in a random direction.";
   return table;
 }
