@@ -4,6 +4,7 @@
 
 #include "defenses/kinds.h"
 #include "models/load_model.h"
+#include "src/base/file.h"
 #include "src/base/image.h"
 #include "src/experiment/plan/dataset.h"
 #include "src/experiment/plan/recipe.h"
@@ -62,12 +63,15 @@ TEST_P(ShippedDetectors, CanFireAndPassHeldOutBenignSubmissions) {
 
 /// hidden-text is left out: Tesseract takes minutes for its calibration pictures, and a report flags a
 /// detector that cannot fire. So are the recipes of the real chat model, which takes hours for theirs and is
-/// not there before `make smollm2`.
+/// not there before `make smollm2`: reading such a recipe looks for the model.
 std::vector<std::string> recipes_with_detectors() {
   std::vector<std::string> names;
-  for (const std::string& name : recipe_names(shipped_recipes()))
-    if (name != "hidden-text" && !name.ends_with("-smollm2") && read_recipe(name, shipped_recipes()).evaluate)
+  for (const std::string& name : recipe_names(shipped_recipes())) {
+    const std::string text = read_file(shipped_recipes() / (name + ".toml"));
+    if (name != "hidden-text" && text.find("\"smollm2") == std::string::npos &&
+        read_recipe(name, shipped_recipes()).evaluate)
       names.push_back(name);
+  }
   return names;
 }
 

@@ -1,5 +1,7 @@
 #include "src/experiment/record/results.h"
 
+#include <unistd.h>
+
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/base/gzip.h"
@@ -234,7 +236,10 @@ std::map<std::string, std::string> finished_trials(const fs::path& folder) {
 
 RowWriter::RowWriter(const fs::path& file) : file_(file) {
   repair_end(file_);
-  if (!std::ofstream(file_, std::ios::binary | std::ios::app))
+  // a file appears with its first row: what is refused afterwards leaves none
+  const bool writable = fs::exists(file_) ? std::ofstream(file_, std::ios::binary | std::ios::app).good()
+                                          : access(file_.parent_path().c_str(), W_OK) == 0;
+  if (!writable)
     throw Error("cannot write " + file_.string() + "; check that the folder exists and is writable");
 }
 
