@@ -27,7 +27,7 @@ struct ReproduceArguments {
 };
 
 std::string size_of(const Recipe& recipe) {
-  if (!recipe.missing.empty()) return recipe.missing;
+  if (!recipe.missing.empty()) return "attacks";  // their number is read with the model
   return std::to_string(recipe.plans.size()) + (recipe.plans.size() == 1 ? " trial" : " trials");
 }
 
@@ -50,7 +50,8 @@ int show_recipes(const OutputOptions& output) {
               << (recipe.evaluate ? ", then their defenses" : "")
               << (recipe.inside ? ", then what is seen inside" : "")
               << (recipe.probe ? ", then what they taught" : "") << "\n    " << recipe.paper
-              << "\n    differs: " << recipe.departs << "\n";
+              << "\n    differs: " << recipe.departs << "\n"
+              << (recipe.missing.empty() ? "" : "    not ready: " + recipe.missing + "\n");
   }
   return 0;
 }

@@ -203,6 +203,21 @@ TEST_F(ExperimentFile, CombinesListsAndGivesEachTrialItsId) {
   EXPECT_TRUE(ids.contains("string-patch-32-chelsea-s0"));
 }
 
+TEST_F(ExperimentFile, IdsNameFoldersByTheirLastName) {
+  const std::string model = valid().model;
+  const std::string twin = (folder_.path() / std::filesystem::path(model).filename()).string();
+  std::filesystem::create_directory_symlink(model, folder_.path() / "other");
+  std::filesystem::create_directory_symlink(model, twin);
+  const auto trials = plans("[[grid]]\nmodel = [\"" + model + "\", \"" + (folder_.path() / "other").string() +
+                            "\", \"" + twin + "\"]\n");
+  ASSERT_EQ(trials.size(), 3u);
+  const std::string name = std::filesystem::path(model).filename().string();
+  EXPECT_EQ(trials[0].id, "string-linf-8-chelsea-model=" + name + "-s0");
+  EXPECT_EQ(trials[1].id, "string-linf-8-chelsea-model=other-s0");
+  // two folders of one name are told apart
+  EXPECT_TRUE(trials[2].id.starts_with("string-linf-8-chelsea-model=" + name + ".")) << trials[2].id;
+}
+
 TEST_F(ExperimentFile, ShardsPartTheTrials) {
   const auto trials = plans("[[grid]]\nseed = [0, 1, 2, 3, 4]\n");
   std::multiset<std::string> all, parts;

@@ -34,6 +34,21 @@ json settings_of(AttackConfig config) {
   return settings;
 }
 
+/// A value as an id shows it: a list's parts side by side, of a folder only its last name (where it lies says
+/// nothing about the trial).
+std::string shown_in_id(const json& value) {
+  if (value.is_array()) {
+    std::string parts;
+    for (const json& part : value) parts += (parts.empty() ? "" : "_") + shown_in_id(part);
+    return parts.empty() ? "none" : parts;
+  }
+  if (!value.is_string()) return file_part(value.dump());
+  const auto text = value.get<std::string>();
+  const std::filesystem::path path = text;
+  if (!path.is_absolute()) return file_part(text);
+  return file_part((path.has_filename() ? path : path.parent_path()).filename().string());
+}
+
 /// "-steps=60" for every field whose value is not the same in all plans of one base; long values by their
 /// beginning and a digest.
 std::string differences_of(const json& settings, const std::set<std::string>& differing) {
@@ -41,11 +56,18 @@ std::string differences_of(const json& settings, const std::set<std::string>& di
   std::string text;
   for (const std::string& field : differing) {
     const json& value = settings[field];
-    std::string shown = file_part(value.is_string() ? value.get<std::string>() : value.dump());
+    std::string shown = shown_in_id(value);
     if (shown.size() > kLongest) shown = shown.substr(0, kLongest) + "." + digest_of(value).substr(0, 4);
     text += "-" + field + "=" + shown;
   }
   return text;
+}
+
+/// Of the differing fields, for settings whose ids would be the same: folders of one name in two places.
+std::string digest_of_differences(const json& settings, const std::set<std::string>& differing) {
+  json values;
+  for (const std::string& field : differing) values[field] = settings[field];
+  return "." + digest_of(values).substr(0, 4);
 }
 
 /// Gives ids that say in what the trials differ. Throws Error when two are the same.
@@ -58,7 +80,10 @@ void name_trials(std::vector<TrialPlan>& plans) {
       for (const auto& [field, value] : settings.items())
         if (value != group.front().second[field]) differing.insert(field);
     for (const auto& [plan, settings] : group) {
-      plan->id = base + differences_of(settings, differing) + "-s" + std::to_string(plan->config.seeds[0]);
+      const std::string shown = base + differences_of(settings, differing);
+      const std::string seed = "-s" + std::to_string(plan->config.seeds[0]);
+      plan->id = shown + seed;
+      if (ids.contains(plan->id)) plan->id = shown + digest_of_differences(settings, differing) + seed;
       if (!ids.insert(plan->id).second)
         throw Error("Two trials of the experiment are the same (" + plan->id +
                     "): each counts once; take one of them out.");
