@@ -79,6 +79,19 @@ TEST_F(Report, RepliesAreReadByDefense) {
   EXPECT_TRUE(contains(fold, "data-label=\"Behind\">jpeg:quality=75</td>"));
 }
 
+TEST_F(Report, TargetsOfContextsStandForTheCommonOne) {
+  RunRecord run = support::small_run(folder_);
+  const auto threat = [&] {
+    const std::string page = html_report({run});
+    const size_t from = page.find("id=\"threat-model\"");
+    return page.substr(from, page.find("Allowed change", from) - from);
+  };
+  EXPECT_FALSE(contains(threat(), "each context's own"));
+  for (ReplyRow& reply : run.replies)
+    if (reply.condition == "attack") reply.target = "Of its own";
+  EXPECT_TRUE(contains(threat(), "each context's own, such as <q>Of its own</q>"));
+}
+
 TEST_F(Report, TrialsAreAnIndexWithOneOpen) {
   const std::string page = html_report({support::sweep_run(folder_)});
   EXPECT_EQ(count(page, "<a href=\"#trial-"), 72u);

@@ -63,12 +63,12 @@ std::string flag_tile(const std::vector<Flag>& flags) {
               serious ? "alert" : "");
 }
 
-/// Distinct values of a field over all trials, in order of appearance.
+/// Distinct values over all trials, in order of appearance.
 template <class Get>
 std::vector<std::string> distinct(const std::vector<TrialRef>& trials, const Get& get) {
   std::vector<std::string> values;
   for (const TrialRef& ref : trials) {
-    const std::string value = get(*ref.trial);
+    const std::string value = get(ref);
     if (std::find(values.begin(), values.end(), value) == values.end()) values.push_back(value);
   }
   return values;
@@ -137,11 +137,20 @@ std::string reading_line(const TrialRow& trial) {
          "/255 (the clean photo: " + decimal(read.clean_error_255) + "/255 on average)</p>";
 }
 
-std::string budget_line(const TrialRow& trial) {
+/// What replies shall say: where contexts bring targets of their own, the first of those that were asked.
+std::string shown_target(const TrialRef& ref) {
+  for (const ContextReplies& pair : held_out_replies(ref))
+    if (!pair.attack->target.empty())
+      return "each context's own, such as <q>" + html(pair.attack->target, 200) + "</q>";
+  return "<q>" + html(ref.trial->target, 200) + "</q>";
+}
+
+std::string budget_line(const TrialRef& ref) {
+  const TrialRow& trial = *ref.trial;
   const std::string best =
       trial.best_step >= 0 ? ", image of step " + std::to_string(trial.best_step) + " kept" : "";
-  return "<p class=\"facts\">" + html(trial.behavior) + " · target <q>" + html(trial.target, 200) +
-         "</q> · " + html(trial.constraint) + measured_change(trial) + visibility_of(trial) + " · " +
+  return "<p class=\"facts\">" + html(trial.behavior) + " · target " + shown_target(ref) + " · " +
+         html(trial.constraint) + measured_change(trial) + visibility_of(trial) + " · " +
          html(trial.optimizer) + ", seed " + std::to_string(trial.seed) + " · " +
          std::to_string(trial.steps) + " steps in " + duration(trial.seconds) + " (" +
          decimal(trial.seconds_per_step) + " s per step)" + best + "</p>";
@@ -163,13 +172,14 @@ std::string header(const std::vector<RunRecord>& runs, const std::vector<Flag>& 
 
 std::string threat_model(const std::vector<RunRecord>& runs) {
   const std::vector<TrialRef> trials = all_trials(runs);
-  const auto goal = [](const TrialRow& row) {
+  const auto goal = [](const TrialRef& ref) {
+    const TrialRow& row = *ref.trial;
     if (row.behavior == "untargeted") return std::string("untargeted: another reply than to the clean image");
     if (row.behavior == "verbose") return std::string("verbose: twice the words of the clean reply or more");
-    return html(row.behavior) + ": <q>" + html(row.target, 200) + "</q>";
+    return html(row.behavior) + ": " + shown_target(ref);
   };
-  const auto constraint = [](const TrialRow& row) { return html(short_constraint(row.constraint)); };
-  const auto model = [](const TrialRow& row) { return html(row.model); };
+  const auto constraint = [](const TrialRef& ref) { return html(short_constraint(ref.trial->constraint)); };
+  const auto model = [](const TrialRef& ref) { return html(ref.trial->model); };
   return "<dl class=\"facts-grid\">" + term("Goal", lines(distinct(trials, goal))) +
          term("Allowed change", listed(distinct(trials, constraint))) +
          term("Space", std::all_of(trials.begin(), trials.end(),
@@ -196,7 +206,7 @@ std::string trial_section(const TrialRef& ref, PageBudget& budget, const std::st
     const ReportTable table = success_table(trial);
     return table.rows.empty() ? "<p>No reply was measured.</p>" : html_table(table);
   };
-  return budget_line(*ref.trial) + reading_line(*ref.trial) + picture_sheet(ref, budget) +
+  return budget_line(ref) + reading_line(*ref.trial) + picture_sheet(ref, budget) +
          "<div class=\"columns\"><div>" + success(ref) +
          (distance ? "<p class=\"quiet\">Mean edit distance between held-out replies and the target: " +
                          decimal(*distance) + " characters.</p>"
