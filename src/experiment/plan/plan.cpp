@@ -65,7 +65,7 @@ std::string differences_of(const json& settings, const std::set<std::string>& di
 
 /// Of the differing fields, for settings whose ids would be the same: folders of one name in two places.
 std::string digest_of_differences(const json& settings, const std::set<std::string>& differing) {
-  json values;
+  json values = json::object();
   for (const std::string& field : differing) values[field] = settings[field];
   return "." + digest_of(values).substr(0, 4);
 }
@@ -75,17 +75,17 @@ void name_trials(std::vector<TrialPlan>& plans) {
   std::map<std::string, std::vector<std::pair<TrialPlan*, json>>> groups;
   for (TrialPlan& plan : plans) groups[base_of(plan.config)].emplace_back(&plan, settings_of(plan.config));
   for (const auto& [base, group] : groups) {
-    std::set<std::string> differing, ids;
+    std::set<std::string> differing, ids, trials;
     for (const auto& [plan, settings] : group)
       for (const auto& [field, value] : settings.items())
         if (value != group.front().second[field]) differing.insert(field);
     for (const auto& [plan, settings] : group) {
       const std::string shown = base + differences_of(settings, differing);
+      const std::string whole = shown + digest_of_differences(settings, differing);
       const std::string seed = "-s" + std::to_string(plan->config.seeds[0]);
-      plan->id = shown + seed;
-      if (ids.contains(plan->id)) plan->id = shown + digest_of_differences(settings, differing) + seed;
-      if (!ids.insert(plan->id).second)
-        throw Error("Two trials of the experiment are the same (" + plan->id +
+      plan->id = (ids.insert(shown + seed).second ? shown : whole) + seed;
+      if (!trials.insert(whole + seed).second)
+        throw Error("Two trials of the experiment are the same (" + shown + seed +
                     "): each counts once; take one of them out.");
     }
   }

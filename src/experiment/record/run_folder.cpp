@@ -127,6 +127,7 @@ fs::path RunFolder::rows(const std::string& kind) const {
 }
 
 void RunFolder::clean_up() {
+  fs::create_directories(path_ / "images");  // results are passed on without them
   const auto repair = [&](const fs::path& file, const std::function<bool(const json&)>& keep) {
     if (filter_lines(file, keep))
       repairs_.push_back(file.string() +
