@@ -146,12 +146,12 @@ class JsonTokenizer : public Tokenizer {
 namespace hijack {
 
 std::shared_ptr<const Tokenizer> Tokenizer::from_file(const std::filesystem::path& tokenizer_json) {
-  const auto sentencepiece = tokenizer_json.parent_path() / "tokenizer.model";
-  if (!std::filesystem::exists(tokenizer_json) && std::filesystem::exists(sentencepiece))
-    throw Error(
-        tokenizer_json.parent_path().string() +
-        " has its tokenizer as tokenizer.model only, which is not read; convert it once in Python with "
-        "AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR), which writes tokenizer.json");
+  for (const char* name : {"tokenizer.model", "spiece.model"})
+    if (!std::filesystem::exists(tokenizer_json) &&
+        std::filesystem::exists(tokenizer_json.parent_path() / name))
+      throw Error(tokenizer_json.parent_path().string() + " has its tokenizer as " + name +
+                  " only, which is not read; convert it once in Python with "
+                  "AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR), which writes tokenizer.json");
   return from_json(read_file(tokenizer_json), tokenizer_json.string());
 }
 
