@@ -49,10 +49,10 @@ bool meets_cased(std::string_view text, bool backwards) {
 
 }  // namespace
 
-std::string canonical_text(std::string_view bytes, bool lower_case) {
+std::string canonical_text(std::string_view bytes, bool lower_case, bool marked) {
   const std::string text = unicode::lossy(bytes);
   const std::string_view all = text;
-  std::string result;
+  std::string result = marked ? "\xE2\x96\x81" : "";
   bool space = false;
   for (size_t at = 0; at < all.size();) {
     const auto c = unicode::decode(all, at);

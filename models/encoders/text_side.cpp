@@ -34,22 +34,22 @@ const TextSide::Words& TextSide::words() const {
 /// The tokenizer with what tokenizer_config.json says of it: its class, and the token that pads (else the
 /// network's).
 TextSide::Words TextSide::read_words() const {
-  const auto file = folder_ / "tokenizer.json", pieces = folder_ / "spiece.model",
-             settings_file = folder_ / "tokenizer_config.json";
-  const bool from_pieces = siglip_ && !std::filesystem::exists(file) && std::filesystem::exists(pieces);
-  Words words;
-  words.tokenizer = from_pieces ? Tokenizer::from_sentence_piece(pieces) : Tokenizer::from_file(file);
-  if (words.tokenizer->vocabulary_size() > tower_.config().vocabulary)
-    throw Error((from_pieces ? pieces : file).string() + " has ids up to " +
-                std::to_string(words.tokenizer->vocabulary_size() - 1) + ", but the text tower knows " +
-                std::to_string(tower_.config().vocabulary) + " tokens");
+  const auto settings_file = folder_ / "tokenizer_config.json", pieces = folder_ / "spiece.model";
   const json settings = std::filesystem::exists(settings_file) ? read_json(settings_file) : json::object();
   const auto setting = [&](const char* key) {
     return settings.is_object() ? settings.value(key, json()) : json();
   };
   const json kind = setting("tokenizer_class"), lower_case = setting("do_lower_case");
-  words.canonical = siglip_ && (from_pieces ||
-                                (kind.is_string() && kind.get<std::string>().starts_with("SiglipTokenizer")));
+  const bool named = kind.is_string() && kind.get<std::string>().starts_with("SiglipTokenizer");
+  Words words;
+  auto file = folder_ / "tokenizer.json";
+  words.pieces = siglip_ && std::filesystem::exists(pieces) && (named || !std::filesystem::exists(file));
+  if (words.pieces) file = pieces;
+  words.tokenizer = words.pieces ? Tokenizer::from_sentence_piece(file) : Tokenizer::from_file(file);
+  if (words.tokenizer->vocabulary_size() > tower_.config().vocabulary)
+    throw Error(file.string() + " has ids up to " + std::to_string(words.tokenizer->vocabulary_size() - 1) +
+                ", but the text tower knows " + std::to_string(tower_.config().vocabulary) + " tokens");
+  words.canonical = siglip_ && (words.pieces || named);
   words.lower_case = !lower_case.is_boolean() || lower_case.get<bool>();
   json token = setting("pad_token");
   if (token.is_object()) token = token.value("content", json());
@@ -62,8 +62,9 @@ TextSide::Words TextSide::read_words() const {
 
 TokenIds TextSide::ids(const std::string& text) const {
   const Words& words = this->words();
-  TokenIds ids = words.tokenizer->encode(words.canonical ? canonical_text(text, words.lower_case) : text,
-                                         /*add_special_tokens=*/true);
+  TokenIds ids =
+      words.tokenizer->encode(words.canonical ? canonical_text(text, words.lower_case, words.pieces) : text,
+                              /*add_special_tokens=*/true);
   const auto room = static_cast<size_t>(tower_.config().max_positions);
   if (ids.empty() || ids.size() > room)
     throw Error("the text \"" + text.substr(0, 60) + "\" is " + std::to_string(ids.size()) +

@@ -10,9 +10,10 @@
 namespace hijack {
 
 /// What turns a text into the embedding that CLIP or SigLIP compares with images. The folder's tokenizer.json
-/// (of SigLIP without one, spiece.model) is read when the first text comes: an encoder whose tokenizer is not
-/// supported still reads images. Where tokenizer_config.json names SiglipTokenizer, or the tokenizer is a
-/// spiece.model, texts are canonical first (canonical_text.h).
+/// is read when the first text comes: an encoder whose tokenizer is not supported still reads images. Of
+/// SigLIP where tokenizer_config.json names SiglipTokenizer, or there is no tokenizer.json, it is
+/// spiece.model, as in transformers. Then, and where tokenizer_config.json names that class, texts are
+/// canonical first (canonical_text.h).
 class TextSide {
  public:
   /// config: `text_config`. projected: width of the embedding.
@@ -28,6 +29,7 @@ class TextSide {
  private:
   struct Words {
     std::shared_ptr<const Tokenizer> tokenizer;
+    bool pieces = false;  // from spiece.model
     bool canonical = false, lower_case = true;
     TokenId padding = 0;
   };

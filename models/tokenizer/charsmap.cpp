@@ -8,7 +8,8 @@ namespace hijack::tokenizer {
 namespace {
 
 constexpr size_t kUnitBytes = 4;
-constexpr size_t kShortGrapheme = 6;  // bytes: longer ones are looked up by characters only
+constexpr size_t kLongestRule = 1024;  // bytes: a trie that never ends would make a long text slow
+constexpr size_t kShortGrapheme = 6;   // bytes: longer ones are looked up by characters only
 
 uint32_t little_endian(std::string_view bytes) {
   uint32_t value = 0;
@@ -87,18 +88,20 @@ std::string_view Charsmap::text_at(uint32_t place) const {
   return rest.substr(0, std::min(rest.find('\0'), rest.size()));
 }
 
-std::optional<std::string_view> Charsmap::replacement(std::string_view chunk) const {
+std::optional<Charsmap::Rule> Charsmap::rule(std::string_view chunk, Which which) const {
+  std::optional<Rule> found;
   uint32_t place = offset_of(unit(0));
-  for (const char c : chunk) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte == 0) break;
+  chunk = chunk.substr(0, kLongestRule);
+  for (size_t at = 0; at < chunk.size() && chunk[at] != 0; ++at) {
+    const auto byte = static_cast<unsigned char>(chunk[at]);
     place ^= byte;
-    const uint32_t found = unit(place);
-    if (label_of(found) != byte) break;
-    place ^= offset_of(found);
-    if (has_leaf(found)) return text_at(value_of(unit(place)));
+    const uint32_t here = unit(place);
+    if (label_of(here) != byte) break;
+    place ^= offset_of(here);
+    if (has_leaf(here)) found = Rule{at + 1, text_at(value_of(unit(place)))};
+    if (found && which == Which::kShortest) break;
   }
-  return {};
+  return found;
 }
 
 void Charsmap::normalize(AlignedText& text) const {
@@ -106,14 +109,33 @@ void Charsmap::normalize(AlignedText& text) const {
   Rewritten result(text);
   for (size_t at = 0; at < all.size();) {
     const size_t end = unicode::grapheme_end(all, at);
-    const auto whole = end - at < kShortGrapheme ? replacement(all.substr(at, end - at)) : std::nullopt;
-    if (whole) result.add(at, end, *whole);
+    const auto whole =
+        end - at < kShortGrapheme ? rule(all.substr(at, end - at), Which::kShortest) : std::nullopt;
+    if (whole) result.add(at, end, whole->text);
     while (!whole && at < end) {
       const size_t length = unicode::decode(all, at).length;
       const std::string_view character = all.substr(at, length);
-      result.add(at, at + length, replacement(character).value_or(character));
+      const auto one = rule(character, Which::kShortest);
+      result.add(at, at + length, one ? one->text : character);
       at += length;
     }
+    at = end;
+  }
+  text = std::move(result).done();
+}
+
+void Charsmap::normalize_by_longest(AlignedText& text) const {
+  const std::string_view all = text.text;
+  Rewritten result(text);
+  for (size_t at = 0; at < all.size();) {
+    size_t end = at + unicode::decode(all, at).length;
+    std::string_view content = all.substr(at, end - at);
+    if (const auto one = rule(all.substr(at), Which::kLongest)) {
+      end = at + one->length;
+      content = one->text;
+    }
+    if (end < all.size() && !unicode::starts_character(all[end])) damaged();
+    result.add(at, end, content);
     at = end;
   }
   text = std::move(result).done();

@@ -22,9 +22,16 @@ class Charsmap {
   /// Rewrites as the package does: a grapheme of less than six bytes by the rule of its shortest beginning
   /// that has one, else each character so.
   void normalize(AlignedText& text) const;
+  /// Rewrites as sentencepiece does: from left to right, by the longest rule that begins there.
+  void normalize_by_longest(AlignedText& text) const;
 
  private:
-  std::optional<std::string_view> replacement(std::string_view chunk) const;
+  struct Rule {
+    size_t length = 0;  // bytes of the text that it is about
+    std::string_view text;
+  };
+  enum class Which { kShortest, kLongest };
+  std::optional<Rule> rule(std::string_view chunk, Which which) const;
   uint32_t unit(uint32_t place) const;
   std::string_view text_at(uint32_t place) const;
   [[noreturn]] void damaged() const;

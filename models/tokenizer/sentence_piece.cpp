@@ -3,9 +3,11 @@
 #include <nlohmann/json.hpp>
 
 #include "models/tokenizer.h"
+#include "models/tokenizer/charsmap.h"
+#include "models/tokenizer/given_parts.h"
+#include "models/tokenizer/unigram.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
-#include "src/base/sha256.h"
 #include "src/base/unicode.h"
 
 namespace hijack::tokenizer {
@@ -87,7 +89,8 @@ enum PieceKind : uint64_t { kNormal = 1, kUnknown, kControl, kUserDefined, kUnus
 struct Model {
   json pieces = json::array();
   std::optional<size_t> unknown, end;
-  uint64_t kind = 1;  // of the model: 1 Unigram, 2 BPE
+  std::vector<uint32_t> never;  // ids of pieces that no text becomes
+  uint64_t kind = 1;            // of the model: 1 Unigram, 2 BPE
   bool bytes = false, suffix = false, prefix = true, squeeze = true, escape = true;
   std::string_view rules;
 };
@@ -111,7 +114,7 @@ void read_piece(Model& model, std::string_view bytes, const std::string& where) 
                 "') was defined by a user, which is not read; convert the tokenizer to tokenizer.json");
   if (kind == kUnknown) model.unknown = id;
   if (kind == kControl && text == kEnd) model.end = id;
-  if (kind == kUnused) text = "<unused" + std::to_string(id) + ">";  // it has an id, and no text becomes it
+  if (kind != kNormal) model.never.push_back(static_cast<uint32_t>(id));
   model.pieces.push_back({text, score});
 }
 
@@ -154,30 +157,49 @@ Model read_model(std::string_view bytes, const std::string& where) {
   return model;
 }
 
-/// As transformers' converter writes it, but that words are not cut apart before: sentencepiece does not.
-json tokenizer_json(const Model& model) {
-  json normalizers = json::array();
-  if (!model.rules.empty())
-    normalizers.push_back({{"type", "Precompiled"}, {"precompiled_charsmap", base64(model.rules)}});
-  normalizers.push_back({{"type", "Strip"}, {"strip_left", true}, {"strip_right", true}});
-  normalizers.push_back({{"type", "Replace"}, {"pattern", {{"Regex", " {2,}"}}}, {"content", " "}});
-  const json metaspace = {{"type", "Metaspace"},
-                          {"replacement", kSpace},
-                          {"prepend_scheme", model.prefix ? "always" : "never"},
-                          {"split", false}};
-  return {{"version", "1.0"},
-          {"normalizer", {{"type", "Sequence"}, {"normalizers", normalizers}}},
-          {"pre_tokenizer", metaspace},
+/// sentencepiece's own way with text: its rules, then each run of spaces one, and none at the ends.
+class PieceText : public Normalizer {
+ public:
+  PieceText(std::string_view rules, const std::string& where) : spaces_(Pattern::regex(" {2,}", where)) {
+    if (!rules.empty()) rules_.emplace(rules, where);
+  }
+
+  void normalize(AlignedText& text) const override {
+    if (rules_) rules_->normalize_by_longest(text);
+    text.replace(spaces_, " ");
+    const std::string_view all = text.text;
+    const size_t begin = all.starts_with(' ') ? 1 : 0;
+    size_t end = all.size();
+    for (const std::string_view space : {std::string_view(" "), std::string_view(kSpace)})
+      while (all.substr(begin, end - begin).ends_with(space)) end -= space.size();
+    if (begin > 0 || end < all.size()) text = text.slice(begin, end);
+  }
+
+ private:
+  std::optional<Charsmap> rules_;
+  Pattern spaces_;
+};
+
+/// What tokenizer.json would say of the rest. Words are not cut apart before: sentencepiece does not.
+json surroundings(const Model& model) {
+  const json metaspace = {
+      {"type", "Metaspace"}, {"replacement", kSpace}, {"prepend_scheme", "always"}, {"split", false}};
+  return {{"pre_tokenizer", metaspace},
           {"decoder", metaspace},
           {"post_processor",
            {{"type", "TemplateProcessing"},
             {"single", {{{"Sequence", {{"id", "A"}}}}, {{"SpecialToken", {{"id", kEnd}}}}}},
-            {"special_tokens", {{kEnd, {{"ids", {*model.end}}}}}}}},
-          {"model",
-           {{"type", "Unigram"},
-            {"vocab", model.pieces},
-            {"unk_id", *model.unknown},
-            {"byte_fallback", model.bytes}}}};
+            {"special_tokens", {{kEnd, {{"ids", {*model.end}}}}}}}}};
+}
+
+std::shared_ptr<const Tokenizer> made(const Model& model, const std::string& where) {
+  const json pieces = {{"vocab", model.pieces}, {"unk_id", *model.unknown}, {"byte_fallback", model.bytes}};
+  // SiglipTokenizer has each text read behind "<unk>", so that it begins with a space whatever the model
+  // says.
+  const Unigram::Single single{(model.prefix ? kSpace : "") + std::string("<unk>"), model.never};
+  return make_tokenizer(surroundings(model), where,
+                        {std::make_unique<const Unigram>(pieces, where, single),
+                         std::make_shared<const PieceText>(model.rules, where)});
 }
 
 }  // namespace
@@ -189,7 +211,7 @@ namespace hijack {
 std::shared_ptr<const Tokenizer> Tokenizer::from_sentence_piece(const std::filesystem::path& spiece_model) {
   const std::string where = spiece_model.string();
   const std::string bytes = read_file(spiece_model, tokenizer::kLargestFile);
-  return from_json(tokenizer::tokenizer_json(tokenizer::read_model(bytes, where)).dump(), where);
+  return tokenizer::made(tokenizer::read_model(bytes, where), where);
 }
 
 }  // namespace hijack

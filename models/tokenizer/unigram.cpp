@@ -36,14 +36,19 @@ Unigram::Scored Unigram::read_vocabulary(const Json& model, const std::string& w
   return scored;
 }
 
-Unigram::Unigram(const Json& model, const std::string& where)
-    : Unigram(read_vocabulary(model, where), model, where) {}
+Unigram::Unigram(const Json& model, const std::string& where, const std::optional<Single>& single)
+    : Unigram(read_vocabulary(model, where), model, where, single) {}
 
-Unigram::Unigram(Scored scored, const Json& model, const std::string& where)
-    : WordModel(std::move(scored.tokens)), scores_(std::move(scored.scores)) {
+Unigram::Unigram(Scored scored, const Json& model, const std::string& where,
+                 const std::optional<Single>& single)
+    : WordModel(std::move(scored.tokens)), scores_(std::move(scored.scores)), single_(single.has_value()) {
+  std::vector<bool> seen(scores_.size(), true);
+  if (single)
+    for (const uint32_t id : single->never) seen.at(id) = false;
   double lowest = std::numeric_limits<double>::infinity();
-  for (const double score : scores_) lowest = std::min(lowest, score);
-  unknown_score_ = lowest - kUnknownPenalty;
+  for (size_t id = 0; id < scores_.size(); ++id)
+    if (seen[id]) lowest = std::min(lowest, scores_[id]);
+  unknown_score_ = rounded(lowest - kUnknownPenalty);
   if (model.contains("unk_id") && !model["unk_id"].is_null()) {
     const auto id = static_cast<uint64_t>(json_reader::count(model, "unk_id", where));
     if (id >= scores_.size())
@@ -55,8 +60,13 @@ Unigram::Unigram(Scored scored, const Json& model, const std::string& where)
   if (byte_fallback_) bytes_ = byte_tokens();
   trie_.reserve(vocabulary().size());
   for (const auto& [token, id] : vocabulary())
-    if (!token.empty()) trie_.emplace_back(token, id);
+    if (!token.empty() && seen[id]) trie_.emplace_back(token, id);
   std::sort(trie_.begin(), trie_.end());
+  if (single) first_score_ = best_steps(single->before).back().score;
+}
+
+double Unigram::rounded(double sum) const {
+  return single_ ? static_cast<float>(sum) : sum;
 }
 
 /// use(id, length) for every token that `text` begins with, shorter ones first.
@@ -84,22 +94,21 @@ uint32_t Unigram::unknown() const {
 
 std::vector<Unigram::Step> Unigram::best_steps(std::string_view word) const {
   std::vector<Step> best(word.size() + 1);
+  best[0].score = first_score_;
   for (size_t at = 0; at < word.size();) {
     const double here = best[at].score;
     const size_t character = unicode::decode(word, at).length;
     bool known = false;
-    const auto better = [&](size_t length, double score) {
-      const Step& other = best[at + length];
-      return other.begin == kNowhere || here + score > other.score;
-    };
-    const auto take = [&](size_t length, double score, uint32_t id) {
-      best[at + length] = {here + score, static_cast<uint32_t>(at), id};
+    const auto offer = [&](size_t length, double score, const auto& id) {
+      const double sum = rounded(here + score);
+      Step& there = best[at + length];
+      if (there.begin == kNowhere || sum > there.score) there = {sum, static_cast<uint32_t>(at), id()};
     };
     each_beginning(word.substr(at), [&](uint32_t id, size_t length) {
-      if (better(length, scores_[id])) take(length, scores_[id], id);
+      offer(length, scores_[id], [id] { return id; });
       known = known || length == character;
     });
-    if (!known && better(character, unknown_score_)) take(character, unknown_score_, unknown());
+    if (!known) offer(character, unknown_score_, [this] { return unknown(); });
     at += character;
   }
   return best;

@@ -16,7 +16,12 @@ class Unigram : public WordModel {
  public:
   /// Throws Error naming the place for a vocabulary that is no list of tokens with finite scores, a token of
   /// more than 1 KiB, and an `unk_id` that is no id.
-  Unigram(const nlohmann::json& model, const std::string& where);
+  /// As sentencepiece has it: sums in single precision, which decide where the same tokens fit in two orders.
+  struct Single {
+    std::string before;           ///< what stood before each word while the sums were made
+    std::vector<uint32_t> never;  ///< ids of tokens that no text becomes
+  };
+  Unigram(const nlohmann::json& model, const std::string& where, const std::optional<Single>& single = {});
 
   /// Throws Error for a character that is no token where the file names no unknown one.
   void encode(std::string_view word, std::vector<WordToken>& tokens) const override;
@@ -36,9 +41,11 @@ class Unigram : public WordModel {
   static constexpr uint32_t kNowhere = ~uint32_t{0};
 
   static Scored read_vocabulary(const nlohmann::json& model, const std::string& where);
-  Unigram(Scored scored, const nlohmann::json& model, const std::string& where);
+  Unigram(Scored scored, const nlohmann::json& model, const std::string& where,
+          const std::optional<Single>& single);
   /// By the place that a step ends at.
   std::vector<Step> best_steps(std::string_view word) const;
+  double rounded(double sum) const;
   uint32_t unknown() const;
   void add_unknown(std::string_view text, uint32_t begin, std::vector<WordToken>& tokens) const;
   template <class Use>
@@ -46,9 +53,9 @@ class Unigram : public WordModel {
 
   std::vector<double> scores_;                               // by id
   std::vector<std::pair<std::string_view, uint32_t>> trie_;  // tokens with their ids, in the order of bytes
-  double unknown_score_ = 0;
+  double unknown_score_ = 0, first_score_ = 0;
   std::optional<uint32_t> unknown_;
-  bool byte_fallback_ = false;
+  bool byte_fallback_ = false, single_ = false;
   std::array<std::optional<uint32_t>, 256> bytes_;
 };
 
