@@ -109,9 +109,9 @@ TEST_F(Pictures, OfPopeAndJailBreakV) {
   expect_picture(read("jailbreakv-28k", "v").at(0), "v/llm_transfer_attack/SD_1.png", "Name a bird.");
 }
 
-/// A tiny picture of one color as PNG, in base64.
+/// A picture of one color as PNG, in base64.
 std::string painted(double color) {
-  return base64(encode_png(at::full({1, 3, 5, 7}, color)));
+  return base64(encode_png(at::full({1, 3, 150, 170}, color)));
 }
 
 constexpr const char* kHead = "index\tquestion\thint\tA\tB\tC\tD\tanswer\tcategory\timage\n";
@@ -126,7 +126,7 @@ TEST_F(Pictures, OfMmBench) {
   const auto cases = read("mmbench");
   ASSERT_EQ(cases.size(), 3u) << "the same words about the same picture are one case";
   EXPECT_EQ(cases[0].image().mean().item<double>(), 0);
-  EXPECT_EQ(cases[0].image().sizes(), (std::vector<int64_t>{1, 3, 5, 7}));
+  EXPECT_EQ(cases[0].image().sizes(), (std::vector<int64_t>{1, 3, 150, 170}));
   EXPECT_EQ(cases[1].image().mean().item<double>(), 1) << "of a row further down";
   EXPECT_EQ(cases[2].image().mean().item<double>(), 1) << "of a row further up";
   EXPECT_EQ(cases[0].one.image, "mmbench.tsv#7");
@@ -154,7 +154,7 @@ TEST_F(Pictures, BrokenOnesOfMmBenchAreNamedWithTheirLine) {
       {good.substr(1), "is not base64, or is cut off"},
       {good.substr(0, good.size() / 8 * 4), "is cut off"},
       {"*" + good.substr(1), "is not base64"},
-      {good + good, "is not base64"},
+      {good.substr(0, 40) + "=" + good.substr(41), "is not base64"},
       {base64(bytes), "the picture"},
       {base64("GIF89a" + bytes), "the picture"},
       {"3", "neither base64 nor the index"},
@@ -170,7 +170,7 @@ TEST_F(Pictures, BrokenOnesOfMmBenchAreNamedWithTheirLine) {
   const std::string twice = row("2", painted(1)) + row("2", painted(0)) + row("4", "2", "Which shade?");
   EXPECT_NE(says(twice).find("is there twice"), std::string::npos);
   EXPECT_EQ(says(row("2", painted(1)) + row("2", painted(0))), "") << "only where one of them is meant";
-  written("mmbench.tsv", std::string(300, '\t') + "\n");
+  written("mmbench.tsv", "index" + std::string(300, '\t') + "\n");
   EXPECT_NE(error_of([&] { read("mmbench"); }).find("more than 256 columns"), std::string::npos);
 }
 
@@ -178,7 +178,7 @@ TEST(OptionLetters, AreTheFirstWordOrTheOnlyOne) {
   for (const char* right : {"B", "B.", "B. white", "(B) white", "**B**", "The answer is B.",
                             "It is option (B), a white one.", "A white one, so B", "Answer: B"})
     EXPECT_TRUE(takes_option(right, 'B')) << right;
-  for (const char* wrong : {"", "b", "A", "C. grey", "A or B", "Both B and C", "Because it is white",
+  for (const char* wrong : {"", "b", "A", "C. grey", "Either A, or B", "Both B and C", "Because it is white",
                             "Bright", "B's", "A white one"})
     EXPECT_FALSE(takes_option(wrong, 'B')) << wrong;
   EXPECT_TRUE(takes_option("A", 'A'));
