@@ -16,7 +16,7 @@ namespace {
 using nlohmann::json;
 
 constexpr int64_t kLargestFile = int64_t{64} << 20;
-constexpr const char* kSpace = "\xE2\x96\x81";  // U+2581
+constexpr const char* kSpaceMark = "\xE2\x96\x81";  // U+2581
 constexpr const char* kEnd = "</s>";
 
 /// A field of a protocol buffer: its number, and by its wire type a number or bytes.
@@ -170,7 +170,7 @@ class PieceText : public Normalizer {
     const std::string_view all = text.text;
     const size_t begin = all.starts_with(' ') ? 1 : 0;
     size_t end = all.size();
-    for (const std::string_view space : {std::string_view(" "), std::string_view(kSpace)})
+    for (const std::string_view space : {std::string_view(" "), std::string_view(kSpaceMark)})
       while (all.substr(begin, end - begin).ends_with(space)) end -= space.size();
     if (begin > 0 || end < all.size()) text = text.slice(begin, end);
   }
@@ -183,7 +183,7 @@ class PieceText : public Normalizer {
 /// What tokenizer.json would say of the rest. Words are not cut apart before: sentencepiece does not.
 json surroundings(const Model& model) {
   const json metaspace = {
-      {"type", "Metaspace"}, {"replacement", kSpace}, {"prepend_scheme", "always"}, {"split", false}};
+      {"type", "Metaspace"}, {"replacement", kSpaceMark}, {"prepend_scheme", "always"}, {"split", false}};
   return {{"pre_tokenizer", metaspace},
           {"decoder", metaspace},
           {"post_processor",
@@ -196,7 +196,7 @@ std::shared_ptr<const Tokenizer> made(const Model& model, const std::string& whe
   const json pieces = {{"vocab", model.pieces}, {"unk_id", *model.unknown}, {"byte_fallback", model.bytes}};
   // SiglipTokenizer has each text read behind "<unk>", so that it begins with a space whatever the model
   // says.
-  const Unigram::Single single{(model.prefix ? kSpace : "") + std::string("<unk>"), model.never};
+  const Unigram::Single single{(model.prefix ? kSpaceMark : "") + std::string("<unk>"), model.never};
   return make_tokenizer(surroundings(model), where,
                         {std::make_unique<const Unigram>(pieces, where, single),
                          std::make_shared<const PieceText>(model.rules, where)});
