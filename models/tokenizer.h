@@ -28,6 +28,11 @@ class Tokenizer {
  public:
   static std::shared_ptr<const Tokenizer> from_file(const std::filesystem::path& tokenizer_json);
   static std::shared_ptr<const Tokenizer> from_json(std::string_view json, const std::string& where);
+  /// A Unigram model as sentencepiece itself writes it (spiece.model, a protocol buffer), with an end token
+  /// "</s>" behind each text: what SigLIP 1 has. The same pieces as sentencepiece's. Throws Error for bytes
+  /// that are none (over 64 MiB, cut off, not UTF-8), and by name for what is not read: BPE, pieces that a
+  /// user defined, white space kept or as a suffix.
+  static std::shared_ptr<const Tokenizer> from_sentence_piece(const std::filesystem::path& spiece_model);
   virtual ~Tokenizer() = default;
 
   /// text: any bytes; ill-formed UTF-8 is replaced by U+FFFD as Python's decoder would. Added tokens in it

@@ -3,13 +3,16 @@
 #include <algorithm>
 
 #include "models/checkpoint/config_json.h"
+#include "models/encoders/canonical_text.h"
 #include "src/base/error.h"
 #include "src/base/json.h"
 
 namespace hijack {
 
-TextSide::TextSide(const nlohmann::json& config, bool siglip, int64_t projected,
-                   const ParameterSource& source, std::filesystem::path folder)
+using nlohmann::json;
+
+TextSide::TextSide(const json& config, bool siglip, int64_t projected, const ParameterSource& source,
+                   std::filesystem::path folder)
     : tower_(TextTowerConfig::from_json(config, siglip), source, "text_model"),
       projection_(source, siglip ? "text_model.head" : "text_projection", tower_.config().width, projected,
                   /*with_bias=*/siglip),
@@ -23,36 +26,50 @@ TextSide::TextSide(const nlohmann::json& config, bool siglip, int64_t projected,
   padding_ = id("pad_token_id", 1);
 }
 
-const Tokenizer& TextSide::tokenizer() const {
-  std::call_once(once_, [this] {
-    auto read = Tokenizer::from_file(folder_ / "tokenizer.json");
-    if (read->vocabulary_size() > tower_.config().vocabulary)
-      throw Error((folder_ / "tokenizer.json").string() + " has ids up to " +
-                  std::to_string(read->vocabulary_size() - 1) + ", but the text tower knows " +
-                  std::to_string(tower_.config().vocabulary) + " tokens");
-    tokenizer_ = std::move(read);
-  });
-  return *tokenizer_;
+const TextSide::Words& TextSide::words() const {
+  std::call_once(once_, [this] { words_ = read_words(); });
+  return words_;
 }
 
-/// The token that tokenizer_config.json names, or the network's.
-TokenId TextSide::padding() const {
-  const auto file = folder_ / "tokenizer_config.json";
-  if (!std::filesystem::exists(file)) return padding_;
-  const nlohmann::json settings = read_json(file);
-  nlohmann::json token = settings.is_object() ? settings.value("pad_token", nlohmann::json()) : nullptr;
-  if (token.is_object()) token = token.value("content", nlohmann::json());
-  if (!token.is_string()) return padding_;
-  return tokenizer().token_to_id(token.get<std::string>()).value_or(padding_);
+/// The tokenizer with what tokenizer_config.json says of it: its class, and the token that pads (else the
+/// network's).
+TextSide::Words TextSide::read_words() const {
+  const auto settings_file = folder_ / "tokenizer_config.json", pieces = folder_ / "spiece.model";
+  const json settings = std::filesystem::exists(settings_file) ? read_json(settings_file) : json::object();
+  const auto setting = [&](const char* key) {
+    return settings.is_object() ? settings.value(key, json()) : json();
+  };
+  const json kind = setting("tokenizer_class"), lower_case = setting("do_lower_case");
+  const bool named = kind.is_string() && kind.get<std::string>().starts_with("SiglipTokenizer");
+  Words words;
+  auto file = folder_ / "tokenizer.json";
+  words.pieces = siglip_ && std::filesystem::exists(pieces) && (named || !std::filesystem::exists(file));
+  if (words.pieces) file = pieces;
+  words.tokenizer = words.pieces ? Tokenizer::from_sentence_piece(file) : Tokenizer::from_file(file);
+  if (words.tokenizer->vocabulary_size() > tower_.config().vocabulary)
+    throw Error(file.string() + " has ids up to " + std::to_string(words.tokenizer->vocabulary_size() - 1) +
+                ", but the text tower knows " + std::to_string(tower_.config().vocabulary) + " tokens");
+  words.canonical = siglip_ && (words.pieces || named);
+  words.lower_case = !lower_case.is_boolean() || lower_case.get<bool>();
+  json token = setting("pad_token");
+  if (token.is_object()) token = token.value("content", json());
+  if (!token.is_string() && words.canonical) token = "</s>";  // SiglipTokenizer's default
+  words.padding = padding_;
+  if (token.is_string())
+    words.padding = words.tokenizer->token_to_id(token.get<std::string>()).value_or(padding_);
+  return words;
 }
 
 TokenIds TextSide::ids(const std::string& text) const {
-  TokenIds ids = tokenizer().encode(text, /*add_special_tokens=*/true);
+  const Words& words = this->words();
+  TokenIds ids =
+      words.tokenizer->encode(words.canonical ? canonical_text(text, words.lower_case, words.pieces) : text,
+                              /*add_special_tokens=*/true);
   const auto room = static_cast<size_t>(tower_.config().max_positions);
   if (ids.empty() || ids.size() > room)
     throw Error("the text \"" + text.substr(0, 60) + "\" is " + std::to_string(ids.size()) +
                 " tokens, but the text tower of " + folder_.string() + " reads 1 to " + std::to_string(room));
-  if (siglip_) ids.resize(room, padding());
+  if (siglip_) ids.resize(room, words.padding);
   return ids;
 }
 

@@ -10,7 +10,10 @@
 namespace hijack {
 
 /// What turns a text into the embedding that CLIP or SigLIP compares with images. The folder's tokenizer.json
-/// is read when the first text comes: an encoder whose tokenizer is not supported still reads images.
+/// is read when the first text comes: an encoder whose tokenizer is not supported still reads images. Of
+/// SigLIP where tokenizer_config.json names SiglipTokenizer, or there is no tokenizer.json, it is
+/// spiece.model, as in transformers. Then, and where tokenizer_config.json names that class, texts are
+/// canonical first (canonical_text.h).
 class TextSide {
  public:
   /// config: `text_config`. projected: width of the embedding.
@@ -24,8 +27,14 @@ class TextSide {
   Tensor embedding(const TokenIds& ids, at::Device device) const;
 
  private:
-  const Tokenizer& tokenizer() const;
-  TokenId padding() const;
+  struct Words {
+    std::shared_ptr<const Tokenizer> tokenizer;
+    bool pieces = false;  // from spiece.model
+    bool canonical = false, lower_case = true;
+    TokenId padding = 0;
+  };
+  const Words& words() const;
+  Words read_words() const;
   int64_t pooled(const TokenIds& ids) const;
 
   TextTower tower_;
@@ -34,7 +43,7 @@ class TextSide {
   TokenId end_ = 0, padding_ = 0;
   std::filesystem::path folder_;
   mutable std::once_flag once_;
-  mutable std::shared_ptr<const Tokenizer> tokenizer_;
+  mutable Words words_;
 };
 
 }  // namespace hijack

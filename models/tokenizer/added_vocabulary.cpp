@@ -86,7 +86,7 @@ AddedVocabulary::AddedVocabulary(const Json& tokens, const WordModel& model, con
                                  const std::string& where) {
   if (tokens.is_null()) return;
   if (!tokens.is_array()) throw Error(where + ": must be an array");
-  auto next = static_cast<uint32_t>(model.vocabulary().size());
+  auto next = static_cast<uint32_t>(model.size());
   for (size_t i = 0; i < tokens.size(); ++i) {
     const std::string place = where + "[" + std::to_string(i) + "]";
     AddedToken token = read_token(tokens[i], place);

@@ -3,27 +3,37 @@
 #include "src/base/error.h"
 #include "src/base/newer_characters.h"
 #include "src/base/unicode.h"
+#include "src/base/unicode_forms.h"
 
 namespace hijack::tokenizer {
 namespace {
 
-void check_length(size_t bytes) {
-  if (bytes > kLongestText)
-    throw Error(
-        "the tokenizer's input, or what its normalizer makes of it, is longer than 16 MiB; shorten it");
+// Whether the package's normalizers leave a character alone.
+bool is_unknown(char32_t c, bool compatible) {
+  return unicode::is_unknown_to_nfc(c) || (compatible && unicode::is_unknown_to_nfkc(c));
 }
 
 // The end of the segment that starts at `at`: a character and all that may combine with it.
-size_t segment_end(std::string_view text, size_t at) {
+size_t segment_end(std::string_view text, size_t at, bool compatible) {
   const auto first = unicode::decode(text, at);
   size_t end = at + first.length;
-  if (unicode::is_unknown_to_nfc(first.value)) return end;
+  if (is_unknown(first.value, compatible)) return end;
   while (end < text.size()) {
     const auto next = unicode::decode(text, end);
-    if (!unicode::extends_segment(next.value)) break;
+    const bool extends = unicode::extends_segment(next.value) ||
+                         (compatible && unicode::extends_compatible_segment(next.value));
+    if (!extends) break;
     end += next.length;
   }
   return end;
+}
+
+// How many bytes two texts have in common at the beginning, in whole characters.
+size_t same_characters(std::string_view a, std::string_view b) {
+  const auto [first, second] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+  auto same = static_cast<size_t>(first - a.begin());
+  while (same > 0 && same < a.size() && !unicode::starts_character(a[same])) --same;
+  return same;
 }
 
 std::vector<Match> joined(std::span<const Match> matches, SplitBehavior behavior) {
@@ -67,6 +77,12 @@ std::vector<Match> parts_of(std::span<const Match> matches, SplitBehavior behavi
 }
 
 }  // namespace
+
+void check_length(size_t bytes) {
+  if (bytes > kLongestText)
+    throw Error(
+        "the tokenizer's input, or what its normalizer makes of it, is longer than 16 MiB; shorten it");
+}
 
 AlignedText AlignedText::from_bytes(std::string_view bytes) {
   check_length(bytes.size());
@@ -125,22 +141,23 @@ void AlignedText::replace(const Pattern& pattern, std::string_view content) {
   *this = std::move(result);
 }
 
-void AlignedText::normalize_segments(std::string (*form)(std::string_view)) {
+void AlignedText::normalize_segments(std::string (*form)(std::string_view), bool compatible) {
   bool plain = true;
   for (const char c : text) plain = plain && static_cast<unsigned char>(c) < 0x80;
   if (plain) return;
   AlignedText result;
   result.origin = origin;
   for (size_t at = 0; at < text.size();) {
-    const size_t end = segment_end(text, at);
+    const size_t end = segment_end(text, at, compatible);
     const auto segment = std::string_view(text).substr(at, end - at);
-    const bool known = !unicode::is_unknown_to_nfc(unicode::decode(segment, 0).value);
+    const bool known = !is_unknown(unicode::decode(segment, 0).value, compatible);
     const std::string formed = known ? form(segment) : std::string(segment);
-    if (formed == segment)
-      result.source.insert(result.source.end(), source.begin() + static_cast<ptrdiff_t>(at),
-                           source.begin() + static_cast<ptrdiff_t>(end));
-    else  // the whole segment is the source of all that it became
-      result.source.insert(result.source.end(), formed.size(), source_of(at, end));
+    // What stays at the beginning keeps its place; the rest of the segment is the source of all that it
+    // became.
+    const size_t same = same_characters(segment, formed);
+    result.source.insert(result.source.end(), source.begin() + static_cast<ptrdiff_t>(at),
+                         source.begin() + static_cast<ptrdiff_t>(at + same));
+    result.source.insert(result.source.end(), formed.size() - same, source_of(at + same, end));
     check_length(result.text.size() + formed.size());
     result.text += formed;
     at = end;
@@ -149,11 +166,32 @@ void AlignedText::normalize_segments(std::string (*form)(std::string_view)) {
 }
 
 void AlignedText::normalize_nfc() {
-  normalize_segments(unicode::nfc);
+  normalize_segments(unicode::nfc, /*compatible=*/false);
 }
 
 void AlignedText::normalize_nfd() {
-  normalize_segments(unicode::nfd);
+  normalize_segments(unicode::nfd, /*compatible=*/false);
+}
+
+void AlignedText::normalize_nfkc() {
+  normalize_segments(unicode::nfkc, /*compatible=*/true);
+}
+
+void AlignedText::strip(bool left, bool right) {
+  size_t begin = 0, end = text.size();
+  while (left && begin < end) {
+    const auto first = unicode::decode(text, begin);
+    if (!unicode::is_white_space(first.value)) break;
+    begin += first.length;
+  }
+  while (right && begin < end) {
+    const auto last = unicode::decode_last(std::string_view(text).substr(begin, end - begin));
+    if (!unicode::is_white_space(last.value)) break;
+    end -= last.length;
+  }
+  const uint32_t start = origin;
+  *this = slice(begin, end);
+  origin = start;
 }
 
 void AlignedText::rewrite(void (*write)(std::string& text, char32_t character)) {

@@ -15,6 +15,9 @@ namespace hijack::tokenizer {
 /// up.
 inline constexpr size_t kLongestText = size_t{16} << 20;
 
+/// Throws Error for more than that.
+void check_length(size_t bytes);
+
 /// A range of bytes of the text that the user gave.
 struct SourceRange {
   uint32_t begin = 0, end = 0;
@@ -36,11 +39,14 @@ struct AlignedText {
   void replace(const Pattern& pattern, std::string_view content);
   void normalize_nfc();
   void normalize_nfd();
+  void normalize_nfkc();
+  /// Takes White_Space away at the beginning, the end or both.
+  void strip(bool left, bool right);
   /// Each character becomes what `write` appends for it, which may be nothing.
   void rewrite(void (*write)(std::string& text, char32_t character));
 
  private:
-  void normalize_segments(std::string (*form)(std::string_view));
+  void normalize_segments(std::string (*form)(std::string_view), bool compatible);
 };
 
 /// A part of the input: text still to be tokenized, or an added token that was found.

@@ -40,7 +40,6 @@ class Bpe : public WordModel {
   void read_merges(const nlohmann::json& model, const std::string& where);
   void add_merge(const std::string& left, const std::string& right, uint32_t rank,
                  const std::function<std::string()>& where);
-  void find_fallback_bytes();
   const Merge* merge_of(uint32_t left, uint32_t right) const;
   std::vector<WordToken> characters(std::string_view word) const;
   bool add_fallback_bytes(std::string_view character, uint32_t begin, std::vector<WordToken>& tokens) const;

@@ -1,4 +1,3 @@
-#include <cstdio>
 #include <functional>
 
 #include "models/tokenizer/bpe.h"
@@ -53,7 +52,7 @@ Bpe::Bpe(const Json& model, const std::string& where) : WordModel(model, where) 
     unknown_token_ = json_reader::text(model, "unk_token", where);
     unknown_ = id_of(unknown_token_);
   }
-  if (byte_fallback_) find_fallback_bytes();
+  if (byte_fallback_) fallback_bytes_ = byte_tokens();
 }
 
 void Bpe::read_merges(const Json& model, const std::string& where) {
@@ -78,14 +77,6 @@ void Bpe::add_merge(const std::string& left, const std::string& right, uint32_t 
   };
   const uint64_t pair = uint64_t{known(left)} << 32 | known(right);
   merges_.insert_or_assign(pair, Merge{rank, known(left + right)});
-}
-
-void Bpe::find_fallback_bytes() {
-  for (unsigned byte = 0; byte < 256; ++byte) {
-    char name[8];
-    std::snprintf(name, sizeof name, "<0x%02X>", byte);
-    fallback_bytes_[byte] = id_of(name);
-  }
 }
 
 }  // namespace hijack::tokenizer

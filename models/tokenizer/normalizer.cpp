@@ -1,6 +1,9 @@
 #include "models/tokenizer/normalizer.h"
 
 #include "models/tokenizer/bert.h"
+#include "models/tokenizer/charsmap.h"
+#include "src/base/base64.h"
+#include "src/base/error.h"
 #include "src/base/unicode.h"
 
 namespace hijack::tokenizer {
@@ -37,6 +40,41 @@ struct Nfc : Normalizer {
   void normalize(AlignedText& text) const override { text.normalize_nfc(); }
 };
 
+struct Nfkc : Normalizer {
+  void normalize(AlignedText& text) const override { text.normalize_nfkc(); }
+};
+
+/// Control characters go, and what looks like a space is one: as Google's translators want their text.
+struct Nmt : Normalizer {
+  void normalize(AlignedText& text) const override { text.rewrite(write); }
+
+ private:
+  static void write(std::string& text, char32_t c) {
+    const bool control =
+        (c >= 0x1 && c <= 0x8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F;
+    const bool space = c == 0x9 || c == 0xA || c == 0xC || c == 0xD || c == 0x1680 ||
+                       (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 || c == 0x2581 ||
+                       c == 0xFEFF || c == 0xFFFD;
+    if (!control) unicode::append(text, space ? ' ' : c);
+  }
+};
+
+struct StripSpace : Normalizer {
+  StripSpace(bool left, bool right) : left_(left), right_(right) {}
+  void normalize(AlignedText& text) const override { text.strip(left_, right_); }
+
+ private:
+  bool left_, right_;
+};
+
+struct Precompiled : Normalizer {
+  Precompiled(std::string_view bytes, const std::string& where) : charsmap_(bytes, where) {}
+  void normalize(AlignedText& text) const override { charsmap_.normalize(text); }
+
+ private:
+  Charsmap charsmap_;
+};
+
 struct Lowercase : Normalizer {
   void normalize(AlignedText& text) const override { text.rewrite(unicode::append_lowercase); }
 };
@@ -48,6 +86,12 @@ std::shared_ptr<const Normalizer> make_replace(const Json& component, const std:
   return std::make_shared<Replace>(std::move(pattern), json_reader::text(component, "content", where));
 }
 
+std::shared_ptr<const Normalizer> make_precompiled(const Json& component, const std::string& where) {
+  const auto bytes = base64_decoded(json_reader::text(component, "precompiled_charsmap", where));
+  if (!bytes) throw Error(where + ": 'precompiled_charsmap' is not base64");
+  return std::make_shared<Precompiled>(*bytes, where);
+}
+
 }  // namespace
 
 std::shared_ptr<const Normalizer> make_normalizer(const Json& component, const std::string& where) {
@@ -57,6 +101,12 @@ std::shared_ptr<const Normalizer> make_normalizer(const Json& component, const s
   if (type == "NFC") return std::make_shared<Nfc>();
   if (type == "Lowercase") return std::make_shared<Lowercase>();
   if (type == "Replace") return make_replace(component, where);
+  if (type == "NFKC") return std::make_shared<Nfkc>();
+  if (type == "Nmt") return std::make_shared<Nmt>();
+  if (type == "Precompiled") return make_precompiled(component, where);
+  if (type == "Strip")
+    return std::make_shared<StripSpace>(json_reader::flag(component, "strip_left", where),
+                                        json_reader::flag(component, "strip_right", where));
   if (type == "BertNormalizer") return make_bert_normalizer(component, where);
   if (type != "Sequence") json_reader::unsupported(type, where);
   auto sequence = std::make_shared<NormalizerSequence>();

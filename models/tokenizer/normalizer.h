@@ -14,7 +14,8 @@ class Normalizer {
   virtual void normalize(AlignedText& text) const = 0;
 };
 
-/// Sequence, Prepend, Replace, NFC, BertNormalizer; null does nothing. Throws Error for anything else.
+/// Sequence, Prepend, Replace, Strip, Lowercase, NFC, NFKC, Nmt, Precompiled, BertNormalizer; null does
+/// nothing. Throws Error for anything else.
 std::shared_ptr<const Normalizer> make_normalizer(const nlohmann::json& component, const std::string& where);
 
 }  // namespace hijack::tokenizer

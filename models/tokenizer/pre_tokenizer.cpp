@@ -86,6 +86,15 @@ struct ByteLevel : PreTokenizer {
   std::optional<Pattern> words_;
 };
 
+struct WhitespaceSplit : PreTokenizer {
+  void split(Pieces& pieces) const override {
+    split_pieces(pieces, [](const AlignedText& text) {
+      return tokenizer::split(text, cover_characters(text.text, unicode::is_white_space),
+                              SplitBehavior::removed);
+    });
+  }
+};
+
 struct MetaspaceWords : PreTokenizer {
   explicit MetaspaceWords(Metaspace options)
       : options_(std::move(options)),
@@ -129,6 +138,7 @@ std::shared_ptr<const PreTokenizer> make_pre_tokenizer(const Json& component, co
   if (component.is_null()) return std::make_shared<PreTokenizerSequence>();
   const std::string type = json_reader::type_of(component, where);
   if (type == "Split") return make_split(component, where);
+  if (type == "WhitespaceSplit") return std::make_shared<WhitespaceSplit>();
   if (type == "BertPreTokenizer") return make_bert_pre_tokenizer();
   if (type == "Digits")
     return std::make_shared<Digits>(json_reader::flag(component, "individual_digits", where));

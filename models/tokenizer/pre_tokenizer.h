@@ -15,8 +15,8 @@ class PreTokenizer {
   virtual void split(Pieces& pieces) const = 0;
 };
 
-/// Sequence, Split, Digits, ByteLevel, Metaspace, BertPreTokenizer; null does nothing. Throws Error for
-/// anything else.
+/// Sequence, Split, Digits, ByteLevel, Metaspace, WhitespaceSplit, BertPreTokenizer; null does nothing.
+/// Throws Error for anything else.
 std::shared_ptr<const PreTokenizer> make_pre_tokenizer(const nlohmann::json& component,
                                                        const std::string& where);
 

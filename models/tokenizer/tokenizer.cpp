@@ -2,11 +2,10 @@
 
 #include "models/tokenizer/added_vocabulary.h"
 #include "models/tokenizer/decoder.h"
+#include "models/tokenizer/given_parts.h"
 #include "models/tokenizer/json_reader.h"
-#include "models/tokenizer/normalizer.h"
 #include "models/tokenizer/post_processor.h"
 #include "models/tokenizer/pre_tokenizer.h"
-#include "models/tokenizer/word_model.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/base/random.h"
@@ -25,9 +24,11 @@ const Json& part_of(const Json& root, const char* key) {
 
 class JsonTokenizer : public Tokenizer {
  public:
-  JsonTokenizer(const Json& root, const std::string& where)
-      : model_(make_word_model(json_reader::member(root, "model", where), where + ": model")),
-        normalizer_(make_normalizer(part_of(root, "normalizer"), where + ": normalizer")),
+  JsonTokenizer(const Json& root, const std::string& where, GivenParts given)
+      : model_(given.model ? std::move(given.model)
+                           : make_word_model(json_reader::member(root, "model", where), where + ": model")),
+        normalizer_(given.normalizer ? std::move(given.normalizer)
+                                     : make_normalizer(part_of(root, "normalizer"), where + ": normalizer")),
         pre_tokenizer_(make_pre_tokenizer(part_of(root, "pre_tokenizer"), where + ": pre_tokenizer")),
         added_(part_of(root, "added_tokens"), *model_, *normalizer_, where + ": added_tokens"),
         post_processor_(make_post_processor(
@@ -141,17 +142,23 @@ class JsonTokenizer : public Tokenizer {
 };
 
 }  // namespace
+
+std::shared_ptr<const Tokenizer> make_tokenizer(const Json& root, const std::string& where,
+                                                GivenParts given) {
+  return std::make_shared<JsonTokenizer>(root, where, std::move(given));
+}
+
 }  // namespace hijack::tokenizer
 
 namespace hijack {
 
 std::shared_ptr<const Tokenizer> Tokenizer::from_file(const std::filesystem::path& tokenizer_json) {
-  const auto sentencepiece = tokenizer_json.parent_path() / "tokenizer.model";
-  if (!std::filesystem::exists(tokenizer_json) && std::filesystem::exists(sentencepiece))
-    throw Error(
-        tokenizer_json.parent_path().string() +
-        " has its tokenizer as tokenizer.model only, which is not read; convert it once in Python with "
-        "AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR), which writes tokenizer.json");
+  for (const char* name : {"tokenizer.model", "spiece.model"})
+    if (!std::filesystem::exists(tokenizer_json) &&
+        std::filesystem::exists(tokenizer_json.parent_path() / name))
+      throw Error(tokenizer_json.parent_path().string() + " has its tokenizer as " + name +
+                  " only, which is not read; convert it once in Python with "
+                  "AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR), which writes tokenizer.json");
   return from_json(read_file(tokenizer_json), tokenizer_json.string());
 }
 
@@ -161,7 +168,7 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_json(std::string_view json, con
   if (!root.is_object()) throw Error(where + ": expected an object");
   if (root.contains("version") && root["version"] != "1.0")
     json_reader::unsupported("version " + root["version"].dump().substr(0, 40), where);
-  return std::make_shared<tokenizer::JsonTokenizer>(root, where);
+  return tokenizer::make_tokenizer(root, where, {});
 }
 
 }  // namespace hijack

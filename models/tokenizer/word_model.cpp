@@ -1,6 +1,9 @@
 #include "models/tokenizer/word_model.h"
 
+#include <cstdio>
+
 #include "models/tokenizer/bpe.h"
+#include "models/tokenizer/unigram.h"
 #include "models/tokenizer/word_piece.h"
 #include "src/base/error.h"
 #include "src/base/unicode.h"
@@ -23,6 +26,25 @@ WordModel::WordModel(const json_reader::Json& model, const std::string& where) {
   }
 }
 
+WordModel::WordModel(std::vector<std::string> tokens) {
+  vocabulary_.reserve(tokens.size());
+  tokens_.reserve(tokens.size());
+  for (uint32_t id = 0; id < tokens.size(); ++id) {
+    const auto place = vocabulary_.insert_or_assign(std::move(tokens[id]), id).first;
+    tokens_.emplace(id, &place->first);
+  }
+}
+
+std::array<std::optional<uint32_t>, 256> WordModel::byte_tokens() const {
+  std::array<std::optional<uint32_t>, 256> ids;
+  for (unsigned byte = 0; byte < ids.size(); ++byte) {
+    char name[8];
+    std::snprintf(name, sizeof name, "<0x%02X>", byte);
+    ids[byte] = id_of(name);
+  }
+  return ids;
+}
+
 std::optional<uint32_t> WordModel::id_of(std::string_view token) const {
   const auto found = vocabulary_.find(token);
   return found == vocabulary_.end() ? std::nullopt : std::optional(found->second);
@@ -34,12 +56,15 @@ const std::string* WordModel::token_of(uint32_t id) const {
 }
 
 std::unique_ptr<const WordModel> make_word_model(const json_reader::Json& model, const std::string& where) {
-  // Files of old versions have no type; only BPE has merges.
-  const std::string type = model.is_object() && !model.contains("type") && model.contains("merges")
-                               ? "BPE"
-                               : json_reader::type_of(model, where);
+  // Files of old versions have no type; only BPE has merges, only Unigram a list of scores.
+  const bool untyped = model.is_object() && !model.contains("type");
+  const bool scored = untyped && model.contains("vocab") && model["vocab"].is_array();
+  const std::string type = untyped && model.contains("merges") ? "BPE"
+                           : scored                            ? "Unigram"
+                                                               : json_reader::type_of(model, where);
   if (type == "BPE") return std::make_unique<const Bpe>(model, where);
   if (type == "WordPiece") return std::make_unique<const WordPiece>(model, where);
+  if (type == "Unigram") return std::make_unique<const Unigram>(model, where);
   json_reader::unsupported(type, where);
 }
 

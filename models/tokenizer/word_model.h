@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -45,17 +46,23 @@ class WordModel {
   std::optional<uint32_t> id_of(std::string_view token) const;
   /// nullptr where the id is unknown.
   const std::string* token_of(uint32_t id) const;
+  /// The number of its ids.
+  size_t size() const { return tokens_.size(); }
 
  protected:
   /// Reads the vocabulary. Throws Error naming the place for what is no vocabulary, and for duplicate ids.
   WordModel(const nlohmann::json& model, const std::string& where);
+  /// Tokens by id. Of a token that is there twice the later id counts, as in the package.
+  explicit WordModel(std::vector<std::string> tokens);
+  /// By byte, the token "<0x0A>" that stands for it.
+  std::array<std::optional<uint32_t>, 256> byte_tokens() const;
 
  private:
   Vocabulary vocabulary_;
   std::unordered_map<uint32_t, const std::string*> tokens_;
 };
 
-/// BPE or WordPiece. Throws Error for any other type.
+/// BPE, WordPiece or Unigram. Throws Error for any other type.
 std::unique_ptr<const WordModel> make_word_model(const nlohmann::json& model, const std::string& where);
 
 }  // namespace hijack::tokenizer

@@ -81,6 +81,9 @@ int64_t rename_token(json& tokenizer, const std::string& from) {
     vocabulary.erase(from);
     vocabulary[kImage] = id;
   }
+  if (vocabulary.is_array())  // Unigram's: tokens with their scores
+    for (auto& entry : vocabulary)
+      if (entry.is_array() && !entry.empty() && entry[0] == from) entry[0] = kImage;
   return id;
 }
 

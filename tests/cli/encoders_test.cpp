@@ -2,6 +2,7 @@
 // them.
 #include <nlohmann/json.hpp>
 
+#include "models/checkpoint/safetensors.h"
 #include "src/base/image.h"
 #include "src/experiment/record/results.h"
 #include "tests/support/program.h"
@@ -36,6 +37,7 @@ TEST_F(Program, ModelsInspectSaysWhatAnEncoderIs) {
   const std::map<std::string, std::string> text = {{"clip", "yes, compared"},
                                                    {"open_clip", "yes, compared"},
                                                    {"siglip", "yes, compared"},
+                                                   {"siglip1", "yes, compared"},
                                                    {"dinov2_giant", "none: it compares images"}};
   for (const auto& [name, said] : text) {
     const Outcome outcome = run("models inspect " + kEncoders + name);
@@ -66,8 +68,8 @@ TEST_F(Program, EncoderFoldersThatCannotBeRead) {
   edit(model, "\"vision_use_head\": true", "\"vision_use_head\": false");
   expect_refused(on("--surrogate " + model + " --feature-image " + kTarget), "without pooling head");
   model = copy_of("encoders/clip", "d");
-  write_file(fs::path(model) / "tokenizer.json", R"({"version": "1.0", "model": {"type": "Unigram"}})");
-  expect_refused(on("--surrogate " + model + " --feature-text cat"), "unsupported component Unigram");
+  write_file(fs::path(model) / "tokenizer.json", R"({"version": "1.0", "model": {"type": "WordLevel"}})");
+  expect_refused(on("--surrogate " + model + " --feature-text cat"), "unsupported component WordLevel");
   const Outcome images = run("models inspect " + model);
   EXPECT_EQ(images.code, 0) << "it still reads images";
   EXPECT_NE(images.out.find("not readable"), std::string::npos) << images.out;
@@ -75,6 +77,45 @@ TEST_F(Program, EncoderFoldersThatCannotBeRead) {
   write_file(fs::path(model) / "open_clip_config.json", R"({"model_cfg": {"vision_cfg": {}}})");
   EXPECT_EQ(run("models inspect " + model).code, 2);
   expect_refused("chat --model " + kEncoders + "clip --image " + kPhoto + " --prompt Who", "image encoder");
+}
+
+TEST_F(Program, TextsOfTheFirstSiglip) {
+  const std::string either = copy_of("encoders/siglip1", "either"),
+                    json = copy_of("encoders/siglip1", "json"),
+                    pieces = copy_of("encoders/siglip1", "pieces");
+  fs::remove(fs::path(json) / "spiece.model");
+  fs::remove(fs::path(pieces) / "tokenizer.json");
+  const auto expected = load_safetensors(kEncoders + "siglip1/expected.safetensors");
+  const auto compared = at::cosine_similarity(expected.at("wide.embedding"), expected.at("text0.embedding"));
+  for (const std::string& folder : {either, json, pieces}) {
+    SCOPED_TRACE(folder);
+    const Outcome outcome = run(
+        "attack --threads 1 --image " + kRoot + "/tests/golden/qwen2_vl/images/wide.png --surrogate " +
+        folder + " --feature-text 'A photo of a cat' --epsilon 16/255 --steps 15 --out " + folder + "-run");
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const EncoderRow& row = read_run(folder + "-run").trials.at(0).encoders.at(0);
+    EXPECT_NEAR(row.clean, compared.item<double>(), 1e-3)
+        << "as transformers has it, but for rounding to 8 bits";
+    EXPECT_GT(row.attack, row.clean + .01);
+  }
+  write_file(fs::path(pieces) / "spiece.model", read_file(fs::path(pieces) / "spiece.model").substr(0, 900));
+  expect_refused(on("--surrogate " + pieces + " --feature-text cat"),
+                 "spiece.model is no model of sentencepiece");
+  EXPECT_EQ(run("models inspect " + pieces).code, 0) << "it still reads images";
+}
+
+TEST_F(Program, ATextDecoderMayHaveAUnigramTokenizer) {
+  const std::string model = copy_of("text/llama", "unigram");
+  fs::copy_file(kRoot + "/tests/golden/tokenizer/unigram_siglip.json", fs::path(model) / "tokenizer.json",
+                fs::copy_options::overwrite_existing);
+  const Outcome inspected = run("models inspect " + model);
+  EXPECT_EQ(inspected.code, 0) << inspected.out << inspected.err;
+  write_file(at("in.jsonl"), "{\"text\": \"The dog, the DOG\"}\n");
+  const Outcome cut = run("tokenize --model " + model + " --in " + at("in.jsonl"));
+  ASSERT_EQ(cut.code, 0) << cut.err;
+  EXPECT_EQ(nlohmann::json::parse(cut.out).at("decoded"), "the dog the dog</s>");
+  const Outcome said = run("chat --model " + model + " --prompt 'the dog' --max-new-tokens 4");
+  EXPECT_EQ(said.code, 0) << said.err;
 }
 
 TEST_F(Program, AnAttackOnEncodersAlone) {

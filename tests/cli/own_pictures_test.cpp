@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "src/base/image.h"
+#include "src/base/sha256.h"
 #include "src/experiment/record/results.h"
 #include "tests/support/program.h"
 
@@ -72,6 +73,30 @@ TEST_F(OwnPictures, OfSetsWithAnswersCountWhatIsRight) {
   ASSERT_EQ(asked.size(), 1u);
   EXPECT_EQ(asked[0].expected, "yes");
   EXPECT_FALSE(asked[0].correct) << "the tiny model says no words";
+}
+
+TEST_F(OwnPictures, OfMmBenchAreInItsTable) {
+  const std::string picture = base64(read_file(kPhoto));
+  const std::string head = "index\tquestion\thint\tA\tB\tanswer\tcategory\timage\n";
+  const std::string first = "1\tWhat is it?\t\tcat\tdog\tA\tanimals\t" + picture + "\n";
+  write_file(at("set/mmbench.tsv"), head + first + "2\tWhat color is it?\tLook.\tgray\tblue\tB\tcolors\t1\n");
+  const std::string command =
+      "evaluate " + at("run") + " --utility 0 --suffix-steps 0 --images-of mmbench:" + at("set");
+  const Outcome outcome = run(command);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("mmbench, animals"), std::string::npos) << outcome.out;
+  const auto asked = rows();
+  ASSERT_EQ(asked.size(), 2u);
+  EXPECT_EQ(asked[0].photo, "mmbench.tsv#1");
+  EXPECT_EQ(asked[1].photo, "mmbench.tsv#1") << "the picture of the row that it names";
+  EXPECT_EQ(asked[1].expected, "B");
+  EXPECT_FALSE(asked[0].correct) << "the tiny model says no words";
+  const std::string before = read_file(at("run/replies.jsonl"));
+  write_file(at("set/mmbench.tsv"), head + first + "2\tWhat color is it?\t\tgray\tblue\tB\tcolors\t7\n");
+  expect_refused(command, "mmbench.tsv:3: its picture '7' is neither base64 nor the index");
+  write_file(at("set/mmbench.tsv"), head + first.substr(0, first.size() / 2) + "\n");
+  expect_refused(command, "mmbench.tsv:2: the picture");
+  EXPECT_EQ(read_file(at("run/replies.jsonl")), before);
 }
 
 TEST_F(OwnPictures, WithoutThemTheReportHasNone) {

@@ -6,6 +6,8 @@
 
 #include "src/base/error.h"
 #include "src/base/file.h"
+#include "src/base/image.h"
+#include "src/base/sha256.h"
 #include "tests/support/temporary_folder.h"
 
 namespace hijack::test_set_pictures_test {
@@ -105,6 +107,83 @@ TEST_F(Pictures, OfPopeAndJailBreakV) {
           "0,Name a bird.,Bird?,SD,Birds,llm_transfer_attack/SD_1.png,us,True,False\n");
   written("v/llm_transfer_attack/SD_1.png");
   expect_picture(read("jailbreakv-28k", "v").at(0), "v/llm_transfer_attack/SD_1.png", "Name a bird.");
+}
+
+/// A picture of one color as PNG, in base64.
+std::string painted(double color) {
+  return base64(encode_png(at::full({1, 3, 150, 170}, color)));
+}
+
+constexpr const char* kHead = "index\tquestion\thint\tA\tB\tC\tD\tanswer\tcategory\timage\n";
+std::string row(const std::string& index, const std::string& image,
+                const std::string& question = "Which color?") {
+  return index + "\t" + question + "\tLook closely.\tblack\twhite\t\t\tB\tcolors\t" + image + "\n";
+}
+
+TEST_F(Pictures, OfMmBench) {
+  written("mmbench.tsv", kHead + row("7", painted(0)) + row("1000008", "9") + row("9", painted(1)) +
+                             row("10", "9") + row("11", "9", "Which shade?"));
+  const auto cases = read("mmbench");
+  ASSERT_EQ(cases.size(), 3u) << "the same words about the same picture are one case";
+  EXPECT_EQ(cases[0].image().mean().item<double>(), 0);
+  EXPECT_EQ(cases[0].image().sizes(), (std::vector<int64_t>{1, 3, 150, 170}));
+  EXPECT_EQ(cases[1].image().mean().item<double>(), 1) << "of a row further down";
+  EXPECT_EQ(cases[2].image().mean().item<double>(), 1) << "of a row further up";
+  EXPECT_EQ(cases[0].one.image, "mmbench.tsv#7");
+  EXPECT_EQ(cases[1].one.image, "mmbench.tsv#9");
+  EXPECT_EQ(cases[0].prompt(),
+            "Look closely.\nWhich color?\nA. black\nB. white\nAnswer with the letter of the right option.");
+  EXPECT_EQ(cases[0].one.target, "B");
+  EXPECT_TRUE(has_right_answers("mmbench"));
+  EXPECT_EQ(read_test_set(parse_test_set("mmbench:" + folder_.path().string())).size(), 2u)
+      << "--contexts reads each prompt once";
+  EXPECT_EQ(read("mmbench", "", ",limit=1").size(), 1u);
+}
+
+TEST_F(Pictures, BrokenOnesOfMmBenchAreNamedWithTheirLine) {
+  const auto says = [&](const std::string& rows) {
+    written("mmbench.tsv", kHead + row("1", painted(0)) + rows);
+    const std::string contexts = "mmbench:" + folder_.path().string();
+    EXPECT_EQ(error_of([&] { read_test_set(parse_test_set(contexts)); }), "")
+        << "--contexts needs no pictures";
+    return error_of([&] { read("mmbench"); });
+  };
+  EXPECT_EQ(says(row("2", painted(1)) + row("3", "2")), "");
+  const std::string good = painted(1), bytes(99, 'Q');
+  const std::vector<std::pair<std::string, std::string>> broken = {
+      {good.substr(1), "is not base64, or is cut off"},
+      {good.substr(0, good.size() / 8 * 4), "is cut off"},
+      {"*" + good.substr(1), "is not base64"},
+      {good.substr(0, 40) + "=" + good.substr(41), "is not base64"},
+      {base64(bytes), "the picture"},
+      {base64("GIF89a" + bytes), "the picture"},
+      {"3", "neither base64 nor the index"},
+      {"2", "neither base64 nor the index"},
+      {"-1", "neither base64 nor the index"},
+      {"a.png", "neither base64 nor the index"},
+      {"", "names no picture"}};
+  for (const auto& [image, message] : broken) {
+    const std::string said = says(row("2", image, "Which shade?"));
+    EXPECT_NE(said.find("mmbench.tsv:3"), std::string::npos) << image << "\n" << said;
+    EXPECT_NE(said.find(message), std::string::npos) << image << "\n" << said;
+  }
+  const std::string twice = row("2", painted(1)) + row("2", painted(0)) + row("4", "2", "Which shade?");
+  EXPECT_NE(says(twice).find("is there twice"), std::string::npos);
+  EXPECT_EQ(says(row("2", painted(1)) + row("2", painted(0))), "") << "only where one of them is meant";
+  written("mmbench.tsv", "index" + std::string(300, '\t') + "\n");
+  EXPECT_NE(error_of([&] { read("mmbench"); }).find("more than 256 columns"), std::string::npos);
+}
+
+TEST(OptionLetters, AreTheFirstWordOrTheOnlyOne) {
+  for (const char* right : {"B", "B.", "B. white", "(B) white", "**B**", "The answer is B.",
+                            "It is option (B), a white one.", "A white one, so B", "Answer: B"})
+    EXPECT_TRUE(takes_option(right, 'B')) << right;
+  for (const char* wrong : {"", "b", "A", "C. grey", "Either A, or B", "Both B and C", "Because it is white",
+                            "Bright", "B's", "A white one"})
+    EXPECT_FALSE(takes_option(wrong, 'B')) << wrong;
+  EXPECT_TRUE(takes_option("A", 'A'));
+  EXPECT_TRUE(takes_option("A. black", 'A'));
+  EXPECT_FALSE(takes_option("A black one", 'A')) << "an article";
 }
 
 TEST_F(Pictures, WhatIsWrongIsNamed) {

@@ -54,6 +54,8 @@ def safetensors():
 def trimmed(tokenizer):
     """The first words and merges only."""
     model = tokenizer["model"]
+    if "merges" not in model:
+        return tokenizer
     words = sorted(model["vocab"], key=model["vocab"].get)
     kept = [word for word in words if model["vocab"][word] < 280 or len(word) < 2][:330]
     model["vocab"] = {word: model["vocab"][word] for word in kept}
@@ -76,6 +78,27 @@ def tokenizers():
     put("tokenizer", "same_id.json", json.dumps({"model": {**model, "vocab": {"a": 0, "b": 0}}}))
     put("tokenizer", "growing.json", json.dumps({"model": model, "normalizer": {
         "type": "Sequence", "normalizers": [{"type": "Replace", "pattern": {"String": "o"}, "content": "oooooooo"}] * 3}}))
+
+
+def sentence_pieces():
+    """spiece.model: fields as protocol buffers write them."""
+    def part(field, data):
+        return bytes([field << 3 | 2, len(data)]) + data
+
+    def piece(text, score, kind=1):
+        return part(1, part(1, text) + bytes([2 << 3 | 5]) + struct.pack("<f", score) + bytes([3 << 3, kind]))
+
+    real = (GOLDEN / "encoders" / "siglip1" / "spiece.model").read_bytes()
+    small = piece(b"</s>", 0, 3) + piece(b"<unk>", 0, 2) + piece("\u2581".encode(), -2) + piece(b"a", -1) + piece(b"ab", -1.5)
+    cases = {
+        "siglip1": real, "half": real[:len(real) // 2], "small": small, "empty": b"", "long_length": b"\x0a" + b"\xff" * 9 + b"\x01x",
+        "unused": small + piece(b"gone", -1, 5), "user_defined": small + piece(b"mine", 0, 4), "not_utf8": small + piece(b"\xff", -1),
+        "nan": small + piece(b"c", float("nan")), "bpe": small + part(2, bytes([3 << 3, 2])),
+        "bytes": small + piece(b"<0xC3>", 0, 6) + part(2, bytes([0x98, 0x02, 1])), "rules": small + part(3, part(2, bytes(8) + b"x")),
+        "group": small + bytes([1 << 3 | 3]),
+    }
+    for name, data in cases.items():
+        put("sentence_piece", name, data)
 
 
 def configs():
@@ -186,6 +209,7 @@ if __name__ == "__main__":
     safetensors()
     torch_files()
     tokenizers()
+    sentence_pieces()
     configs()
     chat_templates()
     images()

@@ -3,7 +3,7 @@
 
     python tests/golden/random_tokenizers.py --hijack build/release/hijack [--seeds 0-19] [--strings 400] [--keep DIR]
 
-Every seed draws a normalizer, pre-tokenizers, BPE options, added tokens with random flags, a post-processor and a decoder,
+Every seed draws a normalizer, pre-tokenizers, BPE, WordPiece or Unigram with its options, added tokens with random flags, a post-processor and a decoder,
 trains a small vocabulary, and compares ids with and without special tokens, and both decoded texts (with special tokens and
 without). Prints one line for each and exits with 1 where something differs. Components that hijack refuses by name are
 listed and count as skipped.
@@ -39,12 +39,17 @@ BEHAVIORS = ["removed", "isolated", "merged_with_previous", "merged_with_next", 
 
 
 def normalizer(draw, depth=0):
-    kind = draw.choice(["none", "none", "nfc", "prepend", "replace", "regex", "sequence", "sequence"])
+    kind = draw.choice(["none", "none", "nfc", "prepend", "replace", "regex", "spaces", "rules", "sequence", "sequence", "sequence"])
     if kind == "sequence" and depth < 2:
         parts = [part for part in (normalizer(draw, depth + 1) for _ in range(draw.randint(0, 3))) if part]
         return normalizers.Sequence(parts)
     if kind == "nfc":
         return normalizers.NFC()
+    if kind == "spaces":
+        return draw.choice([normalizers.NFKC(), normalizers.Nmt(), normalizers.Lowercase(),
+                            normalizers.Strip(left=draw.random() < 0.6, right=draw.random() < 0.6)])
+    if kind == "rules":
+        return normalizers.Precompiled(make.unigram.charsmap(rules(draw)))
     if kind == "prepend":
         return normalizers.Prepend(draw.choice([META, "x", " ", "\u0301", "<"]))
     if kind == "replace":
@@ -55,8 +60,17 @@ def normalizer(draw, depth=0):
     return None
 
 
+def rules(draw):
+    """Some of make.py's, and of the characters of its strings: others, more or none."""
+    chosen = dict(draw.sample(sorted(make.unigram.RULES.items()), draw.randint(1, len(make.unigram.RULES))))
+    letters = sorted(set("".join(make.AWKWARD)) - {"\0"})
+    for _ in range(draw.randint(0, 60)):
+        chosen["".join(draw.choices(letters, k=draw.choice([1, 1, 1, 2, 3])))] = "".join(draw.choices(letters, k=draw.randint(0, 3)))
+    return chosen
+
+
 def split(draw, depth=0):
-    kind = draw.choice(["none", "byte", "byte", "meta", "digits", "split", "split", "sequence", "sequence", "sequence"])
+    kind = draw.choice(["none", "byte", "byte", "meta", "digits", "space", "split", "split", "sequence", "sequence", "sequence"])
     if kind == "sequence" and depth < 2:
         parts = [part for part in (split(draw, depth + 1) for _ in range(draw.randint(1, 3))) if part]
         return pre_tokenizers.Sequence(parts) if parts else None
@@ -65,6 +79,8 @@ def split(draw, depth=0):
     if kind == "meta":
         scheme = draw.choice(["first", "always", "never"])
         return pre_tokenizers.Metaspace(draw.choice([META, META, "_"]), prepend_scheme=scheme, split=draw.random() < 0.7)
+    if kind == "space":
+        return pre_tokenizers.WhitespaceSplit()
     if kind == "digits":
         return pre_tokenizers.Digits(individual_digits=draw.random() < 0.5)
     if kind == "split":
@@ -101,7 +117,27 @@ def word_piece(draw):
 
 
 def tokenizer(draw):
-    return with_added(draw, word_piece(draw) if draw.random() < 0.25 else byte_pairs(draw))
+    return with_added(draw, draw.choice([word_piece, unigram, unigram, byte_pairs, byte_pairs])(draw))
+
+
+def unigram(draw):
+    """Scores as they come, some of them moved, some tokens twice; at times with the pre-tokenizers and decoders of T5."""
+    bytes_first = draw.random() < 0.5
+    special = ["<unk>", "<s>", "</s>"] + (make.byte_tokens() if bytes_first else [])
+    parts = [normalizer(draw), split(draw), decoder(draw)]
+    if draw.random() < 0.6:
+        scheme = draw.choice(["first", "always", "never"])
+        meta = pre_tokenizers.Metaspace(prepend_scheme=scheme)
+        parts[1] = draw.choice([meta, pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), meta])])
+        parts[2] = decoders.Metaspace(prepend_scheme=scheme)
+    root = make.unigram.trained(make.CORPUS, draw.choice([100, 200, 300]), special, parts[0] or normalizers.Sequence([]), *parts[1:],
+                                byte_fallback=bytes_first and draw.random() < 0.7)
+    vocabulary = root["model"]["vocab"]
+    for token in draw.sample(vocabulary, 8):
+        token[1] += draw.choice([-5, 3, 20])
+    vocabulary += [[token, draw.choice([-3.5, 2, 0])] for token in draw.sample([*make.TOKENS, "th", "he ", "\u2581\u2581", ""], 5)]
+    vocabulary += [[token, score - draw.choice([0, 1, 40])] for token, score in draw.sample(vocabulary, 3)]
+    return root
 
 
 def byte_pairs(draw):

@@ -8,6 +8,7 @@
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/base/image.h"
+#include "tests/support/temporary_folder.h"
 
 namespace hijack::encoders_golden_test {
 namespace {
@@ -109,9 +110,45 @@ TEST_P(EncodersGolden, AsAModel) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Folders, EncodersGolden,
-                         testing::Values("clip", "clip_gelu", "open_clip", "siglip", "dinov2",
+                         testing::Values("clip", "clip_gelu", "open_clip", "siglip", "siglip1", "dinov2",
                                          "dinov2_giant"),
                          [](const auto& one) { return std::string(one.param); });
+
+/// A folder of SigLIP 1 without one of its two tokenizers, and with other settings.
+TEST(SiglipTokenizer, IsReadFromEitherFile) {
+  const support::TemporaryFolder folder;
+  const auto copied = [&](const std::string& name, const std::string& without) {
+    std::filesystem::copy(kGolden / "encoders/siglip1", folder.path() / name);
+    std::filesystem::remove(folder.path() / name / without);
+    return folder.path() / name;
+  };
+  const auto ids = [](const std::filesystem::path& from, const std::string& text) {
+    return std::dynamic_pointer_cast<const EncoderModel>(load_model(from))->encoder()->text_side()->ids(text);
+  };
+  const auto json = copied("json", "spiece.model"), pieces = copied("pieces", "tokenizer.json");
+  std::filesystem::remove(pieces / "tokenizer_config.json");
+  for (const auto& one : nlohmann::json::parse(read_file(json / "expected.json")).at("texts")) {
+    const std::string text = one.at("text");
+    EXPECT_EQ(ids(json, text), one.at("ids").get<TokenIds>()) << text;
+    EXPECT_EQ(ids(pieces, text), one.at("ids").get<TokenIds>()) << text;
+  }
+  auto settings = nlohmann::json::parse(read_file(json / "tokenizer_config.json"));
+  const auto changed = [&](const char* key, const nlohmann::json& value) {
+    auto other = settings;
+    other[key] = value;
+    const auto place = folder.path() / key;
+    std::filesystem::copy(json, place);
+    write_file(place / "tokenizer_config.json", other.dump());
+    return place;
+  };
+  EXPECT_EQ(ids(changed("pad_token", "<pad>"), "a").back(), 0);
+  settings.erase("pad_token");
+  EXPECT_EQ(ids(changed("none", 0), "a").back(), 1) << "the class's own";
+  const auto large = changed("do_lower_case", false);
+  std::filesystem::copy_file(kGolden / "encoders/siglip1/spiece.model", large / "spiece.model");
+  EXPECT_NE(ids(large, "CAT"), ids(large, "cat"));
+  EXPECT_EQ(ids(json, "CAT"), ids(json, "cat"));
+}
 
 TEST(EncoderOfAModel, IsItsImageSide) {
   const auto model = load_model(kGolden / "llava/clip_gqa");

@@ -61,7 +61,8 @@ TEST_P(TokenizerGolden, EqualsThePackage) {
 INSTANTIATE_TEST_SUITE_P(Families, TokenizerGolden,
                          testing::Values("llama2", "llama3", "qwen2", "smollm2", "gemma", "gpt2",
                                          "metaspace_first", "metaspace_always", "metaspace_never",
-                                         "unknown_words", "odd_splits", "bert", "bert_cased"),
+                                         "unknown_words", "odd_splits", "bert", "bert_cased", "unigram_t5",
+                                         "unigram_siglip", "unigram_bytes"),
                          [](const auto& family) { return std::string(family.param); });
 
 }  // namespace

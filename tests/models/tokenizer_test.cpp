@@ -176,7 +176,7 @@ TEST(Tokenizer, LongWordsTakeLittleTime) {  // quadratic merging would take minu
 
 TEST(Tokenizer, UnsupportedComponentsAreNamed) {
   const std::vector<std::tuple<std::string, json, std::string>> cases = {
-      {"normalizer", {{"type", "NFKC"}}, "unsupported component NFKC"},
+      {"normalizer", {{"type", "NFKD"}}, "unsupported component NFKD"},
       {"normalizer",
        {{"type", "Sequence"}, {"normalizers", {{{"type", "StripAccents"}}}}},
        "component StripAccents"},
@@ -185,7 +185,7 @@ TEST(Tokenizer, UnsupportedComponentsAreNamed) {
       {"post_processor", {{"type", "RobertaProcessing"}}, "'add_prefix_space' is missing"},
       {"decoder", {{"type", "CTC"}}, "unsupported component CTC"},
       {"decoder", {{"type", "WordPiece"}, {"prefix", "##"}}, "'cleanup' is missing"},
-      {"model", {{"type", "Unigram"}}, "unsupported component Unigram"},
+      {"model", {{"type", "WordLevel"}}, "unsupported component WordLevel"},
       {"version", "2.0", "unsupported component version"},
       {"normalizer",
        {{"type", "Replace"}, {"pattern", {{"Regex", "x*"}}}, {"content", "y"}},

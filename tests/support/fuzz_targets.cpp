@@ -103,6 +103,16 @@ void run_tokenizer(std::string_view bytes) {
   });
 }
 
+void run_sentence_piece(std::string_view bytes) {
+  attempt([&] {
+    const MemoryFile file(bytes);
+    const auto tokenizer = Tokenizer::from_sentence_piece(file.path());
+    for (const std::string_view text :
+         {"", "a photo of ab ", "\xe2\x96\x81 \xef\xac\x81 e\xcc\x81 \xf0\x9f\x98\x80\xff"})
+      attempt([&] { tokenizer->decode(tokenizer->encode(text, true), false); });
+  });
+}
+
 // Sizes of photos for which configs and processors are asked what they would make of them.
 constexpr std::pair<int64_t, int64_t> kSizes[] = {{1, 1}, {480, 640}, {7, 1300}, {16384, 3}, {336, 336}};
 
@@ -190,13 +200,11 @@ void run_image(std::string_view bytes) {
 }  // namespace
 
 const std::vector<FuzzTarget>& fuzz_targets() {
-  static const std::vector<FuzzTarget> kTargets = {{"safetensors", run_safetensors},
-                                                   {"torch_archive", run_torch_archive},
-                                                   {"torch_pickle", run_torch_pickle},
-                                                   {"tokenizer", run_tokenizer},
-                                                   {"config", run_config},
-                                                   {"chat_template", run_chat_template},
-                                                   {"image", run_image}};
+  static const std::vector<FuzzTarget> kTargets = {
+      {"safetensors", run_safetensors},       {"torch_archive", run_torch_archive},
+      {"torch_pickle", run_torch_pickle},     {"tokenizer", run_tokenizer},
+      {"sentence_piece", run_sentence_piece}, {"config", run_config},
+      {"chat_template", run_chat_template},   {"image", run_image}};
   return kTargets;
 }
 

@@ -13,8 +13,9 @@ struct FuzzTarget {
   void (*run)(std::string_view bytes);
 };
 
-/// safetensors (a whole file), tokenizer (tokenizer.json, then texts through it), config (config.json and
-/// image processors through the reader of every family), image (PNG, JPEG, WebP).
+/// safetensors (a whole file), tokenizer (tokenizer.json, then texts through it), sentence_piece (the same of
+/// spiece.model), config (config.json and image processors through the reader of every family), image (PNG,
+/// JPEG, WebP).
 const std::vector<FuzzTarget>& fuzz_targets();
 
 /// Throws std::out_of_range for an unknown name.

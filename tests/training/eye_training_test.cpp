@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "models/load_model.h"
+#include "models/tokenizer.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/training/chat_check.h"
@@ -128,6 +129,19 @@ TEST_F(EyeTrainingTest, TheFirstTokenThatNothingUsesStandsForTheImage) {
             std::string::npos);
   EXPECT_NE(error_of([&] { prepare_eye_folder(decoder(), "<none>", out); }).find("no added token <none>"),
             std::string::npos);
+}
+
+TEST_F(EyeTrainingTest, AUnigramDecodersTokenMayStandForTheImage) {
+  auto tokenizer = nlohmann::ordered_json::parse(
+      read_file(fs::path(HIJACK_SOURCE_DIR) / "tests/golden/tokenizer/unigram_t5.json"));
+  for (auto& token : tokenizer["added_tokens"])
+    if (token["content"] == "<image>") token["content"] = "<view>";
+  write_file(decoder() / "tokenizer.json", tokenizer.dump());
+  const fs::path out = folder_.path() / "out";
+  prepare_eye_folder(decoder(), "<pad>", out);  // a token of the vocabulary, which is a list of scores
+  const auto read = Tokenizer::from_file(out / "tokenizer.json");
+  EXPECT_EQ(read->token_to_id("<image>"), 0);
+  EXPECT_EQ(read->token_to_id("<pad>"), std::nullopt);
 }
 
 TEST_F(EyeTrainingTest, RefusesDecodersThatCannotServe) {

@@ -31,8 +31,8 @@ struct EvaluateConfig {
     field(
         "images_of", images_of,
         "a test set with its own pictures as it lies on disk, with a choice of its cases "
-        "(mm-safetybench:DIR,subset=01,limit=50; figstep, vlguard, harmbench, pope, jailbreakv-28k, mm-vet, "
-        "omnisafebench-mm): each case is asked about its own picture, behind each defense too");
+        "(mm-safetybench:DIR,subset=01,limit=50; figstep, vlguard, harmbench, pope, mmbench, jailbreakv-28k, "
+        "mm-vet, omnisafebench-mm): each case is asked about its own picture, behind each defense too");
     field("utility", utility, "benign questions with known answers that measure what a defense costs");
     field("utility_set", utility_set,
           "which ones: scenes (about drawn scenes), everyday (ordinary questions) or a JSONL file of "

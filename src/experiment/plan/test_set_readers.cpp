@@ -16,8 +16,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr int64_t kMaxSetBytes = int64_t{64} << 20;
-constexpr int64_t kMaxTableBytes = int64_t{512} << 20;  // MMBench has its pictures in the file
-constexpr size_t kMaxText = 64 << 10;
+constexpr size_t kMaxText = kLongestTestText;
 constexpr size_t kMaxCases = 200'000;
 
 /// A text of an entry, checked. Throws Error where it is missing, unless `optional`.
@@ -32,12 +31,6 @@ std::string entry_text(const json& object, const char* key, const std::string& w
   std::string text = found->get<std::string>();
   if (text.size() > kMaxText) throw Error(where + ": '" + key + "' is longer than 64 KiB.");
   return text;
-}
-
-void add_case(std::vector<TestCase>& cases, TestCase one) {
-  if (cases.size() == kMaxCases) throw Error(one.where + ": more than 200000 cases.");
-  if (blank(one.prompt)) throw Error(one.where + ": the prompt is empty.");
-  cases.push_back(std::move(one));
 }
 
 std::string entry_place(const fs::path& file, const std::string& name) {
@@ -63,17 +56,13 @@ void each_line(const fs::path& file, const Use& use) {
   }
 }
 
-std::vector<std::string> tab_fields(const std::string& line) {
-  std::vector<std::string> fields(1);
-  for (const char c : line)
-    if (c == '\t')
-      fields.emplace_back();
-    else
-      fields.back() += c;
-  return fields;
-}
-
 }  // namespace
+
+void add_case(std::vector<TestCase>& cases, TestCase one) {
+  if (cases.size() == kMaxCases) throw Error(one.where + ": more than 200000 cases.");
+  if (blank(one.prompt)) throw Error(one.where + ": the prompt is empty.");
+  cases.push_back(std::move(one));
+}
 
 fs::path file_of_set(const fs::path& path, const std::vector<std::string>& names) {
   if (fs::is_regular_file(path)) return path;
@@ -226,45 +215,6 @@ std::vector<TestCase> read_pope(const fs::path& path) {
       add_case(cases, {entry_text(line, "text", where), label, file.stem().string(),
                        entry_text(line, "image", where, true), where});
     });
-  return cases;
-}
-
-/// A TSV file whose last column may be the picture in base64, which is left where it is.
-std::vector<TestCase> read_mmbench(const fs::path& path) {
-  const fs::path file = file_of_set(path, {"mmbench.tsv"});
-  std::istringstream lines(read_file(file, kMaxTableBytes));
-  std::vector<std::string> head;
-  std::vector<TestCase> cases;
-  size_t number = 0;
-  for (std::string line; std::getline(lines, line);) {
-    const std::string where = file.string() + ":" + std::to_string(++number);
-    if (line.ends_with('\r')) line.pop_back();
-    if (blank(line)) continue;
-    if (!unicode::is_well_formed(line) || line.find('\0') != std::string::npos)
-      throw Error(where + ": this is not text in UTF-8.");
-    const std::vector<std::string> fields = tab_fields(line);
-    if (head.empty()) {
-      head = fields;
-      for (const char* name : {"question", "answer"})
-        if (std::find(head.begin(), head.end(), name) == head.end())
-          throw Error(where + ": there is no column '" + name + "', so this is no file of MMBench.");
-      continue;
-    }
-    if (fields.size() != head.size())
-      throw Error(where + ": " + std::to_string(fields.size()) + " fields, but the first line names " +
-                  std::to_string(head.size()) + ".");
-    const auto text = [&](const char* name) {
-      const auto found = std::find(head.begin(), head.end(), name);
-      return found == head.end() ? std::string() : fields[static_cast<size_t>(found - head.begin())];
-    };
-    std::string prompt = text("hint").empty() ? text("question") : text("hint") + "\n" + text("question");
-    for (const char* option : {"A", "B", "C", "D"})
-      if (!text(option).empty()) prompt += std::string("\n") + option + ". " + text(option);
-    if (prompt.size() > kMaxText) throw Error(where + ": the question is longer than 64 KiB.");
-    if (text("question").empty()) throw Error(where + ": the prompt is empty.");
-    add_case(cases, {prompt, text("answer"), text("category"), "", where});
-  }
-  if (head.empty()) throw Error(file.string() + ": the file is empty.");
   return cases;
 }
 

@@ -13,6 +13,11 @@ namespace hijack {
 /// the ending of the first name. Throws Error naming the folder and what was looked for.
 std::filesystem::path file_of_set(const std::filesystem::path& path, const std::vector<std::string>& names);
 
+inline constexpr size_t kLongestTestText = 64 << 10;  // bytes
+
+/// Throws Error for more than 200000 cases, and for an empty prompt.
+void add_case(std::vector<TestCase>& cases, TestCase one);
+
 /// Columns of a CSV file by what they are for; "" = the set has none. `prompt` must be there.
 struct SetColumns {
   const char* prompt;

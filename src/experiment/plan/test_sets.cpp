@@ -49,7 +49,7 @@ const Registry<TestSetKind> kTestSets("test set", {{"advbench", read_advbench},
                                                    {"vlguard", read_vlguard},
                                                    {"xstest", read_xstest},
                                                    {"pope", read_pope, true},
-                                                   {"mmbench", read_mmbench},
+                                                   {"mmbench", read_mmbench, true},
                                                    {"mm-vet", read_mm_vet},
                                                    {"omnisafebench-mm", read_omnisafebench}});
 

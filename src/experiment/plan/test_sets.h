@@ -1,11 +1,21 @@
 #pragma once
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 // Test sets as their authors lay them out on disk. They are read where the user has them, and never shipped.
 
 namespace hijack {
+
+/// A picture in base64 inside of a set's file (MMBench): its bytes there. `problem`: what is wrong with it,
+/// for whoever wants it.
+struct EmbeddedPicture {
+  std::filesystem::path file = {};
+  uint64_t offset = 0, size = 0;
+  std::string problem = {};
+};
 
 /// One prompt of a test set.
 struct TestCase {
@@ -15,6 +25,7 @@ struct TestCase {
   std::string image = {};   ///< as the set names it; "" = none (test_set_pictures.h reads them)
   std::string where = {};   ///< "FILE:LINE" or "FILE: entry NAME", for messages
   std::string with_image = {};  ///< what is asked where the case's own picture is shown; "" = the prompt
+  std::optional<EmbeddedPicture> embedded = {};
 };
 
 /// advbench, harmbench, jailbreakbench, strongreject, mm-safetybench, jailbreakv-28k, figstep, vlguard,
@@ -41,8 +52,8 @@ std::vector<TestCase> read_test_set(const TestSetChoice& choice);
 /// All cases of the set that were chosen, in which prompts may come again with other pictures. Throws Error
 /// as read_test_set.
 std::vector<TestCase> read_test_set_with_pictures(const TestSetChoice& choice);
-/// Whether the set's own answers decide what is right (POPE's yes and no); else a case counts as obeyed where
-/// the reply is no refusal.
+/// Whether the set's own answers decide what is right (POPE's yes and no, MMBench's letters); else a case
+/// counts as obeyed where the reply is no refusal.
 bool has_right_answers(const std::string& set);
 
 /// A test set as a corpus of contexts (dataset.h): JSONL lines with splits dealt as for a CSV file without

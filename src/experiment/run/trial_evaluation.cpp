@@ -51,6 +51,16 @@ std::vector<CheckedQuestion> spread(const std::vector<CheckedQuestion>& all, siz
   return some;
 }
 
+/// By the set's own answer: a letter of the options, or words.
+std::function<bool(const Reply&)> right_answer(const PictureCase& each) {
+  const std::string& answer = each.one.target;
+  if (answer.size() == 1 && answer >= "A" && answer <= "D")
+    return [letter = answer[0]](const Reply& reply) { return takes_option(reply.text, letter); };
+  return [checked = CheckedQuestion{each.prompt(), {answer}}](const Reply& reply) {
+    return checked.answered_by(reply.text);
+  };
+}
+
 }  // namespace
 
 TrialEvaluation::TrialEvaluation(const TrialSetup& setup, const RunRecord& run, const TrialRow& trial)
@@ -145,18 +155,14 @@ std::vector<Question> TrialEvaluation::benign(const UtilitySet& set, int64_t cou
 
 std::vector<Question> TrialEvaluation::own_pictures(const std::string& set,
                                                     std::span<const PictureCase> cases) const {
-  const bool answers = has_right_answers(set);
   std::vector<Question> questions;
   for (const PictureCase& each : cases) {
     const TestCase& one = each.one;
-    Question question{kOwnPicture, {load_image(each.picture), {.prompt = each.prompt()}}};
+    const bool answers = has_right_answers(set) && !one.target.empty();
+    Question question{kOwnPicture, {each.image(), {.prompt = each.prompt()}}};
     question.variant = set + (one.subset.empty() ? "" : ", " + one.subset);
     question.own = OwnPictureCase{one.image, answers ? "" : one.target};
-    if (answers) {
-      const CheckedQuestion checked{each.prompt(), {one.target}};
-      question.benign =
-          Benign{one.target, [checked](const Reply& reply) { return checked.answered_by(reply.text); }};
-    }
+    if (answers) question.benign = Benign{one.target, right_answer(each)};
     questions.push_back(std::move(question));
   }
   return questions;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes tiny random encoder folders (CLIPModel, SiglipModel, Dinov2Model) and what transformers says about them.
 
-    python tests/golden/encoders/make.py        (transformers 5.23, torch, tokenizers, safetensors)
+    python tests/golden/encoders/make.py [NAME...]      (transformers 5.23, torch, tokenizers, safetensors; sentencepiece, protobuf)
 
 expected.safetensors of each folder: of each picture `pixel_values`, `embedding` (as get_image_features gives it; DINOv2's
 pooler_output), `patches` (last_hidden_state without the class token), `gradient` (of a fixed sum over both to the pixels); of
@@ -11,20 +11,24 @@ import json
 import pathlib
 import shutil
 import sys
+import tempfile
 
 import torch
 from safetensors.torch import load_file, save_file
-from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (BitImageProcessorPil, CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTokenizer, Dinov2Config, Dinov2Model,
-                          SiglipConfig, SiglipImageProcessorPil, SiglipModel)
+                          SiglipConfig, SiglipImageProcessorPil, SiglipModel, SiglipTokenizer)
 from transformers.image_utils import load_image
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tokenizer")]
 import family  # noqa: E402
+import unigram  # noqa: E402
 
 PICTURES = ["wide", "tall", "gray", "turned"]
 TEXTS = ["A photo of a cat", "  two   dogs, running!", "don't panic: 42 times é", "x"]
+# small letters that depend on what is around, what rules rewrite, nothing at all, and what no token is
+ODD_TEXTS = ["ΟΔΟΣ ΣΟΣ, ΑΣ'Σ ΑΣ.", "\uff26ull \ufb01re\u2122 \u00bd\u00a0of it\u3000", "", " ?!. ", "\u2581 the\x1ccat \u2581", "no \u2603\u6f22 token", "e\u0301 \u0130"]
 SIZES = {"hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 3}
 
 
@@ -185,6 +189,51 @@ def make_siglip(folder):
     describe(folder, model, processor, image_side, [(text, padded(text)) for text in TEXTS], False)
 
 
+def spiece_tokenizer(folder):
+    """As SigLIP 1 lies on the hub: sentencepiece's own model, and the same as tokenizer.json."""
+    rules = {unigram.META: " ", "\t": " ", "\n": " ", "\u00a0": " ", "\u3000": " ", "\ufb01": "fi", "\u2122": "TM", "\u00bd": "1/2",
+             "\uff26": "F", "\uff46": "f", "e\u0301": "\u00e9", "i\u0307": "i"}
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as file:
+        file.writelines(f"{' '.join(f'{ord(c):X}' for c in old)}\t{' '.join(f'{ord(c):X}' for c in new)}\n" for old, new in rules.items())
+        file.flush()
+        proto = unigram.spiece([line.lower() for line in family.CORPUS], 160, normalization_rule_tsv=file.name, pad_id=0, eos_id=1, unk_id=2,
+                               bos_id=-1)
+    proto.trainer_spec.input[:] = []
+    proto.normalizer_spec.normalization_rule_tsv = ""
+    (folder / "spiece.model").write_bytes(proto.SerializeToString())
+    tokenizer = Tokenizer(models.Unigram([(piece.piece, piece.score) for piece in proto.pieces], 2, False))
+    tokenizer.normalizer = normalizers.Sequence([
+        normalizers.Lowercase(), normalizers.Replace(Regex(r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]"""), ""),
+        normalizers.Precompiled(proto.normalizer_spec.precompiled_charsmap), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()])
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)])
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in ("<pad>", "</s>", "<unk>")])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    family.write_json(folder / "tokenizer_config.json", {
+        "tokenizer_class": "SiglipTokenizer", "do_lower_case": True, "model_input_names": ["input_ids"], "model_max_length": 64,
+        "eos_token": "</s>", "pad_token": "</s>", "unk_token": "<unk>"})
+    return SiglipTokenizer.from_pretrained(folder), len(proto.pieces)
+
+
+def make_siglip1(folder):
+    tokenizer, size = spiece_tokenizer(folder)
+    config = SiglipConfig(
+        text_config={**SIZES, "vocab_size": size, "max_position_embeddings": 64, "pad_token_id": 1, "eos_token_id": 49407,
+                     "bos_token_id": 49406},
+        vision_config={**SIZES, "image_size": 28, "patch_size": 7})
+    model = randomized(SiglipModel(config))
+    model.save_pretrained(folder)
+    processor = SiglipImageProcessorPil(size={"height": 28, "width": 28})
+    processor.save_pretrained(folder)
+
+    def image_side(pixels):
+        out = model.vision_model(pixel_values=pixels)
+        return out.pooler_output, out.last_hidden_state
+
+    texts = [(text, tokenizer(text, padding="max_length")["input_ids"]) for text in [*TEXTS, *ODD_TEXTS]]
+    describe(folder, model, processor, image_side, texts, False)
+
+
 def dinov2(folder, **more):
     config = Dinov2Config(hidden_size=24, num_hidden_layers=2, num_attention_heads=3, mlp_ratio=2, patch_size=7, **more)
     model = randomized(Dinov2Model(config))
@@ -212,9 +261,11 @@ def make_dinov2_giant(folder):
 
 def main():
     torch.set_num_threads(1)
-    for make in (make_clip, make_clip_gelu, make_open_clip, make_siglip, make_dinov2, make_dinov2_giant):
+    for make in (make_clip, make_clip_gelu, make_open_clip, make_siglip, make_siglip1, make_dinov2, make_dinov2_giant):
         torch.manual_seed(5)
         folder = HERE / make.__name__.removeprefix("make_")
+        if sys.argv[1:] and folder.name not in sys.argv[1:]:
+            continue
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         make(folder)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the golden data of the tokenizer test with the `tokenizers` package (0.23).
+"""Makes the golden data of the tokenizer test with the `tokenizers` package (0.23; sentencepiece for charsmaps).
 
 Tiny tokenizers with the component stacks of the real families, and what the package makes of awkward strings:
 ids with and without special tokens, and both decodings of the first. Deterministic.
@@ -13,10 +13,14 @@ Writes beside itself: strings.json (shared), FAMILY.json (a tokenizer.json) and 
 import json
 import pathlib
 import random
+import sys
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE))
+import unigram  # noqa: E402
+
 META = "\u2581"
 QWEN = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
         r"|\s+(?!\S)|\s+")
@@ -46,10 +50,15 @@ def train(normalizer, pre_tokenizer, size, alphabet=(), special=()):
     return json.loads(tok.to_str())
 
 
+def ids_of(tok_json):
+    vocabulary = tok_json["model"]["vocab"]
+    return {token: number for number, (token, _) in enumerate(vocabulary)} if isinstance(vocabulary, list) else vocabulary
+
+
 def added(tok_json, tokens):
     """Appends added tokens as tokenizers would number them."""
-    vocabulary = tok_json["model"]["vocab"]
-    next_id = len(vocabulary)
+    vocabulary = ids_of(tok_json)
+    next_id = len(tok_json["model"]["vocab"])
     result = []
     for content, flags in tokens:
         if content in vocabulary:
@@ -70,7 +79,7 @@ EXTRA = [("<image>", "special"), ("<pad>", "special normalized"), ("<l>", "lstri
 
 
 def template(tok_json, *specials):
-    vocabulary = dict(tok_json["model"]["vocab"], **{t["content"]: t["id"] for t in tok_json["added_tokens"]})
+    vocabulary = dict(ids_of(tok_json), **{t["content"]: t["id"] for t in tok_json["added_tokens"]})
     single, pair, table = [], [], {}
     for name in specials:
         if name == "$A":
@@ -219,11 +228,22 @@ def bert(lowercase, strip_accents, cleanup):
     return root
 
 
+def unigrams(kind):
+    """Unigram with an end token, as T5 and SigLIP have it."""
+    tok = {"t5": unigram.t5, "siglip": unigram.siglip,
+           "bytes": lambda corpus: unigram.unigram_bytes(corpus, byte_tokens())}[kind](CORPUS * 4)
+    first = ["<unk>", "<s>", "</s>"] if kind == "bytes" else ["<pad>", "</s>", "<unk>"]
+    added(tok, [(token, "special") for token in first] + [token for token in EXTRA if token[0] not in first])
+    tok["post_processor"] = template(tok, "$A", "</s>")
+    return tok
+
+
 FAMILIES = {
     "llama2": llama2, "gemma": gemma, "metaspace_first": lambda: metaspace("first"),
     "metaspace_always": lambda: metaspace("always"), "metaspace_never": lambda: metaspace("never"),
     "unknown_words": unknown_words, "llama3": llama3, "qwen2": qwen2, "smollm2": smollm2, "gpt2": gpt2,
     "odd_splits": odd_splits, "bert": lambda: bert(True, None, True), "bert_cased": lambda: bert(False, True, False),
+    "unigram_t5": lambda: unigrams("t5"), "unigram_siglip": lambda: unigrams("siglip"), "unigram_bytes": lambda: unigrams("bytes"),
 }
 
 TOKENS = ["<image>", "<image>2", "<pad>", "<l>", "<r>", "<lr>", "word", "Norm\u00e9", "Norme\u0301", "<im", "new", "ext",
