@@ -5,7 +5,7 @@
 namespace hijack {
 
 Rgf::Rgf(std::unique_ptr<Objective> inner, int64_t queries, double smoothing, uint64_t seed)
-    : inner_(std::move(inner)), queries_(queries), smoothing_(smoothing), seed_(seed) {
+    : ObjectiveDecorator(std::move(inner)), queries_(queries), smoothing_(smoothing), seed_(seed) {
   if (queries_ < 1) throw Error("queries must be at least 1.");
   if (!(smoothing_ > 0)) throw Error("the smoothing of estimated gradients must be larger than 0.");
 }

@@ -1,7 +1,7 @@
 #pragma once
 #include <memory>
 
-#include "attacks/objective.h"
+#include "attacks/objective_decorator.h"
 
 namespace hijack {
 
@@ -9,7 +9,7 @@ namespace hijack {
 /// method, Nesterov & Spokoiny 2017; AttackVLM's query attack): g = mean over q random directions u of
 /// (L(x + s u) - L(x)) / s * u, u of normal numbers (AttackVLM has random signs). The loss is the true one;
 /// optimizers cannot tell. What is asked is x + s u as it is, neither clipped to [0,1] nor on the lattice.
-class Rgf : public Objective {
+class Rgf : public ObjectiveDecorator {
  public:
   /// queries: directions per step (each costs one forward pass), at least 1. smoothing: s, in pixel values.
   Rgf(std::unique_ptr<Objective> inner, int64_t queries, double smoothing, uint64_t seed);
@@ -18,7 +18,6 @@ class Rgf : public Objective {
   bool deterministic() const override { return inner_->deterministic(); }
 
  private:
-  std::unique_ptr<Objective> inner_;
   int64_t queries_;
   double smoothing_;
   uint64_t seed_;

@@ -75,6 +75,10 @@ constexpr Named kNamed[] = {
      [] {
        return Names{"train", "validation", "test", "calibration"};
      }},
+    {"--surrogate-choice",
+     [] {
+       return Names{"all", "random", "ucb"};
+     }},
     {"--surrogate-weights",
      [] {
        return Names{"equal", "ratio"};

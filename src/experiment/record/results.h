@@ -68,6 +68,9 @@ struct EncoderRow {
   /// Photos whose adversarial image lies closer to the target than to the clean photo, and the same of noise;
   /// without target 0.
   int64_t attack_nearer = 0, noise_nearer = 0;
+  /// Steps of the attack that it took part in, where a step works on some surrogates only; -1 = in all, or in
+  /// none (held out).
+  int64_t steps = -1;
 };
 
 /// One photo of a universal image.

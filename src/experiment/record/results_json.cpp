@@ -104,6 +104,7 @@ Json to_json(const EncoderRow& row) {
                {"attack_nearer", row.attack_nearer},
                {"noise_nearer", row.noise_nearer}};
   if (!row.photos.empty()) json["photos"] = row.photos;
+  if (row.steps >= 0) json["steps"] = row.steps;
   return json;
 }
 
@@ -115,6 +116,7 @@ std::vector<EncoderRow> encoders_from(const RowReader& fields) {
                     one.integer("n", 0), one.real("attack"), one.real("clean"), one.real("noise"),
                     one.real("attack_to_clean"), one.real("noise_to_clean"), one.integer("attack_nearer", 0),
                     one.integer("noise_nearer", 0)});
+    if (value.contains("steps")) rows.back().steps = one.integer("steps", 0);
   }
   return rows;
 }

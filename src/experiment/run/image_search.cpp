@@ -2,6 +2,7 @@
 
 #include "attacks/attack.h"
 #include "attacks/loop/attack_state_io.h"
+#include "attacks/objectives/surrogate_choice.h"
 #include "attacks/text/gcg.h"
 #include "attacks/text/suffix.h"
 #include "models/endpoint/client.h"
@@ -95,6 +96,24 @@ Tensor noise_for(const TrialParts& parts) {
                             parts.space.origin);
 }
 
+Found found_in(const TrialParts& parts, const AttackState& state, bool validated) {
+  Found found;
+  found.image = project_to_lattice(parts.space.constraint, state.best_image, parts.space.origin);
+  found.noise = noise_for(parts);
+  found.budget = parts.space.constraint;
+  found.constraint = parts.space.described();
+  found.constraint_name = parts.config.constraint.name;
+  found.optimizer = parts.config.optimizer.name + (parts.config.queries > 0 ? " (RGF)" : "");
+  found.losses = state.losses;
+  found.steps = state.step;
+  found.best_step = state.best_step;
+  found.surrogate_steps = steps_of_surrogates(state.objective);
+  found.stopped = early_stop(parts, state.step, validated, state.best_score);
+  // the checkpoint carries the time, so that a resumed trial knows that of all its steps
+  found.seconds_per_step = state.seconds / static_cast<double>(state.step);  // NaN for no step
+  return found;
+}
+
 }  // namespace
 
 std::optional<Found> search_image(const TrialParts& parts) {
@@ -122,20 +141,7 @@ std::optional<Found> search_image(const TrialParts& parts) {
   }
   save_attack_state(state, checkpoint);
   if (parts.hooks.stop.stop_requested()) return std::nullopt;
-  Found found;
-  found.image = project_to_lattice(parts.space.constraint, state.best_image, parts.space.origin);
-  found.noise = noise_for(parts);
-  found.budget = parts.space.constraint;
-  found.constraint = parts.space.described();
-  found.constraint_name = parts.config.constraint.name;
-  found.optimizer = parts.config.optimizer.name + (parts.config.queries > 0 ? " (RGF)" : "");
-  found.losses = state.losses;
-  found.steps = state.step;
-  found.best_step = state.best_step;
-  found.stopped = early_stop(parts, state.step, !prompts.contexts.validation.empty(), state.best_score);
-  // the checkpoint carries the time, so that a resumed trial knows that of all its steps
-  found.seconds_per_step = state.seconds / static_cast<double>(state.step);  // NaN for no step
-  return found;
+  return found_in(parts, state, !prompts.contexts.validation.empty());
 }
 
 namespace {
