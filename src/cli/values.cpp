@@ -66,6 +66,10 @@ constexpr Named kNamed[] = {
     {"--objective", objective_names},
     {"--optimizer", optimizer_names},
     {"--preset", shipped_preset_names},
+    {"--query-score",
+     [] {
+       return Names{"auto", "log-likelihood", "success"};
+     }},
     {"--rubric", rubric_names},
     {"--space",
      [] {

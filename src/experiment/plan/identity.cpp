@@ -141,6 +141,7 @@ void settle_victim(json& setting, AttackConfig& config) {
   for (const Field& field : fields_of(config.asking)) setting.erase(field.name);
   if (config.victim.empty())
     setting.erase("victim"), setting.erase("victim_scores");  // as before there was this
+  if (config.query_score == AttackConfig().query_score) setting.erase("query_score");
 }
 
 }  // namespace

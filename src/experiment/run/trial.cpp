@@ -151,6 +151,8 @@ void Trial::describe_trial(const Found& found) {
   row_.steps = found.steps;
   row_.best_step = found.best_step;
   row_.stopped = found.stopped;
+  row_.query_score = parts_.setup.score;
+  row_.idle_steps = found.idle_steps;
   row_.seconds_per_step = found.seconds_per_step;
   row_.seconds = found.seconds_per_step * static_cast<double>(found.steps);
   row_.losses = found.losses;
