@@ -55,8 +55,8 @@ TEST_F(QueryAttack, SquareFindsWhatTheLocalModelFinds) {
   EXPECT_EQ(remote.query_score, "log-likelihood") << "where the server gives it";
   EXPECT_EQ(local.query_score, "");
   EXPECT_EQ(outcome.err.find("success rate"), std::string::npos) << outcome.err;
-  EXPECT_EQ(json::parse(read_file(at("remote/manifest.json"))).at("query_scores"),
-            json({{proxy_.url() + "#pocket, reply", "log-likelihood"}}));
+  const json manifest = json::parse(read_file(at("remote/manifest.json")));
+  EXPECT_EQ(manifest.at("query_scores").at(proxy_.url() + "#pocket, reply"), "log-likelihood");
   EXPECT_TRUE(std::isnan(remote.visibility.feature_distance)) << "nobody has the victim's features";
   EXPECT_FALSE(std::isnan(local.visibility.feature_distance));
   for (const auto& [body, times] : proxy_.bodies()) EXPECT_EQ(times, 1) << body.substr(0, 200);

@@ -41,11 +41,12 @@ class QueryScore : public Program {
 const std::string kSquare = "--optimizer square --steps 40 --validate-every 0 ";
 
 TEST_F(QueryScore, SquareGoesByTheRepliesOfAServerWithoutScores) {
-  ReplyingVictim victim([](double light, const std::string& prompt) { return begun(4 + 4 * light, prompt); });
+  ReplyingVictim victim([](double light, const std::string& prompt) { return begun(4 + 8 * light, prompt); });
   const Outcome outcome = run(attack("run", kSquare + "--concurrency 2", victim));
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_NE(outcome.err.find(kNote), std::string::npos) << outcome.err;
-  EXPECT_EQ(scores("run"), json({{victim.url() + "#replier, reply", "success"}}));
+  EXPECT_EQ(scores("run").size(), 1u);
+  EXPECT_EQ(scores("run").at(victim.url() + "#replier, reply"), "success");
   EXPECT_EQ(victim.scoring_calls, 1) << "asked once for scores, then for replies";
   expect_each_once(victim);
   const TrialRow row = trial("run");
@@ -90,7 +91,7 @@ TEST_F(QueryScore, RgfGoesByRepliesAndStaysWhereTheyTellNothing) {
 }
 
 TEST_F(QueryScore, TheBudgetHoldsAndNoCallIsPaidTwice) {
-  ReplyingVictim victim([](double light, const std::string& prompt) { return begun(4 + 4 * light, prompt); });
+  ReplyingVictim victim([](double light, const std::string& prompt) { return begun(4 + 8 * light, prompt); });
   const std::string search = "--optimizer square --steps 9 --validate-every 3 --checkpoint-every 2 ";
   const Outcome spent = run(attack("run", search + "--calls 11", victim));
   EXPECT_EQ(spent.code, 1) << spent.err;
@@ -125,7 +126,7 @@ TEST_F(QueryScore, TheBudgetHoldsAndNoCallIsPaidTwice) {
 }
 
 TEST_F(QueryScore, ServersThatRefuseToScore) {
-  ReplyingVictim victim([](double light, const std::string& prompt) { return begun(4 + 4 * light, prompt); });
+  ReplyingVictim victim([](double light, const std::string& prompt) { return begun(4 + 8 * light, prompt); });
   victim.refuses_scores_with = 400;
   const std::string search = "--optimizer square --steps 2 --validate-every 0 ";
   const Outcome outcome = run(attack("run", search, victim));
@@ -134,7 +135,7 @@ TEST_F(QueryScore, ServersThatRefuseToScore) {
   EXPECT_NE(outcome.err.find("Unknown parameter"), std::string::npos) << "with its reason";
   const Outcome first = run(attack("first", search + "--victim-scores first-token", victim));
   ASSERT_EQ(first.code, 0) << first.err;
-  EXPECT_EQ(scores("first"), json({{victim.url() + "#replier, first-token", "success"}}));
+  EXPECT_EQ(scores("first").at(victim.url() + "#replier, first-token"), "success");
   // a missing key is none of these
   victim.refuses_scores_with = 401;
   expect_refused(attack("key", search, victim), "HTTP status 401");
