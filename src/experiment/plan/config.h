@@ -115,8 +115,8 @@ struct AttackConfig {
     field("image", images, "photos to start from (PNG, JPEG, WebP, BMP or TIFF); each is one trial");
     behavior.visit(field);
     field("model", model,
-          "Hugging Face folder of the model, or a short name of `hijack models --list`; empty = the shipped "
-          "pocket model");
+          "Hugging Face folder of the model, or a short name of `hijack models --list`; empty = the pocket "
+          "model");
     visit_victim(field);
     field("vision_tower", vision_tower,
           "CLIP or SigLIP folder whose tower takes the place of the model's own (FARE, TeCoA; also by the "
