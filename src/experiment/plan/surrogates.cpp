@@ -65,7 +65,9 @@ void check_without_surrogates(const SurrogateConfig& given) {
                        given.source_crop != none.source_crop || given.target_crop != none.target_crop ||
                        given.crops != none.crops || given.target_rotation != none.target_rotation ||
                        given.weights != none.weights || given.choice.per_step != none.choice.per_step ||
-                       given.choice.rule != none.choice.rule || given.choice.every != none.choice.every;
+                       given.choice.rule != none.choice.rule || given.choice.every != none.choice.every ||
+                       given.choice.exploration != none.choice.exploration ||
+                       given.choice.memory != none.choice.memory;
   if (changed)
     throw Error(
         "--transfer-encoder, --source-crop, --target-crop, --crops, --target-rotation, --auxiliary-image, "

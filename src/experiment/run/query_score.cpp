@@ -50,6 +50,7 @@ void settle_query_score(TrialSetup& setup, const RunFolder& folder, const RunHoo
   const std::string why = why_unscored(*victim, setup);
   setup.score = why.empty() ? kLogLikelihood : kSuccess;
   json manifest = folder.manifest();
+  if (!manifest.value(kScores, json()).is_object()) manifest[kScores] = json::object();
   manifest[kScores][whom] = setup.score;
   folder.write_manifest(manifest);
   if (!why.empty() && hooks.on_note)
