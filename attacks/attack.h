@@ -72,7 +72,8 @@ AttackState start_attack(const Constraint& constraint, const Tensor& origin, boo
                          uint64_t seed);
 
 /// The loop: loss and gradient -> optimizer -> allowed set, until `steps` or stop, then again from each
-/// restart with the optimizer as new. Objectives see the steps of all starts counted in one. Continues from
+/// restart with the optimizer as new. Objectives see the steps of all starts counted in one. Where a loss
+/// only counts (Objective::stepwise) and its estimated gradient is zero, no step is taken. Continues from
 /// `state`, to the same bytes as without the interruption. A stopped attack has a best_image, too: the last
 /// one, if none was validated yet. Throws Failure when loss or gradient are not finite, or when the gradient
 /// is zero from the start; says which, at which step, and the likely cause. `state` then holds everything up

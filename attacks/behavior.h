@@ -78,8 +78,7 @@ struct BehaviorConfig {
   void visit(Visitor&& field) {
     field("behavior", name,
           "what the image must make the model do: string, leak, refusal, disinformation, untargeted, "
-          "verbose or corpus; resemble (what --surrogate alone does): be taken for something else by image "
-          "encoders, nobody is asked");
+          "verbose or corpus; resemble (--surrogate alone): be taken for something else by image encoders");
     field("target", target,
           "string: the reply to force; leak: a reply with {context} in it; refusal: how the reply starts; "
           "disinformation: the instruction that the model shall act on as if it stood before each prompt; "

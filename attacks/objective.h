@@ -34,7 +34,18 @@ class Objective {
   /// Whether two calls with one image and different steps give the same value (what APGD needs).
   virtual bool deterministic() const = 0;
   /// The loss by which images of different steps are compared, where no validation contexts do that.
-  virtual Tensor comparable_loss(const Tensor& image) { return loss(image, 0); }
+  virtual Tensor comparable_loss(const Tensor& image) {
+    comparing(true);
+    const Tensor compared = loss(image, 0);
+    comparing(false);
+    return compared;
+  }
+  /// Between true and false, `loss` compares images: it is that of no step, nothing is learned from it, and
+  /// what steps take a part of (surrogates) is taken whole. Wrappers pass it on.
+  virtual void comparing(bool on) { (void)on; }
+  /// Whether the loss stays the same under most small changes of the image (it counts successes): where an
+  /// estimated gradient is zero, the attack waits at the image for the next draw.
+  virtual bool stepwise() const { return false; }
 
   /// Whether the loss of each image is what it would be alone, wherever it stands among the others: then
   /// several changes of an image may be measured in one call, as images of one batch.
@@ -44,7 +55,7 @@ class Objective {
   /// photo; wrappers pass it on.
   virtual void of_photo(size_t index) { (void)index; }
 
-  // For objectives that change as the attack goes on (cropa.h); they stand outermost.
+  // For objectives that change as the attack goes on (cropa.h, surrogate_choice.h).
 
   /// What else the last loss depends on and wants a gradient to, beside the image: one backward pass gives
   /// both (evaluate.h), and `take` gets them, undefined where the loss did not depend on a leaf.

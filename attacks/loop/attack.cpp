@@ -48,6 +48,13 @@ void start_again(AttackState& state, Objective& objective, Optimizer& optimizer,
   objective.restore({});
 }
 
+/// An estimate without any difference shows no direction: image and optimizer wait for the next draw.
+Tensor next_point(const Evaluation& now, const Objective& objective, Optimizer& optimizer,
+                  const Constraint& constraint, const Tensor& origin, int64_t step) {
+  const bool blind = objective.stepwise() && now.gradient.defined() && !now.gradient.any().item<bool>();
+  return blind ? now.image : optimizer.next(now, constraint, origin, step);
+}
+
 }  // namespace
 
 AttackState start_attack(const Constraint& constraint, const Tensor& origin, bool random_start,
@@ -78,7 +85,7 @@ void run_attack(AttackState& state, Objective& objective, Optimizer& optimizer, 
       break;
     }
     state.losses.push_back(loss);
-    state.image = optimizer.next(now, constraint, origin, step);
+    state.image = next_point(now, objective, optimizer, constraint, origin, step);
     objective.after_step(now.image, state.step);
     state.optimizer = optimizer.state();
     state.objective = objective.state();

@@ -17,12 +17,12 @@ void check_finite(const Tensor& values, const std::string& what, int64_t step) {
     throw NotFinite("the " + what + " is not finite at step " + std::to_string(step));
 }
 
-void check_gradient(const Evaluation& now, int64_t step) {
+void check_gradient(const Evaluation& now, int64_t step, bool may_be_zero) {
   if (!now.gradient.defined())
     fail("the loss does not depend on the image", step,
          "most likely a part of the model (vision tower or preprocessing) is detached from the graph.");
   check_finite(now.gradient, "gradient", step);
-  if (step == 0 && !now.gradient.any().item<bool>())
+  if (step == 0 && !may_be_zero && !now.gradient.any().item<bool>())
     fail("the gradient is zero everywhere", step,
          "a part of the model is detached from the graph, a clamp cut it at saturated pixels, or, in 16 bit, "
          "it "
@@ -47,7 +47,7 @@ Evaluation evaluate(Objective& objective, const Tensor& image, int64_t step, boo
     now.gradient = gradients[0];
     objective.take(std::span(gradients).subspan(1));
   }
-  check_gradient(now, step);
+  check_gradient(now, step, objective.stepwise());
   return now;
 }
 

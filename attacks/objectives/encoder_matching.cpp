@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <numeric>
+
 #include "attacks/objectives/token_transport.h"
 #include "src/base/error.h"
 
@@ -27,7 +29,10 @@ EncoderMatching::EncoderMatching(std::vector<std::shared_ptr<const ImageEncoder>
       source_(parse_window(config.source_crop, "--source-crop")),
       target_window_(parse_window(config.target_crop, "--target-crop")),
       seed_(seed),
-      photos_(photos.size()) {
+      photos_(photos.size()),
+      choice_(config.choice, encoders.size(), seed),
+      every_(encoders.size()) {
+  std::iota(every_.begin(), every_.end(), size_t{0});
   const at::NoGradGuard no_gradients;
   for (auto& encoder : encoders) {
     Encoder one{std::move(encoder), {}, {}, {}};
@@ -44,7 +49,7 @@ bool EncoderMatching::has(EncoderTerm term) const {
 }
 
 bool EncoderMatching::deterministic() const {
-  return source_.whole() && target_stands() && config_.weights == "equal";
+  return source_.whole() && target_stands() && config_.weights == "equal" && choice_.all();
 }
 
 bool EncoderMatching::images_apart() const {
@@ -102,12 +107,12 @@ Tensor EncoderMatching::loss_of(const Encoder& encoder, const std::vector<Tensor
   return sum.view({static_cast<int64_t>(views.size()), -1}).mean(0);
 }
 
-std::vector<Tensor> EncoderMatching::losses(const std::vector<Tensor>& views,
-                                            std::optional<int64_t> step) const {
+std::vector<Tensor> EncoderMatching::losses(const std::vector<Tensor>& views, std::optional<int64_t> step,
+                                            const std::vector<size_t>& chosen) const {
   const bool as_it_is = !step || target_stands();
   const std::vector<Tensor> pictures = as_it_is ? std::vector<Tensor>{} : target_views(step);
   std::vector<Tensor> all;
-  for (size_t i = 0; i < encoders_.size(); ++i) {
+  for (const size_t i : chosen) {
     const Encoder& one = encoders_[i];
     all.push_back(loss_of(one, views, as_it_is ? one.target : encoded_all(*one.encoder, pictures), i));
   }
@@ -115,7 +120,16 @@ std::vector<Tensor> EncoderMatching::losses(const std::vector<Tensor>& views,
 }
 
 Tensor EncoderMatching::comparable_loss(const Tensor& image) {
-  return at::stack(losses({image}, {})).mean(0);
+  return at::stack(losses({image}, {}, every_)).mean(0);
+}
+
+/// Every term is 1 less or more a cosine, or a mean of such with weights that sum to 1 (transport).
+double EncoderMatching::loss_at_no_cosine() const {
+  double sum = 0;
+  for (const auto& [term, weight] : terms_)
+    sum += weight *
+           (term == EncoderTerm::kEmbedding && !target_.auxiliary.empty() ? 1 + config_.auxiliary_weight : 1);
+  return sum;
 }
 
 Tensor EncoderMatching::loss(const Tensor& image, int64_t step) {
@@ -124,7 +138,10 @@ Tensor EncoderMatching::loss(const Tensor& image, int64_t step) {
     Random random = Random(seed_).fork("source view", static_cast<uint64_t>(step * config_.crops + k));
     views.push_back(random_window(image, source_, random));
   }
-  const Tensor all = at::stack(losses(views, step));  // [n,N]
+  const std::vector<size_t>& chosen = comparing_ ? every_ : choice_.current();
+  const Tensor all = at::stack(losses(views, step, chosen));  // [n,N]
+  for (size_t i = 0; i < chosen.size() && !comparing_; ++i)
+    choice_.learn(chosen[i], all[static_cast<int64_t>(i)].detach() - loss_at_no_cosine());
   if (config_.weights == "equal") return all.mean(0);
   current_ = all.detach().mean(1);
   const Tensor ratio = previous_.defined() ? current_ / previous_.clamp_min(1e-8) : at::ones_like(current_);
@@ -133,15 +150,19 @@ Tensor EncoderMatching::loss(const Tensor& image, int64_t step) {
 
 void EncoderMatching::after_step(const Tensor&, int64_t) {
   previous_ = current_;
+  choice_.end_step();
 }
 
 ObjectiveState EncoderMatching::state() const {
-  return previous_.defined() ? ObjectiveState{{"surrogate_losses", previous_}} : ObjectiveState{};
+  ObjectiveState state = choice_.state();
+  if (previous_.defined()) state["surrogate_losses"] = previous_;
+  return state;
 }
 
 void EncoderMatching::restore(const ObjectiveState& state) {
   const auto found = state.find("surrogate_losses");
   previous_ = found == state.end() ? Tensor() : found->second;
+  choice_.restore(state);
 }
 
 void check(const SurrogateConfig& config) {
@@ -149,6 +170,7 @@ void check(const SurrogateConfig& config) {
   parse_window(config.target_crop, "--target-crop");
   if (config.weights != "equal" && config.weights != "ratio")
     throw Error("--surrogate-weights is '" + config.weights.substr(0, 40) + "', but must be equal or ratio.");
+  check(config.choice);
   if (config.crops < 1 || config.crops > 64) throw Error("--crops must be from 1 to 64.");
   if (config.crops > 1 && config.source_crop.empty())
     throw Error("--crops are windows of the image: give their size, --source-crop 0.5-1.");

@@ -6,6 +6,7 @@
 
 #include "attacks/objective.h"
 #include "attacks/objectives/random_views.h"
+#include "attacks/objectives/surrogate_choice.h"
 #include "models/image_encoder.h"
 
 namespace hijack {
@@ -22,6 +23,7 @@ struct SurrogateConfig {
   double auxiliary_weight = .3;
   int64_t clusters = 10;
   std::string weights = "equal";
+  SurrogateChoiceConfig choice = {};
 
   bool any() const { return !folders.empty(); }
 
@@ -47,6 +49,7 @@ struct SurrogateConfig {
     field("clusters", clusters, "transport: groups that the patch tokens are averaged in");
     field("surrogate_weights", weights,
           "equal, or ratio: surrogates whose loss falls slower than the others' weigh more (FOA-Attack)");
+    choice.visit(field);
   }
 };
 
@@ -68,7 +71,9 @@ struct EncoderTarget {
 /// each encoder the loss is the mean over `crops` windows of the image of the weighted sum of the terms; the
 /// target picture of a step is one view of it for all of them. With auxiliary pictures, embedding is
 /// 1 - cos(target) + auxiliary_weight * mean(1 - cos(auxiliary)). Over n encoders: their mean; with weights
-/// ratio sum_i w_i L_i / n, w = n softmax(L_i(t) / L_i(t-1)), all 1 at the first step.
+/// ratio sum_i w_i L_i / n, w = n softmax(L_i(t) / L_i(t-1)), all 1 at the first step. Where a step works on
+/// some of the encoders only (surrogate_choice.h) the mean is over these, and the others are not run; images
+/// are compared by all.
 class EncoderMatching : public Objective {
  public:
   using Terms = std::vector<std::pair<EncoderTerm, double>>;
@@ -84,6 +89,7 @@ class EncoderMatching : public Objective {
   /// Whole image, whole target, equal weights.
   Tensor comparable_loss(const Tensor& image) override;
   void of_photo(size_t index) override { photo_ = index; }
+  void comparing(bool on) override { comparing_ = on; }
   void after_step(const Tensor& image, int64_t step) override;
   ObjectiveState state() const override;
   void restore(const ObjectiveState& state) override;
@@ -107,8 +113,11 @@ class EncoderMatching : public Objective {
   Tensor term_loss(EncoderTerm term, const Encoder& encoder, const EncodedImages& seen,
                    const std::vector<EncodedImages>& target, uint64_t number) const;
   Tensor transport(const Tensor& patches, const Tensor& target, uint64_t number) const;
-  /// step: which views of the target; nullopt: as it is.
-  std::vector<Tensor> losses(const std::vector<Tensor>& views, std::optional<int64_t> step) const;
+  /// Of some encoders, by number. step: which views of the target; nullopt: as it is.
+  std::vector<Tensor> losses(const std::vector<Tensor>& views, std::optional<int64_t> step,
+                             const std::vector<size_t>& chosen) const;
+  /// The loss of an encoder to which everything is at a cosine of 0.
+  double loss_at_no_cosine() const;
 
   std::vector<Encoder> encoders_;
   Terms terms_;
@@ -118,6 +127,9 @@ class EncoderMatching : public Objective {
   uint64_t seed_;
   size_t photo_ = 0, photos_ = 0;
   Tensor previous_, current_;  ///< [n] losses of the step before, and of the last one
+  SurrogateChoice choice_;
+  std::vector<size_t> every_;  ///< 0 to n - 1
+  bool comparing_ = false;
 };
 
 /// Throws Error for numbers out of range, and names that are not known.

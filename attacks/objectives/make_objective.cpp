@@ -151,6 +151,15 @@ Made with_encoders(std::vector<ObjectiveTerm> terms, const ObjectiveConfig& conf
   return std::make_unique<EnsembleTurns>(std::move(turns));
 }
 
+Made by_replies(const std::vector<ObjectiveTerm>& terms, const ObjectiveConfig& config,
+                const ObjectiveInputs& in) {
+  double weight = 0;
+  for (const ObjectiveTerm& term : terms) weight += term.weight;
+  return std::make_unique<ReplySuccess>(
+      in.replies, in.behavior, in.contexts,
+      ReplySuccess::Options{in.batch, in.seed, hardest_of(config, in), weight < 0});
+}
+
 }  // namespace
 
 bool is_of_encoders(const ObjectiveTerm& term) {
@@ -180,6 +189,7 @@ std::vector<ObjectiveTerm> parse_objective(const ObjectiveConfig& config, const 
 std::unique_ptr<Objective> make_objective(const ObjectiveConfig& config, const ObjectiveInputs& inputs) {
   TORCH_CHECK(!inputs.models.empty(), "an objective needs a model");
   const auto terms = parse_objective(config, *inputs.behavior);
+  if (inputs.replies) return by_replies(terms, config, inputs);
   if (std::any_of(terms.begin(), terms.end(), is_of_encoders)) return with_encoders(terms, config, inputs);
   if (inputs.in_turns) {
     std::vector<std::unique_ptr<Objective>> models;

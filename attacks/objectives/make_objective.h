@@ -7,6 +7,7 @@
 #include "attacks/behavior.h"
 #include "attacks/objective.h"
 #include "attacks/objectives/encoder_matching.h"
+#include "attacks/objectives/reply_success.h"
 #include "models/vision_language_model.h"
 
 namespace hijack {
@@ -65,6 +66,9 @@ struct ObjectiveInputs {
   std::vector<std::shared_ptr<const ImageEncoder>> encoders = {};
   SurrogateConfig surrogate = {};
   std::vector<Tensor> photos = {};  ///< [1,3,H,W] each, of a universal attack; empty = the origin
+  /// Given for a model that shows nothing but replies: the objective is how often these succeed, in place of
+  /// what the formula (of behavior alone) says; its sign tells whether targets are led to or away from.
+  AskReplies replies = {};
 };
 
 /// Whether a term is about image encoders (--surrogate): embedding, transport, away.

@@ -26,6 +26,21 @@ class WeightedSum : public Objective {
   void of_photo(size_t index) override {
     for (const Term& term : terms_) term.objective->of_photo(index);
   }
+  void comparing(bool on) override {
+    for (const Term& term : terms_) term.objective->comparing(on);
+  }
+  // One term at most has a state (that over the surrogates).
+  void after_step(const Tensor& image, int64_t step) override {
+    for (const Term& term : terms_) term.objective->after_step(image, step);
+  }
+  ObjectiveState state() const override {
+    ObjectiveState all;
+    for (const Term& term : terms_) all.merge(term.objective->state());
+    return all;
+  }
+  void restore(const ObjectiveState& state) override {
+    for (const Term& term : terms_) term.objective->restore(state);
+  }
   Tensor comparable_loss(const Tensor& image) override {
     Tensor sum;
     for (const Term& term : terms_) {

@@ -146,7 +146,10 @@ std::vector<std::string> augmentation_names() {
 
 Augmented::Augmented(std::unique_ptr<Objective> inner, const AugmentationConfig& config, uint64_t seed,
                      std::vector<std::shared_ptr<TemplatedModel>> templated)
-    : inner_(std::move(inner)), templated_(std::move(templated)), draws_(config.draws), seed_(seed) {
+    : ObjectiveDecorator(std::move(inner)),
+      templated_(std::move(templated)),
+      draws_(config.draws),
+      seed_(seed) {
   if (draws_ < 1 || draws_ > 1000) throw Error("draws must be from 1 to 1000.");
   for (const std::string& name : config.names) augmentations_.push_back(parse_augmentation(name));
 }

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "attacks/objective.h"
+#include "attacks/objective_decorator.h"
 #include "attacks/wrappers/templates.h"
 
 namespace hijack {
@@ -43,17 +43,15 @@ std::vector<std::string> augmentation_names();
 /// Expectation over transformations (Athalye et al. 2018): the mean of another objective over `draws` random
 /// augmentations of the image, and of the chats around the contexts, fresh ones at each step, a function of
 /// (seed, step).
-class Augmented : public Objective {
+class Augmented : public ObjectiveDecorator {
  public:
   /// templated: the models of `inner` whose chats are drawn (config.templates names their file).
   Augmented(std::unique_ptr<Objective> inner, const AugmentationConfig& config, uint64_t seed,
             std::vector<std::shared_ptr<TemplatedModel>> templated = {});
   Tensor loss(const Tensor& image, int64_t step) override;
-  void of_photo(size_t index) override { inner_->of_photo(index); }
   bool deterministic() const override { return false; }
 
  private:
-  std::unique_ptr<Objective> inner_;
   std::vector<Augmentation> augmentations_;
   std::vector<std::shared_ptr<TemplatedModel>> templated_;
   int64_t draws_;

@@ -23,7 +23,7 @@ Tensor move_patch(const MovingPatch& patch, const Tensor& image, Location from, 
 
 MovingPatchObjective::MovingPatchObjective(std::unique_ptr<Objective> inner, const MovingPatch& patch,
                                            Tensor origin, uint64_t seed)
-    : inner_(std::move(inner)), patch_(patch), origin_(std::move(origin)), seed_(seed) {}
+    : ObjectiveDecorator(std::move(inner)), patch_(patch), origin_(std::move(origin)), seed_(seed) {}
 
 Tensor MovingPatchObjective::loss(const Tensor& image, int64_t step) {
   const Location to = draw_location(patch_, image, seed_, "place of a step", step);

@@ -3,7 +3,7 @@
 #include <string_view>
 
 #include "attacks/constraint.h"
-#include "attacks/objective.h"
+#include "attacks/objective_decorator.h"
 
 // A patch that works wherever it is put (Bailey et al. 2023, "moving patch"). What is optimized is an image
 // with the patch at the constraint's (top, left); what a model sees is the origin with the patch elsewhere.
@@ -27,7 +27,7 @@ Tensor move_patch(const MovingPatch& patch, const Tensor& image, Location from, 
 
 /// The inner objective, with the patch at a fresh place at each step: a function of (seed, step), so that a
 /// resumed run sees the same places. Not deterministic in the sense of Objective.
-class MovingPatchObjective : public Objective {
+class MovingPatchObjective : public ObjectiveDecorator {
  public:
   /// origin [1,3,H,W]
   MovingPatchObjective(std::unique_ptr<Objective> inner, const MovingPatch& patch, Tensor origin,
@@ -37,7 +37,6 @@ class MovingPatchObjective : public Objective {
   bool images_apart() const override { return inner_->images_apart(); }
 
  private:
-  std::unique_ptr<Objective> inner_;
   MovingPatch patch_;
   Tensor origin_;
   uint64_t seed_;

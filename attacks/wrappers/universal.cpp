@@ -40,7 +40,7 @@ Tensor with_change(const Constraint& constraint, const Tensor& image, const Tens
 UniversalObjective::UniversalObjective(std::unique_ptr<Objective> inner, Constraint constraint,
                                        Tensor carrier, std::vector<Tensor> photos, int64_t batch,
                                        uint64_t seed)
-    : inner_(std::move(inner)),
+    : ObjectiveDecorator(std::move(inner)),
       constraint_(std::move(constraint)),
       carrier_(std::move(carrier)),
       photos_(std::move(photos)),

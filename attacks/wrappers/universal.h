@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "attacks/constraint.h"
-#include "attacks/objective.h"
+#include "attacks/objective_decorator.h"
 #include "attacks/objectives/context_batches.h"
 
 // Universal images (Moosavi-Dezfooli et al. 2017): one change for many photos. The attack works on a carrier:
@@ -21,7 +21,7 @@ Tensor with_change(const Constraint& constraint, const Tensor& image, const Tens
                    const Tensor& photo);
 
 /// The mean of another objective over photos, `batch` of them per step (0 = all), a function of (seed, step).
-class UniversalObjective : public Objective {
+class UniversalObjective : public ObjectiveDecorator {
  public:
   /// photos [1,3,H,W] of one size. Throws Error for a moving patch, whose place changes as well.
   UniversalObjective(std::unique_ptr<Objective> inner, Constraint constraint, Tensor carrier,
@@ -31,7 +31,6 @@ class UniversalObjective : public Objective {
   bool images_apart() const override { return inner_->images_apart(); }
 
  private:
-  std::unique_ptr<Objective> inner_;
   Constraint constraint_;
   Tensor carrier_;
   std::vector<Tensor> photos_;

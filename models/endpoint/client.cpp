@@ -26,6 +26,11 @@ std::string tried(int64_t retries) {
   return retries == 0 ? "" : " after " + std::to_string(retries + 1) + " tries";
 }
 
+/// Another request to the same address may be answered.
+bool refuses_this_request(int status) {
+  return status >= 400 && status < 500 && status != 401 && status != 404 && status != 408 && status != 429;
+}
+
 /// A key or password must not be readable on the way to another machine.
 void check_secrecy(const EndpointAddress& address, bool insecure, const std::string& what) {
   if (insecure || address.server.starts_with("https://") || is_loopback(address.host)) return;
@@ -85,9 +90,12 @@ void EndpointClient::explain(const std::string& path, const HttpAnswer& answer) 
   const std::string status = "HTTP status " + std::to_string(answer.status);
   if (refuses_to_echo(path, answer))
     throw Error(server + " does not score prompts (" + status + "): " + kScoring + ".");
-  throw Error(server + " refuses with " + status + (may_recover(answer) ? tried(parameters_.retries) : "") +
-              said_in_error(answer.body) + ": check its address, endpoint_model and $HIJACK_API_KEY" +
-              (path == "/completions" ? std::string("; ") + kScoring : "") + ".");
+  const std::string refusal =
+      server + " refuses with " + status + (may_recover(answer) ? tried(parameters_.retries) : "") +
+      said_in_error(answer.body) + ": check its address, endpoint_model and $HIJACK_API_KEY" +
+      (path == "/completions" ? std::string("; ") + kScoring : "") + ".";
+  if (refuses_this_request(answer.status)) throw RequestRefused(refusal);
+  throw Error(refusal);
 }
 
 std::string EndpointClient::fetch(const std::string& path, const std::string& body) const {
@@ -103,8 +111,8 @@ json EndpointClient::understood(const std::string& text, const Check& check) con
     check(answer);
     return answer;
   } catch (const Error& error) {
-    throw Error("The answer of the endpoint " + parameters_.endpoint +
-                " cannot be understood: " + error.what() + ".");
+    throw AnswerUnusable("The answer of the endpoint " + parameters_.endpoint +
+                         " cannot be understood: " + error.what() + ".");
   }
 }
 

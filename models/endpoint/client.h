@@ -22,6 +22,18 @@ class AskingStopped : public AskingEnded {
   using AskingEnded::AskingEnded;
 };
 
+/// The server refuses a request as such (HTTP status 4xx), as those do that do not know a parameter of it;
+/// not a missing key (401), an address or model that is not there (404), or too many requests.
+class RequestRefused : public Error {
+ public:
+  using Error::Error;
+};
+/// What it answers cannot be used for what was asked.
+class AnswerUnusable : public Error {
+ public:
+  using Error::Error;
+};
+
 /// What bounds the asking, beside the parameters.
 struct AskingLimits {
   int64_t concurrency = 1;  ///< requests at once
@@ -32,8 +44,9 @@ struct AskingLimits {
 
 /// Asks an endpoint. Answers are kept on disk by what was asked (address without login, path, request): what
 /// was asked once is answered without network, and of several threads that ask the same only one sends it.
-/// All methods throw Error when the endpoint is down after all tries, refuses, or answers what cannot be
-/// understood; BudgetSpent before a request beyond the budget; AskingStopped when the stop token says so.
+/// All methods throw Error when the endpoint is down after all tries, refuses (some as RequestRefused), or
+/// answers what cannot be understood (AnswerUnusable); BudgetSpent before a request beyond the budget;
+/// AskingStopped when the stop token says so.
 class EndpointClient {
  public:
   using Check = std::function<void(const nlohmann::json&)>;

@@ -92,6 +92,28 @@ double EndpointVictim::scored(const json& answer, const std::string& text) const
   return scores_ == Scores::kReply ? given_reply_logprob(answer, text) : beginning_logprob(answer, text);
 }
 
+void EndpointVictim::check_scored(const json& answer) const {
+  try {
+    scores_ == Scores::kReply ? check_scores_given_reply(answer) : check_scores_first_token(answer);
+  } catch (const Error& error) {
+    throw Error(error.what() + std::string("; --query-score success makes do with its replies"));
+  }
+}
+
+std::string EndpointVictim::why_unscored(const Pixels& pixels, const Query& query,
+                                         const TokenIds& target) const {
+  const std::string text = tokenizer().decode(target, /*skip_special_tokens=*/true);
+  try {
+    client_->ask("/chat/completions", scoring_request(query, data_url(pixels.values), text),
+                 [&](const json& answer) { scored(answer, text); });
+    return "";
+  } catch (const RequestRefused& refused) {
+    return refused.what();
+  } catch (const AnswerUnusable& unusable) {
+    return unusable.what();
+  }
+}
+
 std::vector<Tensor> EndpointVictim::target_logits(const Pixels& pixels, std::span<const Query> queries,
                                                   std::span<const TokenIds> targets) const {
   const std::string url = data_url(pixels.values);
@@ -101,9 +123,8 @@ std::vector<Tensor> EndpointVictim::target_logits(const Pixels& pixels, std::spa
     texts.push_back(tokenizer().decode(targets[i], /*skip_special_tokens=*/true));
     requests.push_back(scoring_request(queries[i], url, texts.back()));
   }
-  const std::vector<json> answers = client_->ask_all("/chat/completions", requests, [this](const json& one) {
-    scores_ == Scores::kReply ? check_scores_given_reply(one) : check_scores_first_token(one);
-  });
+  const std::vector<json> answers =
+      client_->ask_all("/chat/completions", requests, [this](const json& one) { check_scored(one); });
   std::vector<Tensor> logits;
   for (size_t i = 0; i < queries.size(); ++i) {
     const size_t spoken = spoken_tokens(tokenizer(), targets[i]);

@@ -50,6 +50,10 @@ class EndpointVictim : public VisionLanguageModel {
   /// does not score.
   std::vector<Tensor> target_logits(const Pixels& pixels, std::span<const Query> queries,
                                     std::span<const TokenIds> targets) const override;
+  /// Why the server does not say how likely a target is: one sentence, "" where it does. Asks for that once;
+  /// an answer with scores is kept, and is the one that target_logits gets. Throws as EndpointClient where
+  /// nobody answers, or the budget is spent.
+  std::string why_unscored(const Pixels& pixels, const Query& query, const TokenIds& target) const;
   // Throw Error.
   Tensor image_features(const Pixels& pixels) const override;
   TokenIds input_ids(const Pixels& pixels, const Query& query) const override;
@@ -59,6 +63,7 @@ class EndpointVictim : public VisionLanguageModel {
   nlohmann::json scoring_request(const Query& query, const std::string& image_url,
                                  const std::string& text) const;
   double scored(const nlohmann::json& answer, const std::string& text) const;
+  void check_scored(const nlohmann::json& answer) const;
 
   std::shared_ptr<const EndpointClient> client_;
   std::shared_ptr<const VisionLanguageModel> attacked_;

@@ -58,11 +58,16 @@ std::string encoders_of(const RunRecord& run) {
                                                  "clean", "noise", "nearer", "noise nearer", "to clean"}};
   const std::vector<RunRecord> runs = {run};  // settings refer to it
   const std::vector<report::Setting> all = report::settings(runs);
-  for (const report::EncoderSummary& one : report::encoder_summaries(all))
+  const auto summaries = report::encoder_summaries(all);
+  const bool chosen = report::some_were_chosen(summaries);
+  if (chosen) rows[0].emplace_back("steps");
+  for (const report::EncoderSummary& one : summaries) {
     rows.push_back({one.setting->model, report::setting_label(*one.setting), one.encoder,
                     report::role_of(one), report::decimal(one.attack), report::decimal(one.clean),
                     report::decimal(one.noise), report::shown(one.attack_nearer),
                     report::shown(one.noise_nearer), report::decimal(one.attack_to_clean)});
+    if (chosen) rows.back().push_back(report::decimal(one.steps));
+  }
   return "cosine of embeddings, on the saved files (to the target, and to the clean photo)\n" +
          table_text(rows, output_width());
 }

@@ -66,6 +66,10 @@ constexpr Named kNamed[] = {
     {"--objective", objective_names},
     {"--optimizer", optimizer_names},
     {"--preset", shipped_preset_names},
+    {"--query-score",
+     [] {
+       return Names{"auto", "log-likelihood", "success"};
+     }},
     {"--rubric", rubric_names},
     {"--space",
      [] {
@@ -74,6 +78,10 @@ constexpr Named kNamed[] = {
     {"--split",
      [] {
        return Names{"train", "validation", "test", "calibration"};
+     }},
+    {"--surrogate-choice",
+     [] {
+       return Names{"all", "random", "ucb"};
      }},
     {"--surrogate-weights",
      [] {

@@ -3,11 +3,14 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "attacks/loop/evaluate.h"
 #include "attacks/objectives/encoder_matching.h"
 #include "attacks/optimizers/pgd.h"
 #include "attacks/wrappers/augmentation.h"
 #include "attacks/wrappers/universal.h"
+#include "src/base/error.h"
 #include "tests/support/golden_attack.h"
 
 namespace hijack::encoder_matching_golden_test {
@@ -39,6 +42,17 @@ class GoldenEncoder : public ImageEncoder {
 
  private:
   Tensor a_, b_, text_;
+};
+
+/// An encoder that counts how often it is run.
+class CountedEncoder : public GoldenEncoder {
+ public:
+  using GoldenEncoder::GoldenEncoder;
+  EncodedImages encode(const Tensor& x) const override {
+    ++calls;
+    return GoldenEncoder::encode(x);
+  }
+  mutable int64_t calls = 0;
 };
 
 class EncoderMatchingGolden : public testing::Test {
@@ -128,6 +142,93 @@ TEST_F(EncoderMatchingGolden, XTransferLeadsEveryPhotoAwayFromItself) {
   const Tensor gray = carrier_for(ball, photos[0]);
   UniversalObjective one(objective({{EncoderTerm::kAway, 1}}, {}, {}, photos), ball, gray, photos, 0, kSeed);
   expect_path(one, "away", golden_.at("away.start"), gray);
+}
+
+/// X-Transfer over 5 encoders of which a bandit takes 2, for 2 steps each.
+class ChosenSurrogates : public EncoderMatchingGolden {
+ protected:
+  ChosenSurrogates() {
+    for (int i = 0; i < 5; ++i) {
+      counted_.push_back(std::make_shared<CountedEncoder>(golden_, std::to_string(i)));
+      all_.push_back(counted_.back());
+    }
+    config_.choice = {.per_step = 2, .rule = "ucb", .every = 2, .exploration = .01, .memory = .5};
+  }
+  std::unique_ptr<UniversalObjective> made(uint64_t seed = kSeed) const {
+    return std::make_unique<UniversalObjective>(
+        std::make_unique<EncoderMatching>(all_, EncoderMatching::Terms{{EncoderTerm::kAway, 1}},
+                                          EncoderTarget{}, photos_, config_, seed),
+        ball_, gray_, photos_, 0, seed);
+  }
+  std::vector<int64_t> calls() const {
+    std::vector<int64_t> all;
+    for (const auto& one : counted_) all.push_back(one->calls);
+    return all;
+  }
+
+  std::vector<std::shared_ptr<CountedEncoder>> counted_;
+  std::vector<std::shared_ptr<const ImageEncoder>> all_;
+  SurrogateConfig config_;
+  const std::vector<Tensor> photos_ = {golden_.at("origin"), golden_.at("photo")};
+  const Constraint ball_ = LinfBall{kEpsilon};
+  const Tensor gray_ = carrier_for(ball_, photos_[0]), start_ = golden_.at("away.start");
+};
+
+TEST_F(ChosenSurrogates, TheBanditOfXTransferStepForStep) {
+  const auto one = made();
+  EXPECT_FALSE(one->deterministic());
+  const std::vector<int64_t> before = calls();
+  expect_path(*one, "bandit", start_, gray_);
+  const std::vector<int64_t> taken = steps_of_surrogates(one->state());
+  const Tensor expected = golden_.at("bandit.taken");
+  for (size_t i = 0; i < taken.size(); ++i) {
+    EXPECT_EQ(taken[i], expected[static_cast<int64_t>(i)].item<int64_t>()) << i;
+    EXPECT_EQ(calls()[i] - before[i], 2 * taken[i]) << "each of 2 photos, in the steps it was chosen for";
+  }
+  EXPECT_LT(difference(one->state().at("surrogate_means"), golden_.at("bandit.mean")), 1e-9);
+}
+
+TEST_F(ChosenSurrogates, ResumedAnywhereAndComparedByAll) {
+  const auto whole = made(), half = made();
+  Tensor image = start_;
+  for (int64_t step = 0; step < 7; ++step) {
+    half->restore(ObjectiveState(whole->state()));  // as new at first, then from every step
+    EXPECT_TRUE(at::equal(whole->loss(image, step), half->loss(image, step))) << step;
+    whole->after_step(image, step);
+    half->after_step(image, step);
+    for (const auto& [name, tensor] : whole->state()) EXPECT_TRUE(at::equal(tensor, half->state().at(name)));
+    const ObjectiveState state = whole->state();
+    const std::vector<int64_t> before = calls();
+    whole->comparable_loss(image);
+    for (size_t i = 0; i < before.size(); ++i) EXPECT_EQ(calls()[i] - before[i], 2) << "compared by all";
+    for (const auto& [name, tensor] : state)
+      EXPECT_TRUE(at::equal(tensor, whole->state().at(name))) << name << ": nothing is learned from that";
+    image = image + .001;
+  }
+  whole->restore({});
+  EXPECT_EQ(steps_of_surrogates(whole->state()), std::vector<int64_t>(5, 0));
+  const std::shared_ptr<const ImageEncoder> last = all_.back();
+  all_.pop_back();
+  EXPECT_THROW(made()->restore(half->state()), Error) << "of other surrogates";
+  all_ = {last};
+  EXPECT_TRUE(made()->state().empty()) << "fewer than a step takes: all of them, and nothing to learn";
+}
+
+TEST_F(ChosenSurrogates, AtRandomEverySeedTakesItsOwn) {
+  config_.choice = {.per_step = 2, .rule = "random", .every = 1};
+  const auto chosen = [&](uint64_t seed) {
+    const auto one = made(seed);
+    for (int64_t step = 0; step < 40; ++step) {
+      one->loss(start_, step);
+      one->after_step(start_, step);
+    }
+    return steps_of_surrogates(one->state());
+  };
+  const std::vector<int64_t> first = chosen(1);
+  EXPECT_EQ(first, chosen(1));
+  EXPECT_NE(first, chosen(2));
+  EXPECT_EQ(std::accumulate(first.begin(), first.end(), int64_t{0}), 80);
+  EXPECT_GT(*std::min_element(first.begin(), first.end()), 5);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "models/checkpoint/safetensors.h"
 #include "src/base/image.h"
 #include "src/experiment/record/results.h"
+#include "tests/support/child_process.h"
 #include "tests/support/program.h"
 
 namespace hijack::encoders_program_test {
@@ -196,6 +197,35 @@ TEST_F(Program, OneChangeForManyImages) {
   }
 }
 
+TEST_F(Program, ABanditChoosesTheSurrogatesOfAStep) {
+  const std::string settings = on(surrogates("clip siglip dinov2 open_clip") +
+                                  "--preset x-transfer --surrogates-per-step 2 --surrogate-choice-every 2 "
+                                  "--steps 8 --validate-every 0 --checkpoint-every 3 --image " +
+                                  kTarget + " --out ");
+  ASSERT_EQ(run(settings + at("whole")).code, 0) << read_file(at("err"));
+  const TrialRow whole = read_run(at("whole")).trials.at(0);
+  int64_t steps = 0;
+  for (const EncoderRow& row : whole.encoders) {
+    EXPECT_GT(row.steps, 0) << row.encoder << ": those never taken go first";
+    steps += row.steps;
+  }
+  EXPECT_EQ(steps, 2 * 8);
+  EXPECT_EQ(whole.setting.at("surrogate_choice"), "ucb");
+  EXPECT_NE(read_file(at("out")).find("steps"), std::string::npos);
+  EXPECT_NE(read_file(at("whole/report.html")).find("that the surrogate was chosen for"), std::string::npos);
+  const auto report = nlohmann::json::parse(run("report " + at("whole") + " --json").out);
+  EXPECT_EQ(report["encoders"][0]["steps"], whole.encoders[0].steps);
+  EXPECT_NE(run("report " + at("whole") + " --format md").out.find("| steps |"), std::string::npos);
+  ASSERT_EQ(run(settings + at("again")).code, 0);
+  EXPECT_EQ(read_run(at("again")).trials.at(0).files, whole.files) << "the same seed, the same bytes";
+  // as many as there are: the preset of old, and nothing is said of a choice
+  ASSERT_EQ(run(on(surrogates("clip siglip") + "--preset x-transfer --steps 3 --out " + at("all"))).code, 0);
+  const TrialRow all = read_run(at("all")).trials.at(0);
+  EXPECT_EQ(all.encoders.at(0).steps, -1);
+  EXPECT_FALSE(all.setting.contains("surrogate_choice"));
+  EXPECT_EQ(read_file(at("all/report.html")).find("that the surrogate was chosen for"), std::string::npos);
+}
+
 TEST_F(Program, AStoppedAttackOnEncodersGoesOnToTheSameBytes) {
   const std::string settings = surrogates("clip dinov2") + "--preset foa-attack --steps 8 --seed 0,1 ";
   ASSERT_EQ(run(on(settings + "--out " + at("whole"))).code, 0);
@@ -207,6 +237,32 @@ TEST_F(Program, AStoppedAttackOnEncodersGoesOnToTheSameBytes) {
   ASSERT_EQ(resumed.code, 0) << resumed.err;
   const auto files = [&](const std::string& name) { return read_run(at(name)).trials.at(1).files; };
   EXPECT_EQ(files("half"), files("whole"));
+}
+
+TEST_F(Program, AKilledBanditGoesOnToTheSameBytes) {
+  const auto settings = [&](const std::string& name) {
+    return on(surrogates("clip siglip dinov2") + "--objective embedding --feature-image " + kTarget +
+              " --surrogates-per-step 1 --surrogate-choice ucb --ucb-memory 0.3 --validate-every 0 "
+              "--checkpoint-every 1 --steps 400 --out " +
+              at(name));
+  };
+  ASSERT_EQ(run(settings("whole")).code, 0) << read_file(at("err"));
+  std::istringstream text(settings("half"));
+  ChildProcess child({std::istream_iterator<std::string>(text), {}}, at("child.out"), at("child.err"));
+  wait_until([&] {
+    std::error_code none;
+    return fs::exists(at("half/checkpoints")) && !fs::is_empty(at("half/checkpoints"), none);
+  });
+  child.signal(SIGKILL);
+  child.wait();
+  EXPECT_FALSE(fs::exists(at("half/trials.jsonl")) && fs::file_size(at("half/trials.jsonl")) > 0)
+      << "it was killed too late";
+  const Outcome resumed = run("attack --resume --out " + at("half"));
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  const TrialRow whole = read_run(at("whole")).trials.at(0), half = read_run(at("half")).trials.at(0);
+  EXPECT_EQ(half.files, whole.files);
+  EXPECT_EQ(half.losses, whole.losses);
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(half.encoders.at(i).steps, whole.encoders.at(i).steps);
 }
 
 TEST_F(Program, SurrogatesBesideAModelThatIsAsked) {
@@ -237,6 +293,19 @@ TEST_F(Program, SurrogatesThatMakeNoSense) {
   expect_refused(on(clip + image + "--crops 4"), "give their size");
   expect_refused(on(clip + image + "--surrogate-weights best"), "must be equal or ratio");
   expect_refused(on(clip + image + "--surrogate-weights ratio --augment spectrum"), "goes with one photo");
+  const std::string some = surrogates("clip dinov2") + image + "--surrogates-per-step 1 ";
+  expect_refused(on(some), "say how they are chosen");
+  expect_refused(on(clip + image + "--surrogate-choice ucb"), "--surrogates-per-step 16");
+  expect_refused(on(some + "--surrogate-choice best"), "must be all, random or ucb");
+  expect_refused(on(some + "--surrogate-choice ucb --ucb-memory 0"), "--ucb-memory must lie in (0,1]");
+  expect_refused(on(some + "--surrogate-choice ucb --ucb-exploration -1"), "--ucb-exploration");
+  expect_refused(on(some + "--surrogate-choice random --surrogate-choice-every 0"),
+                 "--surrogate-choice-every");
+  expect_refused(on(some + "--surrogate-choice ucb --surrogate-weights ratio"),
+                 "compares the losses of each");
+  expect_refused(on(some + "--surrogate-choice ucb --optimizer cwa"), "goes around all of them");
+  expect_refused(on(some + "--surrogate-choice ucb --optimizer apgd"), "compares losses between steps");
+  expect_refused(on(some + "--surrogate-choice ucb --restarts 1"), "--restarts would begin to learn anew");
   expect_refused(on(clip + image + "--augment spectrum=2"), "the value must be from 0 to 1");
   expect_refused(on(surrogates("dinov2") + "--feature-text cat"), "reads no text");
   expect_refused(on(clip + "--feature-text cat --objective embedding+transport"), "--feature-image");
@@ -244,6 +313,7 @@ TEST_F(Program, SurrogatesThatMakeNoSense) {
   expect_refused(attack("--behavior resemble"), "asks no model");
   expect_refused(attack("--objective embedding " + image), "--surrogate");
   expect_refused(attack("--source-crop 0.5"), "name some with --surrogate");
+  expect_refused(attack("--surrogates-per-step 2"), "name some with --surrogate");
   EXPECT_FALSE(fs::exists("runs")) << "nothing half-written";
 }
 

@@ -52,6 +52,11 @@ TEST_F(QueryAttack, SquareFindsWhatTheLocalModelFinds) {
   for (size_t i = 0; i < local.losses.size(); ++i)
     EXPECT_NEAR(remote.losses[i], local.losses[i], 0.02 * local.losses[i]) << i;
   EXPECT_TRUE(remote.budget.respected);
+  EXPECT_EQ(remote.query_score, "log-likelihood") << "where the server gives it";
+  EXPECT_EQ(local.query_score, "");
+  EXPECT_EQ(outcome.err.find("success rate"), std::string::npos) << outcome.err;
+  const json manifest = json::parse(read_file(at("remote/manifest.json")));
+  EXPECT_EQ(manifest.at("query_scores").at(proxy_.url() + "#pocket, reply"), "log-likelihood");
   EXPECT_TRUE(std::isnan(remote.visibility.feature_distance)) << "nobody has the victim's features";
   EXPECT_FALSE(std::isnan(local.visibility.feature_distance));
   for (const auto& [body, times] : proxy_.bodies()) EXPECT_EQ(times, 1) << body.substr(0, 200);

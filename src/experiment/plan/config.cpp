@@ -162,14 +162,25 @@ void check_optimizer(AttackConfig& config, const std::set<std::string>& given) {
                 " compares losses between steps and needs the same contexts at each: set --batch 0.");
 }
 
-/// A victim behind an API scores given replies, and nothing else.
-void check_victim(AttackConfig& config, const Behavior& behavior) {
-  if (config.victim.empty()) return;
-  config.victim = parse_endpoint(config.victim, "--victim").name();  // without login
-  config.asking.check();
+/// How a victim is asked for scores.
+void check_scores(const AttackConfig& config) {
   if (config.victim_scores != "reply" && config.victim_scores != "first-token")
     throw Error("--victim-scores is '" + config.victim_scores.substr(0, 40) +
                 "', but must be reply or first-token.");
+  const std::string& score = config.query_score;
+  if (score != "auto" && score != "log-likelihood" && score != "success")
+    throw Error("--query-score is '" + score.substr(0, 40) +
+                "', but must be auto, log-likelihood or success.");
+  if (config.victim.empty() && score != AttackConfig().query_score)
+    throw Error("--query-score is about a model behind an API: name it with --victim.");
+}
+
+/// A victim behind an API scores given replies or shows its own, and nothing else.
+void check_victim(AttackConfig& config, const Behavior& behavior) {
+  check_scores(config);
+  if (config.victim.empty()) return;
+  config.victim = parse_endpoint(config.victim, "--victim").name();  // without login
+  config.asking.check();
   const std::string why = ": the victim behind an API gives no gradients.";
   if (config.method != "image") throw Error("--victim works with method image, not " + config.method + why);
   if (config.images.empty()) throw Error("--victim needs --image: it is shown pictures.");
@@ -182,7 +193,7 @@ void check_victim(AttackConfig& config, const Behavior& behavior) {
   for (const ObjectiveTerm& term : parse_objective(config.objective, behavior))
     if (term.name != "behavior")
       throw Error("--victim works with objective behavior, not " + term.name +
-                  ": the API scores given replies, and shows nothing else.");
+                  ": the API scores given replies or shows its own, and nothing else.");
 }
 
 /// Adversarial prompts need a loss that reads prompts, and its gradient.

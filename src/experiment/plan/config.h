@@ -36,6 +36,7 @@ struct AttackConfig {
   std::string model;        ///< "" = the shipped model (resolve fills it in)
   std::string victim = {};  ///< "URL#MODEL" that is asked in place of `model`; "" = none
   std::string victim_scores = "reply";
+  std::string query_score = "auto";
   AskingConfig asking = {};
   std::string vision_tower;
   std::string adapter;
@@ -114,17 +115,9 @@ struct AttackConfig {
     field("image", images, "photos to start from (PNG, JPEG, WebP, BMP or TIFF); each is one trial");
     behavior.visit(field);
     field("model", model,
-          "Hugging Face folder of the model, or a short name of `hijack models --list`; empty = the shipped "
-          "pocket model");
-    field("victim", victim,
-          "attack http://127.0.0.1:8000/v1#MODEL behind an OpenAI-compatible API, without gradients "
-          "(--optimizer "
-          "square, --queries); `model` gives sizes and tokens");
-    field("victim_scores", victim_scores,
-          "victim: what the server says of a target: reply (the log probability of all of it: "
-          "prompt_logprobs, as "
-          "vLLM and hijack serve have it) or first-token (of its beginning, among the 20 likeliest tokens: "
-          "top_logprobs, as llama.cpp's server and most services have it)");
+          "Hugging Face folder of the model, or a short name of `hijack models --list`; empty = the pocket "
+          "model");
+    visit_victim(field);
     field("vision_tower", vision_tower,
           "CLIP or SigLIP folder whose tower takes the place of the model's own (FARE, TeCoA; also by the "
           "names of "
@@ -142,6 +135,25 @@ struct AttackConfig {
     field("universal", universal, "one change for all photos, in one trial");
     field("held_out_image", held_out_images, "universal: photos that are only judged");
     field("photo_batch", photo_batch, "universal: photos per step; 0 = all");
+  }
+
+  template <class Visitor>
+  void visit_victim(Visitor&& field) {
+    field("victim", victim,
+          "attack http://127.0.0.1:8000/v1#MODEL behind an OpenAI-compatible API, without gradients "
+          "(--optimizer "
+          "square, --queries); `model` gives sizes and tokens");
+    field("victim_scores", victim_scores,
+          "victim: what the server says of a target: reply (the log probability of all of it: "
+          "prompt_logprobs, as "
+          "vLLM and hijack serve have it) or first-token (of its beginning, among the 20 likeliest tokens: "
+          "top_logprobs, as llama.cpp's server and most services have it)");
+    field(
+        "query_score", query_score,
+        "victim: what the search follows: log-likelihood (of the targets, as victim_scores has it), success "
+        "(how many training contexts have a reply that succeeds, and among equals how near replies come to "
+        "their targets; any server will do), or auto: log-likelihood where the server gives it, else "
+        "success");
   }
 
   template <class Visitor>

@@ -129,6 +129,8 @@ void identify_surrogates(AttackConfig& config, json& setting) {
     return;
   }
   for (const char* name : {"surrogate", "transfer_encoder", "auxiliary_image"}) setting.erase(name);
+  if (!config.surrogate.choice.chooses(config.surrogate.folders.size()))
+    for (const Field& field : fields_of(config.surrogate.choice)) setting.erase(field.name);
   setting["surrogate_sha256"] = model_hashes(config.surrogate.folders);
   setting["transfer_encoder_sha256"] = model_hashes(config.surrogate.held_out);
   setting["auxiliary_image_sha256"] = hashes_of(config.surrogate.auxiliary_images);
@@ -139,6 +141,7 @@ void settle_victim(json& setting, AttackConfig& config) {
   for (const Field& field : fields_of(config.asking)) setting.erase(field.name);
   if (config.victim.empty())
     setting.erase("victim"), setting.erase("victim_scores");  // as before there was this
+  if (config.query_score == AttackConfig().query_score) setting.erase("query_score");
 }
 
 }  // namespace

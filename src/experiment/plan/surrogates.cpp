@@ -42,16 +42,37 @@ void check_ratio(const AttackConfig& config, const std::vector<ObjectiveTerm>& t
         "moving_patch and cwa.");
 }
 
+/// The bandit learns from the losses of one step after the other, which are those of other surrogates each.
+void check_choice(const AttackConfig& config) {
+  if (!config.surrogate.choice.chooses(config.surrogate.folders.size())) return;
+  const std::string some = "--surrogates-per-step takes other surrogates at each step, ";
+  if (config.surrogate.weights == "ratio")
+    throw Error(some + "but --surrogate-weights ratio compares the losses of each: leave one out.");
+  if (config.optimizer.name == "cwa")
+    throw Error(some + "but the optimizer cwa goes around all of them: use pgd.");
+  if (make_optimizer(config.optimizer, read_constraint(config.constraint))->needs_deterministic_objective())
+    throw Error(some + "but the optimizer " + config.optimizer.name +
+                " compares losses between steps: use pgd.");
+  if (config.restarts > 0)
+    throw Error(some + "and --restarts would begin to learn anew which: leave one out.");
+  if (config.cropa.radius > 0)
+    throw Error(some + "which does not go with adversarial prompts (--cropa-radius): leave one out.");
+}
+
 void check_without_surrogates(const SurrogateConfig& given) {
   const SurrogateConfig none;
   const bool changed = !given.held_out.empty() || !given.auxiliary_images.empty() ||
                        given.source_crop != none.source_crop || given.target_crop != none.target_crop ||
                        given.crops != none.crops || given.target_rotation != none.target_rotation ||
-                       given.weights != none.weights;
+                       given.weights != none.weights || given.choice.per_step != none.choice.per_step ||
+                       given.choice.rule != none.choice.rule || given.choice.every != none.choice.every ||
+                       given.choice.exploration != none.choice.exploration ||
+                       given.choice.memory != none.choice.memory;
   if (changed)
     throw Error(
-        "--transfer-encoder, --source-crop, --target-crop, --crops, --target-rotation, --auxiliary-image and "
-        "--surrogate-weights are about image encoders: name some with --surrogate.");
+        "--transfer-encoder, --source-crop, --target-crop, --crops, --target-rotation, --auxiliary-image, "
+        "--surrogate-weights, --surrogates-per-step and --surrogate-choice are about image encoders: name "
+        "some with --surrogate.");
 }
 
 }  // namespace
@@ -115,6 +136,7 @@ void check_surrogates(const AttackConfig& config, const Behavior& behavior) {
   if (!config.surrogate.auxiliary_images.empty() && config.objective.feature_image.empty())
     throw Error("--auxiliary-image stands beside a target picture: give --feature-image, too.");
   check_ratio(config, terms);
+  check_choice(config);
 }
 
 }  // namespace hijack

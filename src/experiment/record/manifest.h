@@ -16,6 +16,7 @@ namespace hijack {
 ///   libraries  {torch, compiler, build}     machine {system, processor, cores, threads, device}
 ///   calibrations  thresholds of detectors    stacks, variants  {digest: settings}: filled by evaluate, as are
 ///   utility_sets  {hash of a model: the benign questions that it was asked}
+///   query_scores  {"URL#MODEL, reply": what attacks on it follow}, where that had to be found out
 ///   defense_models  {HASH: as in models}, of defenses that `evaluate` was given with model=DIR
 /// The plans need their identity.
 nlohmann::json make_manifest(const std::string& command, const std::vector<TrialPlan>& plans,

@@ -68,6 +68,9 @@ struct EncoderRow {
   /// Photos whose adversarial image lies closer to the target than to the clean photo, and the same of noise;
   /// without target 0.
   int64_t attack_nearer = 0, noise_nearer = 0;
+  /// Steps of the attack that it took part in, where a step works on some surrogates only; -1 = in all, or in
+  /// none (held out).
+  int64_t steps = -1;
 };
 
 /// One photo of a universal image.
@@ -127,6 +130,10 @@ struct TrialRow {
   std::string trial_digest = {};    ///< of setting, seed and photos: what --resume knows a trial by
   int64_t reply_tokens = 0;         ///< longest reply that was asked for, in every condition
   std::string sampling = {};        ///< how replies are drawn: "temperature=0.7,top_p=0.9"; "" = greedily
+  /// What the search followed of a victim behind an API: "log-likelihood", or "success", whose losses are
+  /// those of reply_success.h; "" of a model with weights.
+  std::string query_score = {};
+  int64_t idle_steps = 0;  ///< of an estimated gradient (RGF) that found no difference: no step was taken
   /// Of an attack behind defenses: {"digest", "record", "calibrations"} of their stack (question.h).
   nlohmann::json stack = {};
   /// SHA-256 of every image file of the trial, by its name in the run folder.

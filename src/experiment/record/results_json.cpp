@@ -104,6 +104,7 @@ Json to_json(const EncoderRow& row) {
                {"attack_nearer", row.attack_nearer},
                {"noise_nearer", row.noise_nearer}};
   if (!row.photos.empty()) json["photos"] = row.photos;
+  if (row.steps >= 0) json["steps"] = row.steps;
   return json;
 }
 
@@ -115,6 +116,7 @@ std::vector<EncoderRow> encoders_from(const RowReader& fields) {
                     one.integer("n", 0), one.real("attack"), one.real("clean"), one.real("noise"),
                     one.real("attack_to_clean"), one.real("noise_to_clean"), one.integer("attack_nearer", 0),
                     one.integer("noise_nearer", 0)});
+    if (value.contains("steps")) rows.back().steps = one.integer("steps", 0);
   }
   return rows;
 }
@@ -162,6 +164,8 @@ Json to_json(const TrialRow& row) {
   Json json = always_written(row);
   if (!row.suffix.empty()) json["suffix"] = row.suffix;
   if (!row.stopped.empty()) json["stopped"] = row.stopped;
+  if (!row.query_score.empty()) json["query_score"] = row.query_score;
+  if (row.idle_steps > 0) json["idle_steps"] = row.idle_steps;
   if (!row.setting.is_null()) json["setting"] = row.setting;
   if (!row.setting_digest.empty()) json["setting_digest"] = row.setting_digest;
   if (!row.trial_digest.empty()) json["trial_digest"] = row.trial_digest;
@@ -285,6 +289,8 @@ TrialRow trial_from_json(const Json& json, const std::string& where) {
   read_always_written(fields, row);
   row.suffix = fields.text_or_empty("suffix");
   row.stopped = fields.text_or_empty("stopped");
+  row.query_score = fields.text_or_empty("query_score");
+  if (json.contains("idle_steps")) row.idle_steps = fields.integer("idle_steps", 0);
   if (json.contains("photos")) row.photos = photos_from(fields);
   if (json.contains("defense")) row.defense = fields.text("defense");
   if (json.contains("transfer")) {

@@ -121,7 +121,8 @@ Json to_json(const EncoderSummary& one) {
           {"attack_nearer", to_json(one.attack_nearer)},
           {"noise_nearer", to_json(one.noise_nearer)},
           {"attack_to_clean", number_or_null(one.attack_to_clean)},
-          {"noise_to_clean", number_or_null(one.noise_to_clean)}};
+          {"noise_to_clean", number_or_null(one.noise_to_clean)},
+          {"steps", number_or_null(one.steps)}};
 }
 
 Json to_json(const Survival& one) {

@@ -60,14 +60,30 @@ std::string transfer_part(const std::vector<Transfer>& all) {
 }
 
 std::string encoder_part(const std::vector<EncoderSummary>& all) {
-  std::string out =
-      head({"optimized on", "constraint", "encoder", "role", "cosine to the target", "clean", "noise",
-            "nearer to the target", "noise nearer", "cosine to the clean photo", "noise"});
-  for (const EncoderSummary& one : all)
-    out += row({markdown(one.setting->model), markdown(setting_label(*one.setting)), markdown(one.encoder),
-                markdown(role_of(one)), decimal(one.attack), decimal(one.clean), decimal(one.noise),
-                shown(one.attack_nearer), shown(one.noise_nearer), decimal(one.attack_to_clean),
-                decimal(one.noise_to_clean)});
+  std::vector<std::string> titles = {"optimized on",
+                                     "constraint",
+                                     "encoder",
+                                     "role",
+                                     "cosine to the target",
+                                     "clean",
+                                     "noise",
+                                     "nearer to the target",
+                                     "noise nearer",
+                                     "cosine to the clean photo",
+                                     "noise"};
+  const bool chosen = some_were_chosen(all);
+  if (chosen) titles.emplace_back("steps");
+  std::string out = head(titles);
+  for (const EncoderSummary& one : all) {
+    std::vector<std::string> cells = {markdown(one.setting->model), markdown(setting_label(*one.setting)),
+                                      markdown(one.encoder),        markdown(role_of(one)),
+                                      decimal(one.attack),          decimal(one.clean),
+                                      decimal(one.noise),           shown(one.attack_nearer),
+                                      shown(one.noise_nearer),      decimal(one.attack_to_clean),
+                                      decimal(one.noise_to_clean)};
+    if (chosen) cells.push_back(decimal(one.steps));
+    out += row(cells);
+  }
   return out;
 }
 

@@ -49,7 +49,7 @@ void check(const DefenseConfig& config) {
 
 DefendedObjective::DefendedObjective(std::unique_ptr<Objective> inner, DefenseStack stack,
                                      const DefenseConfig& config, uint64_t seed, bool fixed_draws)
-    : inner_(std::move(inner)),
+    : ObjectiveDecorator(std::move(inner)),
       stack_(std::move(stack)),
       random_(std::any_of(stack_.begin(), stack_.end(), [](const auto& one) { return one->randomized(); })),
       draws_(random_ ? config.draws : 1),

@@ -1,7 +1,7 @@
 #pragma once
 #include <memory>
 
-#include "attacks/objective.h"
+#include "attacks/objective_decorator.h"
 #include "defenses/pipeline.h"
 #include "src/experiment/plan/defense_config.h"
 
@@ -15,12 +15,11 @@ namespace hijack {
 /// weight * max(0, score / threshold - 0.8). Random stages are drawn `draws` times per step and the losses
 /// averaged (expectation over transformation), fresh draws at each step: a function of (seed, step). With
 /// fixed_draws they stay those of step 0, for optimizers that compare losses between steps.
-class DefendedObjective : public Objective {
+class DefendedObjective : public ObjectiveDecorator {
  public:
   DefendedObjective(std::unique_ptr<Objective> inner, DefenseStack stack, const DefenseConfig& config,
                     uint64_t seed, bool fixed_draws = false);
   Tensor loss(const Tensor& image, int64_t step) override;
-  void of_photo(size_t index) override { inner_->of_photo(index); }
   bool deterministic() const override { return inner_->deterministic() && (!random_ || fixed_draws_); }
   bool images_apart() const override { return inner_->images_apart() && !random_; }
 
@@ -32,7 +31,6 @@ class DefendedObjective : public Objective {
   };
   Passed pass(const Tensor& image, Random& random) const;
 
-  std::unique_ptr<Objective> inner_;
   DefenseStack stack_;
   bool random_;
   int64_t draws_;

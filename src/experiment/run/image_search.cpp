@@ -2,8 +2,10 @@
 
 #include "attacks/attack.h"
 #include "attacks/loop/attack_state_io.h"
+#include "attacks/objectives/surrogate_choice.h"
 #include "attacks/text/gcg.h"
 #include "attacks/text/suffix.h"
+#include "attacks/wrappers/rgf.h"
 #include "models/endpoint/client.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
@@ -95,6 +97,35 @@ Tensor noise_for(const TrialParts& parts) {
                             parts.space.origin);
 }
 
+/// "square", "pgd (RGF)", "square (success rate)", "pgd (RGF, success rate)".
+std::string optimizer_in_words(const TrialParts& parts) {
+  std::string how = parts.config.queries > 0 ? "RGF" : "";
+  if (parts.setup.score == "success") how += how.empty() ? "success rate" : ", success rate";
+  return parts.config.optimizer.name + (how.empty() ? "" : " (" + how + ")");
+}
+
+Found found_in(const TrialParts& parts, const AttackState& state, bool validated) {
+  Found found;
+  found.image = project_to_lattice(parts.space.constraint, state.best_image, parts.space.origin);
+  found.noise = noise_for(parts);
+  found.budget = parts.space.constraint;
+  found.constraint = parts.space.described();
+  found.constraint_name = parts.config.constraint.name;
+  found.optimizer = optimizer_in_words(parts);
+  found.losses = state.losses;
+  found.steps = state.step;
+  found.best_step = state.best_step;
+  found.idle_steps = steps_without_difference(state.objective);
+  if (found.idle_steps > 0)
+    parts.note("in " + std::to_string(found.idle_steps) + " of " + std::to_string(state.step) +
+               " steps no direction changed what is counted of the replies: no step was taken there");
+  found.surrogate_steps = steps_of_surrogates(state.objective);
+  found.stopped = early_stop(parts, state.step, validated, state.best_score);
+  // the checkpoint carries the time, so that a resumed trial knows that of all its steps
+  found.seconds_per_step = state.seconds / static_cast<double>(state.step);  // NaN for no step
+  return found;
+}
+
 }  // namespace
 
 std::optional<Found> search_image(const TrialParts& parts) {
@@ -122,20 +153,7 @@ std::optional<Found> search_image(const TrialParts& parts) {
   }
   save_attack_state(state, checkpoint);
   if (parts.hooks.stop.stop_requested()) return std::nullopt;
-  Found found;
-  found.image = project_to_lattice(parts.space.constraint, state.best_image, parts.space.origin);
-  found.noise = noise_for(parts);
-  found.budget = parts.space.constraint;
-  found.constraint = parts.space.described();
-  found.constraint_name = parts.config.constraint.name;
-  found.optimizer = parts.config.optimizer.name + (parts.config.queries > 0 ? " (RGF)" : "");
-  found.losses = state.losses;
-  found.steps = state.step;
-  found.best_step = state.best_step;
-  found.stopped = early_stop(parts, state.step, !prompts.contexts.validation.empty(), state.best_score);
-  // the checkpoint carries the time, so that a resumed trial knows that of all its steps
-  found.seconds_per_step = state.seconds / static_cast<double>(state.step);  // NaN for no step
-  return found;
+  return found_in(parts, state, !prompts.contexts.validation.empty());
 }
 
 namespace {

@@ -11,6 +11,7 @@
 #include "src/experiment/run/attack_space.h"
 #include "src/experiment/run/explain.h"
 #include "src/experiment/run/prepared_behavior.h"
+#include "src/experiment/run/query_score.h"
 #include "src/experiment/run/victim.h"
 
 namespace hijack {
@@ -238,8 +239,9 @@ bool finish_trial(const TrialPlan& plan, RunFolder& folder, const RunHooks& hook
   if (folder.done(plan)) return true;
   use_threads(plan.config);
   try {
-    const auto result =
-        run_trial(set_up(plan, models(plan.config), defenses), folder, with_memory_note(hooks));
+    TrialSetup setup = set_up(plan, models(plan.config), defenses);
+    settle_query_score(setup, folder, hooks);
+    const auto result = run_trial(setup, folder, with_memory_note(hooks));
     if (!result) return false;
     folder.add_trial(result->row, result->replies);
     if (hooks.on_trial) hooks.on_trial(result->row);

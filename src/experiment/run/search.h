@@ -31,6 +31,8 @@ struct Found {
   std::string stopped = {};  ///< why before planned_steps: "validation reached 100 %"
   double seconds_per_step = 0;
   std::optional<ReadBack> read_back = {};
+  int64_t idle_steps = 0;                     ///< TrialRow::idle_steps
+  std::vector<int64_t> surrogate_steps = {};  ///< that each took part in; empty = all in all of them
 };
 
 /// By config.method. nullopt when stopped. Throws Failure when a loss is not finite, after it has saved the

@@ -45,6 +45,7 @@ class Trial {
     for (size_t i = 0; i < parts_.space.photos.size() + parts_.space.held_out.size(); ++i)
       saved.push_back(save(*found, i));
     measure_budgets(*found, saved);
+    surrogate_steps_ = found->surrogate_steps;
     if (found->read_back) measure_reading(*found->read_back, saved[0]);
     if (!ask_everything(saved)) return std::nullopt;
     return TrialResult{row_, replies_};
@@ -84,6 +85,7 @@ class Trial {
   QuestionKeys keys_;
   Prompts plain_, attacked_, noisy_;
   std::string suffix_, noise_suffix_;
+  std::vector<int64_t> surrogate_steps_;  ///< Found::surrogate_steps
   TrialRow row_;
   std::vector<ReplyRow> replies_;
 };
@@ -149,6 +151,8 @@ void Trial::describe_trial(const Found& found) {
   row_.steps = found.steps;
   row_.best_step = found.best_step;
   row_.stopped = found.stopped;
+  row_.query_score = parts_.setup.score;
+  row_.idle_steps = found.idle_steps;
   row_.seconds_per_step = found.seconds_per_step;
   row_.seconds = found.seconds_per_step * static_cast<double>(found.steps);
   row_.losses = found.losses;
@@ -216,6 +220,7 @@ void Trial::measure_encoders(const std::vector<SavedImages>& saved) {
     (one.photo < parts_.space.photos.size() ? trained : held_out)
         .push_back({one.adversarial, one.origin, one.noise});
   row_.encoders = encoder_rows(parts_.setup, trained, "");
+  for (size_t i = 0; i < surrogate_steps_.size(); ++i) row_.encoders.at(i).steps = surrogate_steps_[i];
   for (EncoderRow& row : encoder_rows(parts_.setup, held_out, "held-out")) row_.encoders.push_back(row);
 }
 

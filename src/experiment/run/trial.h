@@ -73,6 +73,9 @@ struct TrialSetup {
   AskedContexts seen_test;
   std::vector<TransferModel> transfer = {};
   std::vector<NamedEncoder> surrogates = {}, transfer_encoders = {};
+  /// What the search follows of a victim behind an API (query_score.h): "log-likelihood" or "success"; "" of
+  /// a model with weights.
+  std::string score = {};
 
   /// How the model is asked wherever success is measured.
   ReplySettings replies() const { return {reply_tokens, plan.config.sampling, plan.config.seeds[0]}; }

@@ -5,10 +5,27 @@
 #include "attacks/wrappers/cropa.h"
 #include "attacks/wrappers/rgf.h"
 #include "attacks/wrappers/universal.h"
+#include "defenses/kinds.h"
 #include "src/experiment/run/defended_objective.h"
 #include "src/experiment/run/defense_setup.h"
 
 namespace hijack {
+
+namespace {
+
+/// Asks as validation does, so that what was asked by one is known to the other.
+AskReplies replies_of(const std::shared_ptr<const VisionLanguageModel>& model,
+                      const ReplySettings& settings) {
+  return [respond = bare_model(model, settings)](const Tensor& image, const std::vector<Query>& queries) {
+    std::vector<Submission> submissions;
+    for (const Query& query : queries) submissions.push_back({image, query});
+    std::vector<Generated> replies;
+    for (Reply& reply : pass_on(submissions, respond)) replies.push_back({std::move(reply.text), reply.cut});
+    return replies;
+  };
+}
+
+}  // namespace
 
 AskedContexts TrialObjectives::asked(const std::vector<Context>& contexts) const {
   const AttackConfig& config = setup_.plan.config;
@@ -32,6 +49,7 @@ std::unique_ptr<Objective> TrialObjectives::of(Models models, const Prompts& pro
   for (const NamedEncoder& one : setup_.surrogates) inputs.encoders.push_back(one.encoder);
   inputs.surrogate = config.surrogate;
   inputs.photos = space_.photos;
+  if (setup_.score == "success") inputs.replies = replies_of(inputs.models.front(), setup_.replies());
   auto objective = make_objective(config.objective, inputs);
   if (!config.defense.adaptive) return objective;
   return std::make_unique<DefendedObjective>(std::move(objective), setup_.defenses.defenses, config.defense,

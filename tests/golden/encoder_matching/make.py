@@ -11,6 +11,8 @@ x <- clip(x - alpha sign(dL/dx)) onto the l_inf ball and [0,1]; L is the mean ov
                                      Sinkhorn and constant; weights softmax(L(t) / L(t-1)) over the encoders
     AttackVLM (Zhao et al. 2023)     1 - cos(f(x), g(text))
     X-Transfer (Huang et al. 2025)   1 + cos(f(x + delta), f(x)), the mean over photos, one delta, from a random start
+    X-Transfer's bandit              2 of 5 encoders, again every 2 steps: the largest Q_i + sqrt(rho ln(sum n) / n_i), Q_i the
+                                     moving mean of the cosines that are lowered, from 0; never taken ones first, drawn
     SSA (Long et al. 2022)           M-Attack's without windows, under IDCT(DCT(x + noise) * mask), two draws a step
 Windows, turns, k-means, Sinkhorn and the cosine transform are written out here; only the resize is torch's.
 """
@@ -172,9 +174,9 @@ def clip(x, origin):
     return torch.maximum(torch.minimum(x, origin + EPSILON), origin - EPSILON).clamp(0, 1)
 
 
-def descend(loss_of, start, origin):
+def descend(loss_of, start, origin, steps=STEPS):
     x, points, losses, before = start, [], [], None
-    for step in range(STEPS):
+    for step in range(steps):
         leaf = x.detach().clone().requires_grad_()
         loss, before = loss_of(leaf, step, before)
         gradient, = torch.autograd.grad(loss, leaf)
@@ -182,6 +184,37 @@ def descend(loss_of, start, origin):
         x = clip(x - ALPHA * gradient.sign(), origin)
         points.append(x)
     return {"points": torch.stack(points), "losses": torch.stack(losses)}
+
+
+class Bandit:
+    """Which `count` of n encoders, for `every` steps; rho and memory as large as it takes for all parts to matter here."""
+
+    RHO, MEMORY = 0.01, 0.5
+
+    def __init__(self, n, count, every):
+        self.taken, self.mean, self.count, self.every, self.choices, self.log = [0] * n, [0.0] * n, count, every, 0, []
+
+    def choose(self, step):
+        if step % self.every:
+            return self.chosen
+        fresh = [i for i, taken in enumerate(self.taken) if taken == 0]
+        if len(fresh) > self.count:
+            toy.Random(SEED).fork("choice of surrogates", self.choices).shuffle(fresh)
+            best = fresh
+        else:
+            def value(i):
+                bonus = self.RHO * math.log(sum(self.taken)) / self.taken[i] if self.taken[i] else math.inf
+                return self.mean[i] + math.sqrt(bonus)
+            best = sorted(range(len(self.taken)), key=value, reverse=True)
+        self.choices += 1
+        self.chosen = sorted(best[:self.count])
+        return self.chosen
+
+    def learn(self, rewards):
+        self.log.append(self.chosen)
+        for i, reward in zip(self.chosen, rewards):
+            self.taken[i] += 1
+            self.mean[i] = (1 - self.MEMORY) * self.mean[i] + self.MEMORY * reward
 
 
 CASES = {
@@ -234,6 +267,25 @@ def main():
                 total = total + (1 + cosine(encoder(shown)[0], encoder(one)[0].detach())).sum()
         return total / (len(photos) * len(encoders)), None
 
+    others = torch.Generator().manual_seed(5)  # those above keep theirs
+    many = encoders + [Encoder(others) for _ in range(3)]
+    for i, encoder in enumerate(many):
+        tensors |= {f"a.{i}": encoder.a, f"b.{i}": encoder.b, f"text.{i}": encoder.text}
+    bandit = Bandit(len(many), count=2, every=2)
+
+    def away_from_some(x, step, _):
+        chosen, cosines = bandit.choose(step), []
+        for i in chosen:
+            shown = [one + (x - gray) + ((one + (x - gray)).clamp(0, 1) - (one + (x - gray))).detach() for one in photos]
+            cosines.append(sum(cosine(many[i](seen)[0], many[i](one)[0].detach()) for seen, one in zip(shown, photos)).sum()
+                           / len(photos))
+        bandit.learn([float(one.detach()) for one in cosines])
+        return 1 + sum(cosines) / len(cosines), None
+
+    keep("bandit", descend(away_from_some, start, gray, steps=16))
+    print("bandit takes", bandit.log, bandit.taken)
+    tensors["bandit.taken"] = torch.tensor(bandit.taken)
+    tensors["bandit.mean"] = torch.tensor(bandit.mean)
     tensors["away.start"] = start
     keep("away", descend(away, start, gray))
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, HERE / "golden.safetensors")

@@ -16,6 +16,7 @@ class Sums {
                                      {&EncoderSummary::noise_to_clean, row.noise_to_clean}})
       summary_.*sum += value;
     ++trials_;
+    steps_ += static_cast<double>(row.steps);
     if (std::isnan(row.attack)) return;
     report::add(summary_.attack_nearer, trial, trial.budget.respected ? row.attack_nearer : 0, row.n);
     report::add(summary_.noise_nearer, trial, row.noise_nearer, row.n);
@@ -26,6 +27,7 @@ class Sums {
          {&EncoderSummary::attack, &EncoderSummary::clean, &EncoderSummary::noise,
           &EncoderSummary::attack_to_clean, &EncoderSummary::noise_to_clean})
       one.*sum /= trials_;
+    if (row.steps >= 0) one.steps = steps_ / trials_;
     one.setting = &setting;
     one.encoder = row.encoder;
     one.held_out = row.held_out;
@@ -35,7 +37,7 @@ class Sums {
 
  private:
   EncoderSummary summary_;
-  double trials_ = 0;
+  double trials_ = 0, steps_ = 0;
 };
 
 }  // namespace
@@ -57,6 +59,11 @@ std::vector<EncoderSummary> encoder_summaries(const std::vector<Setting>& settin
 std::string role_of(const EncoderSummary& summary) {
   return std::string(summary.held_out ? "held out" : "surrogate") +
          (summary.photos.empty() ? "" : ", " + summary.photos + " photos");
+}
+
+bool some_were_chosen(const std::vector<EncoderSummary>& all) {
+  return std::any_of(all.begin(), all.end(),
+                     [](const EncoderSummary& one) { return !std::isnan(one.steps); });
 }
 
 bool asked_nobody(const TrialRow& trial) {

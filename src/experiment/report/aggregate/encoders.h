@@ -1,4 +1,5 @@
 #pragma once
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,8 @@ struct EncoderSummary {
   double attack = 0, clean = 0, noise = 0;         ///< to the target
   double attack_to_clean = 0, noise_to_clean = 0;  ///< to the clean photo
   Rate attack_nearer, noise_nearer;                ///< photos closer to the target than to the clean photo
+  /// Of a trial, that it took part in, where steps work on some surrogates only; NaN elsewhere.
+  double steps = std::numeric_limits<double>::quiet_NaN();
 };
 /// Of settings with surrogates, in their order; surrogates first. Trials outside their budget count as
 /// failed: their images are nowhere nearer.
@@ -23,6 +26,9 @@ std::vector<EncoderSummary> encoder_summaries(const std::vector<Setting>& settin
 
 /// "surrogate", "held out", "surrogate, held-out photos".
 std::string role_of(const EncoderSummary& summary);
+
+/// Whether a step of some setting worked on some surrogates only.
+bool some_were_chosen(const std::vector<EncoderSummary>& all);
 
 /// Whether nobody was asked for replies in a trial: image encoders alone were attacked.
 bool asked_nobody(const TrialRow& trial);
