@@ -7,6 +7,7 @@
 #include "attacks/behavior.h"
 #include "attacks/objective.h"
 #include "attacks/objectives/encoder_matching.h"
+#include "attacks/ranks.h"
 #include "models/vision_language_model.h"
 
 namespace hijack {
@@ -64,12 +65,13 @@ struct ObjectiveInputs {
   /// What the objectives over image encoders are about, and how they see.
   std::vector<std::shared_ptr<const ImageEncoder>> encoders = {};
   SurrogateConfig surrogate = {};
-  std::vector<Tensor> photos = {};  ///< [1,3,H,W] each, of a universal attack; empty = the origin
+  std::vector<Tensor> photos = {};    ///< [1,3,H,W] each, of a universal attack; empty = the origin
+  std::shared_ptr<Ranks> ranks = {};  ///< among which the contexts of a step are divided; none = one process
 };
 
 /// Whether a term is about image encoders (--surrogate): embedding, transport, away.
 bool is_of_encoders(const ObjectiveTerm& term);
-/// Whether a term reads what the model is asked.
+/// Whether a term reads what the model is asked: then it is a mean over contexts.
 bool reads_prompts(const ObjectiveTerm& term);
 
 /// The mean over the models of the weighted sum of the terms, and over the encoders of theirs.
