@@ -149,7 +149,7 @@ struct AttackCommand {
     const auto folder = !out.empty() ? std::filesystem::path(out) : free_run_folder(planned[0].id);
     machine.run = folder;
     machine.stop = interrupt.token();
-    if (machine.ranks) take_place(planned.empty() ? plans_in(folder) : planned);
+    if (distributed.wanted()) take_place(planned.empty() ? plans_in(folder) : planned);
     const ModelSource models = folder_models(machine);
     RunFolder run =
         resume ? resume_run(folder, planned, moved_models) : begin_run(folder, "attack", planned, models);

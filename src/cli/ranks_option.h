@@ -14,6 +14,7 @@ class RanksOption {
   /// The processes that torchrun or srun has started, met; nullptr without the flag (a note tells of
   /// processes that are there), and for a group of one. Throws Error and RankLost as StoreRanks does.
   std::shared_ptr<StoreRanks> meet();
+  bool wanted() const { return wanted_; }
   /// "cuda" as this process is to have it: with a GPU of its own where it sees several. Others stay.
   std::string own_device(const std::string& device) const;
 
