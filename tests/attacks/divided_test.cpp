@@ -75,7 +75,9 @@ void expect_undivided(const Maker& make, const std::string& what, int64_t batch_
 TEST(Divided, EveryLossOverContextsEqualsThatOfOneProcess) {
   for (const char* formula : {"behavior", "margin", "delay_end", "behavior + 0.5*features", "-1*behavior"})
     for (const int64_t batch : {0, 3}) expect_undivided(maker(formula, batch), formula);
-  expect_undivided(maker("prompt", 3, make_behavior({"disinformation", "say yes"})), "prompt");
+  const std::shared_ptr<Behavior> instructed = make_behavior({"disinformation", "say yes"});
+  instructed->prepare(ToyModel(), toy_image(), toy_contexts(7), 12);
+  expect_undivided(maker("prompt", 3, instructed), "prompt");
 }
 
 TEST(Divided, TargetsAreDrawnAsOneProcessDrawsThem) {

@@ -1,6 +1,7 @@
 #include "src/experiment/run/store_ranks.h"
 
 #include <ATen/ATen.h>
+#include <c10/util/Logging.h>
 
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
@@ -23,6 +24,7 @@ using Bytes = std::vector<uint8_t>;
 constexpr int64_t kPieceBytes = 4 << 20;  // libtorch's server takes messages of up to 8 MiB
 constexpr size_t kLongestText = 1 << 20;
 constexpr int kLeasesToCome = 5;
+constexpr int kFatal = 3;  // of libtorch's log
 constexpr milliseconds kBetweenLooks(250);
 constexpr const char* kGoOn =
     "; start all processes again with --resume, which goes on from the last checkpoint.";
@@ -74,6 +76,7 @@ StorePointer connected(const WorkerPlace& place, bool serve, milliseconds patien
   options.isServer = serve;
   options.waitWorkers = false;
   options.timeout = patience;
+  FLAGS_caffe2_log_level = kFatal;  // or c10d writes of every wait, with the stack
   try {
     return c10::make_intrusive<c10d::TCPStore>(place.address, options);
   } catch (const std::exception&) {
@@ -97,8 +100,9 @@ class StoreRanks::Store {
     prefix_ = "hijack/ranks/" + (restart.empty() ? "0" : restart) + "/";
     // torchrun's store outlives an attack: every rank's n-th meets the others' n-th
     prefix_ += std::to_string(store_->add(prefix_ + "attacks/" + std::to_string(place.rank), 1)) + "/";
-    heart_ = std::jthread(
-        [this, own = connected(place, false, lease)](const std::stop_token& stop) { beat(*own, stop); });
+    add("beat/" + std::to_string(place.rank), 1);  // from here on it can be lost
+    heart_ = std::jthread([this, own = connected(place, false, kLeasesToCome * lease)](
+                              const std::stop_token& stop) { beat(*own, stop); });
   }
 
   const WorkerPlace place;
