@@ -32,6 +32,11 @@ std::vector<Submission> TrialJudge::submissions(const Tensor& image, const Tenso
   return submissions;
 }
 
+std::vector<Reply> TrialJudge::replies(const Tensor& image, const Tensor& photo, const Prompts& prompts,
+                                       const std::string& split, Location patch_at) const {
+  return pass_on(submissions(image, photo, prompts, split, patch_at), system_);
+}
+
 double TrialJudge::validation_success(const Tensor& image, const Prompts& prompts) const {
   const auto& all = prompts.contexts.validation;
   const auto [begin, end] = ranks_ ? ranks_->share(all.size()) : std::pair(size_t{0}, all.size());

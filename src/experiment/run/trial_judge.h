@@ -20,6 +20,9 @@ class TrialJudge {
   /// to every context at another place (shown_images.h).
   std::vector<Submission> submissions(const Tensor& image, const Tensor& photo, const Prompts& prompts,
                                       const std::string& split, Location patch_at) const;
+  /// One reply of the defended model to each context of a split.
+  std::vector<Reply> replies(const Tensor& image, const Tensor& photo, const Prompts& prompts,
+                             const std::string& split, Location patch_at) const;
   /// Share of validation contexts and photos on which an image of the attack succeeds. Of several ranks each
   /// asks about its share, and all have the result.
   double validation_success(const Tensor& image, const Prompts& prompts) const;
