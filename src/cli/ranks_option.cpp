@@ -8,9 +8,7 @@
 namespace hijack::cli {
 
 void RanksOption::add_to(CLI::App& command) {
-  command
-      .add_flag("--distributed", wanted_,
-                "divide the contexts of each step among the processes of torchrun or srun")
+  command.add_flag("--distributed", wanted_, "divide contexts among processes of torchrun or srun")
       ->group("Run");
   command
       .add_option(

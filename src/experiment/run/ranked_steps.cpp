@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kStepsBetweenLooks = 10;
 
 /// Of step and image, as a number that float64 holds.
-double digest_of(const AttackState& state) {
+double number_of(const AttackState& state) {
   const Tensor image = state.image.detach().cpu().contiguous();
   const auto* bytes = static_cast<const char*>(image.const_data_ptr());
   return static_cast<double>(fnv1a({bytes, image.nbytes()}, fnv1a(std::to_string(state.step))) >> 12);
@@ -44,7 +44,7 @@ void RankedSteps::agree(const AttackState& state) {
   const bool look = !std::exchange(started_, true) || state.step % kStepsBetweenLooks == 0;
   Tensor said = at::zeros({1 + ranks_->size()}, at::kDouble);  // asked to stop; what each rank has
   said[0] = own_.stop_requested() ? 1.0 : 0.0;
-  if (look) said[1 + ranks_->rank()] = digest_of(state);
+  if (look) said[1 + ranks_->rank()] = number_of(state);
   said = ranks_->sum(said);
   for (int64_t rank = 1; rank < ranks_->size(); ++rank)
     if (said[1 + rank].item<double>() != said[1].item<double>())
