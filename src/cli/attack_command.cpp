@@ -1,4 +1,5 @@
 #include <iostream>
+#include <thread>
 
 #include "src/base/error.h"
 #include "src/base/profile.h"
@@ -134,7 +135,10 @@ struct AttackCommand {
   /// Of a rank that writes nothing: takes part in the run that rank 0 has opened.
   int follow(const Interrupt& interrupt) {
     if (resume) only_the_machine(given_settings());
-    RunFolder run = RunFolder::open_to_read(machine.ranks->from_first(""));
+    const std::filesystem::path folder = machine.ranks->from_first("");
+    for (int i = 0; i < 100 && !exists(folder / "manifest.json"); ++i)  // a network's file system may be late
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    RunFolder run = RunFolder::open_to_read(folder);
     run.find_models(moved_models);
     take_place(run.plans());
     RunHooks hooks;

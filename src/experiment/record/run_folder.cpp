@@ -124,7 +124,8 @@ RunFolder RunFolder::open_for_worker(const fs::path& folder, int64_t worker) {
 
 RunFolder RunFolder::open_to_read(const fs::path& folder) {
   if (!fs::exists(folder / "manifest.json"))
-    throw Error("'" + folder.string() + "' holds no run here (there is no manifest.json).");
+    throw Error("'" + folder.string() +
+                "' holds no run that this process can see (there is no manifest.json).");
   RunFolder run(folder);
   run.finished_ = finished_trials(folder);
   return run;
