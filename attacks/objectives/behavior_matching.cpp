@@ -68,12 +68,17 @@ BehaviorMatching::Batch BehaviorMatching::drawn(int64_t step) const {
     batch.queries.push_back(asked_[i]);
     batch.targets.push_back(drawn_ ? random.pick(targets_[i]) : targets_[i].front());
   }
-  return batch;
+  return {own(std::move(batch.queries)), own(std::move(batch.targets))};
 }
 
 Tensor BehaviorMatching::loss_of(const std::vector<Tensor>& logits,
                                  const std::vector<TokenIds>& targets) const {
   return kind_.margin ? mean_margin(logits, targets, kind_.ahead) : mean_cross_entropy(logits, targets);
+}
+
+size_t BehaviorMatching::contexts_of_step() const {
+  TORCH_CHECK(kind_.hardest_of == 1, "the hardest contexts are chosen by one process");
+  return batches_.of_step();
 }
 
 /// In the order in which they were drawn.

@@ -4,8 +4,8 @@
 
 #include "attacks/asked_contexts.h"
 #include "attacks/behavior.h"
-#include "attacks/objective.h"
 #include "attacks/objectives/context_batches.h"
+#include "attacks/objectives/divided.h"
 #include "models/vision_language_model.h"
 
 namespace hijack {
@@ -23,7 +23,7 @@ struct MatchingLoss {
 /// cross-entropy (nats per target token, end token included where the behavior is the whole reply) of
 /// B(context), or of its margin, after what the model is asked in the context's place. One vision and prefix
 /// pass per step, over several images together where the model can.
-class BehaviorMatching : public Objective {
+class BehaviorMatching : public MeanOverContexts {
  public:
   /// batch: contexts per step (context_batches.h), not 0 where the hardest are taken. Where a context has
   /// several targets, each step draws one, a function of (seed, step). Throws Error when there are no
@@ -35,6 +35,8 @@ class BehaviorMatching : public Objective {
   Tensor loss(const Tensor& image, int64_t step) override;
   bool deterministic() const override { return batches_.all() && !drawn_; }
   bool images_apart() const override { return true; }
+  /// The hardest are those of all: such a loss is not divided.
+  size_t contexts_of_step() const override;
 
  private:
   /// A step's contexts, each with a target.

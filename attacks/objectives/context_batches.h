@@ -12,6 +12,8 @@ class ContextBatches {
   /// Throws Error when there are no contexts or batch is negative.
   ContextBatches(size_t count, int64_t batch, uint64_t seed);
   std::vector<size_t> at(int64_t step) const;
+  /// Contexts of a step.
+  size_t of_step() const { return static_cast<size_t>(all() ? count_ : batch_); }
   bool all() const { return batch_ == 0 || batch_ >= count_; }
 
  private:

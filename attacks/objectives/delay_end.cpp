@@ -16,7 +16,7 @@ DelayEnd::DelayEnd(std::shared_ptr<const VisionLanguageModel> model, std::vector
 
 Tensor DelayEnd::loss(const Tensor& image, int64_t step) {
   std::vector<Context> contexts;
-  for (const size_t i : batches_.at(step)) contexts.push_back(contexts_[i]);
+  for (const size_t i : own(batches_.at(step))) contexts.push_back(contexts_[i]);
   GenerateOptions options;
   options.max_new_tokens = longest_;
   const TokenIds end = model_->end_of_reply();

@@ -4,6 +4,7 @@
 
 #include "attacks/objectives/behavior_matching.h"
 #include "attacks/objectives/delay_end.h"
+#include "attacks/objectives/divided.h"
 #include "attacks/objectives/ensemble_turns.h"
 #include "attacks/objectives/feature_matching.h"
 #include "attacks/objectives/prompt_matching.h"
@@ -26,20 +27,27 @@ int64_t hardest_of(const ObjectiveConfig& config, const ObjectiveInputs& in) {
   return in.batch == 0 ? 1 : config.hardest_of;
 }
 
+Made divided(const ObjectiveInputs& in, std::unique_ptr<MeanOverContexts> whole) {
+  if (!in.ranks) return whole;
+  return std::make_unique<Divided>(std::move(whole), in.ranks);
+}
+
 Made make_behavior_matching(const ObjectiveConfig& config, const ObjectiveInputs& in, const Model& model) {
-  return std::make_unique<BehaviorMatching>(model, in.behavior, in.contexts, in.batch, in.seed,
-                                            MatchingLoss{.hardest_of = hardest_of(config, in)});
+  return divided(in, std::make_unique<BehaviorMatching>(model, in.behavior, in.contexts, in.batch, in.seed,
+                                                        MatchingLoss{.hardest_of = hardest_of(config, in)}));
 }
 Made make_margin(const ObjectiveConfig& config, const ObjectiveInputs& in, const Model& model) {
-  return std::make_unique<BehaviorMatching>(model, in.behavior, in.contexts, in.batch, in.seed,
-                                            MatchingLoss{true, config.margin, hardest_of(config, in)});
+  return divided(
+      in, std::make_unique<BehaviorMatching>(model, in.behavior, in.contexts, in.batch, in.seed,
+                                             MatchingLoss{true, config.margin, hardest_of(config, in)}));
 }
 Made make_prompt_matching(const ObjectiveConfig&, const ObjectiveInputs& in, const Model& model) {
-  return std::make_unique<PromptMatching>(model, *in.behavior, in.behavior->instruction(), in.contexts,
-                                          in.origin, in.batch, in.seed);
+  return divided(in, std::make_unique<PromptMatching>(model, *in.behavior, in.behavior->instruction(),
+                                                      in.contexts, in.origin, in.batch, in.seed));
 }
 Made make_delay_end(const ObjectiveConfig&, const ObjectiveInputs& in, const Model& model) {
-  return std::make_unique<DelayEnd>(model, in.contexts.asked, in.max_new_tokens, in.batch, in.seed);
+  return divided(in,
+                 std::make_unique<DelayEnd>(model, in.contexts.asked, in.max_new_tokens, in.batch, in.seed));
 }
 /// In the attack's space first, so that all models and encoders see the same picture.
 Tensor picture(const std::string& file, const ObjectiveInputs& in) {

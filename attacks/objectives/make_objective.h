@@ -8,6 +8,7 @@
 #include "attacks/objective.h"
 #include "attacks/objectives/encoder_matching.h"
 #include "attacks/objectives/reply_success.h"
+#include "attacks/ranks.h"
 #include "models/vision_language_model.h"
 
 namespace hijack {
@@ -69,11 +70,12 @@ struct ObjectiveInputs {
   /// Given for a model that shows nothing but replies: the objective is how often these succeed, in place of
   /// what the formula (of behavior alone) says; its sign tells whether targets are led to or away from.
   AskReplies replies = {};
+  std::shared_ptr<Ranks> ranks = {};  ///< among which the contexts of a step are divided; none = one process
 };
 
 /// Whether a term is about image encoders (--surrogate): embedding, transport, away.
 bool is_of_encoders(const ObjectiveTerm& term);
-/// Whether a term reads what the model is asked.
+/// Whether a term reads what the model is asked: then it is a mean over contexts.
 bool reads_prompts(const ObjectiveTerm& term);
 
 /// The mean over the models of the weighted sum of the terms, and over the encoders of theirs.

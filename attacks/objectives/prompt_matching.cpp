@@ -23,7 +23,7 @@ Tensor PromptMatching::loss(const Tensor& image, int64_t step) {
   std::vector<Query> queries;
   std::vector<TokenIds> targets;
   std::vector<Tensor> wanted;
-  for (const size_t i : batches_.at(step)) {
+  for (const size_t i : own(batches_.at(step))) {
     queries.push_back(asked_[i]);
     targets.push_back(targets_[i]);
     wanted.push_back(wanted_[i]);

@@ -5,8 +5,8 @@
 
 #include "attacks/asked_contexts.h"
 #include "attacks/behavior.h"
-#include "attacks/objective.h"
 #include "attacks/objectives/context_batches.h"
+#include "attacks/objectives/divided.h"
 #include "models/vision_language_model.h"
 
 namespace hijack {
@@ -16,7 +16,7 @@ namespace hijack {
 /// target, where p is what the model predicts for instruction + prompt over the origin, and q for the prompt
 /// alone over the image, as it is asked (asked_contexts.h). Soft targets carry the signal that single tokens
 /// do not.
-class PromptMatching : public Objective {
+class PromptMatching : public MeanOverContexts {
  public:
   /// The targets of `behavior` are the replies to instruction + prompt (behaviors/disinformation.h). origin
   /// [1,3,H,W]. Throws Error as BehaviorMatching does.
@@ -26,6 +26,7 @@ class PromptMatching : public Objective {
   /// image [N,3,H,W] -> [N]
   Tensor loss(const Tensor& image, int64_t step) override;
   bool deterministic() const override { return batches_.all(); }
+  size_t contexts_of_step() const override { return batches_.of_step(); }
 
  private:
   std::shared_ptr<const VisionLanguageModel> model_;

@@ -1,4 +1,5 @@
 #include <iostream>
+#include <thread>
 
 #include "src/base/error.h"
 #include "src/base/profile.h"
@@ -9,7 +10,9 @@
 #include "src/cli/help.h"
 #include "src/cli/interrupt.h"
 #include "src/cli/model_options.h"
+#include "src/cli/ranks_option.h"
 #include "src/cli/run_session.h"
+#include "src/experiment/plan/divisible.h"
 #include "src/experiment/plan/presets.h"
 #include "src/experiment/run/photo_cost.h"
 
@@ -37,6 +40,7 @@ struct AttackCommand {
     add("--preset", preset, "NAME", "a published attack; --config and flags override it");
     command.add_flag("--list-presets", list, "list the published attacks, with paper and departures")
         ->group("Run");
+    distributed.add_to(command);
     checkpointing.add_to(command);
     add("--profile", profile, "FILE",
         "write a trace of the steps 2 to 4 for ui.perfetto.dev, and print the top operators")
@@ -46,11 +50,17 @@ struct AttackCommand {
     command.footer("'hijack defenses' lists the defenses, 'hijack defenses NAME' what can be set.");
   }
 
-  std::vector<TrialPlan> plans() {
+  /// The names that preset, file and flags have set.
+  std::set<std::string> given_settings() {
     std::set<std::string> given;
     if (!preset.empty()) given = apply_preset(preset, shipped_presets(), config);
     if (!file.empty()) given.merge(read_config(file, config));
     given.merge(flags.apply());
+    return given;
+  }
+
+  std::vector<TrialPlan> plans() {
+    const std::set<std::string> given = given_settings();
     note_former_names(config.defense.defenses);
     if (resume && only_the_machine(given)) return {};
     return plan_trials(config, given);
@@ -103,14 +113,51 @@ struct AttackCommand {
     if (list) return show_presets();
     checkpointing.apply();
     const Interrupt interrupt;
+    const auto ranks = distributed.meet();
+    if (!ranks) return make(interrupt);
+    machine.ranks = ranks;
+    return in_company(*ranks, [&] { return ranks->first() ? make(interrupt) : follow(interrupt); });
+  }
+
+  /// What belongs to one of several processes, which all have these plans.
+  void take_place(const std::vector<TrialPlan>& all) {
+    for (const TrialPlan& plan : all) check_divisible(plan.config);
+    machine.device =
+        distributed.own_device(machine.device.empty() ? all.at(0).config.device : machine.device);
+  }
+
+  std::vector<TrialPlan> plans_in(const std::filesystem::path& folder) const {
+    RunFolder run = RunFolder::open_to_read(folder);
+    run.find_models(moved_models);
+    return run.plans();
+  }
+
+  /// Of a rank that writes nothing: takes part in the run that rank 0 has opened.
+  int follow(const Interrupt& interrupt) {
+    if (resume) only_the_machine(given_settings());
+    const std::filesystem::path folder = machine.ranks->from_first("");
+    for (int i = 0; i < 100 && !exists(folder / "manifest.json"); ++i)  // a network's file system may be late
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    RunFolder run = RunFolder::open_to_read(folder);
+    run.find_models(moved_models);
+    take_place(run.plans());
+    RunHooks hooks;
+    hooks.stop = machine.stop = interrupt.token();
+    hooks.machine = machine;
+    return run_trials(run, hooks, folder_models(machine)) ? 0 : 1;
+  }
+
+  int make(const Interrupt& interrupt) {
     const auto planned = plans();
     if (resume && out.empty()) throw Error("--resume needs the run folder: --out DIR.");
     const auto folder = !out.empty() ? std::filesystem::path(out) : free_run_folder(planned[0].id);
     machine.run = folder;
     machine.stop = interrupt.token();
+    if (distributed.wanted()) take_place(planned.empty() ? plans_in(folder) : planned);
     const ModelSource models = folder_models(machine);
     RunFolder run =
         resume ? resume_run(folder, planned, moved_models) : begin_run(folder, "attack", planned, models);
+    if (machine.ranks) machine.ranks->from_first(std::filesystem::absolute(folder).string());
     Announcement announcement(costs_of(run, models));
     Profile trace(profile);
     int64_t steps = 0;
@@ -132,6 +179,7 @@ struct AttackCommand {
   std::string preset;
   std::string profile;
   CheckpointingOption checkpointing;  // decides no result, so it is no field of the config
+  RanksOption distributed;            // nor are these
   OutputOptions output;
   bool list = false;
   bool resume = false;

@@ -1,7 +1,9 @@
 #pragma once
+#include <memory>
 #include <optional>
 #include <string>
 
+#include "attacks/ranks.h"
 #include "models/load_model.h"
 #include "src/experiment/plan/config.h"
 
@@ -16,6 +18,9 @@ struct Machine {
   std::optional<AskingConfig> asking = {};  ///< of a victim behind an API; nullopt = the configuration's
   std::filesystem::path run = {};           ///< where calls to it are counted; empty = nowhere
   std::stop_token stop = {};                ///< ends the asking
+  /// The processes that make the image of each trial together: they divide the contexts, and rank 0 writes.
+  /// None: this process alone.
+  std::shared_ptr<Ranks> ranks = {};
 
   /// Puts these settings into a config. The type of the weights stays what it was: `auto` means another one
   /// on another device.

@@ -122,6 +122,15 @@ RunFolder RunFolder::open_for_worker(const fs::path& folder, int64_t worker) {
   return run;
 }
 
+RunFolder RunFolder::open_to_read(const fs::path& folder) {
+  if (!fs::exists(folder / "manifest.json"))
+    throw Error("'" + folder.string() +
+                "' holds no run that this process can see (there is no manifest.json).");
+  RunFolder run(folder);
+  run.finished_ = finished_trials(folder);
+  return run;
+}
+
 fs::path RunFolder::rows(const std::string& kind) const {
   return path_ / (kind + (worker_.empty() ? "" : "." + worker_) + ".jsonl");
 }

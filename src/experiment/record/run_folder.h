@@ -34,6 +34,10 @@ class RunFolder {
   /// The same for process `worker` of a group: only its own files are cleaned up and written.
   static RunFolder open_for_worker(const std::filesystem::path& folder, int64_t worker);
 
+  /// To read plans, inputs and checkpoints of a run that another process writes. Throws Error when there is
+  /// none.
+  static RunFolder open_to_read(const std::filesystem::path& folder);
+
   /// What opening had to repair, one sentence each.
   const std::vector<std::string>& repairs() const { return repairs_; }
 

@@ -12,6 +12,7 @@
 #include "src/experiment/plan/methods.h"
 #include "src/experiment/plan/surrogates.h"
 #include "src/experiment/run/explain.h"
+#include "src/experiment/run/ranked_steps.h"
 #include "src/experiment/run/search.h"
 
 namespace hijack {
@@ -47,14 +48,15 @@ AttackOptions options_of(const TrialParts& parts) {
   return options;
 }
 
-AttackHooks hooks_of(const TrialParts& parts, const Prompts& prompts,
-                     const std::filesystem::path& checkpoint) {
+AttackHooks hooks_of(const TrialParts& parts, const Prompts& prompts, const std::filesystem::path& checkpoint,
+                     RankedSteps& ranked) {
   AttackHooks hooks;
   if (!prompts.contexts.validation.empty())
     hooks.validate = [&](const Tensor& image) { return parts.judge.validation_success(image, prompts); };
-  hooks.after_step = [&parts, checkpoint, validated = bool(hooks.validate)](const AttackState& now) {
+  hooks.after_step = [&parts, &ranked, checkpoint, validated = bool(hooks.validate)](const AttackState& now) {
     const AttackConfig& config = parts.config;
-    if (now.step % config.checkpoint_every == 0) save_attack_state(now, checkpoint);
+    if (now.step % config.checkpoint_every == 0 && parts.writes()) save_attack_state(now, checkpoint);
+    ranked.agree(now);
     parts.progress(now.step, planned_steps(config), now.losses.back(),
                    validated ? now.best_score : -1);  // without validation the score is -loss
   };
@@ -65,7 +67,7 @@ AttackHooks hooks_of(const TrialParts& parts, const Prompts& prompts,
 /// step there is nothing to save.
 [[noreturn]] void give_up(const TrialParts& parts, const AttackState& state,
                           const std::filesystem::path& checkpoint, const std::string& why) {
-  if (state.losses.empty()) throw Failure(why);
+  if (state.losses.empty() || !parts.writes()) throw Failure(why);
   save_attack_state(state, checkpoint);
   const Tensor image = state.best_image.defined()
                            ? state.best_image
@@ -136,23 +138,29 @@ std::optional<Found> search_image(const TrialParts& parts) {
       std::filesystem::exists(checkpoint)
           ? load_attack_state(checkpoint, parts.space.origin.device())
           : start_attack(parts.space.constraint, parts.space.origin, parts.config.random_start, parts.seed());
-  std::filesystem::create_directories(checkpoint.parent_path());
-  const AttackHooks hooks = hooks_of(parts, prompts, checkpoint);
+  if (parts.writes()) std::filesystem::create_directories(checkpoint.parent_path());
+  RankedSteps ranked(parts.hooks.machine.ranks, parts.hooks.stop);
+  AttackOptions options = options_of(parts);
+  options.stop = ranked.stop();
+  const AttackHooks hooks = hooks_of(parts, prompts, checkpoint, ranked);
   try {
-    run_attack(state, *objective, *optimizer, parts.space.constraint, parts.space.origin, options_of(parts),
-               hooks);
+    ranked.agree(state);
+    run_attack(state, *objective, *optimizer, parts.space.constraint, parts.space.origin, options, hooks);
   } catch (const NotFinite& found) {
     try {
       explain(found, parts.config);
     } catch (const Failure& cause) {
       give_up(parts, state, checkpoint, cause.what());
     }
+  } catch (const RankLost&) {
+    if (parts.writes()) save_attack_state(ranked.last(), checkpoint);  // nothing failed here
+    throw;
   } catch (const Failure& failure) {
     if (dynamic_cast<const AskingEnded*>(&failure) != nullptr) throw;  // nothing failed; --resume goes on
     give_up(parts, state, checkpoint, failure.what());
   }
-  save_attack_state(state, checkpoint);
-  if (parts.hooks.stop.stop_requested()) return std::nullopt;
+  if (parts.writes()) save_attack_state(state, checkpoint);
+  if (options.stop.stop_requested()) return std::nullopt;
   return found_in(parts, state, !prompts.contexts.validation.empty());
 }
 

@@ -12,6 +12,7 @@
 #include "src/experiment/run/explain.h"
 #include "src/experiment/run/prepared_behavior.h"
 #include "src/experiment/run/query_score.h"
+#include "src/experiment/run/ranked_steps.h"
 #include "src/experiment/run/victim.h"
 
 namespace hijack {
@@ -233,6 +234,11 @@ RunHooks in_place(const RunHooks& hooks, const std::vector<TrialPlan>& plans, si
   return placed;
 }
 
+void keep(const TrialResult& result, RunFolder& folder, const RunHooks& hooks) {
+  folder.add_trial(result.row, result.replies);
+  if (hooks.on_trial) hooks.on_trial(result.row);
+}
+
 /// One trial to its row; false when stopped.
 bool finish_trial(const TrialPlan& plan, RunFolder& folder, const RunHooks& hooks, const ModelSource& models,
                   DefenseMaker& defenses) {
@@ -242,10 +248,9 @@ bool finish_trial(const TrialPlan& plan, RunFolder& folder, const RunHooks& hook
     TrialSetup setup = set_up(plan, models(plan.config), defenses);
     settle_query_score(setup, folder, hooks);
     const auto result = run_trial(setup, folder, with_memory_note(hooks));
-    if (!result) return false;
-    folder.add_trial(result->row, result->replies);
-    if (hooks.on_trial) hooks.on_trial(result->row);
-    return true;
+    const bool stopped = !result || (hooks.machine.ranks && hooks.stop.stop_requested());
+    if (result && (!hooks.machine.ranks || hooks.machine.ranks->first())) keep(*result, folder, hooks);
+    return on_all_ranks(hooks.machine.ranks.get(), !stopped);
   } catch (const AskingStopped&) {
     return false;
   } catch (const BudgetSpent& spent) {

@@ -34,6 +34,7 @@ class Trial {
   std::optional<TrialResult> run() {
     const std::optional<Found> found = search(parts_);
     if (!found) return std::nullopt;
+    if (!parts_.writes()) return TrialResult{};
     parts_.note("measuring the saved image");
     plain_ = prompts_of(parts_.setup);
     attacked_ = found->suffix.empty() ? plain_ : prompts_with(found->suffix, parts_.setup);

@@ -90,7 +90,7 @@ struct TrialResult {
 /// validation contexts, save on the lattice, reload, measure budget, loss and replies beside the clean image
 /// and random noise. Nothing is reported that was not measured on the reloaded file. nullopt when stopped:
 /// the checkpoint then holds every step. A trial whose reloaded file is outside its budget says so in its
-/// row, and counts as failed.
+/// row, and counts as failed. Of several ranks all search; rank 0 alone measures, and the others have no row.
 std::optional<TrialResult> run_trial(const TrialSetup& setup, const RunFolder& folder, const RunHooks& hooks);
 
 /// The replies of the bare model to contexts over one image [1,3,H,W], in batches that bound memory.

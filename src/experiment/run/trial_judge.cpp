@@ -6,9 +6,18 @@
 #include "src/experiment/run/shown_images.h"
 
 namespace hijack {
+namespace {
 
-TrialJudge::TrialJudge(const TrialSetup& setup, const AttackSpace& space)
+template <class One>
+std::vector<One> part(const std::vector<One>& all, size_t begin, size_t end) {
+  return {all.begin() + static_cast<std::ptrdiff_t>(begin), all.begin() + static_cast<std::ptrdiff_t>(end)};
+}
+
+}  // namespace
+
+TrialJudge::TrialJudge(const TrialSetup& setup, const AttackSpace& space, std::shared_ptr<Ranks> ranks)
     : space_(space),
+      ranks_(std::move(ranks)),
       system_(protect(setup.defenses.defenses,
                       bare_model(stack_model(setup.defenses.defenses, setup.model), setup.replies()))) {}
 
@@ -29,13 +38,18 @@ std::vector<Reply> TrialJudge::replies(const Tensor& image, const Tensor& photo,
 }
 
 double TrialJudge::validation_success(const Tensor& image, const Prompts& prompts) const {
-  const auto& contexts = prompts.contexts.validation;
+  const auto& all = prompts.contexts.validation;
+  const auto [begin, end] = ranks_ ? ranks_->share(all.size()) : std::pair(size_t{0}, all.size());
+  const std::vector<Context> contexts = part(all, begin, end);
   int64_t obeyed = 0;
-  for (const Tensor& photo : space_.photos)
-    obeyed +=
-        successes(prompts, contexts,
-                  replies(space_.shown(image, photo), photo, prompts, "validation", space_.place_in_attack));
-  return static_cast<double>(obeyed) / static_cast<double>(contexts.size() * space_.photos.size());
+  for (const Tensor& photo : space_.photos) {
+    const auto asked =
+        submissions(space_.shown(image, photo), photo, prompts, "validation", space_.place_in_attack);
+    if (begin < end) obeyed += successes(prompts, contexts, pass_on(part(asked, begin, end), system_));
+  }
+  double sum = static_cast<double>(obeyed);
+  if (ranks_) sum = ranks_->sum(at::full({1}, sum, at::kDouble)).item<double>();
+  return sum / static_cast<double>(all.size() * space_.photos.size());
 }
 
 int64_t successes(const Prompts& prompts, const std::vector<Context>& contexts,

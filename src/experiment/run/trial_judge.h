@@ -11,7 +11,8 @@ namespace hijack {
 /// space.
 class TrialJudge {
  public:
-  TrialJudge(const TrialSetup& setup, const AttackSpace& space);
+  /// ranks: among which validation is divided; none = one process.
+  TrialJudge(const TrialSetup& setup, const AttackSpace& space, std::shared_ptr<Ranks> ranks);
 
   /// The model behind its defenses.
   const Responder& system() const { return system_; }
@@ -22,11 +23,13 @@ class TrialJudge {
   /// One reply of the defended model to each context of a split.
   std::vector<Reply> replies(const Tensor& image, const Tensor& photo, const Prompts& prompts,
                              const std::string& split, Location patch_at) const;
-  /// Share of validation contexts and photos on which an image of the attack succeeds.
+  /// Share of validation contexts and photos on which an image of the attack succeeds. Of several ranks each
+  /// asks about its share, and all have the result.
   double validation_success(const Tensor& image, const Prompts& prompts) const;
 
  private:
   const AttackSpace& space_;
+  std::shared_ptr<Ranks> ranks_;
   Responder system_;
 };
 

@@ -42,7 +42,7 @@ TrialObjectives::Models TrialObjectives::models() const {
 
 std::unique_ptr<Objective> TrialObjectives::of(Models models, const Prompts& prompts,
                                                const AskedContexts& contexts, int64_t batch, bool fixed_draws,
-                                               bool in_turns) const {
+                                               bool in_turns, std::shared_ptr<Ranks> ranks) const {
   const AttackConfig& config = setup_.plan.config;
   ObjectiveInputs inputs{std::move(models), prompts.behavior,    contexts, space_.photos[0], batch,
                          config.seeds[0],   setup_.reply_tokens, in_turns};
@@ -50,6 +50,7 @@ std::unique_ptr<Objective> TrialObjectives::of(Models models, const Prompts& pro
   inputs.surrogate = config.surrogate;
   inputs.photos = space_.photos;
   if (setup_.score == "success") inputs.replies = replies_of(inputs.models.front(), setup_.replies());
+  inputs.ranks = std::move(ranks);
   auto objective = make_objective(config.objective, inputs);
   if (!config.defense.adaptive) return objective;
   return std::make_unique<DefendedObjective>(std::move(objective), setup_.defenses.defenses, config.defense,
@@ -58,7 +59,7 @@ std::unique_ptr<Objective> TrialObjectives::of(Models models, const Prompts& pro
 
 std::unique_ptr<Objective> TrialObjectives::over(const Prompts& prompts, const AskedContexts& contexts,
                                                  int64_t batch, bool fixed_draws) const {
-  return of(models(), prompts, contexts, batch, fixed_draws, /*in_turns=*/false);
+  return of(models(), prompts, contexts, batch, fixed_draws, /*in_turns=*/false, {});
 }
 
 namespace {
@@ -87,7 +88,7 @@ std::unique_ptr<Objective> TrialObjectives::for_optimizer(const Prompts& prompts
     templated = decorate<TemplatedModel>(asked, read_templates(config.augmentation.templates), seed);
   if (config.cropa.radius > 0) shifted = decorate<ShiftedModel>(asked, prompts.seen_train.asked);
   std::unique_ptr<Objective> objective = of(std::move(asked), prompts, prompts.seen_train, config.batch,
-                                            fixed_draws, config.optimizer.name == "cwa");
+                                            fixed_draws, config.optimizer.name == "cwa", ranks_);
   if (config.augmentation.any())
     objective = std::make_unique<Augmented>(std::move(objective), config.augmentation, seed, templated);
   if (const MovingPatch* moving = space_.moving())

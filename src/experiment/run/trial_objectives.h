@@ -12,7 +12,9 @@ namespace hijack {
 /// references to its parts.
 class TrialObjectives {
  public:
-  TrialObjectives(const TrialSetup& setup, const AttackSpace& space) : setup_(setup), space_(space) {}
+  /// ranks: among which the contexts of an optimizer's steps are divided; none = one process.
+  TrialObjectives(const TrialSetup& setup, const AttackSpace& space, std::shared_ptr<Ranks> ranks)
+      : setup_(setup), space_(space), ranks_(std::move(ranks)) {}
 
   /// Contexts as the objective of an adaptive attack sees them: asked is what the defenses make of their
   /// prompts.
@@ -31,10 +33,12 @@ class TrialObjectives {
   /// The models of the attack: the trial's, and those of its ensemble.
   Models models() const;
   std::unique_ptr<Objective> of(Models models, const Prompts& prompts, const AskedContexts& contexts,
-                                int64_t batch, bool fixed_draws, bool in_turns) const;
+                                int64_t batch, bool fixed_draws, bool in_turns,
+                                std::shared_ptr<Ranks> ranks) const;
 
   const TrialSetup& setup_;
   const AttackSpace& space_;
+  std::shared_ptr<Ranks> ranks_;
 };
 
 }  // namespace hijack

@@ -9,8 +9,8 @@ TrialParts::TrialParts(const TrialSetup& setup_in, const RunFolder& folder_in, c
       folder(folder_in),
       hooks(hooks_in),
       space(model, config),
-      objectives(setup, space),
-      judge(setup, space) {}
+      objectives(setup, space, hooks.machine.ranks),
+      judge(setup, space, hooks.machine.ranks) {}
 
 void TrialParts::note(const std::string& text) const {
   if (hooks.on_note) hooks.on_note(id() + ": " + text);
