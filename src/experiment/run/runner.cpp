@@ -11,6 +11,7 @@
 #include "src/experiment/run/attack_space.h"
 #include "src/experiment/run/explain.h"
 #include "src/experiment/run/prepared_behavior.h"
+#include "src/experiment/run/trial_group.h"
 #include "src/experiment/run/victim.h"
 
 namespace hijack {
@@ -232,35 +233,90 @@ RunHooks in_place(const RunHooks& hooks, const std::vector<TrialPlan>& plans, si
   return placed;
 }
 
-/// One trial to its row; false when stopped.
-bool finish_trial(const TrialPlan& plan, RunFolder& folder, const RunHooks& hooks, const ModelSource& models,
-                  DefenseMaker& defenses) {
-  if (folder.done(plan)) return true;
-  use_threads(plan.config);
+/// Work on trials with this config; false when stopped.
+bool attempt(const AttackConfig& config, const RunHooks& hooks, const std::function<bool()>& work) {
   try {
-    const auto result =
-        run_trial(set_up(plan, models(plan.config), defenses), folder, with_memory_note(hooks));
-    if (!result) return false;
-    folder.add_trial(result->row, result->replies);
-    if (hooks.on_trial) hooks.on_trial(result->row);
-    return true;
+    return work();
   } catch (const AskingStopped&) {
     return false;
   } catch (const BudgetSpent& spent) {
     if (hooks.on_note) hooks.on_note(spent.what());
     return false;
   } catch (const NotFinite& found) {
-    explain(found, plan.config);
+    explain(found, config);
   }
 }
+
+/// One trial to its row; false when stopped.
+bool finish_trial(const TrialPlan& plan, RunFolder& folder, const RunHooks& hooks, const ModelSource& models,
+                  DefenseMaker& defenses) {
+  if (folder.done(plan)) return true;
+  use_threads(plan.config);
+  return attempt(plan.config, hooks, [&] {
+    const auto result =
+        run_trial(set_up(plan, models(plan.config), defenses), folder, with_memory_note(hooks));
+    if (!result) return false;
+    folder.add_trial(result->row, result->replies);
+    if (hooks.on_trial) hooks.on_trial(result->row);
+    return true;
+  });
+}
+
+/// A run's trials in their order. Which of them go side by side does not depend on how many are done.
+class Trials {
+ public:
+  Trials(RunFolder& folder, const std::vector<TrialPlan>& plans, const RunHooks& hooks,
+         const ModelSource& models)
+      : folder_(folder), plans_(plans), hooks_(hooks), models_(models) {}
+
+  /// False when stopped.
+  bool run() {
+    for (size_t i = 0; i < plans_.size();) {
+      const size_t end = end_of_alike(plans_, i);
+      const AttackConfig& config = plans_[i].config;
+      const size_t most = open(i, end).size() > 1 ? trials_at_once(config, *models_(config)) : 1;
+      for (; i < end; i = std::min(end, i + most))
+        if (!finish(i, std::min(end, i + most))) return false;
+    }
+    return true;
+  }
+
+ private:
+  std::vector<const TrialPlan*> open(size_t begin, size_t end) const {
+    std::vector<const TrialPlan*> open;
+    for (size_t i = begin; i < end; ++i)
+      if (!folder_.done(plans_[i])) open.push_back(&plans_[i]);
+    return open;
+  }
+
+  bool finish(size_t begin, size_t end) {
+    const auto plans = open(begin, end);
+    if (plans.empty()) return true;
+    if (hooks_.stop.stop_requested()) return false;
+    const auto place = static_cast<size_t>(plans.front() - plans_.data());
+    const size_t last = plans.size() > 1 ? end - 1 : place;
+    const RunHooks placed = in_place(hooks_, plans_, place, steps_after(plans_, last, folder_));
+    if (plans.size() == 1) return finish_trial(*plans[0], folder_, placed, models_, defenses_);
+    use_threads(plans[0]->config);
+    return attempt(plans[0]->config, hooks_, [&] {
+      return finish_together(plans, folder_, with_memory_note(placed), models_, defenses_);
+    });
+  }
+
+  RunFolder& folder_;
+  const std::vector<TrialPlan>& plans_;
+  const RunHooks& hooks_;
+  const ModelSource& models_;
+  DefenseMaker defenses_;
+};
 
 }  // namespace
 
 bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& models, WorkerGroup* group) {
   std::vector<TrialPlan> plans = folder.plans();
   for (TrialPlan& plan : plans) hooks.machine.put_into(plan.config);
-  DefenseMaker defenses;
   if (group) {
+    DefenseMaker defenses;
     while (const auto next = group->next(plans.size(), hooks.stop)) {
       if (!finish_trial(plans[*next], folder, in_place(hooks, plans, *next, -1), models, defenses))
         return false;
@@ -269,16 +325,11 @@ bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& mod
     return !hooks.stop.stop_requested();
   }
   try {
-    for (size_t i = 0; i < plans.size(); ++i) {
-      const RunHooks placed = in_place(hooks, plans, i, steps_after(plans, i, folder));
-      if (hooks.stop.stop_requested() || !finish_trial(plans[i], folder, placed, models, defenses))
-        return false;
-    }
+    return Trials(folder, plans, hooks, models).run();
   } catch (...) {
     folder.discard_if_untouched();
     throw;
   }
-  return true;
 }
 
 }  // namespace hijack

@@ -19,6 +19,8 @@
 
 namespace hijack {
 
+class LockstepSeat;
+
 /// What a run tells while it works.
 struct TrialProgress {
   std::string trial;
@@ -73,6 +75,7 @@ struct TrialSetup {
   AskedContexts seen_test;
   std::vector<TransferModel> transfer = {};
   std::vector<NamedEncoder> surrogates = {}, transfer_encoders = {};
+  LockstepSeat* seat = nullptr;  ///< among trials that run side by side (lockstep.h); null: alone
 
   /// How the model is asked wherever success is measured.
   ReplySettings replies() const { return {reply_tokens, plan.config.sampling, plan.config.seeds[0]}; }

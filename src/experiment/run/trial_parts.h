@@ -27,6 +27,8 @@ struct TrialParts {
 
   const std::string& id() const { return setup.plan.id; }
   uint64_t seed() const { return config.seeds[0]; }
+  /// Of this trial's work, from any beginning.
+  double seconds() const;
   void note(const std::string& text) const;
   void progress(int64_t step, int64_t steps, double loss, double success) const;
 };
