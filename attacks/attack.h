@@ -65,6 +65,14 @@ struct AttackHooks {
   std::function<double(const Tensor& lattice_image)> validate = {};
   /// After each step, validation included: progress, checkpoints (attack_state_io.h).
   std::function<void(const AttackState&)> after_step = {};
+
+  // For attacks that go side by side with others.
+
+  /// Gradients of the step's loss [N] to what is `wanted`, undefined where it does not depend on one; empty =
+  /// a backward pass of its own.
+  std::function<std::vector<Tensor>(const Tensor& loss, const std::vector<Tensor>& wanted)> gradients = {};
+  /// Seconds of work so far, of which steps take the difference; empty = the clock on the wall.
+  std::function<double()> seconds = {};
 };
 
 /// A fresh state: starts at the origin, or at a random allowed point. origin [1,3,H,W] on the lattice.

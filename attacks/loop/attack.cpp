@@ -10,7 +10,10 @@
 namespace hijack {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+double seconds_of_work(const AttackHooks& hooks) {
+  if (hooks.seconds) return hooks.seconds();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 bool validation_is_due(int64_t step, const AttackOptions& options) {
   const int64_t of_start = step % options.steps;
@@ -75,10 +78,11 @@ void run_attack(AttackState& state, Objective& objective, Optimizer& optimizer, 
   optimizer.restore(state.optimizer);
   objective.restore(state.objective);
   while (!finished(state, options, hooks)) {
-    const auto start = Clock::now();
+    const double start = seconds_of_work(hooks);
     const int64_t step = state.step % options.steps;
     if (step == 0 && state.step > 0) start_again(state, objective, optimizer, constraint, origin, options);
-    const Evaluation now = evaluate(objective, state.image, state.step, optimizer.uses_gradient());
+    const Evaluation now =
+        evaluate(objective, state.image, state.step, optimizer.uses_gradient(), hooks.gradients);
     const double loss = now.loss.mean().item<double>();
     if (loss < options.stop_loss) {
       keep_best(state, state.image, objective, constraint, origin, hooks);
@@ -92,7 +96,7 @@ void run_attack(AttackState& state, Objective& objective, Optimizer& optimizer, 
     ++state.step;
     if (validation_is_due(state.step, options))
       keep_best(state, optimizer.candidate(state.image), objective, constraint, origin, hooks);
-    state.seconds += std::chrono::duration<double>(Clock::now() - start).count();
+    state.seconds += seconds_of_work(hooks) - start;
     if (hooks.after_step) hooks.after_step(state);
   }
   // Stopped before the first validation: no best_step, so that a resumed run validates as if never stopped.

@@ -31,7 +31,9 @@ void check_gradient(const Evaluation& now, int64_t step, bool may_be_zero) {
 
 }  // namespace
 
-Evaluation evaluate(Objective& objective, const Tensor& image, int64_t step, bool with_gradient) {
+Evaluation evaluate(
+    Objective& objective, const Tensor& image, int64_t step, bool with_gradient,
+    const std::function<std::vector<Tensor>(const Tensor&, const std::vector<Tensor>&)>& gradients_of) {
   const at::AutoGradMode mode(with_gradient);
   const Tensor leaf = image.detach().clone().requires_grad_(with_gradient);
   const Tensor loss = objective.loss(leaf, step);
@@ -42,8 +44,9 @@ Evaluation evaluate(Objective& objective, const Tensor& image, int64_t step, boo
   std::vector<Tensor> wanted = objective.leaves();
   wanted.insert(wanted.begin(), leaf);
   if (loss.requires_grad()) {
-    const auto gradients =
-        torch::autograd::grad({loss.sum()}, wanted, {}, std::nullopt, false, /*allow_unused=*/true);
+    const auto gradients = gradients_of ? gradients_of(loss, wanted)
+                                        : torch::autograd::grad({loss.sum()}, wanted, {}, std::nullopt, false,
+                                                                /*allow_unused=*/true);
     now.gradient = gradients[0];
     objective.take(std::span(gradients).subspan(1));
   }

@@ -82,9 +82,9 @@ Tensor Mistral3Network::image_features(const Tensor& pixels) const {
   const int64_t merge = config.merge, rows = pixels.size(2) / config.vision.patch / merge;
   const int64_t columns = pixels.size(3) / config.vision.patch / merge;
   const Tensor merged = norm(tower.forward(pixels))
-                            .reshape({rows, merge, columns, merge, config.vision.width})
-                            .permute({0, 2, 4, 1, 3})  // all places of a channel after each other
-                            .reshape({1, rows * columns, -1});
+                            .reshape({-1, rows, merge, columns, merge, config.vision.width})
+                            .permute({0, 1, 3, 5, 2, 4})  // all places of a channel after each other
+                            .reshape({pixels.size(0), rows * columns, -1});
   return project2(activate(config.projector_activation, project1(merger(merged))));
 }
 

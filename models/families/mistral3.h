@@ -26,7 +26,7 @@ struct Mistral3Config {
 /// Tower, norm, merger of patches, two linear layers and the decoder.
 struct Mistral3Network {
   Mistral3Network(const Mistral3Config& config, const ParameterSource& source);
-  /// pixels [1,3,h,w] normalized -> [1,T_img,D]
+  /// pixels [N,3,h,w] normalized -> [N,T_img,D]
   Tensor image_features(const Tensor& pixels) const;
 
   Mistral3Config config;
@@ -54,6 +54,9 @@ class Mistral3 : public ImagePromptModel {
 
  protected:
   TokenIds image_ids(const Pixels& pixels) const override;
+  std::vector<Tensor> seen_of(std::span<const Pixels> images) const override {
+    return seen_side_by_side(images);
+  }
 
  private:
   std::shared_ptr<const Mistral3Network> network_;

@@ -77,7 +77,23 @@ Tensor QwenVl::image_features(const Pixels& pixels) const {
 
 Tensor QwenVl::seen(const Pixels& pixels) const {
   const auto [rows, columns] = grid(pixels);
-  return network_->tower.forward(pixels.values, rows, columns);
+  return network_->tower.forward(pixels.values.unsqueeze(0), rows, columns).squeeze(0);
+}
+
+std::vector<Tensor> QwenVl::seen_of(std::span<const Pixels> images) const {
+  std::map<std::pair<int64_t, int64_t>, std::vector<size_t>> of_grid;
+  for (size_t i = 0; i < images.size(); ++i) {
+    const auto [rows, columns] = grid(images[i]);
+    of_grid[{rows, columns}].push_back(i);
+  }
+  std::vector<Tensor> all(images.size());
+  for (const auto& [size, members] : of_grid) {
+    std::vector<Tensor> values;
+    for (const size_t i : members) values.push_back(images[i].values);
+    const auto seen = network_->tower.forward(at::stack(values), size.first, size.second).unbind(0);
+    for (size_t k = 0; k < members.size(); ++k) all[members[k]] = seen[k];
+  }
+  return all;
 }
 
 TowerActivations QwenVl::tower_activations(const Pixels& pixels) const {

@@ -61,6 +61,8 @@ class QwenVl : public ImagePromptModel {
 
  protected:
   Tensor seen(const Pixels& pixels) const override;
+  /// Images of one size in one pass of the tower.
+  std::vector<Tensor> seen_of(std::span<const Pixels> images) const override;
   TokenIds image_ids(const Pixels& pixels) const override;
   Prompt prompt(const Pixels& pixels, const Query& query) const override;
 

@@ -81,12 +81,12 @@ Tensor PixtralTower::run_block(const Block& block, const Tensor& x, const Rotary
 
 Tensor PixtralTower::forward(const Tensor& pixels) const {
   const Tensor grid = at::conv2d(pixels.to(patch_weight_.scalar_type()), patch_weight_,
-                                 std::optional<Tensor>(), config_.patch);  // [1,E,r,c]
+                                 std::optional<Tensor>(), config_.patch);  // [N,E,r,c]
   const Rotary rotary = rotary_of(grid.size(2), grid.size(3));
   Tensor x = pre_norm_(grid.flatten(2).transpose(1, 2));
   const int64_t kept = 6 * config_.width + 2 * config_.mlp_width;  // per token
   const BlockRunner run(x, !patch_weight_.requires_grad(), static_cast<int64_t>(blocks_.size()),
-                        x.size(1) * kept * x.element_size());
+                        x.size(0) * x.size(1) * kept * x.element_size());
   for (const auto& block : blocks_)
     x = run([this, &block,
              rotary](const auto& in) { return std::vector<Tensor>{run_block(block, in[0], rotary)}; },

@@ -5,7 +5,7 @@
 
 #include "models/network/layers.h"
 
-// Shapes: P patches, E tower width.
+// Shapes: N images, P patches, E tower width.
 
 namespace hijack {
 
@@ -31,7 +31,7 @@ class PixtralTower {
   PixtralTower(const PixtralVisionConfig& config, const ParameterSource& source, const std::string& prefix,
                int64_t layers_used);
 
-  /// pixels [1,3,h,w] normalized, both sides multiples of the patch -> [1,P,E], patches row by row, after the
+  /// pixels [N,3,h,w] normalized, both sides multiples of the patch -> [N,P,E], patches row by row, after the
   /// blocks.
   Tensor forward(const Tensor& pixels) const;
 

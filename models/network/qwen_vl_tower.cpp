@@ -8,7 +8,7 @@ namespace {
 
 constexpr double kEpsilon = 1e-6;
 
-/// Attention over all, or inside of each window where there are groups. [1,H,P,d]
+/// Attention over all of an image, or inside of each window where there are groups. [N,H,P,d]
 Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value,
               const std::vector<AttentionWindows::Group>& groups) {
   if (groups.empty()) return attention(query, key, value, {}, /*causal=*/false);
@@ -16,14 +16,14 @@ Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value,
   int64_t begin = 0;
   for (const auto& [windows, tokens] : groups) {
     const int64_t length = windows * tokens;
-    const auto apart = [&, count = windows](const Tensor& all) {  // -> [windows,H,tokens,d]
-      return all.squeeze(0).narrow(1, begin, length).unflatten(1, {count, -1}).transpose(0, 1);
+    const auto apart = [&, count = windows](const Tensor& all) {  // -> [N*windows,H,tokens,d]
+      return all.narrow(2, begin, length).unflatten(2, {count, -1}).transpose(1, 2).flatten(0, 1);
     };
     const Tensor seen = attention(apart(query), apart(key), apart(value), {}, /*causal=*/false);
-    outputs.push_back(seen.transpose(0, 1).flatten(1, 2));
+    outputs.push_back(seen.unflatten(0, {query.size(0), -1}).transpose(1, 2).flatten(2, 3));
     begin += length;
   }
-  return (outputs.size() == 1 ? outputs.front() : at::cat(outputs, 1)).unsqueeze(0);
+  return outputs.size() == 1 ? outputs.front() : at::cat(outputs, 2);
 }
 
 }  // namespace
@@ -173,7 +173,7 @@ Tensor QwenVlTower::run_block(const Block& block, const Tensor& x, const Layout&
 
 Tensor QwenVlTower::merged(const Merger& merger, const Tensor& x, const Layout& layout) const {
   const auto together = [&](const Tensor& patches) {
-    return patches.reshape({1, -1, config_.merge * config_.merge * config_.width});
+    return patches.reshape({x.size(0), -1, config_.merge * config_.merge * config_.width});
   };
   const Tensor tokens =
       merger.norm_after ? normed(merger.norm, together(x)) : together(normed(merger.norm, x));
@@ -181,16 +181,16 @@ Tensor QwenVlTower::merged(const Merger& merger, const Tensor& x, const Layout& 
 }
 
 Tensor QwenVlTower::forward(const Tensor& pixels, int64_t rows, int64_t columns) const {
-  TORCH_CHECK(pixels.dim() == 2 && pixels.size(0) == rows * columns, "pixels are not of this grid");
+  TORCH_CHECK(pixels.dim() == 3 && pixels.size(1) == rows * columns, "pixels are not of this grid");
   const Layout layout = layout_of(rows, columns);
   const auto bias = patch_bias_.defined() ? std::optional<Tensor>(patch_bias_) : std::nullopt;
-  Tensor x = at::linear(pixels.to(patch_weight_.scalar_type()), patch_weight_, bias);  // [P,E]
+  Tensor x = at::linear(pixels.to(patch_weight_.scalar_type()), patch_weight_, bias);  // [N,P,E]
   if (position_table_.defined()) x = x + positions_of(rows, columns).to(x.scalar_type());
-  x = in_windows(x, layout.order, 0).unsqueeze(0);
+  x = in_windows(x, layout.order, 1);
   const int64_t kept =
       6 * config_.width + (config_.gated_mlp ? 2 : 1) * config_.mlp_width;  // as in VisionTower
   const BlockRunner run(x, !patch_weight_.requires_grad(), config_.layers,
-                        x.size(1) * kept * x.element_size());
+                        x.size(0) * x.size(1) * kept * x.element_size());
   const auto is_in = [](const std::vector<int64_t>& list, int64_t i) {
     return std::find(list.begin(), list.end(), i) != list.end();
   };
@@ -207,7 +207,7 @@ Tensor QwenVlTower::forward(const Tensor& pixels, int64_t rows, int64_t columns)
           merged(deep_mergers_[static_cast<size_t>(found - config_.deep_blocks.begin())], x, layout));
   }
   deep.insert(deep.begin(), merged(merger_, x, layout));
-  return deep.size() == 1 ? deep.front() : at::cat(deep, 0);
+  return at::stack(deep, 1);
 }
 
 }  // namespace hijack

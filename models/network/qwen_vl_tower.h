@@ -7,8 +7,8 @@
 #include "models/network/layers.h"
 
 // The vision transformers of the Qwen-VL models: patches of images of any size, two-dimensional rotary
-// positions, and a merger that makes one token of merge x merge patches. Shapes: P patches, E tower width,
-// D decoder width, T = P/merge^2 tokens.
+// positions, and a merger that makes one token of merge x merge patches. Shapes: N images, P patches, E
+// width, D decoder width, T = P/merge^2 tokens.
 
 namespace hijack {
 
@@ -57,8 +57,9 @@ class QwenVlTower {
   /// prefix: name of the tower in the checkpoint ("model.visual").
   QwenVlTower(const QwenVlVisionConfig& config, const ParameterSource& source, const std::string& prefix);
 
-  /// pixels [P, 3*temporal*patch*patch] of rows x columns patches, merge x merge of them after each other ->
-  /// [1+S, T, D]: the image's tokens, and what each of the S deep blocks gives, in their order.
+  /// pixels [N, P, 3*temporal*patch*patch] of N images of rows x columns patches each, merge x merge of them
+  /// after each other -> [N, 1+S, T, D]: an image's tokens, and what each of the S deep blocks gives, in
+  /// their order. No image sees another.
   Tensor forward(const Tensor& pixels, int64_t rows, int64_t columns) const;
 
  private:

@@ -41,16 +41,27 @@ std::vector<TokenBlock> blocks_in(const Prompt& prompt, size_t begin, size_t end
   return found;
 }
 
-/// Keys and values of tokens [0,end), where those of `past` are known.
-KeyValues continue_prefix(const Decoder& decoder, const Prompt& prompt, KeyValues past, size_t end) {
+/// Keys and values of tokens [0,end), where those of `past` are known; a row for each prompt.
+KeyValues continue_prefixes(const Decoder& decoder, std::span<const Prompt* const> prompts, KeyValues past,
+                            size_t end) {
   const auto begin = static_cast<size_t>(past.length());
   if (begin == end) return past;
-  CausalPlan plan(std::move(past), blocks_in(prompt, begin, end, 0));
-  const EmbeddedPart part = embed_prompt(decoder, prompt, begin, end);
-  decoder.prefill({part.x, for_decoder(positions_of(prompt, begin, end), decoder.device()), part.deep,
-                   kinds_of(prompt, begin, end)},
+  const Prompt& first = *prompts.front();
+  CausalPlan plan(std::move(past), blocks_in(first, begin, end, 0));
+  EmbeddedPart part = embed_prompt(decoder, first, begin, end);
+  std::vector<Tensor> rows = {part.x};
+  for (const Prompt* prompt : prompts.subspan(1))
+    rows.push_back(embed_prompt(decoder, *prompt, begin, end).x);
+  if (rows.size() > 1) part.x = at::cat(rows, 0);
+  decoder.prefill({part.x, for_decoder(positions_of(first, begin, end), decoder.device()), part.deep,
+                   kinds_of(first, begin, end)},
                   plan);
   return plan.kept();
+}
+
+KeyValues continue_prefix(const Decoder& decoder, const Prompt& prompt, KeyValues past, size_t end) {
+  const Prompt* const one = &prompt;
+  return continue_prefixes(decoder, {&one, 1}, std::move(past), end);
 }
 
 /// Tokens at the start of the prompt whose keys and values the memo may keep.
@@ -107,6 +118,18 @@ KeyValues run_prefix(const Decoder& decoder, const Prompt& prompt, size_t tokens
       memo->prefix(ids, positions_of(prompt, 0, constant), with_image ? prompt.features : Tensor(),
                    [&] { return continue_prefix(decoder, prompt, {}, constant); });
   return continue_prefix(decoder, prompt, std::move(known), tokens);
+}
+
+KeyValues run_prefixes(const Decoder& decoder, std::span<const Prompt* const> prompts, size_t tokens,
+                       PrefixMemo* memo) {
+  const size_t text = prompts.front()->image_places.front();
+  KeyValues known;
+  if (memo != nullptr && text >= kTextWorthKeeping) {
+    known = run_prefix(decoder, *prompts.front(), text, memo);
+    for (auto* const all : {&known.keys, &known.values})
+      for (Tensor& one : *all) one = one.expand({static_cast<int64_t>(prompts.size()), -1, -1, -1});
+  }
+  return continue_prefixes(decoder, prompts, std::move(known), tokens);
 }
 
 Tensor prompt_states(const Decoder& decoder, const Prompt& prompt, size_t end, int64_t layer) {
@@ -253,6 +276,17 @@ PackedSuffixes::PackedSuffixes(const Decoder& decoder, std::span<const Prompt> p
               std::vector<TokenKind>(end - fed, TokenKind::kReply));
   }
   input = parts.joined(decoder.device());
+}
+
+std::pair<Tensor, std::vector<int64_t>> PackedSuffixes::read_by(
+    std::span<const TokenIds> targets_of_members) const {
+  std::vector<int64_t> rows, counts;  // the last T_i tokens of each path
+  for (size_t m = 0; m < paths.size(); ++m) {
+    const auto count = static_cast<std::ptrdiff_t>(targets_of_members[m].size());
+    rows.insert(rows.end(), paths[m].end() - count, paths[m].end());
+    counts.push_back(count);
+  }
+  return {at::tensor(rows, at::kLong), counts};
 }
 
 }  // namespace hijack

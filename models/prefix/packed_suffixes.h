@@ -19,6 +19,10 @@ Tensor ids_tensor(std::span<const TokenId> ids, at::Device device);
 /// same from call to call.
 KeyValues run_prefix(const Decoder& decoder, const Prompt& prompt, size_t tokens, PrefixMemo* memo);
 
+/// The same, with a row for each of several prompts that differ in nothing but the features of their images.
+KeyValues run_prefixes(const Decoder& decoder, std::span<const Prompt* const> prompts, size_t tokens,
+                       PrefixMemo* memo);
+
 /// Hidden states [1,end,D] of the first `end` tokens of a prompt after the decoder's first `layer` blocks (0:
 /// their embeddings). Throws Error as check_prompt does.
 Tensor prompt_states(const Decoder& decoder, const Prompt& prompt, size_t end, int64_t layer);
@@ -34,6 +38,9 @@ struct PackedSuffixes {
   /// targets: one per prompt, or none.
   PackedSuffixes(const Decoder& decoder, std::span<const Prompt> prompts, std::span<const TokenIds> targets,
                  const PromptGroup& group);
+
+  /// Which packed tokens predict the members' targets, int64 [R] on the CPU, and how many each member's.
+  std::pair<Tensor, std::vector<int64_t>> read_by(std::span<const TokenIds> targets_of_members) const;
 };
 
 }  // namespace hijack

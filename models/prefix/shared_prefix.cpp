@@ -127,25 +127,79 @@ EmbeddedPart embed_prompt(const Decoder& decoder, const Prompt& prompt, size_t b
           deep > 0 ? DeepFeatures{where, image.narrow(0, 1, deep)} : DeepFeatures{}};
 }
 
+namespace {
+
+bool alike_but_for_image(const Prompt& a, const Prompt& b) {
+  const bool same_positions = a.positions.defined() && b.positions.defined()
+                                  ? at::equal(a.positions, b.positions)
+                                  : a.positions.defined() == b.positions.defined();
+  return same_positions && a.ids == b.ids && a.image_places == b.image_places && a.blocks == b.blocks &&
+         a.features.sizes() == b.features.sizes() && !b.shift.defined();
+}
+
+/// How many prompts each of several images has; 0 where they are not alike.
+size_t prompts_of_each(std::span<const Prompt> prompts, std::span<const TokenIds> targets) {
+  const Tensor& first = prompts.front().features;
+  if (!first.defined() || first.size(0) != 1) return 0;  // what is added to states has no rows of its own
+  const auto other = std::find_if(prompts.begin(), prompts.end(),
+                                  [&](const Prompt& one) { return !one.features.is_same(first); });
+  const auto each = static_cast<size_t>(other - prompts.begin());
+  if (each == prompts.size() || prompts.size() % each != 0) return 0;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    const Prompt& same = prompts[i % each];
+    if (!prompts[i].features.defined() || !alike_but_for_image(same, prompts[i]) ||
+        !prompts[i].features.is_same(prompts[i - i % each].features) || targets[i] != targets[i % each])
+      return 0;
+  }
+  return each;
+}
+
+/// Logits of prompts about several images, one image's after the other's, where all images are asked the same
+/// with the same targets and nothing but their features differs (copies of a vote, draws of a step, attacks
+/// side by side): passes with a row for each image, in which each is computed as it is alone. nullopt where
+/// they are not so alike.
+std::optional<std::vector<Tensor>> logits_of_alike_images(const Decoder& decoder,
+                                                          std::span<const Prompt> prompts,
+                                                          std::span<const TokenIds> targets,
+                                                          PrefixMemo* memo) {
+  const size_t each = prompts.empty() ? 0 : prompts_of_each(prompts, targets);
+  if (each == 0) return std::nullopt;
+  const auto asked = prompts.first(each);
+  const auto groups = group_by_prefix(asked);
+  if (groups.size() != 1 || groups[0].prefix < asked[0].image_end()) return std::nullopt;
+  std::vector<const Prompt*> of_images;
+  for (size_t i = 0; i < prompts.size(); i += each) of_images.push_back(&prompts[i]);
+  const auto rows = static_cast<int64_t>(of_images.size());
+  const KeyValues prefix = run_prefixes(decoder, of_images, groups[0].prefix, memo);
+  const PackedSuffixes packed(decoder, asked, targets.first(each), groups[0]);
+  DecoderInput input = packed.input;
+  input.x = input.x.repeat({rows, 1, 1});  // [N,L,D]
+  SharedPrefixPlan plan(prefix, packed.tokens, input.x);
+  const auto [read, counts] = packed.read_by(targets.first(each));
+  const Tensor hidden = decoder.forward(input, plan, read.to(decoder.device()));
+  std::vector<Tensor> logits;
+  for (const Tensor& of_image : decoder.logits(hidden).unbind(0))  // [N,R,V]
+    for (Tensor& one : of_image.split_with_sizes(counts, 0)) logits.push_back(std::move(one));
+  return logits;
+}
+
+}  // namespace
+
 std::vector<Tensor> shared_prefix_logits(const Decoder& decoder, std::span<const Prompt> prompts,
                                          std::span<const TokenIds> targets, PrefixMemo* memo) {
   TORCH_CHECK(prompts.size() == targets.size(), "one target per prompt");
   for (size_t i = 0; i < prompts.size(); ++i)
     check_prompt(decoder, prompts[i], targets[i], targets[i].size());
+  if (auto alike = logits_of_alike_images(decoder, prompts, targets, memo)) return *std::move(alike);
   std::vector<Tensor> logits(prompts.size());
   for (const auto& group : group_by_prefix(prompts)) {
     const KeyValues prefix = run_prefix(decoder, prompts[group.members.front()], group.prefix, memo);
     const PackedSuffixes packed(decoder, prompts, targets, group);
     SharedPrefixPlan plan(prefix, packed.tokens, packed.input.x);
-    // logits only where a target token is predicted: the last T_i tokens of each path
-    std::vector<int64_t> rows, counts;
-    for (size_t m = 0; m < group.members.size(); ++m) {
-      const auto count = static_cast<std::ptrdiff_t>(targets[group.members[m]].size());
-      rows.insert(rows.end(), packed.paths[m].end() - count, packed.paths[m].end());
-      counts.push_back(count);
-    }
-    const Tensor hidden =
-        decoder.forward(packed.input, plan, at::tensor(rows, at::kLong).to(decoder.device()));
+    std::vector<TokenIds> own;
+    for (const size_t m : group.members) own.push_back(targets[m]);
+    const auto [rows, counts] = packed.read_by(own);  // logits only where a target token is predicted
+    const Tensor hidden = decoder.forward(packed.input, plan, rows.to(decoder.device()));
     const auto parts = decoder.logits(hidden.squeeze(0)).split_with_sizes(counts, 0);
     for (size_t m = 0; m < group.members.size(); ++m) logits[group.members[m]] = parts[m];
   }

@@ -1,23 +1,26 @@
 // hijack_together: what is asked of a model many at a time, beside the same one by one, alternating in one
 // run.
 //
-//   hijack_together MODEL_DIR what=paraphrase,paraphrase_greedy,smoothvlm,jailguard,smoothing,eot rounds=3
-//   prompts=25 threads=1
+//   hijack_together MODEL_DIR what=paraphrase,paraphrase_greedy,smoothvlm,jailguard,smoothing,eot,lockstep
+//   rounds=3 prompts=25 threads=1
 //
 // paraphrase: `prompts` prompts of everyday life restated by the model's decoder (the defense's defaults),
 // each alone and all together, drawn or greedy. The others need a model with images, and are about one photo
 // with
 // --image-batch 1 and auto: smoothvlm, 20 copies; jailguard, 8; smoothing, 2 + 20; eot, loss and gradient of
-// a step with 8 draws of noise and crop and 8 contexts. Prints one line of JSON for each: median processor
+// a step with 8 draws of noise and crop and 8 contexts; lockstep, 6 steps of attacks on 16 photos with 8
+// contexts (lockstep_one_context: with 1). Prints one line of JSON for each: median processor
 // seconds of both, their ratio, the ratios of the rounds, and whether the replies were equal (eot: the
-// largest relative difference of the gradients). Drawn replies have the same random numbers; a draw that
-// falls beside the border between two tokens may fall on the other one, because other sums round otherwise.
+// largest relative difference of the gradients; lockstep: which values of the images differ). Drawn replies
+// have the same random numbers; a draw that falls beside the border between two tokens may fall on the other
+// one, because other sums round otherwise.
 #include <ATen/Parallel.h>
 
 #include <ctime>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "attacks/attack.h"
 #include "attacks/loop/evaluate.h"
 #include "attacks/objectives/behavior_matching.h"
 #include "attacks/wrappers/augmentation.h"
@@ -31,6 +34,7 @@
 #include "src/base/image.h"
 #include "src/experiment/plan/shipped.h"
 #include "src/experiment/run/defense_setup.h"
+#include "src/experiment/run/lockstep.h"
 
 namespace hijack {
 namespace {
@@ -157,6 +161,66 @@ json eot(const Settings& settings) {
   return row;
 }
 
+/// So many photos, attacked in steps of 8 contexts: with lockstep null one after the other.
+std::vector<Tensor> attacked(const Settings& settings, const std::vector<Tensor>& photos, size_t contexts,
+                             Lockstep* lockstep) {
+  constexpr int64_t kSteps = 6;
+  const std::shared_ptr<const Behavior> behavior =
+      make_behavior({"string", default_target("string", settings.folder)});
+  auto queries = settings.queries();
+  queries.resize(std::min<size_t>(queries.size(), contexts));
+  const Constraint constraint = LinfBall{8.0 / 255};
+  std::vector<Tensor> found(photos.size());
+  const auto attack = [&](size_t i, const std::shared_ptr<const VisionLanguageModel>& model,
+                          const AttackHooks& hooks) {
+    BehaviorMatching objective(model, behavior, queries, /*batch=*/0, /*seed=*/0);
+    const auto optimizer = make_optimizer({.steps = kSteps}, constraint);
+    AttackState state = start_attack(constraint, photos[i], /*random_start=*/false, /*seed=*/0);
+    run_attack(state, objective, *optimizer, constraint, photos[i], {.steps = kSteps, .validate_every = 0},
+               hooks);
+    found[i] = state.image;
+  };
+  if (lockstep == nullptr) {
+    for (size_t i = 0; i < photos.size(); ++i) attack(i, settings.model, {});
+    return found;
+  }
+  lockstep->run(
+      [&](size_t i) {
+        LockstepSeat& seat = lockstep->seat(i);
+        AttackHooks hooks;
+        hooks.gradients = [&seat](const Tensor& loss, const std::vector<Tensor>& wanted) {
+          return seat.gradients(loss, wanted);
+        };
+        attack(i, seat.in_turn(settings.model), hooks);
+      },
+      [] {});
+  return found;
+}
+
+json in_lockstep(const Settings& settings, size_t contexts) {
+  constexpr size_t kPhotos = 16;
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(HIJACK_SOURCE_DIR) /
+                                                               "samples/images/calibration"))
+    if (entry.path().extension() == ".jpg") files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  std::vector<Tensor> photos = {settings.photo()};
+  for (const auto& file : files) photos.push_back(settings.model->to_input_space(load_image(file)));
+  for (size_t i = 0; photos.size() < kPhotos; ++i) photos.push_back(photos[i].flip({i % 2 == 0 ? 3 : 2}));
+  photos.resize(kPhotos);
+  std::map<bool, std::vector<Tensor>> found;
+  json row = by_image_batch(settings, [&](bool together) {
+    Lockstep lockstep(photos.size());
+    found[together] = attacked(settings, photos, contexts, together ? &lockstep : nullptr);
+  });
+  const Tensor differ = (at::cat(found.at(true)) - at::cat(found.at(false))).abs();
+  row["photos"] = photos.size();
+  row["contexts"] = contexts;
+  row["largest_difference_255"] = 255 * differ.max().item<double>();
+  row["share_of_values_that_differ"] = differ.gt(1e-6).to(at::kDouble).mean().item<double>();
+  return row;
+}
+
 json measured(const Settings& settings, const std::string& what) {
   if (what == "paraphrase") return paraphrase(settings, "paraphrase");
   if (what == "paraphrase_greedy") return paraphrase(settings, "paraphrase:temperature=0");
@@ -164,6 +228,8 @@ json measured(const Settings& settings, const std::string& what) {
   if (what == "jailguard") return behind(settings, "jailguard:copies=8,threshold=1", 8);
   if (what == "smoothing") return behind(settings, "smoothing:copies=20,selection=2", 22);
   if (what == "eot") return eot(settings);
+  if (what == "lockstep") return in_lockstep(settings, 8);
+  if (what == "lockstep_one_context") return in_lockstep(settings, 1);
   throw Error("'" + what + "' is not measured here.");
 }
 

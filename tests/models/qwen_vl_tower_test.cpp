@@ -71,9 +71,10 @@ Tensor weight(const std::string& name, at::IntArrayRef shape) {
   return values.view(shape) * (shape.size() == 1 ? 0.5 : 0.2) + (name.ends_with("norm.weight") ? 1.0 : 0.0);
 }
 
-class TowerGradient : public testing::TestWithParam<QwenVlVisionConfig (*)(const json&)> {};
+constexpr int64_t kRows = 6, kColumns = 10;
 
-TEST_P(TowerGradient, IsThatOfFiniteDifferences) {
+class TowerGradient : public testing::TestWithParam<QwenVlVisionConfig (*)(const json&)> {
+ protected:
   const QwenVlVisionConfig config = GetParam()({{"depth", 3},
                                                 {"embed_dim", 8},
                                                 {"hidden_size", 8},
@@ -86,20 +87,24 @@ TEST_P(TowerGradient, IsThatOfFiniteDifferences) {
                                                 {"fullatt_block_indexes", {1}},
                                                 {"num_position_embeddings", 9},
                                                 {"deepstack_visual_indexes", {2, 0}}});
-  const QwenVlTower tower(
-      config,
-      [](const std::string& name, at::IntArrayRef shape) {
-        return weight(name, shape).set_requires_grad(false);
-      },
-      "visual");
-  constexpr int64_t kRows = 6, kColumns = 10;
+  QwenVlTower tower_of(at::ScalarType type) const {
+    return {config,
+            [type](const std::string& name, at::IntArrayRef shape) {
+              return weight(name, shape).to(type).set_requires_grad(false);
+            },
+            "visual"};
+  }
+};
+
+TEST_P(TowerGradient, IsThatOfFiniteDifferences) {
+  const QwenVlTower tower = tower_of(at::kDouble);
   const auto wave = [&](double frequency) {
     return at::sin(at::arange(kRows * kColumns * config.patch_values(), at::kDouble) * frequency)
-        .view({kRows * kColumns, -1});
+        .view({1, kRows * kColumns, -1});
   };
   const auto value = [&](const Tensor& pixels) {
     const Tensor features = tower.forward(pixels, kRows, kColumns);
-    EXPECT_EQ(features.size(0), 1 + static_cast<int64_t>(config.deep_blocks.size()));
+    EXPECT_EQ(features.size(1), 1 + static_cast<int64_t>(config.deep_blocks.size()));
     return features.cos().sum();
   };
   const Tensor pixels = wave(0.31), way = wave(0.47);
@@ -109,6 +114,27 @@ TEST_P(TowerGradient, IsThatOfFiniteDifferences) {
   const double measured =
       (value(pixels + step * way) - value(pixels - step * way)).item<double>() / (2 * step);
   EXPECT_NEAR(slope, measured, 2e-3 * std::abs(measured) + 1e-4);
+}
+
+TEST_P(TowerGradient, AndFeaturesOfSeveralImagesAreThoseOfEach) {
+  const QwenVlTower tower = tower_of(at::kFloat);
+  const Tensor images = at::sin(at::arange(3 * kRows * kColumns * config.patch_values(), at::kFloat) * 0.37)
+                            .view({3, kRows * kColumns, -1});
+  const auto pass = [&](const Tensor& some) {
+    const Tensor leaf = some.clone().set_requires_grad(true);
+    const Tensor features = tower.forward(leaf, kRows, kColumns);
+    return std::pair(features.detach(), torch::autograd::grad({features.cos().sum()}, {leaf})[0]);
+  };
+  const auto [features, gradients] = pass(images);
+  for (int64_t i = 0; i < 3; ++i) {
+    const auto [alone, gradient] = pass(images.narrow(0, i, 1));
+    EXPECT_GT((alone - features.narrow(0, (i + 1) % 3, 1)).abs().max().item<double>(), 1e-2);
+    const auto error = [](const Tensor& got, const Tensor& expected) {
+      return ((got - expected).abs().max() / expected.abs().max()).item<double>();
+    };
+    EXPECT_LE(error(features.narrow(0, i, 1), alone), 1e-6) << i;
+    EXPECT_LE(error(gradients.narrow(0, i, 1), gradient), 1e-6) << i;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Generations, TowerGradient,

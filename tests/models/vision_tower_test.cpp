@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "models/network/pixtral_tower.h"
 #include "src/base/random.h"
 #include "tests/support/finite_difference.h"
 
@@ -15,6 +16,29 @@ Tensor random_parameter(const std::string& name, at::IntArrayRef shape) {
   const Tensor noise = Random(7).fork(name).normal_tensor(shape);
   const int64_t inputs = shape.size() > 1 ? noise[0].numel() : 16;
   return noise / std::sqrt(static_cast<double>(inputs)) + (name.ends_with("norm.weight") ? 1 : 0);
+}
+
+TEST(PixtralTower, SeveralImagesAreThoseOfEach) {
+  const auto config = PixtralVisionConfig::from_json(nlohmann::json::parse(
+      R"({"patch_size":4,"hidden_size":16,"intermediate_size":20,"num_hidden_layers":2,"num_attention_heads":2})"));
+  const PixtralTower tower(config, random_parameter, "tower", config.layers);
+  const auto pass = [&](const Tensor& some) {
+    const Tensor leaf = some.clone().set_requires_grad(true);
+    const Tensor features = tower.forward(leaf);
+    return std::pair(features.detach(), torch::autograd::grad({features.cos().sum()}, {leaf})[0]);
+  };
+  const auto error = [](const Tensor& got, const Tensor& expected) {
+    return ((got - expected).abs().max() / expected.abs().max()).item<double>();
+  };
+  const Tensor images = Random(3).normal_tensor({3, 3, 8, 12});
+  const auto [features, gradients] = pass(images);
+  EXPECT_EQ(features.sizes(), at::IntArrayRef({3, 6, 16}));
+  for (int64_t i = 0; i < 3; ++i) {
+    const auto [alone, gradient] = pass(images.narrow(0, i, 1));
+    EXPECT_GT(error(features.narrow(0, (i + 1) % 3, 1), alone), 1e-2);
+    EXPECT_LE(error(features.narrow(0, i, 1), alone), 1e-6) << i;
+    EXPECT_LE(error(gradients.narrow(0, i, 1), gradient), 1e-6) << i;
+  }
 }
 
 class TowerKinds : public testing::TestWithParam<const char*> {};

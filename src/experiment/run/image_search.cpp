@@ -12,6 +12,7 @@
 #include "src/experiment/plan/methods.h"
 #include "src/experiment/plan/surrogates.h"
 #include "src/experiment/run/explain.h"
+#include "src/experiment/run/lockstep.h"
 #include "src/experiment/run/ranked_steps.h"
 #include "src/experiment/run/search.h"
 
@@ -53,6 +54,12 @@ AttackHooks hooks_of(const TrialParts& parts, const Prompts& prompts, const std:
   AttackHooks hooks;
   if (!prompts.contexts.validation.empty())
     hooks.validate = [&](const Tensor& image) { return parts.judge.validation_success(image, prompts); };
+  if (LockstepSeat* const seat = parts.setup.seat) {
+    hooks.gradients = [seat](const Tensor& loss, const std::vector<Tensor>& wanted) {
+      return seat->gradients(loss, wanted);
+    };
+    hooks.seconds = [seat] { return seat->seconds(); };
+  }
   hooks.after_step = [&parts, &ranked, checkpoint, validated = bool(hooks.validate)](const AttackState& now) {
     const AttackConfig& config = parts.config;
     if (now.step % config.checkpoint_every == 0 && parts.writes()) save_attack_state(now, checkpoint);

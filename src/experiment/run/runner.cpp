@@ -13,6 +13,7 @@
 #include "src/experiment/run/prepared_behavior.h"
 #include "src/experiment/run/query_score.h"
 #include "src/experiment/run/ranked_steps.h"
+#include "src/experiment/run/trial_group.h"
 #include "src/experiment/run/victim.h"
 
 namespace hijack {
@@ -239,35 +240,91 @@ void keep(const TrialResult& result, RunFolder& folder, const RunHooks& hooks) {
   if (hooks.on_trial) hooks.on_trial(result.row);
 }
 
-/// One trial to its row; false when stopped.
-bool finish_trial(const TrialPlan& plan, RunFolder& folder, const RunHooks& hooks, const ModelSource& models,
-                  DefenseMaker& defenses) {
-  if (folder.done(plan)) return true;
-  use_threads(plan.config);
+/// Work on trials with this config; false when stopped.
+bool attempt(const AttackConfig& config, const RunHooks& hooks, const std::function<bool()>& work) {
   try {
-    TrialSetup setup = set_up(plan, models(plan.config), defenses);
-    settle_query_score(setup, folder, hooks);
-    const auto result = run_trial(setup, folder, with_memory_note(hooks));
-    const bool stopped = !result || (hooks.machine.ranks && hooks.stop.stop_requested());
-    if (result && (!hooks.machine.ranks || hooks.machine.ranks->first())) keep(*result, folder, hooks);
-    return on_all_ranks(hooks.machine.ranks.get(), !stopped);
+    return work();
   } catch (const AskingStopped&) {
     return false;
   } catch (const BudgetSpent& spent) {
     if (hooks.on_note) hooks.on_note(spent.what());
     return false;
   } catch (const NotFinite& found) {
-    explain(found, plan.config);
+    explain(found, config);
   }
 }
+
+/// One trial to its row; false when stopped.
+bool finish_trial(const TrialPlan& plan, RunFolder& folder, const RunHooks& hooks, const ModelSource& models,
+                  DefenseMaker& defenses) {
+  if (folder.done(plan)) return true;
+  use_threads(plan.config);
+  return attempt(plan.config, hooks, [&] {
+    TrialSetup setup = set_up(plan, models(plan.config), defenses);
+    settle_query_score(setup, folder, hooks);
+    const auto result = run_trial(setup, folder, with_memory_note(hooks));
+    const bool stopped = !result || (hooks.machine.ranks && hooks.stop.stop_requested());
+    if (result && (!hooks.machine.ranks || hooks.machine.ranks->first())) keep(*result, folder, hooks);
+    return on_all_ranks(hooks.machine.ranks.get(), !stopped);
+  });
+}
+
+/// A run's trials in their order. Which of them go side by side does not depend on how many are done.
+class Trials {
+ public:
+  Trials(RunFolder& folder, const std::vector<TrialPlan>& plans, const RunHooks& hooks,
+         const ModelSource& models)
+      : folder_(folder), plans_(plans), hooks_(hooks), models_(models) {}
+
+  /// False when stopped.
+  bool run() {
+    for (size_t i = 0; i < plans_.size();) {
+      const size_t end = end_of_alike(plans_, i);
+      const AttackConfig& config = plans_[i].config;
+      const bool several = !hooks_.machine.ranks && open(i, end).size() > 1;
+      const size_t most = several ? trials_at_once(config, *models_(config)) : 1;
+      for (; i < end; i = std::min(end, i + most))
+        if (!finish(i, std::min(end, i + most))) return false;
+    }
+    return true;
+  }
+
+ private:
+  std::vector<const TrialPlan*> open(size_t begin, size_t end) const {
+    std::vector<const TrialPlan*> open;
+    for (size_t i = begin; i < end; ++i)
+      if (!folder_.done(plans_[i])) open.push_back(&plans_[i]);
+    return open;
+  }
+
+  bool finish(size_t begin, size_t end) {
+    const auto plans = open(begin, end);
+    if (plans.empty()) return true;
+    if (hooks_.stop.stop_requested()) return false;
+    const auto place = static_cast<size_t>(plans.front() - plans_.data());
+    const size_t last = plans.size() > 1 ? end - 1 : place;
+    const RunHooks placed = in_place(hooks_, plans_, place, steps_after(plans_, last, folder_));
+    if (plans.size() == 1) return finish_trial(*plans[0], folder_, placed, models_, defenses_);
+    use_threads(plans[0]->config);
+    return attempt(plans[0]->config, hooks_, [&] {
+      return finish_together(plans, folder_, with_memory_note(placed), models_, defenses_);
+    });
+  }
+
+  RunFolder& folder_;
+  const std::vector<TrialPlan>& plans_;
+  const RunHooks& hooks_;
+  const ModelSource& models_;
+  DefenseMaker defenses_;
+};
 
 }  // namespace
 
 bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& models, WorkerGroup* group) {
   std::vector<TrialPlan> plans = folder.plans();
   for (TrialPlan& plan : plans) hooks.machine.put_into(plan.config);
-  DefenseMaker defenses;
   if (group) {
+    DefenseMaker defenses;
     while (const auto next = group->next(plans.size(), hooks.stop)) {
       if (!finish_trial(plans[*next], folder, in_place(hooks, plans, *next, -1), models, defenses))
         return false;
@@ -276,16 +333,11 @@ bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& mod
     return !hooks.stop.stop_requested();
   }
   try {
-    for (size_t i = 0; i < plans.size(); ++i) {
-      const RunHooks placed = in_place(hooks, plans, i, steps_after(plans, i, folder));
-      if (hooks.stop.stop_requested() || !finish_trial(plans[i], folder, placed, models, defenses))
-        return false;
-    }
+    return Trials(folder, plans, hooks, models).run();
   } catch (...) {
     folder.discard_if_untouched();
     throw;
   }
-  return true;
 }
 
 }  // namespace hijack

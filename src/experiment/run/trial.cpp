@@ -1,7 +1,5 @@
 #include "src/experiment/run/trial.h"
 
-#include <chrono>
-
 #include "attacks/text/suffixed.h"
 #include "defenses/kinds.h"
 #include "src/base/error.h"
@@ -14,8 +12,6 @@
 
 namespace hijack {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 /// The images of one photo as they were read back from their files, [1,3,H,W] on the model's device;
 /// undefined for a language model. A moving patch lies at the place of the file.
@@ -292,14 +288,14 @@ ReplyRow Trial::row_of(const Context& context, const Reply& answer, const Prompt
 Tally Trial::ask(const Tensor& image, const SavedImages& of, const Prompts& prompts,
                  const std::string& condition, const std::string& split, const TransferModel* other) {
   const auto& contexts = prompts.contexts.split(split);
-  const auto start = Clock::now();
+  const double start = parts_.seconds();
   const int64_t draws = split == "test" ? config_.sampling.samples : 1;
   const auto asked = with_draws(
       parts_.judge.submissions(image, of.origin, prompts, split, parts_.space.place_in_file), draws);
   const auto answers =
       pass_on(asked, other ? bare_model(other->model, parts_.setup.replies()) : parts_.judge.system());
-  const double seconds = std::chrono::duration<double>(Clock::now() - start).count() /
-                         static_cast<double>(std::max<size_t>(1, answers.size()));
+  const double seconds =
+      (parts_.seconds() - start) / static_cast<double>(std::max<size_t>(1, answers.size()));
   const bool held_out = of.photo >= parts_.space.photos.size();
   QuestionKeys keys = other ? QuestionKeys(other->folder, config_, parts_.setup.replies()) : keys_;
   Tally tally{.draws = draws};

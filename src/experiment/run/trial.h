@@ -19,6 +19,8 @@
 
 namespace hijack {
 
+class LockstepSeat;
+
 /// What a run tells while it works.
 struct TrialProgress {
   std::string trial;
@@ -76,6 +78,7 @@ struct TrialSetup {
   /// What the search follows of a victim behind an API (query_score.h): "log-likelihood" or "success"; "" of
   /// a model with weights.
   std::string score = {};
+  LockstepSeat* seat = nullptr;  ///< among trials that run side by side (lockstep.h); null: alone
 
   /// How the model is asked wherever success is measured.
   ReplySettings replies() const { return {reply_tokens, plan.config.sampling, plan.config.seeds[0]}; }

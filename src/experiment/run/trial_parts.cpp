@@ -1,5 +1,9 @@
 #include "src/experiment/run/trial_parts.h"
 
+#include <chrono>
+
+#include "src/experiment/run/lockstep.h"
+
 namespace hijack {
 
 TrialParts::TrialParts(const TrialSetup& setup_in, const RunFolder& folder_in, const RunHooks& hooks_in)
@@ -11,6 +15,11 @@ TrialParts::TrialParts(const TrialSetup& setup_in, const RunFolder& folder_in, c
       space(model, config),
       objectives(setup, space, hooks.machine.ranks),
       judge(setup, space, hooks.machine.ranks) {}
+
+double TrialParts::seconds() const {
+  if (setup.seat != nullptr) return setup.seat->seconds();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 void TrialParts::note(const std::string& text) const {
   if (hooks.on_note) hooks.on_note(id() + ": " + text);

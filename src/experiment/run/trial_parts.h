@@ -29,6 +29,8 @@ struct TrialParts {
   uint64_t seed() const { return config.seeds[0]; }
   /// Whether this process writes files: all do but the ranks behind the first.
   bool writes() const { return !hooks.machine.ranks || hooks.machine.ranks->first(); }
+  /// Of this trial's work, from any beginning.
+  double seconds() const;
   void note(const std::string& text) const;
   void progress(int64_t step, int64_t steps, double loss, double success) const;
 };
