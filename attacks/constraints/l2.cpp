@@ -2,6 +2,7 @@
 
 #include "attacks/constraints/balls.h"
 #include "attacks/constraints/lattice.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 namespace {
@@ -74,7 +75,7 @@ Tensor lattice_onto(const L2Ball& ball, const Tensor& image, const Tensor& origi
 Tensor point_in(const L2Ball& ball, const Tensor& origin, Random& random) {
   std::vector<Tensor> points;
   for (int64_t n = 0; n < origin.size(0); ++n) {
-    const Tensor direction = random.normal_tensor(origin[n].sizes()).to(origin.options());
+    const Tensor direction = uploaded(random.normal_tensor(origin[n].sizes()), origin.options());
     const double values = static_cast<double>(direction.numel());
     const double length = ball.radius * std::pow(random.uniform(), 1 / values);
     points.push_back(origin[n] + direction * (length / direction.to(at::kDouble).norm().item<double>()));

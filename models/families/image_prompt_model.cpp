@@ -5,6 +5,7 @@
 #include "models/prefix/read_states.h"
 #include "src/base/error.h"
 #include "src/base/unicode.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 
@@ -185,14 +186,13 @@ Tensor ImagePromptModel::swap_scores(const Pixels& pixels, std::span<const Query
   const auto logits = shared_prefix_logits(*decoder_, prompts, targets, memo());
   Tensor loss = at::zeros({}, at::TensorOptions(at::kFloat).device(device()));
   for (size_t i = 0; i < logits.size(); ++i)
-    loss = loss + at::cross_entropy_loss(logits[i], at::tensor(targets[i], at::kLong).to(device())) /
+    loss = loss + at::cross_entropy_loss(logits[i], constant_ids(targets[i], device())) /
                       static_cast<double>(logits.size());
   const Tensor gradient = torch::autograd::grad({loss}, {shift})[0];  // [n,D]
   const at::NoGradGuard no_gradients;
-  const Tensor ids =
-      others.empty()
-          ? at::arange(decoder_->config().vocabulary, at::TensorOptions(at::kLong).device(device()))
-          : at::tensor(std::vector<int64_t>(others.begin(), others.end()), at::kLong).to(device());
+  const Tensor ids = others.empty() ? at::arange(decoder_->config().vocabulary,
+                                                 at::TensorOptions(at::kLong).device(device()))
+                                    : constant_ids(others, device());
   return gradient.to(at::kFloat).matmul(decoder_->embed(ids).to(at::kFloat).t());  // [n,M]
 }
 
@@ -206,7 +206,7 @@ Tensor ImagePromptModel::prompt_embeddings(const Pixels& pixels, const Query& qu
   if (first >= last) return {};
   const TokenIds ids(whole.ids.begin() + static_cast<std::ptrdiff_t>(first),
                      whole.ids.begin() + static_cast<std::ptrdiff_t>(last));
-  return decoder_->embed(at::tensor(ids, at::kLong).to(device()));
+  return decoder_->embed(constant_ids(ids, device()));
 }
 
 std::vector<Tensor> ImagePromptModel::shifted_target_logits(const Pixels& pixels,
@@ -243,7 +243,7 @@ Tensor ImagePromptModel::image_states(const Pixels& pixels, int64_t layer) const
   whole.features = features_for(seen(pixels), nothing);
   const Tensor states = prompt_states(*decoder_, whole, whole.image_end(), layer);
   const std::vector<int64_t> places(whole.image_places.begin(), whole.image_places.end());
-  return states.index_select(1, at::tensor(places, at::kLong).to(device()));
+  return states.index_select(1, constant_ids(places, device()));
 }
 
 Tensor ImagePromptModel::text_states(const std::string& text, int64_t layer) const {

@@ -1,6 +1,7 @@
 #include "models/prefix/packed_suffixes.h"
 
 #include "src/base/error.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 namespace {
@@ -19,7 +20,7 @@ Tensor positions_of(const Prompt& prompt, size_t begin, size_t end) {
 
 /// [A,L] as Decoder::forward takes it: [L], or [A,1,L].
 Tensor for_decoder(const Tensor& positions, at::Device device) {
-  return (positions.size(0) == 1 ? positions.squeeze(0) : positions.unsqueeze(1)).to(device);
+  return constant_ids(positions.size(0) == 1 ? positions.squeeze(0) : positions.unsqueeze(1), device);
 }
 
 KeyValues no_keys(const Decoder& decoder) {
@@ -93,7 +94,7 @@ std::vector<TokenKind> kinds_of(const Prompt& prompt, size_t begin, size_t end) 
 }
 
 Tensor ids_tensor(std::span<const TokenId> ids, at::Device device) {
-  return at::tensor(std::vector<int64_t>(ids.begin(), ids.end()), at::kLong).to(device);
+  return constant_ids(ids, device);
 }
 
 KeyValues run_prefix(const Decoder& decoder, const Prompt& prompt, size_t tokens, PrefixMemo* memo) {

@@ -14,11 +14,11 @@ constexpr Filter kFilters[] = {Filter::kBox, Filter::kBilinear, Filter::kBicubic
 
 /// [target, source] float64: the filter of one direction, written out.
 Tensor matrix(int64_t source, int64_t target, Filter filter) {
-  const FilterWeights weights = filter_weights(source, target, filter);
+  const auto weights = filter_weights(source, target, filter);
   Tensor result = source == target ? at::eye(source, at::kDouble) : at::zeros({target, source}, at::kDouble);
   for (int64_t row = 0; row < target && source != target; ++row)
-    for (int64_t i = 0; i < weights.taps(row).count; ++i)
-      result[row][weights.taps(row).first + i] = weights.taps(row).reals[i];
+    for (int64_t i = 0; i < weights->taps(row).count; ++i)
+      result[row][weights->taps(row).first + i] = weights->taps(row).reals[i];
   return result;
 }
 
