@@ -48,11 +48,12 @@ Tensor project_onto(const L2Ball& ball, const Tensor& image, const Tensor& origi
 
   const Tensor clamped = image.clamp(0, 1);
   const Tensor inside = distance(clamped).le(limit);
-  if (inside.all().item<bool>()) return clamped;
   Tensor low = (ball.radius / l2_norms(difference).clamp_min(1e-300)).clamp_max(1);
-  const bool clamp_acts = distance(at_share(low)).lt(ball.radius - slack(ball, image)).any().item<bool>();
+  const Tensor clamp_acts = distance(at_share(low)).lt(ball.radius - slack(ball, image)).any();
+  const auto read = read_numbers(at::stack({inside.all(), clamp_acts}));
+  if (read[0] != 0) return clamped;
   Tensor high = at::ones_like(low);
-  for (int i = 0; clamp_acts && i < kBisections; ++i) {
+  for (int i = 0; read[1] != 0 && i < kBisections; ++i) {
     const Tensor middle = (low + high) / 2;
     const Tensor fits = distance(at_share(middle)).le(ball.radius);
     low = at::where(fits, middle, low);

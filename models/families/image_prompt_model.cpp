@@ -85,9 +85,22 @@ Prompt ImagePromptModel::prompt(const Pixels& pixels, const Query& query) const 
   return expand_image(encode(text).ids, image_token_, image_ids(pixels));
 }
 
+Prompt ImagePromptModel::compiled(const Pixels& pixels, const Query& query) const {
+  std::string key = key_of(query);
+  for (const int64_t side : {pixels.image_height, pixels.image_width}) key += " " + std::to_string(side);
+  if (pixels.values.defined())
+    for (const int64_t size : pixels.values.sizes()) key += "," + std::to_string(size);
+  if (const auto found = compiled_.find(key)) return **found;
+  const auto made = std::make_shared<const Prompt>(prompt(pixels, query));
+  const int64_t positions = made->positions.defined() ? made->positions.numel() : 0;
+  compiled_.keep(std::move(key), made,
+                 static_cast<int64_t>(made->ids.size() + made->image_places.size()) + positions);
+  return *made;
+}
+
 std::vector<Prompt> ImagePromptModel::prompts(const Pixels& pixels, std::span<const Query> queries) const {
   std::vector<Prompt> result;
-  for (const Query& query : queries) result.push_back(prompt(pixels, query));  // before the tower's work
+  for (const Query& query : queries) result.push_back(compiled(pixels, query));  // before the tower's work
   const Tensor seen = seen_once(pixels);
   for (size_t i = 0; i < result.size(); ++i) result[i].features = features_for(seen, queries[i]);
   return result;
