@@ -1,7 +1,5 @@
 #include "models/network/attention.h"
 
-#include <ATen/SDPBackend.h>
-
 #include <tuple>
 
 #include "models/network/attention_masks.h"
@@ -89,9 +87,10 @@ Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, co
   // a CPU's kernel shares key-value heads among query heads itself; of a GPU's kernels those for masks do not
   if (query.is_cpu()) return attend(key, value, true);
   if (!causal) return shared_head_attention(query, key, value, mask, rule);
-  const auto kernel = static_cast<at::SDPBackend>(
-      at::_fused_sdp_choice(query, key, value, seen, /*dropout_p=*/0.0, causal, scale, /*enable_gqa=*/true));
-  if (kernel != at::SDPBackend::math) return attend(key, value, true);
+  constexpr int64_t kNoKernel = 0;  // at::SDPBackend::math: repeats them by itself, and keeps all scores
+  const int64_t kernel =
+      at::_fused_sdp_choice(query, key, value, seen, /*dropout_p=*/0.0, causal, scale, /*enable_gqa=*/true);
+  if (kernel != kNoKernel) return attend(key, value, true);
   return attend(repeat_heads(key, query.size(1)), repeat_heads(value, query.size(1)), false);
 }
 
