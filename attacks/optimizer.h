@@ -12,9 +12,10 @@ namespace hijack {
 /// Everything a step has measured: optimizers that compare losses (APGD) and those that only follow gradients
 /// share one interface.
 struct Evaluation {
-  Tensor image;     ///< [N,3,H,W] where it was measured
-  Tensor loss;      ///< [N]
-  Tensor gradient;  ///< like image; undefined for optimizers that do not use it
+  Tensor image;          ///< [N,3,H,W] where it was measured
+  Tensor loss;           ///< [N]
+  Tensor gradient;       ///< like image; undefined for optimizers that do not use it
+  double mean_loss = 0;  ///< over the N images, on the processor
 };
 
 using OptimizerState = std::map<std::string, Tensor>;

@@ -1,5 +1,7 @@
 #include "models/log_likelihood.h"
 
+#include "src/base/upload.h"
+
 namespace hijack {
 
 std::vector<double> log_likelihoods(const VisionLanguageModel& model, const Pixels& pixels,
@@ -11,7 +13,7 @@ std::vector<double> log_likelihoods(const VisionLanguageModel& model, const Pixe
     const auto wanted = targets.subspan(begin, count);
     const std::vector<Tensor> logits = model.target_logits(pixels, queries.subspan(begin, count), wanted);
     for (size_t i = 0; i < count; ++i) {
-      const Tensor ids = at::tensor(wanted[i], at::kLong).to(logits[i].device());
+      const Tensor ids = constant_ids(wanted[i], logits[i].device());
       found.push_back(-at::cross_entropy_loss(logits[i], ids, {}, at::Reduction::Sum).item<double>());
     }
   }

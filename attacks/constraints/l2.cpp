@@ -2,6 +2,7 @@
 
 #include "attacks/constraints/balls.h"
 #include "attacks/constraints/lattice.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 namespace {
@@ -47,11 +48,12 @@ Tensor project_onto(const L2Ball& ball, const Tensor& image, const Tensor& origi
 
   const Tensor clamped = image.clamp(0, 1);
   const Tensor inside = distance(clamped).le(limit);
-  if (inside.all().item<bool>()) return clamped;
   Tensor low = (ball.radius / l2_norms(difference).clamp_min(1e-300)).clamp_max(1);
-  const bool clamp_acts = distance(at_share(low)).lt(ball.radius - slack(ball, image)).any().item<bool>();
+  const Tensor clamp_acts = distance(at_share(low)).lt(ball.radius - slack(ball, image)).any();
+  const auto read = read_numbers(at::stack({inside.all(), clamp_acts}));
+  if (read[0] != 0) return clamped;
   Tensor high = at::ones_like(low);
-  for (int i = 0; clamp_acts && i < kBisections; ++i) {
+  for (int i = 0; read[1] != 0 && i < kBisections; ++i) {
     const Tensor middle = (low + high) / 2;
     const Tensor fits = distance(at_share(middle)).le(ball.radius);
     low = at::where(fits, middle, low);
@@ -74,7 +76,7 @@ Tensor lattice_onto(const L2Ball& ball, const Tensor& image, const Tensor& origi
 Tensor point_in(const L2Ball& ball, const Tensor& origin, Random& random) {
   std::vector<Tensor> points;
   for (int64_t n = 0; n < origin.size(0); ++n) {
-    const Tensor direction = random.normal_tensor(origin[n].sizes()).to(origin.options());
+    const Tensor direction = uploaded(random.normal_tensor(origin[n].sizes()), origin.options());
     const double values = static_cast<double>(direction.numel());
     const double length = ball.radius * std::pow(random.uniform(), 1 / values);
     points.push_back(origin[n] + direction * (length / direction.to(at::kDouble).norm().item<double>()));

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "src/base/image.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 
@@ -17,7 +18,7 @@ Tensor from_levels(const Tensor& values) {
 }
 
 Tensor uniform_like(const Tensor& image, Random& random) {
-  return random.uniform_tensor(image.sizes(), 0, 1).to(image.options());
+  return uploaded(random.uniform_tensor(image.sizes(), 0, 1), image.options());
 }
 
 std::string short_number(double value) {

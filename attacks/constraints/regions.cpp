@@ -5,6 +5,7 @@
 #include "attacks/constraints/lattice.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 namespace {
@@ -48,7 +49,7 @@ Tensor free_pixels(const Border& border, const Tensor& image) {
   return free;
 }
 Tensor free_pixels(const Mask& mask, const Tensor& image) {
-  return mask.free_pixels.to(image.device());
+  return image.is_cpu() ? mask.free_pixels : uploaded(mask.free_pixels, image.options().dtype(at::kBool));
 }
 Tensor free_pixels(const Box&, const Tensor& image) {
   return at::ones({1, 1, 1, 1}, image.options().dtype(at::kBool));

@@ -83,7 +83,7 @@ void run_attack(AttackState& state, Objective& objective, Optimizer& optimizer, 
     if (step == 0 && state.step > 0) start_again(state, objective, optimizer, constraint, origin, options);
     const Evaluation now =
         evaluate(objective, state.image, state.step, optimizer.uses_gradient(), hooks.gradients);
-    const double loss = now.loss.mean().item<double>();
+    const double loss = now.mean_loss;
     if (loss < options.stop_loss) {
       keep_best(state, state.image, objective, constraint, origin, hooks);
       break;

@@ -2,6 +2,7 @@
 
 #include "attacks/objectives/token_losses.h"
 #include "src/base/error.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 namespace {
@@ -86,9 +87,10 @@ BehaviorMatching::Batch BehaviorMatching::hardest(const Batch& drawn, const Pixe
   if (kind_.hardest_of == 1 || drawn.queries.size() <= batch_size_) return drawn;
   const at::NoGradGuard no_gradients;
   const std::vector<Tensor> logits = model_->target_logits(pixels, drawn.queries, drawn.targets);
+  std::vector<Tensor> each;
+  for (size_t i = 0; i < logits.size(); ++i) each.push_back(loss_of({logits[i]}, {drawn.targets[i]}));
   std::vector<std::pair<double, size_t>> losses;
-  for (size_t i = 0; i < logits.size(); ++i)
-    losses.emplace_back(-loss_of({logits[i]}, {drawn.targets[i]}).item<double>(), i);
+  for (const double loss : read_numbers(at::stack(each))) losses.emplace_back(-loss, losses.size());
   std::sort(losses.begin(), losses.end());
   losses.resize(batch_size_);
   std::sort(losses.begin(), losses.end(), [](const auto& a, const auto& b) { return a.second < b.second; });

@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "src/base/error.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 namespace {
@@ -79,7 +80,8 @@ Tensor random_turn(const Tensor& image, double degrees, Random& random) {
   const double cosine = std::cos(angle), sine = std::sin(angle);
   // in coordinates from -1 to 1, which are not square where the image is not
   const Tensor turn =
-      at::tensor({cosine, -sine * ratio, 0.0, sine / ratio, cosine, 0.0}, image.options()).view({1, 2, 3});
+      uploaded(at::tensor({cosine, -sine * ratio, 0.0, sine / ratio, cosine, 0.0}), image.options())
+          .view({1, 2, 3});
   const Tensor grid = at::affine_grid_generator(turn.expand({image.size(0), 2, 3}), image.sizes(),
                                                 /*align_corners=*/false);
   return at::grid_sampler_2d(flipped, grid, /*nearest*/ 1, /*zeros*/ 0, /*align_corners=*/false);

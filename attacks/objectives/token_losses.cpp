@@ -1,5 +1,6 @@
 #include "attacks/objectives/token_losses.h"
 #include "src/base/tensor_math.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 namespace {
@@ -15,13 +16,13 @@ Tensor mean_of_means(const Tensor& values, const std::vector<Tensor>& logits) {
   for (const Tensor& one : logits)
     weights.insert(weights.end(), static_cast<size_t>(one.size(0)),
                    1.0 / static_cast<double>(one.size(0) * static_cast<int64_t>(logits.size())));
-  return values.mul(at::tensor(weights, at::kDouble).to(values.options())).sum();
+  return values.mul(constant_numbers(weights, values.options())).sum();
 }
 
 Tensor token_index(const std::vector<TokenIds>& targets, const Tensor& like) {
   std::vector<TokenId> ids;
   for (const TokenIds& target : targets) ids.insert(ids.end(), target.begin(), target.end());
-  return at::tensor(ids, at::kLong).to(like.device()).unsqueeze(1);  // [sum T_i, 1]
+  return constant_ids(ids, like.device()).unsqueeze(1);  // [sum T_i, 1]
 }
 
 using torch::autograd::AutogradContext;

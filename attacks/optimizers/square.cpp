@@ -5,6 +5,7 @@
 #include "attacks/optimizers/optimizer_state.h"
 #include "src/base/error.h"
 #include "src/base/random.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 namespace {
@@ -21,7 +22,7 @@ double share_at(int64_t step, int64_t steps, double share) {
 Tensor random_signs(Random& random, int64_t count, const Tensor& like) {
   std::vector<float> signs(static_cast<size_t>(count));
   for (float& sign : signs) sign = random.chance(.5) ? 1.0F : -1.0F;
-  return at::tensor(signs, at::kFloat).to(like.options()).view({1, count, 1, 1});
+  return uploaded(at::tensor(signs, at::kFloat), like.options()).view({1, count, 1, 1});
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "src/base/error.h"
 #include "src/base/registry.h"
 #include "src/base/tensor_math.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 namespace {
@@ -41,7 +42,7 @@ Augmentation flip(double chance) {
 
 Augmentation noise(double deviation) {
   return [deviation](const Tensor& image, Random& random) {
-    const Tensor noisy = image + deviation * random.normal_tensor(image.sizes()).to(image.options());
+    const Tensor noisy = image + deviation * uploaded(random.normal_tensor(image.sizes()), image.options());
     return straight_through(noisy.clamp(0, 1), noisy);  // cut off, with the gradient of the sum
   };
 }
@@ -93,8 +94,8 @@ Tensor cosine_basis(int64_t n, const at::TensorOptions& options) {
 Augmentation spectrum(double share) {
   return [share](const Tensor& image, Random& random) {
     constexpr double kDeviation = 16.0 / 255;
-    const Tensor noisy = image + kDeviation * random.normal_tensor(image.sizes()).to(image.options());
-    const Tensor mask = random.uniform_tensor(image.sizes(), 1 - share, 1 + share).to(image.options());
+    const Tensor noisy = image + kDeviation * uploaded(random.normal_tensor(image.sizes()), image.options());
+    const Tensor mask = uploaded(random.uniform_tensor(image.sizes(), 1 - share, 1 + share), image.options());
     const Tensor rows = cosine_basis(image.size(2), image.options()),
                  columns = cosine_basis(image.size(3), image.options());
     const Tensor spectrum = rows.matmul(noisy).matmul(columns.t()) * mask;

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "src/base/error.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 namespace {
@@ -26,7 +27,7 @@ Tensor Rgf::loss(const Tensor& image, int64_t step) {
     value = inner_->loss(here, step);  // [N]
     gradient = at::zeros_like(here);
     for (int64_t i = 0; i < queries_; ++i) {
-      const Tensor direction = random.normal_tensor(here.sizes()).to(here.options());
+      const Tensor direction = uploaded(random.normal_tensor(here.sizes()), here.options());
       const Tensor rise = (inner_->loss(here + smoothing_ * direction, step) - value) / smoothing_;
       gradient += rise.to(here.scalar_type()).view({-1, 1, 1, 1}) * direction / static_cast<double>(queries_);
     }

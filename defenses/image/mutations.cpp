@@ -7,6 +7,7 @@
 #include "defenses/kinds.h"
 #include "src/base/image.h"
 #include "src/base/tensor_math.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 namespace {
@@ -45,8 +46,7 @@ Tensor rotated(const Tensor& image, double degrees) {
   const double c = std::cos(angle), s = std::sin(angle);
   // affine_grid measures both sides as 2: the angle holds in pixels.
   const double ratio = static_cast<double>(image.size(2)) / static_cast<double>(image.size(3));
-  const Tensor from =
-      at::tensor({c, -s * ratio, 0.0, s / ratio, c, 0.0}, image.options().requires_grad(false));
+  const Tensor from = uploaded(at::tensor({c, -s * ratio, 0.0, s / ratio, c, 0.0}), image.options());
   const Tensor grid = at::affine_grid_generator(from.view({1, 2, 3}), image.sizes(), false);
   return at::grid_sampler(image, grid, /*bilinear*/ 0, /*zeros*/ 0, /*align_corners=*/false);
 }
@@ -65,9 +65,9 @@ Tensor color_jittered(const Tensor& image, double brightness, double turns) {
   const double angle = 2 * std::numbers::pi * turns;
   const double c = std::cos(angle), third = (1 - c) / 3, s = std::sin(angle) / std::sqrt(3.0);
   // Rodrigues' rotation about (1,1,1)
-  const Tensor turn = at::tensor({c + third, third - s, third + s, third + s, c + third, third - s, third - s,
-                                  third + s, c + third},
-                                 image.options().requires_grad(false))
+  const Tensor turn = uploaded(at::tensor({c + third, third - s, third + s, third + s, c + third, third - s,
+                                           third - s, third + s, c + third}),
+                               image.options())
                           .view({3, 3});
   const Tensor turned = at::einsum("ij,njhw->nihw", {turn, image});
   return (turned * brightness).clamp(0, 1);

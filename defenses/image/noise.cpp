@@ -1,6 +1,7 @@
 #include "defenses/image/noise.h"
 
 #include "src/base/image.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 
@@ -17,7 +18,7 @@ Tensor Noise::apply(const Tensor& image, Random& random) const {
 }
 
 Tensor Noise::surrogate(const Tensor& image, Random& random) const {
-  const Tensor noise = random.normal_tensor(image.sizes()).to(image.device());
+  const Tensor noise = uploaded(random.normal_tensor(image.sizes()), image.options().dtype(at::kFloat));
   return (image + noise * (parameters_.sigma / 255)).clamp(0, 1);
 }
 

@@ -2,6 +2,7 @@
 
 #include "src/base/distributions.h"
 #include "src/base/error.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 namespace {
@@ -33,7 +34,7 @@ Smoothing::Smoothing(const Parameters& parameters)
 }
 
 Tensor Smoothing::changed(const Tensor& image, Random& random) const {
-  const Tensor noise = random.normal_tensor(image.sizes()).to(image.device());
+  const Tensor noise = uploaded(random.normal_tensor(image.sizes()), image.options().dtype(at::kFloat));
   return (image + noise * (parameters_.sigma / 255)).clamp(0, 1);
 }
 

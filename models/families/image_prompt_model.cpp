@@ -5,6 +5,7 @@
 #include "models/prefix/read_states.h"
 #include "src/base/error.h"
 #include "src/base/unicode.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 
@@ -84,9 +85,22 @@ Prompt ImagePromptModel::prompt(const Pixels& pixels, const Query& query) const 
   return expand_image(encode(text).ids, image_token_, image_ids(pixels));
 }
 
+Prompt ImagePromptModel::compiled(const Pixels& pixels, const Query& query) const {
+  std::string key = key_of(query);
+  for (const int64_t side : {pixels.image_height, pixels.image_width}) key += " " + std::to_string(side);
+  if (pixels.values.defined())
+    for (const int64_t size : pixels.values.sizes()) key += "," + std::to_string(size);
+  if (const auto found = compiled_.find(key)) return **found;
+  const auto made = std::make_shared<const Prompt>(prompt(pixels, query));
+  const int64_t positions = made->positions.defined() ? made->positions.numel() : 0;
+  compiled_.keep(std::move(key), made,
+                 static_cast<int64_t>(made->ids.size() + made->image_places.size()) + positions);
+  return *made;
+}
+
 std::vector<Prompt> ImagePromptModel::prompts(const Pixels& pixels, std::span<const Query> queries) const {
   std::vector<Prompt> result;
-  for (const Query& query : queries) result.push_back(prompt(pixels, query));  // before the tower's work
+  for (const Query& query : queries) result.push_back(compiled(pixels, query));  // before the tower's work
   const Tensor seen = seen_once(pixels);
   for (size_t i = 0; i < result.size(); ++i) result[i].features = features_for(seen, queries[i]);
   return result;
@@ -185,14 +199,13 @@ Tensor ImagePromptModel::swap_scores(const Pixels& pixels, std::span<const Query
   const auto logits = shared_prefix_logits(*decoder_, prompts, targets, memo());
   Tensor loss = at::zeros({}, at::TensorOptions(at::kFloat).device(device()));
   for (size_t i = 0; i < logits.size(); ++i)
-    loss = loss + at::cross_entropy_loss(logits[i], at::tensor(targets[i], at::kLong).to(device())) /
+    loss = loss + at::cross_entropy_loss(logits[i], constant_ids(targets[i], device())) /
                       static_cast<double>(logits.size());
   const Tensor gradient = torch::autograd::grad({loss}, {shift})[0];  // [n,D]
   const at::NoGradGuard no_gradients;
-  const Tensor ids =
-      others.empty()
-          ? at::arange(decoder_->config().vocabulary, at::TensorOptions(at::kLong).device(device()))
-          : at::tensor(std::vector<int64_t>(others.begin(), others.end()), at::kLong).to(device());
+  const Tensor ids = others.empty() ? at::arange(decoder_->config().vocabulary,
+                                                 at::TensorOptions(at::kLong).device(device()))
+                                    : constant_ids(others, device());
   return gradient.to(at::kFloat).matmul(decoder_->embed(ids).to(at::kFloat).t());  // [n,M]
 }
 
@@ -206,7 +219,7 @@ Tensor ImagePromptModel::prompt_embeddings(const Pixels& pixels, const Query& qu
   if (first >= last) return {};
   const TokenIds ids(whole.ids.begin() + static_cast<std::ptrdiff_t>(first),
                      whole.ids.begin() + static_cast<std::ptrdiff_t>(last));
-  return decoder_->embed(at::tensor(ids, at::kLong).to(device()));
+  return decoder_->embed(constant_ids(ids, device()));
 }
 
 std::vector<Tensor> ImagePromptModel::shifted_target_logits(const Pixels& pixels,
@@ -243,7 +256,7 @@ Tensor ImagePromptModel::image_states(const Pixels& pixels, int64_t layer) const
   whole.features = features_for(seen(pixels), nothing);
   const Tensor states = prompt_states(*decoder_, whole, whole.image_end(), layer);
   const std::vector<int64_t> places(whole.image_places.begin(), whole.image_places.end());
-  return states.index_select(1, at::tensor(places, at::kLong).to(device()));
+  return states.index_select(1, constant_ids(places, device()));
 }
 
 Tensor ImagePromptModel::text_states(const std::string& text, int64_t layer) const {

@@ -12,6 +12,7 @@
 #include "models/prefix/shared_prefix.h"
 #include "models/state_hooks.h"
 #include "models/vision_language_model.h"
+#include "src/base/kept.h"
 
 namespace hijack {
 
@@ -139,6 +140,8 @@ class ImagePromptModel : public VisionLanguageModel,
   TokenId image_token() const { return image_token_; }
 
  private:
+  static constexpr int64_t kCompiledNumbers = int64_t{1} << 18;  // ids, places and positions: 2 MB
+
   struct Located;
   /// The tokens of the text `part`, which ends the query's prompt, in the rendered text.
   std::optional<Located> locate(const Query& query, const std::string& part) const;
@@ -153,6 +156,8 @@ class ImagePromptModel : public VisionLanguageModel,
   int64_t bytes_of(const ImageQueries& image, int64_t new_tokens) const;
   /// How many of the images, from the first on, one pass takes.
   size_t together(std::span<const ImageQueries> images, int64_t new_tokens) const;
+  /// `prompt`; of a question and images of one size compiled once, as long as it is asked again.
+  Prompt compiled(const Pixels& pixels, const Query& query) const;
   /// `seen`, from the memo where there is one.
   Tensor seen_once(const Pixels& pixels) const;
   /// Null while weights are trained.
@@ -173,6 +178,7 @@ class ImagePromptModel : public VisionLanguageModel,
   ReplyRules rules_;
   std::shared_ptr<const ChatTemplate> chat_;
   mutable PrefixMemo memo_;
+  mutable Kept<std::string, std::shared_ptr<const Prompt>> compiled_{kCompiledNumbers};
 };
 
 /// `ids` with the one image token replaced by `image`; places are where `image_token` then stands. Throws

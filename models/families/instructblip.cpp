@@ -6,6 +6,7 @@
 #include "models/checkpoint/reply_rules.h"
 #include "models/families/processor_match.h"
 #include "src/base/error.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 namespace {
@@ -80,7 +81,7 @@ Tensor InstructBlip::seen(const Pixels& pixels) const {
 
 Tensor InstructBlip::features_for(const Tensor& seen, const Query& query) const {
   const TokenIds ids = question_tokenizer_->encode(render_plain(query), /*add_special_tokens=*/true);
-  return network_->image_features(seen, at::tensor(ids, at::kLong).to(device()));
+  return network_->image_features(seen, constant_ids(ids, device()));
 }
 
 Tensor InstructBlip::image_features(const Pixels& pixels) const {

@@ -47,7 +47,7 @@ std::vector<Prompt> ImagePromptModel::prompts_of(std::span<const ImageQueries> i
   std::vector<Prompt> result;
   std::vector<Pixels> pixels;
   for (const ImageQueries& one : images) {
-    for (const Query& query : one.queries) result.push_back(prompt(one.pixels, query));
+    for (const Query& query : one.queries) result.push_back(compiled(one.pixels, query));
     pixels.push_back(one.pixels);
   }
   const auto seen = seen_of(pixels);

@@ -2,8 +2,8 @@
 
 #include <mutex>
 
+#include "src/base/device_memory.h"
 #include "src/base/error.h"
-#include "src/base/process_memory.h"
 
 namespace hijack {
 namespace {
@@ -61,8 +61,8 @@ struct CheckpointedBlock : torch::autograd::Function<CheckpointedBlock> {
   }
 };
 
-bool exceeds_memory(int64_t needed) {
-  const int64_t available = available_memory();
+bool exceeds_memory(int64_t needed, at::Device device) {
+  const int64_t available = available_memory_of(device);
   if (available <= 0 || needed <= available / 2) return false;
   const std::scoped_lock lock(settings().mutex);
   settings().reason = CheckpointingReason{needed, available};
@@ -96,9 +96,9 @@ BlockRunner::BlockRunner(const Tensor& x, bool frozen, int64_t blocks, int64_t b
     const std::scoped_lock lock(settings().mutex);
     mode = settings().mode;
   }
-  checkpoints_ = mode == ActivationCheckpointing::kOn ||
-                 (mode == ActivationCheckpointing::kAuto && x.device().is_cpu() &&
-                  exceeds_memory(blocks * bytes_per_block));
+  checkpoints_ =
+      mode == ActivationCheckpointing::kOn ||
+      (mode == ActivationCheckpointing::kAuto && exceeds_memory(blocks * bytes_per_block, x.device()));
 }
 
 std::vector<Tensor> BlockRunner::operator()(const BlockFunction& block,

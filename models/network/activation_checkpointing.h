@@ -33,11 +33,12 @@ std::optional<CheckpointingReason> checkpointing_reason();
 using BlockFunction = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
 
 /// Runs the blocks of one pass through a tower or decoder, and decides for the pass whether they are
-/// recomputed: with kAuto, when what they would keep exceeds half of the free memory. Never without
-/// gradients, nor where weights take gradients (training), since only gradients of the inputs are passed on.
+/// recomputed: with kAuto, when what they would keep exceeds half of the free memory of their device. Never
+/// without gradients, nor where weights take gradients (training), since only gradients of the inputs are
+/// passed on.
 class BlockRunner {
  public:
-  /// bytes_per_block: kept for the backward pass by a block of its `blocks`. On a GPU kAuto means off.
+  /// bytes_per_block: kept for the backward pass by a block of its `blocks`.
   BlockRunner(const Tensor& x, bool frozen, int64_t blocks, int64_t bytes_per_block);
   std::vector<Tensor> operator()(const BlockFunction& block, const std::vector<Tensor>& inputs) const;
 

@@ -1,7 +1,11 @@
 #include "models/network/attention.h"
 
+#include <tuple>
+
 #include "models/network/attention_masks.h"
 #include "models/network/capped_attention.h"
+#include "src/base/kept.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 namespace {
@@ -79,12 +83,33 @@ Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, co
   const auto attend = [&](const Tensor& k, const Tensor& v, bool grouped) {
     return at::scaled_dot_product_attention(query, k, v, seen, /*dropout_p=*/0.0, causal, scale, grouped);
   };
-  // a CPU's kernel shares key-value heads among query heads itself; a GPU's with a mask does not
-  if (query.device().is_cpu()) return attend(key, value, key.size(1) != query.size(1));
+  if (key.size(1) == query.size(1)) return attend(key, value, false);
+  // a CPU's kernel shares key-value heads among query heads itself; of a GPU's kernels those for masks do not
+  if (query.is_cpu()) return attend(key, value, true);
+  if (!causal) return shared_head_attention(query, key, value, mask, rule);
+  constexpr int64_t kNoKernel = 0;  // at::SDPBackend::math: repeats them by itself, and keeps all scores
+  const int64_t kernel =
+      at::_fused_sdp_choice(query, key, value, seen, /*dropout_p=*/0.0, causal, scale, /*enable_gqa=*/true);
+  if (kernel != kNoKernel) return attend(key, value, true);
   return attend(repeat_heads(key, query.size(1)), repeat_heads(value, query.size(1)), false);
 }
 
+Tensor shared_head_attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask,
+                             const AttentionRule& rule) {
+  const int64_t times = query.size(1) / key.size(1), length = query.size(2);
+  const Tensor folded = query.unflatten(1, {key.size(1), times}).flatten(2, 3);  // [N,K,times*L,d]
+  const bool fits = !mask.defined() || mask.size(2) == 1 || mask.size(2) == folded.size(2);
+  const Tensor seen = attention(folded, key, value, fits ? mask : mask.repeat({1, 1, times, 1}),
+                                /*causal=*/false, rule);
+  return seen.unflatten(2, {times, length}).flatten(1, 2);
+}
+
 namespace {
+
+/// How often a mask's rows come for attention(), which is faster where it need not repeat them.
+int64_t mask_times(const Tensor& query, const Tensor& key, const AttentionRule& rule) {
+  return query.is_cpu() || rule.soft_cap > 0 ? 1 : query.size(1) / key.size(1);
+}
 
 void append(KeyValues& kept, const Tensor& key, const Tensor& value) {
   kept.keys.push_back(key);
@@ -96,11 +121,11 @@ void append(KeyValues& kept, const Tensor& key, const Tensor& value) {
 /// Made when the first layer's queries show how many tokens are new.
 struct CausalPlan::Masks {
   std::vector<TokenBlock> blocks;
-  std::optional<AttentionMasks> made;
+  std::shared_ptr<AttentionMasks> made;
 
-  Tensor of(const AttentionRule& rule, int64_t past, const Tensor& query) {
-    if (!made) made = AttentionMasks::of_sequence(past, query.size(2), blocks, query);
-    return made->of(rule);
+  Tensor of(const AttentionRule& rule, int64_t past, const Tensor& query, int64_t times) {
+    if (!made) made = AttentionMasks::kept_of_sequence(past, query.size(2), blocks, query);
+    return made->of(rule, times);
   }
   /// Whether the kernel's own causal mask says it all.
   bool plain(const AttentionRule& rule, int64_t length) const {
@@ -125,7 +150,8 @@ AttentionKernel CausalPlan::kernel(int64_t layer, const AttentionRule& rule) {
     const Tensor keys = past > 0 ? at::cat({past_key, key}, 2) : key;
     const Tensor values = past > 0 ? at::cat({past_value, value}, 2) : value;
     if (!masks->plain(rule, keys.size(2)))
-      return attention(query, keys, values, masks->of(rule, past, query), /*causal=*/false, rule);
+      return attention(query, keys, values, masks->of(rule, past, query, mask_times(query, keys, rule)),
+                       /*causal=*/false, rule);
     if (past == 0) return attention(query, keys, values, {}, /*causal=*/true, rule);
     // queries that nobody reads stand for the past, so that causal kernels need no mask
     const Tensor padded = at::constant_pad_nd(query, {0, 0, past, 0});
@@ -154,12 +180,24 @@ struct SharedPrefixPlan::Groups {
   };
   std::vector<Group> all;
   std::vector<int64_t> sizes;
+
+  static std::shared_ptr<Groups> made(int64_t prefix, const PackedTokens& tokens, const Tensor& like);
+  static std::shared_ptr<Groups> kept(int64_t prefix, const PackedTokens& tokens, const Tensor& like);
+  int64_t mask_numbers(int64_t prefix) const {
+    int64_t numbers = 0;
+    for (size_t i = 0; i < all.size(); ++i) {
+      const int64_t before = all[i].before.defined() ? all[i].before.size(0) : 0;
+      numbers += sizes[i] * (prefix + before + sizes[i]);
+    }
+    return numbers;
+  }
 };
 
-SharedPrefixPlan::SharedPrefixPlan(const KeyValues& prefix, const PackedTokens& tokens, const Tensor& like)
-    : prefix_(prefix) {
+std::shared_ptr<SharedPrefixPlan::Groups> SharedPrefixPlan::Groups::made(int64_t prefix,
+                                                                         const PackedTokens& tokens,
+                                                                         const Tensor& like) {
   auto groups = std::make_shared<Groups>();
-  const std::vector<int64_t> places = places_in_sequence(tokens, prefix.length());
+  const std::vector<int64_t> places = places_in_sequence(tokens, prefix);
   const auto end_of = [&](size_t run) {
     return run + 1 < tokens.runs.size() ? tokens.runs[run + 1] : tokens.size();
   };
@@ -169,31 +207,51 @@ SharedPrefixPlan::SharedPrefixPlan(const KeyValues& prefix, const PackedTokens& 
     while (last < tokens.runs.size() && end_of(last) - begin <= kGroupTokens) ++last;
     const int64_t end = end_of(last - 1);
     const auto before = ancestors_before(tokens, begin, end);
-    std::vector<int64_t> keys(static_cast<size_t>(prefix.length()));
+    std::vector<int64_t> keys(static_cast<size_t>(prefix));
     std::iota(keys.begin(), keys.end(), int64_t{0});
     for (const int64_t i : before) keys.push_back(places[static_cast<size_t>(i)]);
     keys.insert(keys.end(), places.begin() + begin, places.begin() + end);
-    const Tensor seen = packed_mask(tokens, begin, end, prefix.length(), before);
+    const Tensor seen = packed_mask(tokens, begin, end, prefix, before);
     const Tensor own =
         at::tensor(std::vector<int64_t>(places.begin() + begin, places.begin() + end), at::kLong);
     groups->all.push_back(
-        {before.empty() ? Tensor() : at::tensor(before, at::kLong).to(like.device()),
+        {before.empty() ? Tensor() : constant_ids(before, like.device()),
          AttentionMasks(seen, own, at::tensor(keys, at::kLong),
                         packed_blocks(tokens, begin, end, seen.size(1) - (end - begin)), like)});
     groups->sizes.push_back(end - begin);
     first = last;
   }
-  groups_ = std::move(groups);
+  return groups;
 }
 
+/// A step's packing is that of the step before when it asks the same prompts: its masks are on the device.
+std::shared_ptr<SharedPrefixPlan::Groups> SharedPrefixPlan::Groups::kept(int64_t prefix,
+                                                                         const PackedTokens& tokens,
+                                                                         const Tensor& like) {
+  using Numbers = std::vector<int64_t>;
+  using Key = std::tuple<int64_t, Numbers, Numbers, Numbers, at::ScalarType, at::DeviceType, at::DeviceIndex>;
+  static auto& all = *new Kept<Key, std::shared_ptr<Groups>>(kMaskRoom);
+  Numbers ends;
+  for (const TokenBlock& block : tokens.blocks) ends.insert(ends.end(), {block.begin, block.end});
+  const at::Device device = like.device();
+  const Key key{prefix,        tokens.parents, tokens.runs, std::move(ends), like.scalar_type(),
+                device.type(), device.index()};
+  if (const auto found = all.find(key)) return *found;
+  const auto groups = made(prefix, tokens, like);
+  all.keep(key, groups, groups->mask_numbers(prefix));
+  return groups;
+}
+
+SharedPrefixPlan::SharedPrefixPlan(const KeyValues& prefix, const PackedTokens& tokens, const Tensor& like)
+    : prefix_(prefix), groups_(Groups::kept(prefix.length(), tokens, like)) {}
+
 AttentionKernel SharedPrefixPlan::kernel(int64_t, const AttentionRule& rule) {
-  std::vector<Tensor> masks;
-  for (auto& group : groups_->all) masks.push_back(group.masks.of(rule));
-  return [rule, masks, groups = groups_](const Tensor& query, const Tensor& key, const Tensor& value,
-                                         std::span<const Tensor> shared) {
+  return [rule, groups = groups_](const Tensor& query, const Tensor& key, const Tensor& value,
+                                  std::span<const Tensor> shared) {
     const auto queries = query.split_with_sizes(groups->sizes, 2);
     const auto keys = key.split_with_sizes(groups->sizes, 2);
     const auto values = value.split_with_sizes(groups->sizes, 2);
+    const int64_t times = mask_times(query, key, rule);
     std::vector<Tensor> outputs;
     for (size_t i = 0; i < queries.size(); ++i) {
       const Tensor& before = groups->all[i].before;
@@ -202,7 +260,8 @@ AttentionKernel SharedPrefixPlan::kernel(int64_t, const AttentionRule& rule) {
         return at::cat({prefix, all.index_select(2, before), own}, 2);
       };
       outputs.push_back(attention(queries[i], seen(shared[0], key, keys[i]),
-                                  seen(shared[1], value, values[i]), masks[i], /*causal=*/false, rule));
+                                  seen(shared[1], value, values[i]), groups->all[i].masks.of(rule, times),
+                                  /*causal=*/false, rule));
     }
     return outputs.size() == 1 ? outputs.front() : at::cat(outputs, 2);
   };
@@ -226,11 +285,11 @@ CachePlan::CachePlan(const KeyValues& prefix, const KeyValues& packed,
   std::vector<Tensor> places;
   for (const auto& path : paths) {
     lengths.push_back(p + static_cast<int64_t>(path.size()));
-    places.push_back(at::tensor(path, at::kLong).to(packed.keys.front().device()));
+    places.push_back(constant_ids(path, packed.keys.front().device()));
   }
   longest_ = *std::max_element(lengths.begin(), lengths.end());
-  filled_ = at::tensor(lengths, at::kLong).to(packed.keys.front().device());
-  next_ = at::tensor(next, at::kLong).to(filled_.device());
+  filled_ = constant_ids(lengths, packed.keys.front().device());
+  next_ = constant_ids(next, filled_.device());
   const auto build = [&](const Tensor& shared, const Tensor& all) {
     Tensor cache = at::zeros({rows, all.size(1), longest_ + room, all.size(3)}, all.options());
     if (p > 0) cache.narrow(2, 0, p).copy_(shared.expand({rows, -1, -1, -1}));

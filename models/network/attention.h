@@ -59,6 +59,12 @@ class AttentionPlan {
 Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask, bool causal,
                  const AttentionRule& rule = {});
 
+/// attention() without places that count (a mask, or all is seen) where heads share keys and values: the
+/// queries of these heads become queries of one head, so that neither keys nor values are repeated. The
+/// mask's rows may already come once for each of them: [.,.,H/K*L,L'].
+Tensor shared_head_attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask,
+                             const AttentionRule& rule = {});
+
 /// Causal attention over the sequence and what came before it; keeps keys and values for what comes after.
 class CausalPlan : public AttentionPlan {
  public:

@@ -1,6 +1,8 @@
 #pragma once
 #include <map>
+#include <memory>
 #include <span>
+#include <tuple>
 #include <utility>
 
 #include "models/network/attention.h"
@@ -8,6 +10,9 @@
 // Masks of a pass over several tokens as the kernels want them: added to the scores.
 
 namespace hijack {
+
+/// Numbers of all masks that are kept from step to step, 16 MB in float32.
+inline constexpr int64_t kMaskRoom = int64_t{1} << 22;
 
 /// What queries see of keys, for every rule that layers of a decoder have; each mask is made once.
 class AttentionMasks {
@@ -21,14 +26,23 @@ class AttentionMasks {
   static AttentionMasks of_sequence(int64_t past, int64_t count, std::span<const TokenBlock> blocks,
                                     const Tensor& like);
 
-  /// [1,1,L,L'], 0 where seen and -inf elsewhere.
-  const Tensor& of(const AttentionRule& rule);
+  /// The same, kept for those asked for last, which a step asks for again.
+  static std::shared_ptr<AttentionMasks> kept_of_sequence(int64_t past, int64_t count,
+                                                          std::span<const TokenBlock> blocks,
+                                                          const Tensor& like);
+
+  /// [1,1,times*L,L'], 0 where seen and -inf elsewhere; the rows of all L queries once after another. Safe to
+  /// use from several threads.
+  Tensor of(const AttentionRule& rule, int64_t times = 1);
 
  private:
+  Tensor made(const AttentionRule& rule, bool cut) const;
+
   Tensor causal_, queries_, keys_, blocks_;
   at::TensorOptions options_;
-  int64_t longest_ = 0;                              // the largest distance that is seen
-  std::map<std::pair<int64_t, bool>, Tensor> made_;  // by window (0: none) and whether blocks leave it
+  int64_t longest_ = 0;  // the largest distance that is seen
+  // by window (0: none), whether blocks leave it, and times
+  std::map<std::tuple<int64_t, bool, int64_t>, Tensor> made_;
 };
 
 }  // namespace hijack

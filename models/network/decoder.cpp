@@ -2,6 +2,7 @@
 
 #include "models/checkpoint/weights.h"
 #include "models/network/activation_checkpointing.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 
@@ -129,7 +130,7 @@ Tensor after_change(const StateChange& change, const Tensor& states, const std::
     if (is_chosen(kinds[t], change.tokens)) chosen.push_back(static_cast<int64_t>(t));
   if (chosen.empty()) return states;
   if (chosen.size() == kinds.size()) return apply(states);
-  const Tensor places = at::tensor(chosen, at::kLong).to(states.device());
+  const Tensor places = constant_ids(chosen, states.device());
   return states.index_copy(1, places, apply(states.index_select(1, places)));
 }
 

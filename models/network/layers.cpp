@@ -1,6 +1,7 @@
 #include "models/network/layers.h"
 
 #include "src/base/error.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 
@@ -181,7 +182,7 @@ Rotary rotary(const Tensor& positions, const Tensor& frequencies, at::IntArrayRe
   Tensor angle = batched.to(at::kFloat).unsqueeze(-1) * frequencies;                 // [..,N,L,d/2]
   if (angle.dim() == 4) {
     TORCH_CHECK(static_cast<int64_t>(axes.size()) == angle.size(-1), "one axis for each frequency");
-    const Tensor which = at::tensor(axes, at::kLong).to(angle.device());
+    const Tensor which = constant_ids(std::span(axes.data(), axes.size()), angle.device());
     angle = angle.gather(0, which.expand({1, angle.size(1), angle.size(2), -1})).squeeze(0);
   }
   const Tensor both = at::cat({angle, angle}, -1).unsqueeze(1);  // [N,1,L,d]

@@ -36,6 +36,9 @@ PixtralTower::PixtralTower(const PixtralVisionConfig& config, const ParameterSou
                            const std::string& prefix, int64_t layers_used)
     : config_(config),
       patch_weight_(source(prefix + ".patch_conv.weight", {config.width, 3, config.patch, config.patch})),
+      frequencies_(rotary_frequencies(config.width / config.heads, config.rope_theta)
+                       .to(patch_weight_.device())
+                       .view({-1, 2})),
       pre_norm_(source, prefix + ".ln_pre", config.width, kPixtralEpsilon) {
   const int64_t width = config.width, wide = config.mlp_width;
   for (int64_t i = 0; i < layers_used; ++i) {
@@ -54,14 +57,11 @@ PixtralTower::PixtralTower(const PixtralVisionConfig& config, const ParameterSou
 }
 
 Rotary PixtralTower::rotary_of(int64_t rows, int64_t columns) const {
-  // of a head's frequencies, every other one turns by the row, the rest by the column
-  const Tensor all = rotary_frequencies(config_.width / config_.heads, config_.rope_theta)
-                         .to(patch_weight_.device())
-                         .view({-1, 2});
+  // every other frequency turns by the row, the rest by the column
   const auto angle = [&](const Tensor& positions, int64_t which) {  // [rows,columns] -> [P,d/4]
-    return positions.expand({rows, columns}).flatten().unsqueeze(1) * all.select(1, which);
+    return positions.expand({rows, columns}).flatten().unsqueeze(1) * frequencies_.select(1, which);
   };
-  const auto options = all.options();
+  const auto options = frequencies_.options();
   const Tensor once =
       at::cat({angle(at::arange(rows, options).unsqueeze(1), 0), angle(at::arange(columns, options), 1)}, 1);
   const Tensor both = at::cat({once, once}, 1).unsqueeze(0).unsqueeze(0);  // [1,1,P,d]

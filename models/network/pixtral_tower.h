@@ -45,6 +45,7 @@ class PixtralTower {
 
   PixtralVisionConfig config_;
   Tensor patch_weight_;  // [E,3,patch,patch]
+  Tensor frequencies_;   // [d/4,2] of a head
   RmsNorm pre_norm_;
   std::vector<Block> blocks_;
 };

@@ -2,6 +2,7 @@
 
 #include "models/network/activation_checkpointing.h"
 #include "models/network/attention.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 namespace {
@@ -110,11 +111,11 @@ QwenVlTower::Layout QwenVlTower::layout_of(int64_t rows, int64_t columns) const 
   Layout layout;
   if (config_.window > 0) {
     const AttentionWindows windows(rows / merge, columns / merge, config_.window);
-    layout.order = at::tensor(windows.order, at::kLong).to(options.device());
+    layout.order = constant_ids(windows.order, options.device());
     std::vector<int64_t> back(windows.order.size());
     for (size_t i = 0; i < back.size(); ++i)
       back[static_cast<size_t>(windows.order[i])] = static_cast<int64_t>(i);
-    layout.back = at::tensor(back, at::kLong).to(options.device());
+    layout.back = constant_ids(back, options.device());
     layout.groups = windows.groups;
     for (auto& group : layout.groups) group.tokens *= merge * merge;
     once = in_windows(once, layout.order, 0);

@@ -6,6 +6,7 @@
 #include "models/network/activation_checkpointing.h"
 #include "models/network/attention.h"
 #include "src/base/error.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 
@@ -341,7 +342,7 @@ Tensor VisionTower::positions(int64_t rows, int64_t columns) const {
 
 Tensor VisionTower::scaled_positions(int64_t rows, int64_t columns) const {
   const Tensor ids = scaled_position_ids(rows, columns, config_.image_size / config_.patch_size);
-  return position_.index_select(0, ids.to(position_.device()));
+  return position_.index_select(0, constant_ids(ids, position_.device()));
 }
 
 bool beyond_features(const std::string& name, const std::string& prefix, int64_t layers_used) {

@@ -1,6 +1,7 @@
 #include "models/prefix/growing_replies.h"
 
 #include "models/prefix/packed_suffixes.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 namespace {
@@ -20,7 +21,7 @@ class GroupReplies : public GrowingReplies {
       longest = std::max(longest, path.size());
     }
     for (const size_t i : group.members) next.push_back(prompts[i].next_position());
-    const Tensor read = at::tensor(ends, at::kLong).to(decoder.device());
+    const Tensor read = constant_ids(ends, decoder.device());
     last_ = decoder.forward(packed.input, prefill, read).squeeze(0);
     const auto filled = static_cast<int64_t>(group.prefix + longest);
     room_ = std::min(most, decoder.config().max_positions - filled);

@@ -1,6 +1,7 @@
 #include "models/prefix/packed_suffixes.h"
 
 #include "src/base/error.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 namespace {
@@ -19,7 +20,7 @@ Tensor positions_of(const Prompt& prompt, size_t begin, size_t end) {
 
 /// [A,L] as Decoder::forward takes it: [L], or [A,1,L].
 Tensor for_decoder(const Tensor& positions, at::Device device) {
-  return (positions.size(0) == 1 ? positions.squeeze(0) : positions.unsqueeze(1)).to(device);
+  return constant_ids(positions.size(0) == 1 ? positions.squeeze(0) : positions.unsqueeze(1), device);
 }
 
 KeyValues no_keys(const Decoder& decoder) {
@@ -104,7 +105,7 @@ std::vector<TokenKind> kinds_of(const Prompt& prompt, size_t begin, size_t end) 
 }
 
 Tensor ids_tensor(std::span<const TokenId> ids, at::Device device) {
-  return at::tensor(std::vector<int64_t>(ids.begin(), ids.end()), at::kLong).to(device);
+  return constant_ids(ids, device);
 }
 
 KeyValues run_prefix(const Decoder& decoder, const Prompt& prompt, size_t tokens, PrefixMemo* memo) {
@@ -278,7 +279,7 @@ PackedSuffixes::PackedSuffixes(const Decoder& decoder, std::span<const Prompt> p
   input = parts.joined(decoder.device());
 }
 
-std::pair<Tensor, std::vector<int64_t>> PackedSuffixes::read_by(
+std::pair<std::vector<int64_t>, std::vector<int64_t>> PackedSuffixes::read_by(
     std::span<const TokenIds> targets_of_members) const {
   std::vector<int64_t> rows, counts;  // the last T_i tokens of each path
   for (size_t m = 0; m < paths.size(); ++m) {
@@ -286,7 +287,7 @@ std::pair<Tensor, std::vector<int64_t>> PackedSuffixes::read_by(
     rows.insert(rows.end(), paths[m].end() - count, paths[m].end());
     counts.push_back(count);
   }
-  return {at::tensor(rows, at::kLong), counts};
+  return {rows, counts};
 }
 
 }  // namespace hijack

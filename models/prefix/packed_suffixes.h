@@ -39,8 +39,9 @@ struct PackedSuffixes {
   PackedSuffixes(const Decoder& decoder, std::span<const Prompt> prompts, std::span<const TokenIds> targets,
                  const PromptGroup& group);
 
-  /// Which packed tokens predict the members' targets, int64 [R] on the CPU, and how many each member's.
-  std::pair<Tensor, std::vector<int64_t>> read_by(std::span<const TokenIds> targets_of_members) const;
+  /// Which packed tokens predict the members' targets, R of them, and how many each member's.
+  std::pair<std::vector<int64_t>, std::vector<int64_t>> read_by(
+      std::span<const TokenIds> targets_of_members) const;
 };
 
 }  // namespace hijack

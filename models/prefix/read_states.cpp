@@ -1,6 +1,7 @@
 #include "models/prefix/read_states.h"
 
 #include "models/prefix/packed_suffixes.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 namespace {
@@ -10,7 +11,7 @@ class StateReader {
  public:
   StateReader(std::span<const Hook> hooks, const std::vector<int64_t>& rows, at::Device device)
       : read_(std::make_shared<std::vector<Tensor>>(hooks.size())) {
-    const Tensor wanted = at::tensor(rows, at::kLong).to(device);
+    const Tensor wanted = constant_ids(rows, device);
     for (size_t h = 0; h < hooks.size(); ++h)
       changes_.push_back({hooks[h], [read = read_, h, wanted](const Tensor& states) {
                             (*read)[h] = states[0].index_select(0, wanted);

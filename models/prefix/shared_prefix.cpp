@@ -4,6 +4,7 @@
 
 #include "models/prefix/packed_suffixes.h"
 #include "src/base/error.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 namespace {
@@ -121,7 +122,7 @@ EmbeddedPart embed_prompt(const Decoder& decoder, const Prompt& prompt, size_t b
     throw Error("the prompt has " + std::to_string(places.size()) + " image tokens, but the image gives " +
                 std::to_string(features.size(1)) + "; remove image tokens from the text");
   const Tensor image = features.narrow(1, first - places.begin(), last - first).to(text.scalar_type());
-  const Tensor where = at::tensor(into, at::kLong).to(decoder.device());
+  const Tensor where = constant_ids(into, decoder.device());
   const int64_t deep = image.size(0) - 1;
   return {text.index_copy(1, where, image.narrow(0, 0, 1)),
           deep > 0 ? DeepFeatures{where, image.narrow(0, 1, deep)} : DeepFeatures{}};
@@ -176,7 +177,7 @@ std::optional<std::vector<Tensor>> logits_of_alike_images(const Decoder& decoder
   input.x = input.x.repeat({rows, 1, 1});  // [N,L,D]
   SharedPrefixPlan plan(prefix, packed.tokens, input.x);
   const auto [read, counts] = packed.read_by(targets.first(each));
-  const Tensor hidden = decoder.forward(input, plan, read.to(decoder.device()));
+  const Tensor hidden = decoder.forward(input, plan, constant_ids(read, decoder.device()));
   std::vector<Tensor> logits;
   for (const Tensor& of_image : decoder.logits(hidden).unbind(0))  // [N,R,V]
     for (Tensor& one : of_image.split_with_sizes(counts, 0)) logits.push_back(std::move(one));
@@ -199,7 +200,7 @@ std::vector<Tensor> shared_prefix_logits(const Decoder& decoder, std::span<const
     std::vector<TokenIds> own;
     for (const size_t m : group.members) own.push_back(targets[m]);
     const auto [rows, counts] = packed.read_by(own);  // logits only where a target token is predicted
-    const Tensor hidden = decoder.forward(packed.input, plan, rows.to(decoder.device()));
+    const Tensor hidden = decoder.forward(packed.input, plan, constant_ids(rows, decoder.device()));
     const auto parts = decoder.logits(hidden.squeeze(0)).split_with_sizes(counts, 0);
     for (size_t m = 0; m < group.members.size(); ++m) logits[group.members[m]] = parts[m];
   }

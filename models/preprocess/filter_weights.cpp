@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <tuple>
+
+#include "src/base/kept.h"
 
 namespace hijack {
 namespace {
@@ -53,7 +56,7 @@ double filter_support(Filter filter) {
 
 }  // namespace
 
-FilterWeights filter_weights(int64_t source, int64_t target, Filter filter) {
+FilterWeights computed_weights(int64_t source, int64_t target, Filter filter) {
   const double scale = static_cast<double>(source) / static_cast<double>(target);
   const double filter_scale = std::max(scale, 1.0);
   const double support = filter_support(filter) * filter_scale, step = 1.0 / filter_scale;
@@ -77,6 +80,17 @@ FilterWeights filter_weights(int64_t source, int64_t target, Filter filter) {
     weights.spans_.push_back({first, begin, weights.reals_.size()});
   }
   return weights;
+}
+
+std::shared_ptr<const FilterWeights> filter_weights(int64_t source, int64_t target, Filter filter) {
+  using Key = std::tuple<int64_t, int64_t, Filter>;
+  constexpr int64_t kMostNumbers = int64_t{1} << 18;
+  static Kept<Key, std::shared_ptr<const FilterWeights>> kept(kMostNumbers);
+  const Key key{source, target, filter};
+  if (const auto found = kept.find(key)) return *found;
+  const auto made = std::make_shared<const FilterWeights>(computed_weights(source, target, filter));
+  kept.keep(key, made, made->numbers());
+  return made;
 }
 
 }  // namespace hijack

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "models/preprocess/resampler.h"
@@ -18,13 +19,14 @@ class FilterWeights {
     const int32_t* integers;  ///< weight * 2^kWeightBits, rounded
     const double* reals;
   };
+  int64_t numbers() const { return static_cast<int64_t>(reals_.size()); }
   Taps taps(int64_t position) const {
     const auto [first, begin, end] = spans_[static_cast<size_t>(position)];
     return {first, static_cast<int64_t>(end - begin), integers_.data() + begin, reals_.data() + begin};
   }
 
  private:
-  friend FilterWeights filter_weights(int64_t source, int64_t target, Filter filter);
+  friend FilterWeights computed_weights(int64_t source, int64_t target, Filter filter);
   struct Span {
     int64_t first;
     size_t begin, end;  // in the weights
@@ -34,7 +36,7 @@ class FilterWeights {
   std::vector<double> reals_;
 };
 
-/// From `source` to `target` pixels, both positive.
-FilterWeights filter_weights(int64_t source, int64_t target, Filter filter);
+/// From `source` to `target` pixels, both positive. Those used last are kept.
+std::shared_ptr<const FilterWeights> filter_weights(int64_t source, int64_t target, Filter filter);
 
 }  // namespace hijack

@@ -7,6 +7,7 @@
 
 #include "src/base/error.h"
 #include "src/base/json.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 namespace {
@@ -145,7 +146,7 @@ Tensor normalize_channels(const Tensor& image, const std::array<double, 3>& mean
                           const std::array<double, 3>& std) {
   const Tensor values = image.to(at::kFloat);
   const auto channels = [&](const std::array<double, 3>& three) {
-    return at::tensor(at::ArrayRef<double>(three)).to(values.options()).reshape({1, 3, 1, 1});
+    return constant_numbers(three, values.options()).reshape({1, 3, 1, 1});
   };
   return (values - channels(mean)) / channels(std);
 }

@@ -4,11 +4,14 @@
 
 #include <charconv>
 #include <cmath>
+#include <tuple>
 
 #include "models/preprocess/resampler.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
+#include "src/base/kept.h"
 #include "src/base/registry.h"
+#include "src/base/upload.h"
 
 namespace hijack {
 namespace {
@@ -67,13 +70,22 @@ void weigh_area_growing(double* row, int64_t i, int64_t source, double scale) {
   row[clamped_place(first + 1, source)] += share;
 }
 
-/// [target, source]
-Tensor weight_matrix(Weigh weigh, int64_t source, int64_t target) {
+/// [target, source], of a dtype and on a device; those used last are kept there.
+Tensor weight_matrix(Weigh weigh, int64_t source, int64_t target, const at::TensorOptions& options) {
+  using Key = std::tuple<Weigh, int64_t, int64_t, at::ScalarType, at::DeviceType, at::DeviceIndex>;
+  constexpr int64_t kMostNumbers = int64_t{1} << 22;
+  static auto& kept = *new Kept<Key, Tensor>(kMostNumbers);  // a GPU's runtime may be gone before it
+  const at::Device device = options.device();
+  const Key key{weigh,         source,        target, c10::typeMetaToScalarType(options.dtype()),
+                device.type(), device.index()};
+  if (const auto found = kept.find(key)) return *found;
   const Tensor weights = at::zeros({target, source}, at::kDouble);
   const double scale = static_cast<double>(source) / static_cast<double>(target);
   for (int64_t i = 0; i < target; ++i)
     weigh(weights.mutable_data_ptr<double>() + i * source, i, source, scale);
-  return weights;
+  const Tensor made = uploaded(weights, options);
+  kept.keep(key, made, made.numel());
+  return made;
 }
 
 /// Rounded and cut off to the lattice, with the gradient of the value before.
@@ -83,8 +95,8 @@ Tensor on_lattice_straight_through(const Tensor& value) {
 
 Tensor by_weights(Weigh weigh, const Tensor& image, int64_t height, int64_t width) {
   const auto options = image.options();
-  const Tensor rows = weight_matrix(weigh, image.size(2), height).to(options);    // [h,H]
-  const Tensor columns = weight_matrix(weigh, image.size(3), width).to(options);  // [w,W]
+  const Tensor rows = weight_matrix(weigh, image.size(2), height, options);    // [h,H]
+  const Tensor columns = weight_matrix(weigh, image.size(3), width, options);  // [w,W]
   return on_lattice_straight_through(at::matmul(at::matmul(rows, image), columns.t()));
 }
 

@@ -72,5 +72,41 @@ TEST(AttentionMasks, SayWhatIsSeen) {
     }
 }
 
+/// Output and gradients of query, key and value, one after another.
+std::vector<Tensor> all_of(const std::function<Tensor(const Tensor&, const Tensor&, const Tensor&)>& attend,
+                           const std::vector<Tensor>& given) {
+  std::vector<Tensor> leaves;
+  for (const Tensor& one : given) leaves.push_back(one.detach().clone().set_requires_grad(true));
+  const Tensor out = attend(leaves[0], leaves[1], leaves[2]);
+  std::vector<Tensor> all = torch::autograd::grad({(out * waves(out.sizes(), 2.1)).sum()}, leaves);
+  all.insert(all.begin(), out.detach());
+  return all;
+}
+
+TEST(SharedHeadAttention, IsAttentionWithRepeatedHeads) {
+  AttentionMasks masks = AttentionMasks::of_sequence(2, 3, {}, waves({1}, 1));
+  const Tensor rows = at::ones({2, 1, 1, 5}, at::kBool).triu(1);  // the same for every query
+  rows.select(0, 1).zero_().select(2, 3).fill_(true);
+  for (const bool one_token : {false, true}) {
+    const std::vector<Tensor> given = {waves({2, 6, one_token ? 1 : 3, 4}, 0.7), waves({2, 2, 5, 4}, 1.3),
+                                       waves({2, 2, 5, 4}, 0.4)};
+    std::vector<Tensor> seen = {Tensor(), rows};
+    if (!one_token) seen.insert(seen.end(), {masks.of({}), masks.of({}, 3)});
+    for (size_t i = 0; i < seen.size(); ++i) {
+      const Tensor plain = i == 3 ? seen[2] : seen[i];
+      const auto shared = all_of([&](const auto& q, const auto& k,
+                                     const auto& v) { return shared_head_attention(q, k, v, seen[i], {}); },
+                                 given);
+      const auto repeated = all_of(
+          [&](const auto& q, const auto& k, const auto& v) {
+            return attention(q, k.repeat_interleave(3, 1), v.repeat_interleave(3, 1), plain, false);
+          },
+          given);
+      for (size_t part = 0; part < shared.size(); ++part)
+        EXPECT_TRUE(at::allclose(shared[part], repeated[part])) << i << " " << part;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace hijack::attention_test

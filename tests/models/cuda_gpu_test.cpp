@@ -7,6 +7,7 @@
 #include "attacks/text/gcg.h"
 #include "models/load_model.h"
 #include "src/base/image.h"
+#include "tests/support/transfers.h"
 
 namespace hijack::cuda_gpu_test {
 namespace {
@@ -67,6 +68,43 @@ INSTANTIATE_TEST_SUITE_P(Golden, CudaFamilies,
                          testing::Values("llava/clip_gqa", "idefics3/hub_tiles", "llava_onevision/anyres",
                                          "qwen2_vl/small", "qwen2_5_vl/small", "qwen3_vl/small",
                                          "paligemma/small", "paligemma/gemma2", "gemma3/small"));
+
+/// Crossings of each step of plain PGD that made the processor wait.
+std::vector<int64_t> crossings(const std::string& folder) {
+  const auto model = load_model(kGolden / folder, {.device = "cuda", .dtype = "float32"});
+  const std::shared_ptr<const Behavior> behavior = make_behavior({"string", "it is a cat"});
+  const std::vector<Context> contexts = {{"What is it?"}, {"Where is the cat?"}};
+  const Tensor origin = model->to_input_space(load_image(kPhoto)).to(model->device());
+  const Constraint ball = LinfBall{16.0 / 255};
+  BehaviorMatching objective(model, behavior, contexts, /*batch=*/0, /*seed=*/0);
+  const auto optimizer = make_optimizer({.name = "pgd", .steps = 5}, ball);
+  auto state = start_attack(ball, origin, /*random_start=*/false, /*seed=*/0);
+  std::vector<int64_t> all;
+  const Transfers transfers;
+  int64_t before = 0;
+  const auto count = [&](const AttackState&) {
+    all.push_back(transfers.crossings() - before);
+    before = transfers.crossings();
+  };
+  run_attack(state, objective, *optimizer, ball, origin, {.steps = 5, .validate_every = 0},
+             {.after_step = count});
+  all.pop_back();  // validates
+  return all;
+}
+
+TEST_P(CudaFamilies, AStepWaitsOnce) {
+  const auto all = crossings(GetParam());
+  ASSERT_EQ(all.size(), 4U);
+  for (size_t step = 1; step < all.size(); ++step) EXPECT_EQ(all[step], 1) << step;
+}
+
+TEST_P(CudaFamilies, ImagesAreResizedToTheProcessorsBytes) {
+  const auto on_gpu = load_model(kGolden / GetParam(), {.device = "cuda", .dtype = "float32"});
+  const auto model = load_model(kGolden / GetParam(), {.dtype = "float32"});
+  const Tensor photo = load_image(kPhoto);
+  EXPECT_TRUE(
+      at::equal(on_gpu->to_input_space(photo.to(on_gpu->device())).cpu(), model->to_input_space(photo)));
+}
 
 TEST(CudaAttack, LowersTheLossInsideTheBall) {
   if (at::getNumGPUs() == 0) GTEST_SKIP() << "this libtorch sees no CUDA device";

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "models/preprocess/filter_weights.h"
+#include "models/preprocess/tensor_passes.h"
 #include "src/base/image.h"
 #include "src/base/random.h"
 #include "tests/support/golden_picture.h"
@@ -14,11 +15,11 @@ constexpr Filter kFilters[] = {Filter::kBox, Filter::kBilinear, Filter::kBicubic
 
 /// [target, source] float64: the filter of one direction, written out.
 Tensor matrix(int64_t source, int64_t target, Filter filter) {
-  const FilterWeights weights = filter_weights(source, target, filter);
+  const auto weights = filter_weights(source, target, filter);
   Tensor result = source == target ? at::eye(source, at::kDouble) : at::zeros({target, source}, at::kDouble);
   for (int64_t row = 0; row < target && source != target; ++row)
-    for (int64_t i = 0; i < weights.taps(row).count; ++i)
-      result[row][weights.taps(row).first + i] = weights.taps(row).reals[i];
+    for (int64_t i = 0; i < weights->taps(row).count; ++i)
+      result[row][weights->taps(row).first + i] = weights->taps(row).reals[i];
   return result;
 }
 
@@ -75,6 +76,29 @@ TEST(Resampler, GradientVanishesWhereSumsAreClipped) {
   }
   EXPECT_GT(clipped, 4);
   EXPECT_GT(kept, 20);
+}
+
+// What runs on a GPU, here on the processor: one direction after the other against the loops.
+TEST(TensorPasses, SameBytesAndGradientsAsTheLoops) {
+  Random random(4);
+  int64_t clipped = 0;
+  for (const Filter filter : kFilters)
+    for (const auto& [from, to] :
+         {std::pair<int64_t, int64_t>{40, 11}, {11, 40}, {64, 63}, {1, 5}, {9, 1}, {300, 7}})
+      for (const int64_t dim : {1, 2}) {
+        const int64_t height = dim == 1 ? from : 6, width = dim == 2 ? from : 6;
+        const int64_t to_height = dim == 1 ? to : 6, to_width = dim == 2 ? to : 6;
+        const Tensor bytes =
+            to_bytes(random.uniform_tensor({2, 3, height, width}, -0.5, 1.5));  // often at an end
+        const auto passed = resized_along(bytes.flatten(0, 1), dim, to, filter);
+        EXPECT_TRUE(at::equal(passed.bytes, resize_bytes(bytes, to_height, to_width, filter).flatten(0, 1)));
+        const Tensor weight = random.normal_tensor({2, 3, to_height, to_width});
+        const Tensor kept = weight.flatten(0, 1).masked_fill(passed.clipped, 0);
+        EXPECT_TRUE(at::equal(transposed_along(kept, dim, from, filter),
+                              gradient(from_bytes(bytes), weight, filter).flatten(0, 1)));
+        clipped += passed.clipped.sum().item<int64_t>();
+      }
+  EXPECT_GT(clipped, 100);
 }
 
 TEST(Resampler, SaturatedPixelsAreNotDead) {

@@ -53,6 +53,30 @@ TEST(DrawnToken, IsThatOfAllTokensSorted) {
   EXPECT_GT(drawn.size(), 300u) << "the draws were all alike";
 }
 
+// What a GPU's rows are drawn by, here on the processor.
+TEST(DrawnToken, OfTheLikeliestIsThatOfAll) {
+  Random random(12);
+  int64_t told = 0, asked = 0;
+  for (const double sharpness : {0.0, 0.01, 1.0, 5.0})
+    for (const double top_p : {1.0, 0.95, 0.3, 1e-9})
+      for (const int64_t top_k : {0, 1, 40, 100000}) {
+        const GenerateOptions options = {.temperature = 1, .top_p = top_p, .top_k = top_k};
+        const Sampler sampler(options, {0, 1});
+        const Tensor p = (random.normal_tensor({2, 3000}) * sharpness).softmax(-1);
+        const std::vector<double> draws = {random.uniform(), random.uniform()};
+        const auto ids = sampler.by_rows(p, draws);
+        EXPECT_EQ(sampler.by_likeliest(p, draws), ids) << sharpness << " " << top_p << " " << top_k;
+        const auto likely = likely_tokens(p, 64);
+        for (size_t i = 0; i < 2; ++i, ++asked) {
+          const auto id = drawn_token(likely[i], top_p, top_k, draws[i]);
+          EXPECT_EQ(id.value_or(ids[i]), ids[i]) << sharpness << " " << top_p << " " << top_k;
+          told += id.has_value();
+        }
+      }
+  EXPECT_GT(told, asked / 4);
+  EXPECT_LT(told, asked) << "64 tokens of 3000 cannot always tell";
+}
+
 TEST(DrawnToken, ReachesTheLastOne) {
   const std::vector<float> p(200, 1.0F / 200);
   EXPECT_EQ(drawn_token(p, 1, 0, 0), 0);
