@@ -3,7 +3,7 @@
 #include <functional>
 #include <memory>
 
-#include "src/experiment/run/store_ranks.h"
+#include "src/experiment/parallel/store_ranks.h"
 
 namespace hijack::cli {
 

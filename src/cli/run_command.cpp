@@ -6,7 +6,7 @@
 #include "src/cli/interrupt.h"
 #include "src/cli/model_options.h"
 #include "src/cli/run_session.h"
-#include "src/experiment/run/worker_group.h"
+#include "src/experiment/parallel/worker_group.h"
 
 namespace hijack::cli {
 namespace {

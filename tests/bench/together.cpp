@@ -32,9 +32,9 @@
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/base/image.h"
+#include "src/experiment/parallel/lockstep.h"
 #include "src/experiment/plan/shipped.h"
 #include "src/experiment/run/defense_setup.h"
-#include "src/experiment/run/lockstep.h"
 
 namespace hijack {
 namespace {

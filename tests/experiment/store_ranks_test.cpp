@@ -1,5 +1,5 @@
 // Processes of an attack that meet in a key-value store; here they are threads.
-#include "src/experiment/run/store_ranks.h"
+#include "src/experiment/parallel/store_ranks.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "src/base/random.h"
-#include "src/experiment/run/ranked_steps.h"
+#include "src/experiment/parallel/ranked_steps.h"
 #include "tests/support/environment.h"
 #include "tests/support/expect_says.h"
 #include "tests/support/free_port.h"

@@ -5,7 +5,7 @@
 #include "models/load_model.h"
 #include "models/model_decorator.h"
 #include "src/base/error.h"
-#include "src/experiment/run/lockstep.h"
+#include "src/experiment/parallel/lockstep.h"
 
 namespace hijack::trials_in_lockstep_test {
 namespace {

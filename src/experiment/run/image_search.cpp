@@ -9,11 +9,11 @@
 #include "models/endpoint/client.h"
 #include "src/base/error.h"
 #include "src/base/image.h"
+#include "src/experiment/parallel/lockstep.h"
+#include "src/experiment/parallel/ranked_steps.h"
 #include "src/experiment/plan/methods.h"
 #include "src/experiment/plan/surrogates.h"
 #include "src/experiment/run/explain.h"
-#include "src/experiment/run/lockstep.h"
-#include "src/experiment/run/ranked_steps.h"
 #include "src/experiment/run/search.h"
 
 namespace hijack {

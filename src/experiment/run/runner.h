@@ -3,11 +3,11 @@
 #include <string>
 #include <vector>
 
+#include "src/experiment/parallel/worker_group.h"
 #include "src/experiment/plan/plan.h"
 #include "src/experiment/record/run_folder.h"
 #include "src/experiment/run/defense_setup.h"
 #include "src/experiment/run/trial.h"
-#include "src/experiment/run/worker_group.h"
 
 namespace hijack {
 

@@ -4,8 +4,8 @@
 
 #include "models/families/image_prompt_model.h"
 #include "models/prefix/images_at_once.h"
+#include "src/experiment/parallel/lockstep.h"
 #include "src/experiment/plan/methods.h"
-#include "src/experiment/run/lockstep.h"
 
 namespace hijack {
 namespace {

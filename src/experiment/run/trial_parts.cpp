@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-#include "src/experiment/run/lockstep.h"
+#include "src/experiment/parallel/lockstep.h"
 
 namespace hijack {
 

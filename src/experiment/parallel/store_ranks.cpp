@@ -1,4 +1,4 @@
-#include "src/experiment/run/store_ranks.h"
+#include "src/experiment/parallel/store_ranks.h"
 
 #include <ATen/ATen.h>
 #include <c10/util/Logging.h>

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "attacks/ranks.h"
-#include "src/experiment/run/worker_group.h"
+#include "src/experiment/parallel/worker_group.h"
 
 namespace hijack {
 

@@ -1,4 +1,4 @@
-#include "src/experiment/run/worker_group.h"
+#include "src/experiment/parallel/worker_group.h"
 
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 

@@ -1,4 +1,4 @@
-#include "src/experiment/run/ranked_steps.h"
+#include "src/experiment/parallel/ranked_steps.h"
 
 #include <ATen/ATen.h>
 

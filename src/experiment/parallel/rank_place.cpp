@@ -2,7 +2,7 @@
 
 #include "src/base/environment.h"
 #include "src/base/error.h"
-#include "src/experiment/run/store_ranks.h"
+#include "src/experiment/parallel/store_ranks.h"
 
 namespace hijack {
 namespace {

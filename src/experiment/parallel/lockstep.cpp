@@ -1,4 +1,4 @@
-#include "src/experiment/run/lockstep.h"
+#include "src/experiment/parallel/lockstep.h"
 
 #include <ATen/Parallel.h>
 
