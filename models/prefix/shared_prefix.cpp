@@ -19,7 +19,9 @@ size_t common_prefix(const TokenIds& a, const TokenIds& b, size_t limit) {
 
 int64_t Prompt::next_position() const {
   if (!positions.defined()) return static_cast<int64_t>(ids.size());
-  return positions.max().item<int64_t>() + 1;
+  const Tensor all = positions.contiguous();
+  const int64_t* const first = all.const_data_ptr<int64_t>();
+  return *std::max_element(first, first + all.numel()) + 1;
 }
 
 namespace {

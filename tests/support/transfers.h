@@ -26,7 +26,7 @@ class Transfers {
 
   int64_t uploads() const { return uploads_; }
   int64_t reads() const { return reads_; }          ///< of values, whatever the device
-  int64_t crossings() const { return crossings_; }  ///< that wait for a GPU
+  int64_t crossings() const { return crossings_; }  ///< that wait for a GPU; counted in release builds only
 
  private:
   static std::unique_ptr<at::ObserverContext> seen(const at::RecordFunction& function) {
@@ -35,13 +35,15 @@ class Transfers {
     const bool value = is("aten::_local_scalar_dense") || is("aten::nonzero") || is("aten::masked_select");
     if (is("hijack::upload")) ++uploads_;
     if (is("hijack::read") || value) ++reads_;
+#ifdef NDEBUG  // without it libtorch's headers refuse to tell, since its binaries have it
+    if (!value && !is("aten::copy_")) return nullptr;
     const auto inputs = function.inputs();
     const auto on_gpu = [&](size_t i) {
       return inputs.size() > i && inputs[i].isTensor() && inputs[i].toTensor().is_cuda();
     };
-    if (value && on_gpu(0)) ++crossings_;
     const bool waits = inputs.size() < 3 || !inputs[2].isBool() || !inputs[2].toBool();
-    if (is("aten::copy_") && on_gpu(0) != on_gpu(1) && waits) ++crossings_;
+    if (value ? on_gpu(0) : on_gpu(0) != on_gpu(1) && waits) ++crossings_;
+#endif
     return nullptr;
   }
 
