@@ -41,7 +41,7 @@ class QueryScore : public Program {
 const std::string kSquare = "--optimizer square --steps 40 --validate-every 0 ";
 
 TEST_F(QueryScore, SquareGoesByTheRepliesOfAServerWithoutScores) {
-  ReplyingVictim victim([](double light, const std::string& prompt) { return begun(4 + 8 * light, prompt); });
+  ReplyingVictim victim([](double light, const std::string& prompt) { return begun(4 + 5 * light, prompt); });
   const Outcome outcome = run(attack("run", kSquare + "--concurrency 2", victim));
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_NE(outcome.err.find(kNote), std::string::npos) << outcome.err;
@@ -71,7 +71,7 @@ TEST_F(QueryScore, SquareGoesByTheRepliesOfAServerWithoutScores) {
 
 TEST_F(QueryScore, RgfGoesByRepliesAndStaysWhereTheyTellNothing) {
   ReplyingVictim victim(
-      [](double light, const std::string& prompt) { return begun(4 + 40 * light, prompt); });
+      [](double light, const std::string& prompt) { return begun(4 + 80 * light, prompt); });
   const std::string search =
       "--queries 4 --query-smoothing 0.06 --step-size 0.02 --steps 8 --validate-every 0 ";
   ASSERT_EQ(run(attack("run", search, victim)).code, 0) << read_file(at("err"));
