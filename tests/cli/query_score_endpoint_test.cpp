@@ -139,13 +139,13 @@ TEST_F(QueryScore, ServersThatRefuseToScore) {
   // a missing key is none of these
   victim.refuses_scores_with = 401;
   expect_refused(attack("key", search, victim), "HTTP status 401");
-  EXPECT_FALSE(fs::exists(at("key"))) << "nothing half-written";
+  EXPECT_FALSE(fs::exists(at("key/trials.jsonl")));
   // who insists on scores is refused, and told what does without
   victim.refuses_scores_with = 0;
   for (const char* how : {"reply", "first-token"}) {
-    expect_refused(attack("none", search + "--query-score log-likelihood --victim-scores " + how, victim),
-                   "--query-score success");
-    EXPECT_FALSE(fs::exists(at("none")));
+    const std::string scores = std::string("--query-score log-likelihood --victim-scores ") + how;
+    expect_refused(attack(how, search + scores, victim), "--query-score success");
+    EXPECT_FALSE(fs::exists(at(std::string(how) + "/trials.jsonl")));
   }
   expect_refused(attack("none", search + "--query-score rate", victim),
                  "must be auto, log-likelihood or success");
