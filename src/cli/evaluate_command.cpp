@@ -9,12 +9,12 @@
 #include "src/cli/model_options.h"
 #include "src/cli/run_session.h"
 #include "src/cli/text.h"
+#include "src/experiment/evaluate/evaluate.h"
 #include "src/experiment/report/aggregate/aggregate.h"
 #include "src/experiment/report/aggregate/own_pictures.h"
 #include "src/experiment/report/aggregate/survival.h"
 #include "src/experiment/report/gate.h"
 #include "src/experiment/report/report.h"
-#include "src/experiment/run/evaluate.h"
 
 namespace hijack::cli {
 namespace {

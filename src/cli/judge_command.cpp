@@ -10,10 +10,10 @@
 #include "src/cli/output_options.h"
 #include "src/cli/run_session.h"
 #include "src/cli/text.h"
+#include "src/experiment/evaluate/judge_run.h"
 #include "src/experiment/report/aggregate/judged.h"
 #include "src/experiment/report/report.h"
 #include "src/experiment/report/values/text.h"
-#include "src/experiment/run/judge_run.h"
 
 namespace hijack::cli {
 namespace {

@@ -7,11 +7,11 @@
 #include "src/cli/model_options.h"
 #include "src/cli/run_session.h"
 #include "src/cli/text.h"
+#include "src/experiment/evaluate/evaluate.h"
 #include "src/experiment/inside/held_out.h"
 #include "src/experiment/inside/probe.h"
 #include "src/experiment/plan/recipe.h"
 #include "src/experiment/report/recipe_tables.h"
-#include "src/experiment/run/evaluate.h"
 
 namespace hijack::cli {
 namespace {

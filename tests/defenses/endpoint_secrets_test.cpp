@@ -9,8 +9,8 @@
 #include "defenses/make_defense.h"
 #include "models/endpoint/address.h"
 #include "src/base/file.h"
+#include "src/experiment/evaluate/evaluate.h"
 #include "src/experiment/report/report.h"
-#include "src/experiment/run/evaluate.h"
 #include "tests/support/environment.h"
 #include "tests/support/toy_runs.h"
 

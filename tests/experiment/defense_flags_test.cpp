@@ -1,7 +1,7 @@
 // Flags of defenses through runs that were evaluated: for each one on which it fires and one on which it does
 // not.
+#include "src/experiment/evaluate/evaluate.h"
 #include "src/experiment/report/aggregate/aggregate.h"
-#include "src/experiment/run/evaluate.h"
 #include "tests/support/raised_flags.h"
 #include "tests/support/scripted_model.h"
 #include "tests/support/toy_runs.h"

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <fstream>
 
+#include "src/experiment/evaluate/evaluate.h"
 #include "src/experiment/report/aggregate/aggregate.h"
-#include "src/experiment/run/evaluate.h"
 #include "tests/support/raised_flags.h"
 #include "tests/support/toy_runs.h"
 

@@ -1,9 +1,9 @@
 // Flags and grouping on rows that runs have written, and on those rows after somebody has changed them.
+#include "src/experiment/evaluate/evaluate.h"
 #include "src/experiment/plan/identity.h"
 #include "src/experiment/report/aggregate/aggregate.h"
 #include "src/experiment/report/report.h"
 #include "src/experiment/report/sanity/sanity.h"
-#include "src/experiment/run/evaluate.h"
 #include "src/pocket/contexts.h"
 #include "tests/support/toy_runs.h"
 

@@ -2,9 +2,9 @@
 // their own record.
 #include "src/experiment/plan/identity.h"
 
+#include "src/experiment/evaluate/evaluate.h"
 #include "src/experiment/plan/dataset.h"
 #include "src/experiment/record/recorded_images.h"
-#include "src/experiment/run/evaluate.h"
 #include "tests/support/toy_runs.h"
 
 namespace hijack::identity_test {

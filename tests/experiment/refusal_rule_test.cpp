@@ -1,6 +1,6 @@
 // The rule of behavior refusal in whole words through runs and their evaluation: validation, controls,
 // tallies and rows judge as the behavior does.
-#include "src/experiment/run/evaluate.h"
+#include "src/experiment/evaluate/evaluate.h"
 #include "tests/support/scripted_model.h"
 #include "tests/support/toy_runs.h"
 

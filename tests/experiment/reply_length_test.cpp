@@ -2,7 +2,7 @@
 // whose replies are given.
 #include <gtest/gtest.h>
 
-#include "src/experiment/run/evaluate.h"
+#include "src/experiment/evaluate/evaluate.h"
 #include "src/experiment/run/prepared_behavior.h"
 #include "tests/support/scripted_model.h"
 #include "tests/support/toy_runs.h"

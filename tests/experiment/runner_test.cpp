@@ -6,9 +6,9 @@
 #include "attacks/wrappers/moving_patch.h"
 #include "src/base/file.h"
 #include "src/base/image.h"
+#include "src/experiment/evaluate/evaluate.h"
 #include "src/experiment/plan/dataset.h"
 #include "src/experiment/record/manifest.h"
-#include "src/experiment/run/evaluate.h"
 #include "tests/support/toy_runs.h"
 
 namespace hijack::runner_test {

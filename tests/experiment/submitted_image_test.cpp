@@ -3,11 +3,11 @@
 
 #include <gtest/gtest.h>
 
-#include "models/model_decorator.h"
 #include "defenses/kinds.h"
+#include "models/model_decorator.h"
+#include "src/experiment/evaluate/evaluate.h"
 #include "src/experiment/plan/shipped.h"
 #include "src/experiment/run/defense_setup.h"
-#include "src/experiment/run/evaluate.h"
 #include "tests/support/toy_runs.h"
 
 namespace hijack::submitted_image_test {

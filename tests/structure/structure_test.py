@@ -63,6 +63,7 @@ ROOM_RULES = {
     "src/experiment/record": ["src/experiment/plan"],
     "src/experiment/parallel": ["src/experiment/record"],
     "src/experiment/run": ["src/experiment/parallel", "src/experiment/plan", "src/experiment/record"],
+    "src/experiment/evaluate": ["src/experiment/plan", "src/experiment/record", "src/experiment/run"],
     "src/experiment/inside": ["src/experiment/plan", "src/experiment/record", "src/experiment/run",
                               "src/experiment/report/values"],
     "src/experiment/report/values": ["src/experiment/plan", "src/experiment/record"],

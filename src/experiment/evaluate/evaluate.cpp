@@ -1,18 +1,18 @@
-#include "src/experiment/run/evaluate.h"
+#include "src/experiment/evaluate/evaluate.h"
 
 #include <chrono>
 
 #include "defenses/make_defense.h"
 #include "defenses/pipeline.h"
 #include "src/base/error.h"
+#include "src/experiment/evaluate/evaluation_record.h"
+#include "src/experiment/evaluate/text_control.h"
+#include "src/experiment/evaluate/trial_evaluation.h"
 #include "src/experiment/plan/shipped.h"
 #include "src/experiment/plan/without_images.h"
 #include "src/experiment/run/attack_space.h"
 #include "src/experiment/run/defended_objective.h"
-#include "src/experiment/run/evaluation_record.h"
 #include "src/experiment/run/explain.h"
-#include "src/experiment/run/text_control.h"
-#include "src/experiment/run/trial_evaluation.h"
 #include "src/experiment/run/victim.h"
 
 namespace hijack {

@@ -1,4 +1,4 @@
-#include "src/experiment/run/trial_evaluation.h"
+#include "src/experiment/evaluate/trial_evaluation.h"
 
 #include <chrono>
 

@@ -1,4 +1,4 @@
-#include "src/experiment/run/model_judge.h"
+#include "src/experiment/evaluate/model_judge.h"
 
 #include "attacks/behaviors/text.h"
 #include "models/endpoint/chat_body.h"

@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "defenses/pipeline.h"
+#include "src/experiment/evaluate/survival.h"
 #include "src/experiment/plan/test_set_pictures.h"
 #include "src/experiment/plan/utility_set.h"
 #include "src/experiment/record/results.h"
-#include "src/experiment/run/survival.h"
 #include "src/experiment/run/trial.h"
 
 namespace hijack {

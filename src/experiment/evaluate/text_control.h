@@ -3,8 +3,8 @@
 #include <string>
 
 #include "attacks/text/gcg.h"
-#include "src/experiment/run/evaluation_record.h"
-#include "src/experiment/run/trial_evaluation.h"
+#include "src/experiment/evaluate/evaluation_record.h"
+#include "src/experiment/evaluate/trial_evaluation.h"
 
 namespace hijack {
 

@@ -1,4 +1,4 @@
-#include "src/experiment/run/evaluation_record.h"
+#include "src/experiment/evaluate/evaluation_record.h"
 
 #include "src/base/error.h"
 #include "src/experiment/plan/identity.h"

@@ -1,4 +1,4 @@
-#include "src/experiment/run/survival.h"
+#include "src/experiment/evaluate/survival.h"
 
 #include "defenses/image/blur.h"
 #include "defenses/image/opencv_filters.h"

@@ -1,7 +1,8 @@
-#include "src/experiment/run/judge_run.h"
+#include "src/experiment/evaluate/judge_run.h"
 
 #include "src/base/error.h"
 #include "src/base/text.h"
+#include "src/experiment/evaluate/model_judge.h"
 #include "src/experiment/plan/config.h"
 #include "src/experiment/plan/identity.h"
 #include "src/experiment/plan/judges.h"
@@ -9,7 +10,6 @@
 #include "src/experiment/plan/shipped.h"
 #include "src/experiment/record/folder_lock.h"
 #include "src/experiment/record/judgments.h"
-#include "src/experiment/run/model_judge.h"
 #include "src/experiment/run/victim.h"
 
 namespace hijack {

@@ -1,4 +1,4 @@
-#include "src/experiment/run/text_control.h"
+#include "src/experiment/evaluate/text_control.h"
 
 #include "src/base/tensor_math.h"
 #include "src/experiment/run/defense_setup.h"
