@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <latch>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "src/base/random.h"
@@ -173,8 +174,10 @@ TEST_F(StoreRanksTest, OneThatTakesLongIsNotLost) {
 }
 
 TEST_F(StoreRanksTest, WithoutItsStoreARankEndsAtOnce) {
+  std::latch met(2);
   in_threads(2, [&](int64_t rank) {
     auto ranks = std::make_unique<StoreRanks>(place(rank, 2), 60s);
+    met.arrive_and_wait();  // the other has read what was said at the meeting
     if (rank == 0) return;  // and with it its store
     const auto begin = Clock::now();
     EXPECT_SAYS(wrong<RankLost>([&] { ranks->sum(at::ones({1})), ranks->sum(at::ones({1})); }), "--resume");
