@@ -79,6 +79,8 @@ void save_attack_state(const AttackState& state, const std::filesystem::path& fi
     tensors[std::string(kOptimizerPrefix) + name] = tensor.cpu();
   for (const auto& [name, tensor] : state.objective)
     tensors[std::string(kObjectivePrefix) + name] = tensor.cpu();
+  // a trial that ends beside this one takes an empty folder away (lockstep)
+  if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path());
   save_safetensors(tensors, file, {{"format", "hijack attack state 1"}});
 }
 

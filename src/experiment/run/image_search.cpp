@@ -145,7 +145,6 @@ std::optional<Found> search_image(const TrialParts& parts) {
       std::filesystem::exists(checkpoint)
           ? load_attack_state(checkpoint, parts.space.origin.device())
           : start_attack(parts.space.constraint, parts.space.origin, parts.config.random_start, parts.seed());
-  if (parts.writes()) std::filesystem::create_directories(checkpoint.parent_path());
   RankedSteps ranked(parts.hooks.machine.ranks, parts.hooks.stop);
   AttackOptions options = options_of(parts);
   options.stop = ranked.stop();
