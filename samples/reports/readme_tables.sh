@@ -2,7 +2,7 @@
 # Writes the tables of the documents from the rows in samples/reports: between "<!-- table: NAME -->" and "<!-- end -->" goes
 # samples/reports/NAME/table.md, which `hijack reproduce NAME` made. Three are summaries, without the counts of single seeds:
 # all-defenses of the pocket model's tables that have defenses in them, chat-defenses of baseline-defenses-smollm2, and
-# behaviors-by-budget of image-hijacks-smollm2, a row for each behavior. With --check nothing is changed, and a document that shows something else is an error.
+# behaviors-by-budget of image-hijacks-smollm2, a row for each behavior; steps-to-success is the bench's of that name. With --check nothing is changed, and a document that shows something else is an error.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 documents=(README.md samples/reports/README.md tests/README.md)
@@ -10,7 +10,9 @@ made=$(mktemp)
 summary=$(mktemp)
 budgets=$(mktemp)
 chat=$(mktemp)
-trap 'rm -f "$made" "$summary" "$budgets" "$chat"' EXIT
+steps=$(mktemp)
+trap 'rm -f "$made" "$summary" "$budgets" "$chat" "$steps"' EXIT
+python3 tests/bench/steps_to_success.py --table --rows samples/reports/bench/steps_to_success.jsonl >"$steps"
 
 # One row for each defense. Where no suffix was searched (it does nothing even without a defense), its cells are dashes.
 awk -F ' *[|] *' '
@@ -102,13 +104,14 @@ awk -F ' *[|] *' '
 
 status=0
 for document in "${documents[@]}"; do
-  awk -v summary="$summary" -v budgets="$budgets" -v chat="$chat" '
+  awk -v summary="$summary" -v budgets="$budgets" -v chat="$chat" -v steps="$steps" '
     /^<!-- table: [a-z0-9-]+ -->$/ {
       print
       file = "samples/reports/" $3 "/table.md"
       if ($3 == "all-defenses") file = summary
       if ($3 == "behaviors-by-budget") file = budgets
       if ($3 == "chat-defenses") file = chat
+      if ($3 == "steps-to-success") file = steps
       while ((status = (getline line < file)) > 0) print line
       if (status < 0) { print "cannot read " file > "/dev/stderr"; exit 1 }
       close(file)
