@@ -11,5 +11,5 @@ cp "$run"/{manifest.json,trials.jsonl,table.md} "$to"
 for more in inside.jsonl probes.jsonl features.jsonl judgments.jsonl; do
   [ ! -e "$run/$more" ] || cp "$run/$more" "$to"
 done
-gzip -9nc "$run/replies.jsonl" >"$to/replies.jsonl.gz"
+[ ! -e "$run/replies.jsonl" ] || gzip -9nc "$run/replies.jsonl" >"$to/replies.jsonl.gz"  # encoders say nothing
 du -sh "$to"
