@@ -2,6 +2,7 @@
 #include "src/experiment/plan/judges.h"
 #include "src/experiment/record/results.h"
 #include "tests/support/counting_proxy.h"
+#include "tests/support/local_server.h"
 #include "tests/support/program.h"
 #include "tests/support/served_model.h"
 
@@ -15,7 +16,7 @@ using nlohmann::json;
 class ScriptedJudge {
  public:
   ScriptedJudge() {
-    server_.Post(
+    server_.answer(
         "/v1/chat/completions", [this](const httplib::Request& request, httplib::Response& response) {
           ++calls;
           last = json::parse(request.body, nullptr, false);
@@ -24,16 +25,9 @@ class ScriptedJudge {
           response.set_content(json({{"model", "guard-9"}, {"choices", json::array({choice})}}).dump(),
                                "application/json");
         });
-    port_ = server_.bind_to_any_port("127.0.0.1");
-    thread_ = std::thread([this] { server_.listen_after_bind(); });
-    while (!server_.is_running()) std::this_thread::yield();
   }
-  ~ScriptedJudge() { stop(); }
-  void stop() {
-    server_.stop();
-    if (thread_.joinable()) thread_.join();
-  }
-  std::string name() const { return "endpoint:http://127.0.0.1:" + std::to_string(port_) + "/v1#guard"; }
+  void stop() { server_.stop(); }
+  std::string name() const { return "endpoint:" + server_.url() + "#guard"; }
   /// The first token of every answer, Yes with this probability and No with the rest.
   void weigh(double yes) {
     const auto token = [](const char* text, double p) {
@@ -50,9 +44,7 @@ class ScriptedJudge {
   json last;
 
  private:
-  httplib::Server server_;
-  std::thread thread_;
-  int port_ = 0;
+  support::LocalServer server_;
 };
 
 class JudgeBehindApi : public Program {

@@ -1,10 +1,7 @@
 // Where keys, passwords and the answers of endpoints may stand, and where not.
 #include <gtest/gtest.h>
-#include <httplib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <thread>
 
 #include "defenses/make_defense.h"
 #include "models/endpoint/address.h"
@@ -12,6 +9,7 @@
 #include "src/experiment/evaluate/evaluate.h"
 #include "src/experiment/report/report.h"
 #include "tests/support/environment.h"
+#include "tests/support/local_server.h"
 #include "tests/support/toy_runs.h"
 
 namespace hijack::endpoint_secrets_test {
@@ -26,26 +24,17 @@ constexpr const char* kPassword = "s3cret";
 /// Answers every chat, and keeps the header Authorization.
 struct SecretServer {
   SecretServer() {
-    server.Post("/v1/(.*)", [this](const httplib::Request& request, httplib::Response& response) {
+    server.answer("/v1/(.*)", [this](const httplib::Request& request, httplib::Response& response) {
       authorization = request.get_header_value("Authorization");
       response.set_content(R"({"choices": [{"message": {"content": "is it red"}}]})", "application/json");
     });
-    port = server.bind_to_any_port("127.0.0.1");
-    thread = std::thread([this] { server.listen_after_bind(); });
-    while (!server.is_running()) std::this_thread::yield();
-  }
-  ~SecretServer() {
-    server.stop();
-    thread.join();
   }
   std::string address(const std::string& login) const {
-    return "http://" + login + "127.0.0.1:" + std::to_string(port) + "/v1";
+    return "http://" + login + "127.0.0.1:" + std::to_string(server.port()) + "/v1";
   }
 
-  httplib::Server server;
-  std::thread thread;
-  int port = 0;
   std::string authorization;
+  support::LocalServer server;
 };
 
 class SecretEndpoint : public ::testing::Test {

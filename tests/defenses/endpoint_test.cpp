@@ -2,12 +2,12 @@
 #include "models/endpoint/endpoint.h"
 
 #include <gtest/gtest.h>
-#include <httplib.h>
 
 #include <thread>
 
 #include "defenses/make_defense.h"
 #include "src/base/error.h"
+#include "tests/support/local_server.h"
 #include "tests/support/temporary_folder.h"
 
 namespace hijack::endpoint_test {
@@ -24,7 +24,7 @@ std::string chat(const std::string& text) {
 class Endpoint : public ::testing::Test {
  protected:
   Endpoint() {
-    server_.Post("/v1/(.*)", [this](const httplib::Request& request, httplib::Response& response) {
+    server_.answer("/v1/(.*)", [this](const httplib::Request& request, httplib::Response& response) {
       ++requests_;
       last_ = json::parse(request.body, nullptr, false);
       path_ = request.path;
@@ -37,30 +37,20 @@ class Endpoint : public ::testing::Test {
       }
       response.set_content(answer_, "application/json");
     });
-    port_ = server_.bind_to_any_port("127.0.0.1");
-    thread_ = std::thread([this] { server_.listen_after_bind(); });
-    while (!server_.is_running()) std::this_thread::yield();
-    parameters_.endpoint = "http://127.0.0.1:" + std::to_string(port_) + "/v1/";
+    parameters_.endpoint = server_.url() + "/";
     parameters_.endpoint_model = "tiny";
     parameters_.cache = (folder_.path() / "cache").string();
     parameters_.retries = 2;
     parameters_.timeout = 5;
   }
-  ~Endpoint() override { stop(); }
 
-  void stop() {
-    server_.stop();
-    if (thread_.joinable()) thread_.join();
-  }
+  void stop() { server_.stop(); }
   std::string say(const std::string& prompt, const GenerateOptions& options = {}) const {
     const Query query{.prompt = prompt, .system = "be brief", .earlier = {{"hello", "hi"}}};
     return EndpointModel(parameters_, 0.001).generate({&query, 1}, options).at(0).text;
   }
 
   support::TemporaryFolder folder_;
-  httplib::Server server_;
-  std::thread thread_;
-  int port_ = 0;
   EndpointParameters parameters_;
   std::atomic<int> requests_ = 0, failures_ = 0;
   int failure_status_ = 503;
@@ -69,6 +59,7 @@ class Endpoint : public ::testing::Test {
   std::string answer_ = chat("short");
   json last_;
   std::string path_, authorization_;
+  support::LocalServer server_;
 };
 
 TEST_F(Endpoint, AsksAsTheProtocolSays) {

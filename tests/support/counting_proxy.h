@@ -1,12 +1,11 @@
 #pragma once
-#include <httplib.h>
-
 #include <atomic>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <string>
-#include <thread>
+
+#include "tests/support/local_server.h"
 
 namespace hijack::support {
 
@@ -14,37 +13,30 @@ namespace hijack::support {
 class CountingProxy {
  public:
   explicit CountingProxy(int behind) : behind_(behind) {
-    server_.Post("/v1/chat/completions",
-                 [this](const httplib::Request& request, httplib::Response& response) {
-                   const int number = ++calls;
-                   {
-                     const std::scoped_lock lock(mutex_);
-                     ++bodies_[request.body];
-                     authorization_ = request.get_header_value("Authorization");
-                   }
-                   if (on_call) on_call(number);
-                   if (busy > 0 && busy-- > 0) {
-                     response.status = 429;
-                     response.set_header("Retry-After", "0.01");
-                     return;
-                   }
-                   httplib::Client client("127.0.0.1", behind_);
-                   client.set_read_timeout(120);
-                   const auto answer = client.Post("/v1/chat/completions", request.body, "application/json");
-                   response.status = answer ? answer->status : 503;
-                   response.set_content(answer ? answer->body : "", "application/json");
-                 });
-    port_ = server_.bind_to_any_port("127.0.0.1");
-    thread_ = std::thread([this] { server_.listen_after_bind(); });
-    while (!server_.is_running()) std::this_thread::yield();
+    server_.answer(
+        "/v1/chat/completions", [this](const httplib::Request& request, httplib::Response& response) {
+          const int number = ++calls;
+          {
+            const std::scoped_lock lock(mutex_);
+            ++bodies_[request.body];
+            authorization_ = request.get_header_value("Authorization");
+          }
+          if (on_call) on_call(number);
+          if (busy > 0 && busy-- > 0) {
+            response.status = 429;
+            response.set_header("Retry-After", "0.01");
+            return;
+          }
+          httplib::Client client("127.0.0.1", behind_);
+          client.set_read_timeout(120);
+          const auto answer = client.Post("/v1/chat/completions", request.body, "application/json");
+          response.status = answer ? answer->status : 503;
+          response.set_content(answer ? answer->body : "", "application/json");
+        });
   }
-  ~CountingProxy() { stop(); }
-  void stop() {
-    server_.stop();
-    if (thread_.joinable()) thread_.join();
-  }
+  void stop() { server_.stop(); }
 
-  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_) + "/v1"; }
+  std::string url() const { return server_.url(); }
   /// How often each request came.
   std::map<std::string, int> bodies() const {
     const std::scoped_lock lock(mutex_);
@@ -60,12 +52,10 @@ class CountingProxy {
 
  private:
   int behind_;
-  httplib::Server server_;
-  std::thread thread_;
-  int port_ = 0;
   mutable std::mutex mutex_;
   std::map<std::string, int> bodies_;
   std::string authorization_;
+  LocalServer server_;
 };
 
 }  // namespace hijack::support

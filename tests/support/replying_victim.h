@@ -1,6 +1,4 @@
 #pragma once
-#include <httplib.h>
-
 #include <atomic>
 #include <functional>
 #include <map>
@@ -8,11 +6,11 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
-#include <thread>
 
 #include "src/base/base64.h"
 #include "src/base/decode_image.h"
 #include "src/base/tensor.h"
+#include "tests/support/local_server.h"
 
 namespace hijack::support {
 
@@ -24,19 +22,13 @@ class ReplyingVictim {
   using Script = std::function<std::string(double light, const std::string& prompt)>;
 
   explicit ReplyingVictim(Script script) : script_(std::move(script)) {
-    server_.Post("/v1/chat/completions", [this](const httplib::Request& request,
-                                                httplib::Response& response) { answer(request, response); });
-    port_ = server_.bind_to_any_port("127.0.0.1");
-    thread_ = std::thread([this] { server_.listen_after_bind(); });
-    while (!server_.is_running()) std::this_thread::yield();
+    server_.answer(
+        "/v1/chat/completions",
+        [this](const httplib::Request& request, httplib::Response& response) { answer(request, response); });
   }
-  ~ReplyingVictim() { stop(); }
-  void stop() {
-    server_.stop();
-    if (thread_.joinable()) thread_.join();
-  }
+  void stop() { server_.stop(); }
 
-  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_) + "/v1"; }
+  std::string url() const { return server_.url(); }
   /// How often each request came.
   std::map<std::string, int> bodies() const {
     const std::scoped_lock lock(mutex_);
@@ -87,12 +79,10 @@ class ReplyingVictim {
   }
 
   Script script_;
-  httplib::Server server_;
-  std::thread thread_;
-  int port_ = 0;
   mutable std::mutex mutex_;
   std::optional<double> first_;
   std::map<std::string, int> bodies_;
+  LocalServer server_;
 };
 
 }  // namespace hijack::support
