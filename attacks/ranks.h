@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -41,5 +42,10 @@ class Ranks {
     return {at(rank()), at(rank() + 1)};
   }
 };
+
+/// Whether a process writes files: one alone, and of several rank 0.
+inline bool writes_files(const std::shared_ptr<Ranks>& ranks) {
+  return !ranks || ranks->first();
+}
 
 }  // namespace hijack

@@ -1,5 +1,3 @@
-#include <charconv>
-
 #include "src/base/environment.h"
 #include "src/base/error.h"
 #include "src/experiment/parallel/store_ranks.h"
@@ -12,14 +10,10 @@ constexpr int64_t kMostRanks = 100'000;
 constexpr int64_t kUsualPort = 29500;  // of c10d, too
 
 int64_t whole_number(const char* name, int64_t low, int64_t high) {
-  const std::string text = environment(name);
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size() || value < low || value > high)
-    throw Error("--distributed needs " + std::string(name) + " in the environment, a number from " +
-                std::to_string(low) + " to " + std::to_string(high) + ", but it is '" + text.substr(0, 40) +
-                "': " + kStart + ".");
-  return value;
+  if (const auto value = environment_number(name, low, high)) return *value;
+  throw Error("--distributed needs " + std::string(name) + " in the environment, a number from " +
+              std::to_string(low) + " to " + std::to_string(high) + ", but it is '" +
+              environment(name).substr(0, 40) + "': " + kStart + ".");
 }
 
 int64_t whole_number_or(const char* name, int64_t low, int64_t high, int64_t otherwise) {

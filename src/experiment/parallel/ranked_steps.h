@@ -17,7 +17,7 @@ class RankedSteps {
   /// Requested on all ranks after the same step, once one of them was asked.
   std::stop_token stop() const;
   /// Whether this process writes files: rank 0 does.
-  bool writes() const { return !ranks_ || ranks_->first(); }
+  bool writes() const { return writes_files(ranks_); }
   /// Before the first step and after each. Throws Failure when a rank has another image or another step,
   /// which it looks at before the first step and every tenth.
   void agree(const AttackState& state);

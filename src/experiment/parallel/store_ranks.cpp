@@ -5,13 +5,11 @@
 
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
-#include <condition_variable>
 #include <cstring>
-#include <mutex>
-#include <thread>
 
 #include "src/base/environment.h"
 #include "src/base/error.h"
+#include "src/experiment/parallel/store.h"
 #include "src/experiment/record/manifest.h"
 
 namespace hijack {
@@ -71,19 +69,11 @@ std::string one_line(const Bytes& bytes) {
 using StorePointer = c10::intrusive_ptr<c10d::TCPStore>;
 
 StorePointer connected(const WorkerPlace& place, bool serve, milliseconds patience) {
-  c10d::TCPStoreOptions options;
-  options.port = place.port;
-  options.isServer = serve;
-  options.waitWorkers = false;
-  options.timeout = patience;
   FLAGS_caffe2_log_level = kFatal;  // or c10d writes of every wait, with the stack
-  try {
-    return c10::make_intrusive<c10d::TCPStore>(place.address, options);
-  } catch (const std::exception&) {
-    throw Error("The store of the processes at " + place.address + ":" + std::to_string(place.port) +
-                " cannot be " + (serve ? "opened" : "reached") +
-                ": check MASTER_ADDR, MASTER_PORT (is another program on it?) and that rank 0 runs.");
-  }
+  if (auto store = opened_store(place, serve, patience)) return store;
+  throw Error("The store of the processes at " + place.address + ":" + std::to_string(place.port) +
+              " cannot be " + (serve ? "opened" : "reached") +
+              ": check MASTER_ADDR, MASTER_PORT (is another program on it?) and that rank 0 runs.");
 }
 
 }  // namespace
@@ -101,8 +91,9 @@ class StoreRanks::Store {
     // torchrun's store outlives an attack: every rank's n-th meets the others' n-th
     prefix_ += std::to_string(store_->add(prefix_ + "attacks/" + std::to_string(place.rank), 1)) + "/";
     add("beat/" + std::to_string(place.rank), 1);  // from here on it can be lost
-    heart_ = std::jthread([this, own = connected(place, false, kLeasesToCome * lease)](
-                              const std::stop_token& stop) { beat(*own, stop); });
+    heart_ =
+        beating(lease / 10, [own = connected(place, false, kLeasesToCome * lease),
+                             key = prefix_ + "beat/" + std::to_string(place.rank)] { own->add(key, 1); });
   }
 
   const WorkerPlace place;
@@ -185,20 +176,6 @@ class StoreRanks::Store {
                    (beats == 0
                         ? " has not come within " + seconds + ": check that all processes were started."
                         : " is lost, it has given no sign of life for " + seconds + kGoOn));
-  }
-
-  void beat(c10d::TCPStore& own, const std::stop_token& stop) const {
-    std::mutex mutex;
-    std::condition_variable_any wake;
-    std::unique_lock guard(mutex);
-    try {
-      while (!stop.stop_requested()) {
-        own.add(prefix_ + "beat/" + std::to_string(place.rank), 1);
-        wake.wait_for(guard, stop, lease / 10, [] { return false; });
-      }
-    } catch (const std::exception&) {
-      // the rank itself meets the same at its next message, and says so
-    }
   }
 
   StorePointer store_;

@@ -2,14 +2,9 @@
 
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
-#include <charconv>
-#include <condition_variable>
-#include <cstdlib>
-#include <mutex>
-#include <thread>
-
 #include "src/base/environment.h"
 #include "src/base/error.h"
+#include "src/experiment/parallel/store.h"
 
 namespace hijack {
 namespace {
@@ -18,13 +13,10 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 int64_t number(const char* name, int64_t low, int64_t high) {
-  const std::string text = environment(name);
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size() || value < low || value > high)
-    throw Error("The environment has WORLD_SIZE, but " + std::string(name) + " is '" + text.substr(0, 40) +
-                "': start the group with torchrun --no-python, or unset WORLD_SIZE.");
-  return value;
+  if (const auto value = environment_number(name, low, high)) return *value;
+  throw Error("The environment has WORLD_SIZE, but " + std::string(name) + " is '" +
+              environment(name).substr(0, 40) +
+              "': start the group with torchrun --no-python, or unset WORLD_SIZE.");
 }
 
 }  // namespace
@@ -49,19 +41,16 @@ class WorkerGroup::Store {
  public:
   Store(const WorkerPlace& place, const std::string& name, milliseconds lease)
       : place_(place), prefix_("hijack/" + name + "/"), lease_(lease) {
-    c10d::TCPStoreOptions options;
-    options.port = place.port;
-    options.isServer = place.rank == 0 && !place.store_exists;
-    options.waitWorkers = false;
-    options.timeout = std::chrono::seconds(60);
-    try {
-      store_ = c10::make_intrusive<c10d::TCPStore>(place.address, options);
-    } catch (const std::exception&) {
+    const bool serve = place.rank == 0 && !place.store_exists;
+    store_ = opened_store(place, serve, std::chrono::seconds(60));
+    if (!store_)
       throw Error("The store of the group at " + place.address + ":" + std::to_string(place.port) +
-                  " cannot be " + (options.isServer ? "opened" : "reached") +
+                  " cannot be " + (serve ? "opened" : "reached") +
                   ": check MASTER_ADDR, MASTER_PORT and that rank 0 runs.");
-    }
-    heart_ = std::jthread([this](const std::stop_token& stop) { beat(stop); });
+    heart_ = beating(lease_ / 5, [this] {
+      const int64_t trial = working_on_;
+      if (trial >= 0) store_->add(prefix_ + "beat/" + std::to_string(trial), 1);
+    });
   }
 
   const WorkerPlace& place() const { return place_; }
@@ -113,22 +102,6 @@ class WorkerGroup::Store {
     int64_t beats = 0;
     Clock::time_point since;
   };
-
-  void beat(const std::stop_token& stop) {
-    std::mutex mutex;
-    std::condition_variable_any wake;
-    std::unique_lock guard(mutex);
-    while (!stop.stop_requested()) {
-      wake.wait_for(guard, stop, lease_ / 5, [] { return false; });
-      const int64_t trial = working_on_;
-      if (stop.stop_requested() || trial < 0) continue;
-      try {
-        store_->add(prefix_ + "beat/" + std::to_string(trial), 1);
-      } catch (const std::exception&) {
-        return;  // the worker itself meets the same at its next trial, and says so
-      }
-    }
-  }
 
   WorkerPlace place_;
   std::string prefix_;

@@ -264,7 +264,7 @@ bool finish_trial(const TrialPlan& plan, RunFolder& folder, const RunHooks& hook
     settle_query_score(setup, folder, hooks);
     const auto result = run_trial(setup, folder, with_memory_note(hooks));
     const bool stopped = !result || (hooks.machine.ranks && hooks.stop.stop_requested());
-    if (result && (!hooks.machine.ranks || hooks.machine.ranks->first())) keep(*result, folder, hooks);
+    if (result && writes_files(hooks.machine.ranks)) keep(*result, folder, hooks);
     return on_all_ranks(hooks.machine.ranks.get(), !stopped);
   });
 }

@@ -28,7 +28,7 @@ struct TrialParts {
   const std::string& id() const { return setup.plan.id; }
   uint64_t seed() const { return config.seeds[0]; }
   /// Whether this process writes files: all do but the ranks behind the first.
-  bool writes() const { return !hooks.machine.ranks || hooks.machine.ranks->first(); }
+  bool writes() const { return writes_files(hooks.machine.ranks); }
   /// Of this trial's work, from any beginning.
   double seconds() const;
   void note(const std::string& text) const;
