@@ -68,9 +68,7 @@ struct AttackHooks {
 
   // For attacks that go side by side with others.
 
-  /// Gradients of the step's loss [N] to what is `wanted`, undefined where it does not depend on one; empty =
-  /// a backward pass of its own.
-  std::function<std::vector<Tensor>(const Tensor& loss, const std::vector<Tensor>& wanted)> gradients = {};
+  GradientsOf gradients = {};  ///< of the step's loss; empty = a backward pass of its own
   /// Seconds of work so far, of which steps take the difference; empty = the clock on the wall.
   std::function<double()> seconds = {};
 };

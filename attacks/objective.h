@@ -21,6 +21,9 @@ class Objective;
 /// its images are apart and all of one size, they are measured in one call.
 Tensor summed_loss(Objective& objective, const std::vector<Tensor>& batches, int64_t step);
 
+/// Gradients of a loss [N] to what is wanted, undefined where it does not depend on one.
+using GradientsOf = std::function<std::vector<Tensor>(const Tensor& loss, const std::vector<Tensor>& wanted)>;
+
 using ObjectiveState = std::map<std::string, Tensor>;
 
 /// The loss to minimize.

@@ -41,9 +41,8 @@ void check_numbers(Evaluation& now, int64_t step, bool with_gradient, bool may_b
 
 }  // namespace
 
-Evaluation evaluate(
-    Objective& objective, const Tensor& image, int64_t step, bool with_gradient,
-    const std::function<std::vector<Tensor>(const Tensor&, const std::vector<Tensor>&)>& gradients_of) {
+Evaluation evaluate(Objective& objective, const Tensor& image, int64_t step, bool with_gradient,
+                    const GradientsOf& gradients_of) {
   const at::AutoGradMode mode(with_gradient);
   const Tensor leaf = image.detach().clone().requires_grad_(with_gradient);
   const Tensor loss = objective.loss(leaf, step);

@@ -2,32 +2,16 @@
 
 #include <ATen/ATen.h>
 
-#include <cctype>
 #include <map>
 #include <sstream>
+
+#include "attacks/behaviors/text.h"
 
 namespace hijack {
 namespace {
 
-bool is_blank(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f';
-}
-
-char lower_case(char c) {
-  return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-}
-
-std::string without_blanks(const std::string& text) {
-  std::string result;
-  for (const char c : text)
-    if (!is_blank(c)) result += lower_case(c);
-  return result;
-}
-
 std::map<std::string, int64_t> word_counts(const std::string& text) {
-  std::string lower = text;
-  std::transform(lower.begin(), lower.end(), lower.begin(), lower_case);
-  std::istringstream words(lower);
+  std::istringstream words(simplified(text));
   std::map<std::string, int64_t> counts;
   for (std::string word; words >> word;) ++counts[word];
   return counts;
@@ -53,7 +37,7 @@ double share_of_words(const std::string& reply, const std::string& target) {
 }  // namespace
 
 double closeness(const std::string& reply, const std::string& target) {
-  return (share_begun(without_blanks(reply), without_blanks(target)) + share_of_words(reply, target)) / 2;
+  return (share_begun(fold(reply), fold(target)) + share_of_words(reply, target)) / 2;
 }
 
 ReplySuccess::ReplySuccess(AskReplies ask, std::shared_ptr<const Behavior> behavior, AskedContexts contexts,

@@ -32,7 +32,7 @@ Tensor Rgf::loss(const Tensor& image, int64_t step) {
       gradient += rise.to(here.scalar_type()).view({-1, 1, 1, 1}) * direction / static_cast<double>(queries_);
     }
   }
-  flat_ = !gradient.any().item<bool>();
+  flat_ = stepwise() && !gradient.any().item<bool>();
   // the value of the loss, the gradient of the estimate
   return value + ((image - here) * gradient).sum({1, 2, 3});
 }

@@ -26,7 +26,7 @@ class Rgf : public ObjectiveDecorator {
   int64_t queries_;
   double smoothing_;
   uint64_t seed_;
-  bool flat_ = false;       ///< the last loss found no difference
+  bool flat_ = false;       ///< the last loss, where it counts, showed no difference
   int64_t flat_steps_ = 0;  ///< so far
 };
 

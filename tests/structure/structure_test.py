@@ -28,7 +28,7 @@ ROOM_RULES = {
     "attacks/behaviors": ["attacks"],
     "attacks/constraints": ["attacks"],
     "attacks/optimizers": ["attacks", "attacks/constraints"],
-    "attacks/objectives": ["attacks"],
+    "attacks/objectives": ["attacks", "attacks/behaviors"],
     "attacks/wrappers": ["attacks", "attacks/constraints", "attacks/objectives"],
     "attacks/scaling": ["attacks"],
     "attacks/text": ["attacks", "attacks/behaviors", "attacks/objectives"],

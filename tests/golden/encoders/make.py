@@ -168,11 +168,10 @@ def make_open_clip(folder):
         (folder / name).unlink(missing_ok=True)
 
 
-def make_siglip(folder):
-    tokenizer, size = siglip_tokenizer(folder)
-    config = SiglipConfig(
-        text_config={**SIZES, "vocab_size": size, "max_position_embeddings": 24, "pad_token_id": 0, "eos_token_id": 1},
-        vision_config={**SIZES, "image_size": 28, "patch_size": 7})
+def describe_siglip(folder, size, positions, special, texts):
+    """A folder with random weights; texts: with the ids that its tokenizer gives."""
+    config = SiglipConfig(text_config={**SIZES, "vocab_size": size, "max_position_embeddings": positions, **special},
+                          vision_config={**SIZES, "image_size": 28, "patch_size": 7})
     model = randomized(SiglipModel(config))
     model.save_pretrained(folder)
     processor = SiglipImageProcessorPil(size={"height": 28, "width": 28})
@@ -182,11 +181,17 @@ def make_siglip(folder):
         out = model.vision_model(pixel_values=pixels)
         return out.pooler_output, out.last_hidden_state
 
+    describe(folder, model, processor, image_side, texts, False)
+
+
+def make_siglip(folder):
+    tokenizer, size = siglip_tokenizer(folder)
+
     def padded(text):
         ids = tokenizer.encode(text).ids
         return ids + [0] * (24 - len(ids))
 
-    describe(folder, model, processor, image_side, [(text, padded(text)) for text in TEXTS], False)
+    describe_siglip(folder, size, 24, {"pad_token_id": 0, "eos_token_id": 1}, [(text, padded(text)) for text in TEXTS])
 
 
 def spiece_tokenizer(folder):
@@ -217,21 +222,8 @@ def spiece_tokenizer(folder):
 
 def make_siglip1(folder):
     tokenizer, size = spiece_tokenizer(folder)
-    config = SiglipConfig(
-        text_config={**SIZES, "vocab_size": size, "max_position_embeddings": 64, "pad_token_id": 1, "eos_token_id": 49407,
-                     "bos_token_id": 49406},
-        vision_config={**SIZES, "image_size": 28, "patch_size": 7})
-    model = randomized(SiglipModel(config))
-    model.save_pretrained(folder)
-    processor = SiglipImageProcessorPil(size={"height": 28, "width": 28})
-    processor.save_pretrained(folder)
-
-    def image_side(pixels):
-        out = model.vision_model(pixel_values=pixels)
-        return out.pooler_output, out.last_hidden_state
-
     texts = [(text, tokenizer(text, padding="max_length")["input_ids"]) for text in [*TEXTS, *ODD_TEXTS]]
-    describe(folder, model, processor, image_side, texts, False)
+    describe_siglip(folder, size, 64, {"pad_token_id": 1, "eos_token_id": 49407, "bos_token_id": 49406}, texts)
 
 
 def dinov2(folder, **more):
