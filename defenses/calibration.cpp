@@ -63,6 +63,11 @@ void check_calibration_size(const std::string& name, const std::string& what, in
   throw Error(text + "or set the threshold yourself ('threshold=...').");
 }
 
+bool same_threshold(double a, double b) {
+  constexpr double kRounding = 2e-5, kNothing = 1e-9;  // of float32 logits, as the parity tests take it
+  return std::abs(a - b) <= kRounding * std::max(std::abs(a), std::abs(b)) + kNothing;
+}
+
 Calibration calibrate(const std::string& name, std::vector<double> benign_scores, double alpha,
                       double ceiling) {
   const auto n = static_cast<int64_t>(benign_scores.size());

@@ -59,6 +59,10 @@ struct Calibration {
   bool can_fire() const { return threshold < ceiling; }
 };
 
+/// Whether two thresholds were fitted to the same scores: those of float32 models differ between machines by
+/// rounding, 1e-6 of their size where kernels do; so far apart nothing else is.
+bool same_threshold(double a, double b);
+
 /// A defense stands between the user and the next responder. Image and text transforms change submissions,
 /// detectors reject some, reply-level wrappers look at (several) replies: all are one `answer`.
 class Defense {

@@ -218,6 +218,15 @@ TEST_F(Identities, ACalibrationThatWasChangedIsRefused) {
   const EvaluateConfig config{
       .defense = {.defenses = {"perplexity:quantile=0.9"}}, .utility = 0, .suffix = {.steps = 0}};
   EXPECT_EQ(refusal("run", config), "");
+  const auto scaled = [&](double factor) {
+    change_manifest("run", [&](json& manifest) {
+      json& threshold = manifest["calibrations"][0]["threshold"];
+      threshold = threshold.get<double>() * factor;
+    });
+    return refusal("run", config);
+  };
+  EXPECT_EQ(scaled(1 + 2e-6), "") << "another machine rounds otherwise";
+  EXPECT_NE(scaled(1.001).find("threshold"), std::string::npos);
   change_manifest("run", [](json& manifest) { manifest["calibrations"][0]["threshold"] = 1234.5; });
   EXPECT_NE(refusal("run", config).find("threshold"), std::string::npos);
 }

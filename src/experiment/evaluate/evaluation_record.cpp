@@ -8,6 +8,19 @@ namespace hijack {
 
 using nlohmann::json;
 
+namespace {
+
+/// Equal but for what another machine's rounding does to a threshold.
+bool same_calibration(json kept, const json& now) {
+  const auto is_number = [](const json& entry) { return entry.value("threshold", json()).is_number(); };
+  if (is_number(kept) && is_number(now) &&
+      same_threshold(kept["threshold"].get<double>(), now["threshold"].get<double>()))
+    kept["threshold"] = now["threshold"];
+  return kept == now;
+}
+
+}  // namespace
+
 void EvaluationRecord::add_stack(const IdentifiedStack& stack) {
   json& list = manifest_["calibrations"];
   if (!list.is_array()) list = json::array();
@@ -23,7 +36,7 @@ void EvaluationRecord::add_stack(const IdentifiedStack& stack) {
     const auto found = std::find_if(list.begin(), list.end(), same);
     if (found == list.end())
       list.push_back(entry);
-    else if (*found != entry)
+    else if (!same_calibration(*found, entry))
       throw Error("The calibration of " + entry["defense"].get<std::string>() +
                   " in the manifest is not the one that its calibration prompts give (threshold " +
                   (*found).value("threshold", json()).dump() + ", now " + entry["threshold"].dump() +

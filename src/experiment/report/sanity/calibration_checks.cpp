@@ -134,9 +134,8 @@ void check_same(const RunRecord& run, const std::vector<Entry>& entries, Flags& 
       bool listed = false, same = false;
       for (const Entry& entry : entries) {
         if (!concerns(entry, reply, stage) || !std::isfinite(entry.threshold)) continue;
-        const double allowed = 1e-9 * std::max(1.0, std::abs(entry.threshold));
         listed = true;
-        same = same || std::abs(entry.threshold - stage.threshold) <= allowed;
+        same = same || same_threshold(entry.threshold, stage.threshold);
         if (!same) example[stage.stage] = {entry.threshold, stage.threshold};
       }
       different[stage.stage] += listed && !same;
