@@ -7,6 +7,8 @@ small     EVA tower, Q-Former of 3 layers, Llama, fp32, as save_pretrained of tr
 hub_bf16  as the hub has instructblip-vicuna-7b: sharded bf16, defaults left out, buffers of older versions in the files, no
           image_token_index, settings of both tokenizers and of pictures in files of their own; generation_config.json asks for
           a repetition penalty, which transformers does not follow here
+The question's tokenizer comes out a little different each time (the trainer of WordPiece breaks ties by chance), and with it
+everything that follows from it.
 """
 import sys
 from pathlib import Path
