@@ -6,7 +6,6 @@
 
 #include "models/chat_template/render_plain.h"
 #include "models/checkpoint/config_json.h"
-#include "models/checkpoint/parameter_source.h"
 #include "models/checkpoint/reply_rules.h"
 #include "models/families/decoder_language_model.h"
 #include "models/prefix/scores.h"
