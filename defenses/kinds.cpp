@@ -112,18 +112,32 @@ std::vector<double> TextDetector::scores(std::span<const Query> queries) const {
   return all;
 }
 
+namespace {
+
+/// The queries of submissions, of which many share one: each once.
+struct DistinctQueries {
+  explicit DistinctQueries(const std::vector<Submission>& submissions) {
+    for (const Submission& submission : submissions)
+      if (position.try_emplace(content_key(submission.query), queries.size()).second)
+        queries.push_back(submission.query);
+  }
+  size_t of(const Submission& submission) const { return position.at(content_key(submission.query)); }
+
+  std::vector<Query> queries;
+  std::map<uint64_t, size_t> position;
+};
+
+}  // namespace
+
 std::vector<Reply> TextDetector::answer(const std::vector<Submission>& submissions,
                                         const Responder& next) const {
-  std::vector<Query> distinct;
-  std::map<uint64_t, size_t> position;  // many submissions share a query: score each once
-  for (const Submission& submission : submissions)
-    if (position.try_emplace(content_key(submission.query), distinct.size()).second)
-      distinct.push_back(submission.query);
-  const std::vector<double> found = scores(distinct);
-  TORCH_CHECK(found.size() == distinct.size(), name(), " scored ", found.size(), " of ", distinct.size());
+  const DistinctQueries distinct(submissions);
+  const std::vector<double> found = scores(distinct.queries);
+  TORCH_CHECK(found.size() == distinct.queries.size(), name(), " scored ", found.size(), " of ",
+              distinct.queries.size());
   std::vector<StageTrace> stages;
   for (const Submission& submission : submissions) {
-    const double score = found[position.at(content_key(submission.query))];
+    const double score = found[distinct.of(submission)];
     // Written so that a score that is not a number is rejected.
     const bool rejected = !(score <= threshold());
     stages.push_back({.stage = name(), .rejected = rejected, .score = score, .threshold = threshold()});
@@ -146,21 +160,16 @@ std::vector<Query> TextTransform::surrogate_queries(const std::vector<Query>& qu
 
 std::vector<Reply> TextTransform::answer(const std::vector<Submission>& submissions,
                                          const Responder& next) const {
-  std::vector<Query> distinct;
-  std::map<uint64_t, size_t> position;
-  for (const Submission& submission : submissions)
-    if (position.try_emplace(content_key(submission.query), distinct.size()).second)
-      distinct.push_back(submission.query);
-  const std::vector<Rewritten> rewritten = rewrite(distinct);
-  TORCH_CHECK(rewritten.size() == distinct.size(), name(), " rewrote ", rewritten.size(), " of ",
-              distinct.size(), " queries");
+  const DistinctQueries distinct(submissions);
+  const std::vector<Rewritten> rewritten = rewrite(distinct.queries);
+  TORCH_CHECK(rewritten.size() == distinct.queries.size(), name(), " rewrote ", rewritten.size(), " of ",
+              distinct.queries.size(), " queries");
 
   std::vector<Submission> changed = submissions;
-  for (Submission& submission : changed)
-    submission.query = rewritten[position.at(content_key(submission.query))].query;
+  for (Submission& submission : changed) submission.query = rewritten[distinct.of(submission)].query;
   std::vector<Reply> replies = pass_on(changed, next);
   for (size_t i = 0; i < replies.size(); ++i) {
-    const Rewritten& done = rewritten[position.at(content_key(submissions[i].query))];
+    const Rewritten& done = rewritten[distinct.of(submissions[i])];
     add_stage(replies[i], {.stage = name(), .note = done.note});
   }
   return replies;

@@ -129,14 +129,8 @@ TokenIds class_stops(const std::string& model_type) {
   return {};
 }
 
-std::shared_ptr<const Decoder> load_text_decoder(const std::filesystem::path& folder,
-                                                 const nlohmann::json& json, at::Device device,
-                                                 at::ScalarType dtype) {
-  const ConfigReader read(json, "root");
-  if (read.flag("use_bidirectional_attention", false))
-    throw Error("config.json: use_bidirectional_attention true is not supported; the decoder must be causal");
-  DecoderConfig config = DecoderConfig::from_json(json, std::nullopt);
-  config.read_logit_cap(json);
+std::shared_ptr<const Decoder> read_text_decoder(const std::filesystem::path& folder, DecoderConfig config,
+                                                 at::Device device, at::ScalarType dtype) {
   Weights weights(folder);
   weights.rename([](const std::string& stored) {
     return stored.ends_with("rotary_emb.inv_freq") ? std::string() : stored;
@@ -146,6 +140,17 @@ std::shared_ptr<const Decoder> load_text_decoder(const std::filesystem::path& fo
       std::make_shared<const Decoder>(config, frozen_source(weights, device, dtype), "model", "lm_head");
   weights.finish();
   return decoder;
+}
+
+std::shared_ptr<const Decoder> load_text_decoder(const std::filesystem::path& folder,
+                                                 const nlohmann::json& json, at::Device device,
+                                                 at::ScalarType dtype) {
+  const ConfigReader read(json, "root");
+  if (read.flag("use_bidirectional_attention", false))
+    throw Error("config.json: use_bidirectional_attention true is not supported; the decoder must be causal");
+  DecoderConfig config = DecoderConfig::from_json(json, std::nullopt);
+  config.read_logit_cap(json);
+  return read_text_decoder(folder, std::move(config), device, dtype);
 }
 
 ReplyRules text_reply_rules(const std::filesystem::path& folder, const nlohmann::json& json) {

@@ -45,6 +45,10 @@ class DecoderLanguageModel : public LanguageModel {
 /// The class default of eos_token_id of a decoder's model_type, which files of the hub may leave out.
 TokenIds class_stops(const std::string& model_type);
 
+/// A decoder whose weights are a folder's under the names model.* and lm_head.*, frozen.
+std::shared_ptr<const Decoder> read_text_decoder(const std::filesystem::path& folder, DecoderConfig config,
+                                                 at::Device device, at::ScalarType dtype);
+
 /// The decoder of a text-only folder, frozen.
 std::shared_ptr<const Decoder> load_text_decoder(const std::filesystem::path& folder,
                                                  const nlohmann::json& config, at::Device device,

@@ -1,4 +1,6 @@
 #pragma once
+#include <functional>
+
 #include "models/families/image_prompt_model.h"
 
 // What a model needs in memory and time, from shapes alone. Letters: s bytes of a number, L tokens of image,
@@ -28,8 +30,12 @@ struct MemoryEstimate {
 MemoryEstimate estimate_memory(const ImagePromptModel& model, const Pixels& pixels, int64_t parameters,
                                at::ScalarType dtype, int64_t contexts = 1);
 
-/// How many multiplications and additions of matrices a device does in a second, measured in some tenths of a
-/// second. dtype: of the weights.
+/// Seconds of the fastest of several calls, which what else the machine does disturbs least: five, and as
+/// many more as fit into 0.2 s; fewer where they take more than 1.5 s.
+double fastest_seconds(const std::function<void()>& work);
+
+/// How many multiplications and additions of matrices a device does in a second, by the fastest of several
+/// products, as where nothing else runs; takes at most about two seconds. dtype: of the weights.
 double operations_per_second(at::Device device, at::ScalarType dtype);
 
 }  // namespace hijack

@@ -6,8 +6,8 @@
 
 #include "models/chat_template/render_plain.h"
 #include "models/checkpoint/config_json.h"
-#include "models/checkpoint/parameter_source.h"
 #include "models/checkpoint/reply_rules.h"
+#include "models/families/decoder_language_model.h"
 #include "models/prefix/scores.h"
 #include "src/base/error.h"
 #include "src/base/json.h"
@@ -223,16 +223,8 @@ ScriptPrompt read_prompt(const ConfigReader& read) {
 
 std::shared_ptr<const Decoder> read_decoder(const std::filesystem::path& folder, at::Device device,
                                             at::ScalarType dtype) {
-  DecoderConfig config = DecoderConfig::from_json(read_json(folder / "config.json"), std::nullopt);
-  Weights weights(folder);
-  weights.rename([](const std::string& stored) {
-    return stored.ends_with("rotary_emb.inv_freq") ? std::string() : stored;
-  });
-  settle_tied_head(weights, "model", "lm_head", config);
-  auto decoder =
-      std::make_shared<const Decoder>(config, frozen_source(weights, device, dtype), "model", "lm_head");
-  weights.finish();
-  return decoder;
+  const auto config = DecoderConfig::from_json(read_json(folder / "config.json"), std::nullopt);
+  return read_text_decoder(folder, config, device, dtype);
 }
 
 }  // namespace

@@ -60,12 +60,12 @@ double while_loading(const StoredWeights& stored, const MemoryEstimate& estimate
   return bytes;
 }
 
-/// Of a step with one context, on this machine.
+/// Of a step with one context, on this machine, while nothing else runs on it.
 std::string seconds_text(double operations, const std::string& device) {
-  char text[64];
+  char text[96];
   const double seconds = operations / operations_per_second(at::Device(device), at::kFloat);
-  std::snprintf(text, sizeof text, "about %.*f s float32 on %s", seconds < 10 ? 2 : 0, seconds,
-                device.c_str());
+  std::snprintf(text, sizeof text, "about %.*f s float32 on %s, where nothing else runs",
+                seconds < 10 ? 2 : 0, seconds, device.c_str());
   return text;
 }
 

@@ -17,6 +17,7 @@ import argparse
 import functools
 import importlib.util
 import math
+import sys
 from pathlib import Path
 
 import torch
@@ -28,11 +29,14 @@ from transformers import (CLIPVisionConfig, InternVLConfig, InternVLForCondition
                           SiglipVisionConfig, SmolVLMConfig, SmolVLMForConditionalGeneration)
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+sys.path.insert(0, str(GOLDEN))
+import family  # noqa: E402
+
 SHARD_BYTES = 2 << 30
 
 
-def golden(family):
-    spec = importlib.util.spec_from_file_location(f"{family}_make", GOLDEN / family / "make.py")
+def golden(name):
+    spec = importlib.util.spec_from_file_location(f"{name}_make", GOLDEN / name / "make.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -79,15 +83,14 @@ def save_weights(folder, model):
         save_file(tensors, folder / file, metadata={"format": "pt"})
     if len(shards) > 1:
         total = sum(2 * math.prod(shape) for shape in shapes.values())
-        golden("llava").write_json(folder / "model.safetensors.index.json",
-                                   {"metadata": {"total_size": total}, "weight_map": weight_map})
+        family.write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": weight_map})
 
 
 def save(folder, model, tokenizer, processor):
     model.config.save_pretrained(folder)
     save_weights(folder, model)
     tokenizer.save(str(folder / "tokenizer.json"))
-    golden("llava").write_json(folder / "preprocessor_config.json", processor)
+    family.write_json(folder / "preprocessor_config.json", processor)
 
 
 def pictures(kind, mean, std, **settings):
@@ -133,7 +136,7 @@ def onevision_05b(folder):
 
 
 def llava_7b(folder, vision_layers=24, text_layers=32):
-    tokenizer = golden("llava").llama_tokenizer(310)
+    tokenizer = family.llama_tokenizer(310)
     vision = CLIPVisionConfig(hidden_size=1024, intermediate_size=4096, num_hidden_layers=vision_layers,
                               num_attention_heads=16, image_size=336, patch_size=14, projection_dim=768)
     text = LlamaConfig(hidden_size=4096, intermediate_size=11008, num_hidden_layers=text_layers, num_attention_heads=32,

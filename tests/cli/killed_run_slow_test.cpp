@@ -8,7 +8,8 @@
 
 #include "src/base/file.h"
 #include "src/experiment/record/results.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/child_process.h"
+#include "tests/support/program.h"
 
 namespace hijack::killed_run_slow_test {
 namespace {
@@ -16,19 +17,14 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-const std::string kRoot = HIJACK_SOURCE_DIR;
+using namespace support;
 
-class KilledRun : public ::testing::Test {
+class KilledRun : public Program {
  protected:
   KilledRun() {
-    std::string lines;
-    const char* const splits[] = {"train", "train", "validation", "test", "test"};
-    for (int i = 0; i < 5; ++i)
-      lines += R"({"prompt": "question )" + std::to_string(i) + R"(", "split": ")" + splits[i] + "\"}\n";
-    write_file(at("contexts.jsonl"), lines);
     write_file(at("grid.toml"),
-               "[attack]\nimage = \"" + kRoot + "/samples/images/chelsea.png\"\nmodel = \"" + kRoot +
-                   "/tests/golden/llava/clip_gqa\"\ncontexts = \"" + at("contexts.jsonl") +
+               "[attack]\nimage = \"" + kPhoto + "\"\nmodel = \"" + kModel + "\"\ncontexts = \"" +
+                   at("contexts.jsonl") +
                    "\"\ntarget = \"abc\"\nmax_new_tokens = 6\nthreads = 1\nsteps = 60\n"
                    "validate_every = 20\ncheckpoint_every = 5\n[[grid]]\nseed = [0, 1, 2, 3, 4, 5]\n");
   }
@@ -38,8 +34,6 @@ class KilledRun : public ::testing::Test {
       waitpid(child, nullptr, 0);
     }
   }
-
-  std::string at(const std::string& name) const { return (folder_.path() / name).string(); }
 
   pid_t start(std::vector<std::string> words, const std::vector<std::string>& environment = {}) {
     words.insert(words.begin(), HIJACK_PROGRAM);
@@ -67,11 +61,6 @@ class KilledRun : public ::testing::Test {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
 
-  /// Waits until `condition` holds, at most two minutes.
-  static void until(const std::function<bool()>& condition) {
-    for (int i = 0; i < 2400 && !condition(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
-
   /// Rows without times, and the bytes of the images.
   std::string essence(const std::string& name) const {
     const RunRecord run = read_run(at(name));
@@ -94,7 +83,6 @@ class KilledRun : public ::testing::Test {
     return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
   }
 
-  support::TemporaryFolder folder_;
   std::set<pid_t> children_;
 };
 
@@ -108,7 +96,8 @@ TEST_F(KilledRun, AgainAndAgainItEndsWithTheSameRows) {
   for (; !done && kills < 20; ++kills) {
     const size_t before = lines(at("killed/trials.jsonl"));
     // Killed at another place each time: after a trial, or in the middle of one.
-    until([&] { return lines(at("killed/trials.jsonl")) > before || fs::exists(at("killed/checkpoints")); });
+    wait_until(
+        [&] { return lines(at("killed/trials.jsonl")) > before || fs::exists(at("killed/checkpoints")); });
     std::this_thread::sleep_for(std::chrono::milliseconds(37 * kills));
     kill(child, SIGKILL);
     done = wait(child) == 0;
@@ -134,7 +123,7 @@ TEST_F(KilledRun, OfThreeProcessesOneDiesAndEveryTrialIsThereOnce) {
         {"run", at("grid.toml"), "--out", at("group"), "--lease", "2"},
         {"RANK=" + std::to_string(rank), "WORLD_SIZE=3", "MASTER_ADDR=127.0.0.1", "MASTER_PORT=" + port}));
   // The last one dies as soon as it works on something.
-  until([&] { return fs::exists(at("group/.lock.2")); });
+  wait_until([&] { return fs::exists(at("group/.lock.2")); });
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   kill(group[2], SIGKILL);
   wait(group[2]);
@@ -153,7 +142,7 @@ TEST_F(KilledRun, OfThreeProcessesOneDiesAndEveryTrialIsThereOnce) {
 TEST_F(KilledRun, ASecondProcessOnTheFolderIsRefused) {
   write_file(at("long.toml"), read_file(at("grid.toml")) + "steps = 100000\nstop_at = 2.0\n");
   const pid_t first = start({"run", at("long.toml"), "--out", at("run")});
-  until([&] { return fs::exists(at("run/checkpoints")); });
+  wait_until([&] { return fs::exists(at("run/checkpoints")); });
   EXPECT_EQ(wait(start({"run", "--out", at("run"), "--resume"})), 2);
   EXPECT_NE(read_file(at("log")).find("Another process is writing"), std::string::npos)
       << read_file(at("log"));
@@ -164,11 +153,11 @@ TEST_F(KilledRun, ASecondProcessOnTheFolderIsRefused) {
 
 TEST_F(KilledRun, AStoppedRecipeHasTheTableOfWhatIsDone) {
   write_file(at("recipe.toml"),
-             "title = \"t\"\npaper = \"p\"\ndeparts = \"d\"\n[attack]\nimage = \"" + kRoot +
-                 "/samples/images/chelsea.png\"\ncontexts = \"" + at("contexts.jsonl") +
+             "title = \"t\"\npaper = \"p\"\ndeparts = \"d\"\n[attack]\nimage = \"" + kPhoto +
+                 "\"\ncontexts = \"" + at("contexts.jsonl") +
                  "\"\ntarget = \"abc\"\nmax_new_tokens = 6\n[[grid]]\nsteps = [1, 100000]\nstop_at = 2.0\n");
   const pid_t run = start({"reproduce", at("recipe.toml"), "--threads", "1", "--out", at("run")});
-  until([&] { return fs::exists(at("run/trials.jsonl")) && lines(at("run/trials.jsonl")) > 0; });
+  wait_until([&] { return fs::exists(at("run/trials.jsonl")) && lines(at("run/trials.jsonl")) > 0; });
   kill(run, SIGINT);
   EXPECT_EQ(wait(run), 1);
   EXPECT_NE(read_file(at("log")).find("(1 of 2 trials: " + at("run/table.md") + ")"), std::string::npos)

@@ -107,12 +107,7 @@ TEST_F(Program, JsonOfListsChatAndReport) {
 
 TEST_F(Program, CtrlCWithJsonKeepsStandardOutputForRows) {
   const std::string arguments = attack("--steps 100000 --validate-every 0 --json --out " + at("run"));
-  write_file(at("stop.sh"), "HIJACK_MODEL='" + kModel + "' " HIJACK_PROGRAM " " + arguments + " >" +
-                                at("out") + " 2>" + at("err") +
-                                " &\npid=$!\nfor i in $(seq 600); do grep -q loss " + at("err") +
-                                " && break; sleep 0.1; done\nkill -INT $pid\nwait $pid\n");
-  const int status = std::system(("bash " + at("stop.sh")).c_str());
-  EXPECT_EQ(WEXITSTATUS(status), 1) << read_file(at("err"));
+  EXPECT_EQ(interrupted(arguments), 1) << read_file(at("err"));
   EXPECT_EQ(read_file(at("out")), "");
   EXPECT_NE(read_file(at("err")).find("hijack attack --out " + at("run") + " --resume"), std::string::npos);
 }

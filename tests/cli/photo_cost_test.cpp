@@ -17,7 +17,9 @@ TEST_F(Program, InspectShowsThePhotoOfItsOwnSize) {
   EXPECT_NE(shown("").out.find("56 x 32 pixels, 28 tokens"), std::string::npos) << shown("").out;
   const Outcome capped = shown(" --max-pixels 1024");
   EXPECT_NE(capped.out.find("40 x 24 pixels, 15 tokens"), std::string::npos) << capped.out;
-  EXPECT_NE(capped.out.find("time of a step"), std::string::npos) << capped.out;
+  const size_t time = capped.out.find("time of a step");
+  ASSERT_NE(time, std::string::npos) << capped.out;
+  EXPECT_NE(capped.out.find("on cpu, where nothing else runs", time), std::string::npos) << capped.out;
   EXPECT_EQ(capped.code, 0);
   expect_refused("models inspect " + folder + " --max-pixels many", "--max-pixels");
 }
@@ -49,7 +51,8 @@ TEST_F(Program, AttackSaysItBeforeItStarts) {
   EXPECT_EQ(done.code, 0) << done.err;
   const size_t said =
       done.err.find("wide.png: 40x24 pixels, 15 image tokens; a step with 2 contexts takes about");
-  EXPECT_NE(said, std::string::npos) << done.err;
+  ASSERT_NE(said, std::string::npos) << done.err;
+  EXPECT_NE(done.err.find(" s where nothing else runs, and ", said), std::string::npos) << done.err;
   EXPECT_NE(read_file(fs::path(at("run")) / "manifest.json").find("\"max_pixels\": 1024"), std::string::npos);
 }
 

@@ -102,14 +102,7 @@ TEST_F(Program, FlagsOverrideTheConfigFile) {
 
 TEST_F(Program, CtrlCStopsWithTheCommandThatGoesOn) {
   const std::string arguments = attack("--steps 100000 --validate-every 0 --out " + at("run"));
-  // The shell knows its child's number, so that exactly that process gets the signal.
-  write_file(at("stop.sh"), "HIJACK_MODEL='" + kModel + "' " HIJACK_PROGRAM " " + arguments + " >" +
-                                at("out") + " 2>" + at("err") +
-                                " &\npid=$!\nfor i in $(seq 600); do grep -q loss " + at("err") +
-                                " && break; sleep 0.1; done\nkill -INT $pid\nwait $pid\n");
-  const int status = std::system(("bash " + at("stop.sh")).c_str());
-  ASSERT_TRUE(WIFEXITED(status));
-  EXPECT_EQ(WEXITSTATUS(status), 1) << read_file(at("err"));
+  EXPECT_EQ(interrupted(arguments), 1) << read_file(at("err"));
   EXPECT_NE(read_file(at("out")).find("hijack attack --out " + at("run") + " --resume"), std::string::npos);
   EXPECT_TRUE(fs::exists(at("run/checkpoints")));
   EXPECT_EQ(read_run(at("run")).trials.size(), 0u);

@@ -1,7 +1,8 @@
-"""What the make.py of several families share: pictures as users have them, and what transformers says about a case."""
-import importlib.util
+"""What the make.py of several families share: pictures as users have them, tokenizers, weights, the files of a folder, and what
+transformers says about a case."""
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import torch
@@ -11,12 +12,25 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 from transformers.image_utils import load_image
 
 HERE = Path(__file__).resolve().parent
-spec = importlib.util.spec_from_file_location("llava_make", HERE / "llava" / "make.py")
-llava = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(llava)
-CORPUS, PROMPTS, TARGETS = llava.CORPUS, llava.PROMPTS, llava.TARGETS
-randomize, write_json, UnclearReply = llava.randomize, llava.write_json, llava.UnclearReply
+sys.path.insert(0, str(HERE.parents[1] / "samples"))
+import compare_with_transformers as compare  # noqa: E402
 
+PROMPTS = ["What is in this picture?", "Où est le chat, 12 or 3?\n  Say it."]
+TARGETS = ["Sure, it is", "cat 4."]
+CORPUS = [
+    "What is in this picture? Sure, here it is.", "USER: Describe the image. ASSISTANT: the cat is on the mat",
+    "The quick brown fox jumps over the lazy dog.", "Where is the chat? It is here, in the picture of the house.",
+    "There are three red circles and a blue square in the image.", "Say it again: the cat sat on the mat.",
+] * 4
+# tensors' names in memory of transformers 5, and in older files
+HUB_NAMES = (("model.vision_tower.", "vision_tower.vision_model."), ("lm_head.", "language_model.lm_head."),
+             ("model.language_model.", "language_model.model."), ("model.image_newline", "image_newline"),
+             ("model.multi_modal_projector.", "multi_modal_projector."))
+PLAIN_NAMES = tuple((new, old.replace("vision_model.", "")) for new, old in HUB_NAMES)
+QWEN_NAMES = (("model.visual.", "visual."), ("model.language_model.", "model."))
+# tokenizer_config.json of the Qwen2s
+QWEN2_TOKENS = {"add_prefix_space": False, "bos_token": None, "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>",
+                "tokenizer_class": "Qwen2Tokenizer", "unk_token": None, "errors": "replace"}
 QWEN2_PATTERN = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
                  r"|\s+(?!\S)|\s+")
 
@@ -43,6 +57,40 @@ def pictures(folder):
             picture.save(folder / "turned.jpg", quality=95, exif=exif)
         else:
             picture.save(folder / f"{name}.png", optimize=True)
+
+
+def llama_tokenizer(size):
+    """As Llama's tokenizer.json: byte fallback, prefix space, <s> from the post-processor."""
+    bytes_ = [f"<0x{i:02X}>" for i in range(256)]
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    trainer = trainers.BpeTrainer(vocab_size=size - 2, special_tokens=["<unk>", "<s>", "</s>", *bytes_],
+                                  show_progress=False)
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    raw = json.loads(tokenizer.to_str())
+    raw["added_tokens"] = [t for t in raw["added_tokens"] if t["content"] in ("<unk>", "<s>", "</s>")]
+    tokenizer = Tokenizer.from_str(json.dumps(raw))
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B",
+                                                             special_tokens=[("<s>", 1)])
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(),
+                                           decoders.Strip(" ", 1, 0)])
+    tokenizer.add_special_tokens([AddedToken("<image>", special=True, normalized=False),
+                                  AddedToken("<pad>", special=True, normalized=True)])
+    return tokenizer
+
+
+def digits_tokenizer(size):
+    """As GPT-2 and Qwen2: byte-level BPE with digits split, no begin token."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(vocab_size=size - 1, special_tokens=["<s>", "</s>", "<pad>"], show_progress=False,
+                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    tokenizer.add_special_tokens([AddedToken("<image>", special=True, normalized=False)])
+    return tokenizer
 
 
 def bytelevel_tokenizer(size, special):
@@ -80,6 +128,27 @@ def gemma_tokenizer(size, special=()):
     return tokenizer
 
 
+def write_json(file, value):
+    file.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def randomize(model, seed):
+    """Weights large enough that every part matters: wide logits, uneven norms, no zero bias."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            noise = torch.randn(weight.shape, generator=generator)
+            if weight.dim() > 1:
+                fan_in = weight[0].numel()
+                scale = 1.0 if "embed_tokens" in name else 0.5 if "embedding.weight" in name else 1.5 / fan_in**0.5
+                weight.copy_(noise * (1.0 / fan_in**0.5 if "patch_embedding" in name else scale))
+            elif "norm" in name and name.endswith("weight"):
+                weight.copy_(1 + 0.2 * noise)
+            else:
+                weight.copy_(0.2 * noise)
+    return model.eval()
+
+
 def readable(model, tokenizer):
     """Makes lone bytes unlikely, so that replies differ as text where they differ as ids."""
     with torch.no_grad():
@@ -90,25 +159,59 @@ def readable(model, tokenizer):
     return model
 
 
-def save_sharded(tensors, folder, shards=3):
+def write_texts(folder, tokenizer, settings, template, jinja=False):
+    """tokenizer.json, tokenizer_config.json, and the chat template as chat_template.jinja or as chat_template.json."""
+    tokenizer.save(str(folder / "tokenizer.json"))
+    write_json(folder / "tokenizer_config.json", settings)
+    if jinja:
+        (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
+    else:
+        write_json(folder / "chat_template.json", {"chat_template": template})
+
+
+def renamed(name, names):
+    """A tensor's name in memory of transformers 5 -> as files have it. names: pairs of beginnings, of the one and of the other."""
+    return next((old + name[len(new):] for new, old in names if name.startswith(new)), name)
+
+
+def shift_norms(model, embeddings):
+    """Of a Gemma: its norms add one. embeddings: a factor, small enough that a token does not predict itself."""
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "norm" in name and ("language_model" in name or "mm_soft_emb_norm" in name):
+                weight.sub_(1)
+            if "embed_tokens" in name:
+                weight.mul_(embeddings)
+
+
+def save_sharded(tensors, folder, shards=3, ends=None):
+    """ends: how many of the sorted names each file and those before it hold; by default the files have as many each."""
     names = sorted(tensors)
+    ends = ends or [(index + 1) * len(names) // shards for index in range(shards)]
     weight_map = {}
-    for index in range(shards):
-        part = names[index * len(names) // shards:(index + 1) * len(names) // shards]
-        file = f"model-{index + 1:05d}-of-{shards:05d}.safetensors"
-        save_file({name: tensors[name].contiguous() for name in part}, folder / file, metadata={"format": "pt"})
-        weight_map.update({name: file for name in part})
+    for index, (begin, end) in enumerate(zip([0, *ends], ends), start=1):
+        file = f"model-{index:05d}-of-{len(ends):05d}.safetensors"
+        save_file({name: tensors[name].contiguous() for name in names[begin:end]}, folder / file, metadata={"format": "pt"})
+        weight_map.update({name: file for name in names[begin:end]})
     total = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": weight_map})
 
 
-def with_target(inputs, target, family):
-    """Appends the target: text, no part of the image (mm_token_type_ids and Gemma 3's token_type_ids 0); PaliGemma's suffix (1)."""
-    suffix = torch.ones_like(target) if family == "paligemma" else torch.zeros_like(target)
-    added = {"input_ids": target, "attention_mask": torch.ones_like(target), "token_type_ids": suffix,
-             "mm_token_type_ids": torch.zeros_like(target)}
-    return {key: torch.cat([value, added[key].to(value.dtype).unsqueeze(0)], dim=1) if key in added else value
-            for key, value in inputs.items()}
+def save_hub(folder, model, names=(), tied=False, more=None, thirds=(1, 2, 3)):
+    """As the hub has it: sharded bf16, renamed, without a tied head, with more tensors beside. Returns the model as transformers
+    reads it again, in float32: every weight as it was saved. thirds: of the names, where the files end."""
+    tensors = {renamed(name, names): value for name, value in model.to(torch.bfloat16).state_dict().items()
+               if not (tied and name == "lm_head.weight") and "position_ids" not in name}
+    saved = {**tensors, **(more or {})}
+    save_sharded(saved, folder, ends=[third * len(saved) // 3 for third in thirds])
+    loaded = type(model).from_pretrained(folder, dtype=torch.float32).eval()
+    for name, value in loaded.state_dict().items():
+        assert tied and name == "lm_head.weight" or torch.equal(value, tensors[renamed(name, names)].float()), name
+    return loaded
+
+
+class UnclearReply(Exception):
+    """Two tokens nearly tie, or the image token was generated: such a reply proves nothing."""
 
 
 def reply_of(model, tokenizer, inputs, stop, image_token=None, length=12):
@@ -125,6 +228,7 @@ def reply_of(model, tokenizer, inputs, stop, image_token=None, length=12):
 
 
 # a system text before the image, and a second turn
+ASKED = {"system": "You are kind.", "earlier": [{"user": "Who?", "assistant": "A cat."}], "prompt": "Sure?"}
 DIALOG = {"prompt": "Where is it?", "system": "You are kind.", "earlier": [{"user": "Who?", "assistant": "A cat."}]}
 
 
@@ -153,7 +257,7 @@ def expect(folder, model, tokenizer, inputs_of, names, image_token, stop, gradie
             inputs = {key: value for key, value in inputs_of(picture, prompt).items() if key != "labels"}
             target = torch.tensor(tokenizer.encode(target_text, add_special_tokens=False))
             pixels = inputs["pixel_values"].float().requires_grad_()
-            logits = model(**with_target({**inputs, "pixel_values": pixels}, target, model.config.model_type)).logits.float()
+            logits = model(**compare.with_target({**inputs, "pixel_values": pixels}, target, model.config.model_type)).logits.float()
             logits = logits[0, -len(target) - 1:-1]
             loss = torch.nn.functional.cross_entropy(logits, target)
             gradient, = torch.autograd.grad(loss, pixels)
@@ -181,16 +285,30 @@ def expect(folder, model, tokenizer, inputs_of, names, image_token, stop, gradie
     save_file(tensors, folder / "expected.safetensors")
 
 
-def make_all(here, makers):
-    """makers: functions of (folder, seed) that make a checkpoint and expect(); tried until no reply is unclear."""
+def expect_folder(folder, names, gradients=None, dialog=ASKED):
+    """expect() of a folder as the script compares it: model and processor as transformers reads them."""
+    model, processor = compare.load(folder)
+
+    def inputs_of(picture, context):
+        return compare.inputs_of(model, processor, picture, context)
+    expect(folder, model, processor.tokenizer, lambda picture, prompt: inputs_of(picture, {"prompt": prompt}), names,
+           model.config.image_token_id, model.generation_config.eos_token_id, gradients or names[:2],
+           (dialog, lambda picture: inputs_of(picture, dialog)))
+
+
+def make_all(here, makers, finish=lambda folder, made: None):
+    """makers: functions of (folder, seed) that make a checkpoint; those that the command line names, or all. They, or finish with
+    what they return, write the expectations; tried until no reply is unclear."""
     torch.set_num_threads(1)
     for make in makers:
         folder = here / make.__name__.removeprefix("make_")
+        if len(sys.argv) > 1 and folder.name not in sys.argv[1:]:
+            continue
         for seed in range(1, 200):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             try:
-                make(folder, seed)
+                finish(folder, make(folder, seed))
                 break
             except UnclearReply:
                 continue

@@ -6,7 +6,7 @@ from transformers import (AutoModelForImageTextToText, Gemma3Config, Idefics3Con
                           InternVLVisionConfig, LlavaConfig, LlavaNextConfig, LlavaOnevisionConfig, Mistral3Config,
                           PaliGemmaConfig, PixtralVisionConfig, Qwen2VLConfig, Qwen2_5_VLConfig, Qwen3VLConfig, SmolVLMConfig)
 
-from random_parts import (CLIP_MEAN, CLIP_STD, GEMMA_TOKENS, HUB_NAMES, PLAIN_NAMES, QWEN_NAMES, clip_settings, family,
+from random_parts import (CLIP_MEAN, CLIP_STD, GEMMA_TOKENS, clip_settings, family,
                           feature_layer, gemma_text, llama_text, llava_text, mistral_text, odd_settings, picture_files,
                           qwen2_text, qwen3_text, randomized, rope, save_model, siglip_settings, tokenizer_files, tower)
 import compare_with_transformers as compare
@@ -43,7 +43,7 @@ def make_llava(folder, draw, seed):
                          multimodal_projector_bias=draw.random() < 0.8, tie_word_embeddings=tied)
     model = randomized(AutoModelForImageTextToText.from_config(config), tokenizer, seed)
     layout = save_model(folder, model, draw)
-    tokenizer_files(folder, tokenizer, draw, kind_of_tokenizer, tokens, family.llava.TEMPLATE)
+    tokenizer_files(folder, tokenizer, draw, kind_of_tokenizer, tokens, llava.TEMPLATE)
     settings = clip_settings(draw, side) if kind == "clip" else siglip_settings(draw, side)
     picture_files(folder, draw, settings, {
         "processor_class": "LlavaProcessor", "image_token": "<image>", "patch_size": patch,
@@ -138,7 +138,7 @@ def make_llava_next(folder, draw, seed):
                              multimodal_projector_bias=draw.random() < 0.8)
     model = randomized(AutoModelForImageTextToText.from_config(config), tokenizer, seed)
     layout = save_model(folder, model, draw)
-    template = draw.choice([family.llava.TEMPLATE, next_.MISTRAL, next_.VICUNA])
+    template = draw.choice([llava.TEMPLATE, next_.MISTRAL, next_.VICUNA])
     tokenizer_files(folder, tokenizer, draw, kind_of_tokenizer, tokens, template)
     settings = {**next_.settings(side, pinpoints), "resample": draw.choice([3, 3, 2, 1])}
     settings.update(draw.choice([{}, {"do_center_crop": False}, {"size": {"height": side, "width": side}},
@@ -182,7 +182,7 @@ def make_qwen2_vl(folder, draw, seed):
         vision_config={"depth": draw.choice([1, 2]), "embed_dim": heads * 8, "hidden_size": text["hidden_size"], "num_heads": heads,
                        "mlp_ratio": draw.choice([2, 4]), "patch_size": draw.choice([4, 7, 14]), "spatial_merge_size": draw.choice([2, 2, 3])},
         text_config=text, tie_word_embeddings=draw.random() < 0.5, **qwen_vl.ids_of(tokenizer))
-    return qwen_vl_folder(folder, draw, seed, config, tokenizer, qwen_vl.TEMPLATE, QWEN_NAMES, "Qwen2VLProcessor")
+    return qwen_vl_folder(folder, draw, seed, config, tokenizer, qwen_vl.TEMPLATE, family.QWEN_NAMES, "Qwen2VLProcessor")
 
 
 def make_qwen2_5_vl(folder, draw, seed):
@@ -196,7 +196,7 @@ def make_qwen2_5_vl(folder, draw, seed):
                        "out_hidden_size": text["hidden_size"], "patch_size": patch, "spatial_merge_size": merge, "window_size": window,
                        "fullatt_block_indexes": whole, "hidden_act": draw.choice(["silu", "silu", "gelu"])},
         text_config=text, tie_word_embeddings=draw.random() < 0.5, **qwen_vl.ids_of(tokenizer))
-    return qwen_vl_folder(folder, draw, seed, config, tokenizer, qwen_vl.TEMPLATE, QWEN_NAMES, "Qwen2_5_VLProcessor")
+    return qwen_vl_folder(folder, draw, seed, config, tokenizer, qwen_vl.TEMPLATE, family.QWEN_NAMES, "Qwen2_5_VLProcessor")
 
 
 def make_qwen3_vl(folder, draw, seed):
@@ -237,7 +237,7 @@ def make_internvl(folder, draw, seed):
         downsample_ratio=1 / merge, projector_hidden_act=draw.choice(["gelu", "gelu", "quick_gelu"]), tie_word_embeddings=tied,
         vision_feature_layer=draw.choice([-1, -1, -1, -2, 1]))
     model = internvl.random_weights(config, seed, tokenizer)
-    layout = save_model(folder, model, draw, names=PLAIN_NAMES)
+    layout = save_model(folder, model, draw, names=family.PLAIN_NAMES)
     tokenizer_files(folder, tokenizer, draw, draw.choice(["Qwen2Tokenizer", "PreTrainedTokenizerFast"]),
                     {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", **internvl.NAMED,
                      "extra_special_tokens": draw.choice([internvl.NAMED, {}])}, internvl.TEMPLATE)
@@ -251,7 +251,7 @@ def make_internvl(folder, draw, seed):
 
 
 def make_instructblip(folder, draw, seed):
-    tokenizer = family.llava.llama_tokenizer(draw.choice([306, 320]))
+    tokenizer = family.llama_tokenizer(draw.choice([306, 320]))
     words = draw.choice([120, 160])
     question = instructblip.question_tokenizer(words)
     side, patch = draw.choice([(28, 7), (30, 7), (32, 4)])
@@ -336,7 +336,7 @@ def make_mistral3(folder, draw, seed):
                             spatial_merge_size=merge, vision_feature_layer=-1, multimodal_projector_bias=draw.random() < 0.3,
                             projector_hidden_act=draw.choice(["gelu", "gelu", "gelu_pytorch_tanh"]), tie_word_embeddings=tied)
     model = randomized(AutoModelForImageTextToText.from_config(config), tokenizer, seed)
-    layout = save_model(folder, model, draw, names=tuple((new, old.replace("vision_model.", "")) for new, old in HUB_NAMES))
+    layout = save_model(folder, model, draw, names=family.PLAIN_NAMES)
     tokenizer_files(folder, tokenizer, draw, "PreTrainedTokenizerFast", mistral3.TOKENS,
                     mistral3.template(draw.choice(["", "You are the cat. Say it."])))
     settings = odd_settings(draw, mistral3.settings(draw.choice([20, 35, 56, 300]), resample=draw.choice([3, 3, 2])))

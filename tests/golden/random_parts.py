@@ -9,6 +9,7 @@ from transformers import (AutoConfig, CLIPVisionConfig, Gemma2Config, Gemma3Text
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "samples")]
 import family  # noqa: E402
+from family import HUB_NAMES  # noqa: E402
 
 
 write = family.write_json
@@ -126,10 +127,10 @@ def llava_text(draw, tied):
         tokenizer = family.gemma_tokenizer(320, ["<image>"])
         return gemma_text(draw, kind, 324), tokenizer, draw.choice(["GemmaTokenizer", "PreTrainedTokenizerFast"]), GEMMA_TOKENS
     if kind == "qwen2":
-        tokenizer = family.llava.bytelevel_tokenizer(300)
+        tokenizer = family.digits_tokenizer(300)
         text = qwen2_text(draw, 304, bos_token_id=0, eos_token_id=1, tie_word_embeddings=tied)
         return text, tokenizer, "PreTrainedTokenizerFast", {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
-    tokenizer = family.llava.llama_tokenizer(draw.choice([306, 320]))
+    tokenizer = family.llama_tokenizer(draw.choice([306, 320]))
     make = {"mistral": mistral_text, "phi3": phi3_text}.get(kind, llama_text)
     text = make(draw, 324, bos_token_id=1, eos_token_id=2, tie_word_embeddings=tied)
     return (text, tokenizer, draw.choice(["LlamaTokenizer", "PreTrainedTokenizerFast", "LlamaTokenizerFast"]),
@@ -191,12 +192,7 @@ def picture_files(folder, draw, settings, processor):
         write(folder / "preprocessor_config.json", {**settings, "processor_class": processor["processor_class"]})
 
 
-HUB_NAMES = (("model.vision_tower.", "vision_tower.vision_model."), ("lm_head.", "language_model.lm_head."),
-             ("model.language_model.", "language_model.model."), ("model.image_newline", "image_newline"),
-             ("model.multi_modal_projector.", "multi_modal_projector."))
 MIDDLE_NAMES = (("model.vision_tower.", "model.vision_tower.vision_model."),)
-PLAIN_NAMES = tuple((new, old.replace("vision_tower.vision_model.", "vision_tower.")) for new, old in HUB_NAMES)
-QWEN_NAMES = (("model.visual.", "visual."), ("model.language_model.", "model."))
 
 
 def drop_defaults(config, reference):
@@ -264,10 +260,7 @@ def save_model(folder, model, draw, names=HUB_NAMES):
     for name, value in model.state_dict().items():
         if "position_ids" in name or (tied and name == "lm_head.weight"):
             continue
-        for new, old in names if layout == "hub" else MIDDLE_NAMES if names is HUB_NAMES else ():
-            if name.startswith(new):
-                name = old + name[len(new):]
-                break
+        name = family.renamed(name, names if layout == "hub" else MIDDLE_NAMES if names is HUB_NAMES else ())
         tensors[name] = value.to(torch.bfloat16 if layout == "hub" else torch.float16).contiguous()
     family.save_sharded(tensors, folder, draw.choice([1, 2, 3]))
     return layout

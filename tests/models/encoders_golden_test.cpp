@@ -8,16 +8,13 @@
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/base/image.h"
+#include "tests/support/closeness.h"
 #include "tests/support/temporary_folder.h"
 
 namespace hijack::encoders_golden_test {
 namespace {
 
 const std::filesystem::path kGolden = std::filesystem::path(HIJACK_SOURCE_DIR) / "tests/golden";
-
-double relative(const Tensor& actual, const Tensor& expected) {
-  return ((actual - expected).abs().max() / expected.abs().max()).item<double>();
-}
 
 std::string number(double value) {
   std::ostringstream text;
@@ -56,12 +53,14 @@ TEST_P(EncodersGolden, PixelsFeaturesAndGradients) {
     const Tensor pixels = encoder_->preprocess(photo(name)).detach().requires_grad_(true);
     EXPECT_LE((pixels - tensors_.at(name + ".pixel_values")).abs().max().item<double>(), 1e-6) << name;
     const EncodedImages seen = encoder_->encode_pixels(pixels);
-    worst_embedding = std::max({worst_embedding, relative(seen.embedding, tensors_.at(name + ".embedding")),
-                                relative(seen.patches, tensors_.at(name + ".patches"))});
+    worst_embedding =
+        std::max({worst_embedding, support::relative_error(seen.embedding, tensors_.at(name + ".embedding")),
+                  support::relative_error(seen.patches, tensors_.at(name + ".patches"))});
     const Tensor sum = (seen.embedding * waves(seen.embedding)).sum() +
                        (seen.patches * waves(seen.patches)).sum() / static_cast<double>(seen.patches.size(1));
     sum.backward();
-    worst_gradient = std::max(worst_gradient, relative(pixels.grad(), tensors_.at(name + ".gradient")));
+    worst_gradient =
+        std::max(worst_gradient, support::relative_error(pixels.grad(), tensors_.at(name + ".gradient")));
   }
   EXPECT_LE(worst_embedding, 2e-5);
   EXPECT_LE(worst_gradient, 1e-4);
@@ -83,11 +82,13 @@ TEST_P(EncodersGolden, TextsAndLogits) {
     const std::string text = texts[i].at("text");
     EXPECT_EQ(encoder_->text_side()->ids(text), texts[i].at("ids").get<TokenIds>()) << text;
     words.push_back(encoder_->text_embedding(text));
-    EXPECT_LE(relative(words.back(), tensors_.at("text" + std::to_string(i) + ".embedding")), 2e-5) << text;
+    EXPECT_LE(support::relative_error(words.back(), tensors_.at("text" + std::to_string(i) + ".embedding")),
+              2e-5)
+        << text;
   }
-  EXPECT_LE(
-      relative(encoder_->logits_per_image(at::cat(images), at::cat(words)), tensors_.at("logits_per_image")),
-      2e-5);
+  EXPECT_LE(support::relative_error(encoder_->logits_per_image(at::cat(images), at::cat(words)),
+                                    tensors_.at("logits_per_image")),
+            2e-5);
   EXPECT_THROW(encoder_->text_embedding(std::string(2000, 'q')), Error);
 }
 

@@ -6,9 +6,12 @@
 #include "models/load_model.h"
 #include "src/base/file.h"
 #include "src/base/image.h"
+#include "tests/support/closeness.h"
 
 namespace hijack::llava_golden_test {
 namespace {
+
+using namespace support;
 
 const std::filesystem::path kGolden = std::filesystem::path(HIJACK_SOURCE_DIR) / "tests/golden/llava";
 
@@ -25,18 +28,6 @@ struct Case {
 
 std::string image_key(const Case& one) {
   return one.key.substr(0, one.key.find('.'));
-}
-
-double relative_error(const Tensor& actual, const Tensor& expected) {
-  return ((actual - expected).abs().max() / expected.abs().max()).item<double>();
-}
-
-double cosine(const Tensor& a, const Tensor& b) {
-  return (at::sum(a * b) / (a.norm() * b.norm())).item<double>();
-}
-
-Tensor mean_loss(const Tensor& logits, const TokenIds& target) {
-  return at::cross_entropy_loss(logits, at::tensor(target, at::kLong));
 }
 
 class LlavaGolden : public testing::TestWithParam<const char*> {

@@ -6,15 +6,14 @@
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "src/base/json.h"
+#include "tests/support/closeness.h"
 
 namespace hijack::one_view_golden_test {
 namespace {
 
-const std::filesystem::path kGolden = std::filesystem::path(HIJACK_SOURCE_DIR) / "tests/golden";
+using namespace support;
 
-double relative_error(const Tensor& actual, const Tensor& expected) {
-  return ((actual - expected).abs().max() / expected.abs().max()).item<double>();
-}
+const std::filesystem::path kGolden = std::filesystem::path(HIJACK_SOURCE_DIR) / "tests/golden";
 
 TEST(OneViewGolden, PixelsLogitsGradientAndReplyAreEqual) {
   const auto cases = read_json(kGolden / "one_view/expected.json").at("cases");
@@ -26,7 +25,7 @@ TEST(OneViewGolden, PixelsLogitsGradientAndReplyAreEqual) {
     const auto model = load_model(kGolden / one.at("folder").get<std::string>(), {.views = "one"});
     Pixels pixels = model->preprocess(load_image(kGolden / one.at("image").get<std::string>()));
     EXPECT_EQ(pixels.values.size(0), 1);
-    EXPECT_LE((pixels.values - expected.at(key + ".pixel_values")).abs().max().item<double>(), 1e-5);
+    EXPECT_LE(largest_difference(pixels.values, expected.at(key + ".pixel_values")), 1e-5);
     pixels.values = pixels.values.detach().requires_grad_(true);
     const std::vector<Query> queries = {{.prompt = one.at("prompt")}};
     const std::vector<TokenIds> targets = {model->target_ids(one.at("target").get<std::string>())};

@@ -11,6 +11,7 @@
 #include "src/base/file.h"
 #include "src/base/image.h"
 #include "src/base/tensor_math.h"
+#include "tests/support/closeness.h"
 #include "tests/support/temporary_folder.h"
 
 namespace hijack::state_hooks_golden_test {
@@ -58,10 +59,6 @@ class StatesGolden : public testing::TestWithParam<std::string> {
   TensorMap golden_;
 };
 
-double relative_error_of(const Tensor& actual, const Tensor& expected) {
-  return ((actual - expected).abs().max() / expected.abs().max()).item<double>();
-}
-
 TEST_P(StatesGolden, EveryHookIsWhatTransformersComputes) {
   at::NoGradGuard no_gradients;
   std::vector<Hook> at;
@@ -77,7 +74,7 @@ TEST_P(StatesGolden, EveryHookIsWhatTransformersComputes) {
     for (size_t h = 0; h < at.size(); ++h) {
       const auto& name = all_hooks()[h].second;
       ASSERT_EQ(first.states[h].size(0), rows.size(0)) << choice << name;
-      EXPECT_LT(relative_error_of(first.states[h], golden_.at(name).index_select(0, rows)), 2e-5)
+      EXPECT_LT(support::relative_error(first.states[h], golden_.at(name).index_select(0, rows)), 2e-5)
           << choice << name;
     }
   }
@@ -89,7 +86,7 @@ TEST_P(StatesGolden, LensOfTheLastLayerIsTheModelItself) {
   const std::vector<Hook> last = {{HookPoint::kResidual, hooks().layers()}};
   const Tensor expected = golden_.at("logits")[0];
   const auto lens = hooks().lens_logits(states(last, TokenChoice::kLast, {query_}).at(0).states[0])[0];
-  EXPECT_LT(relative_error_of(lens, expected), 2e-5);
+  EXPECT_LT(support::relative_error(lens, expected), 2e-5);
 }
 
 TEST_P(StatesGolden, StatesLeadTheGradientToThePixels) {
@@ -112,11 +109,11 @@ TEST_P(StatesGolden, ChangesReachLogitsAndReplies) {
   for (const auto& [hook, name] : all_hooks()) {
     const std::vector<StateChange> nothing = {{hook, [](const Tensor& states) { return states.clone(); }}};
     const Tensor same = hooks().changed_target_logits(pixels_, queries, targets, nothing).at(0);
-    EXPECT_LT(relative_error_of(same, plain), 2e-5) << name;
+    EXPECT_LT(support::relative_error(same, plain), 2e-5) << name;
     const std::vector<StateChange> other = {
         {hook, [](const Tensor& states) { return at::zeros_like(states); }}};
     const Tensor changed = hooks().changed_target_logits(pixels_, queries, targets, other).at(0);
-    EXPECT_GT(relative_error_of(changed, plain), 1e-4) << name;
+    EXPECT_GT(support::relative_error(changed, plain), 1e-4) << name;
   }
   const GenerateOptions options{.max_new_tokens = 6};
   const std::vector<Hook> last = {{HookPoint::kResidual, hooks().layers()}};
@@ -156,7 +153,7 @@ TEST_P(StatesGolden, ChangesTouchTheChosenTokensAlone) {
       });
       ASSERT_EQ(scored.sizes(), expected.sizes()) << name;
       if (expected.size(0) == 0) continue;
-      EXPECT_LT(relative_error_of(scored, expected), 2e-5) << name;
+      EXPECT_LT(support::relative_error(scored, expected), 2e-5) << name;
       const Tensor said = shown_to(hooks(), hook, tokens, [&](auto changes) {
         hooks().changed_generate(pixels_, queries, {.max_new_tokens = 3}, changes);
       });

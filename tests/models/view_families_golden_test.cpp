@@ -6,9 +6,12 @@
 #include "models/load_model.h"
 #include "src/base/file.h"
 #include "src/base/image.h"
+#include "tests/support/closeness.h"
 
 namespace hijack::view_families_golden_test {
 namespace {
+
+using namespace support;
 
 const std::filesystem::path kGolden = std::filesystem::path(HIJACK_SOURCE_DIR) / "tests/golden";
 
@@ -23,18 +26,6 @@ struct Case {
   double loss = 0;
   std::string image_key() const { return key.substr(0, key.find('.')); }
 };
-
-double relative_error(const Tensor& actual, const Tensor& expected) {
-  return ((actual - expected).abs().max() / expected.abs().max()).item<double>();
-}
-
-double cosine(const Tensor& a, const Tensor& b) {
-  return (at::sum(a * b) / (a.norm() * b.norm())).item<double>();
-}
-
-Tensor mean_loss(const Tensor& logits, const TokenIds& target) {
-  return at::cross_entropy_loss(logits, at::tensor(target, at::kLong));
-}
 
 class ViewFamiliesGolden : public testing::TestWithParam<const char*> {
  protected:

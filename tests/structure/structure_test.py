@@ -8,8 +8,10 @@
 A room is a folder; at the top of a folder lie interfaces, and what puts the rooms together is a room of its own
 (TOGETHER). An arrow leads from a room to one that its files include.
 """
+import argparse
 import pathlib
 import re
+import subprocess
 import sys
 import tempfile
 
@@ -193,6 +195,12 @@ class Code:
                     yield f"{file}:{line}: {name} has {length} lines; the most is {MOST_FUNCTION_LINES}"
 
 
+def check(code):
+    breaches = list(code.breaches())
+    print("\n".join(breaches) or f"{len(code.files)} files keep to the rules")
+    return 1 if breaches else 0
+
+
 def figures(code):
     print("| folder | files | rooms | most files of a room | layers | arrows inside | longest file | longest function |")
     print("|---|---|---|---|---|---|---|---|")
@@ -215,7 +223,7 @@ def figures(code):
     print(f"\nFunctions over {MOST_FUNCTION_LINES} lines: {over}.")
 
 
-def self_test():
+def self_test(_):
     planted = {
         "models/network/a.cpp": '#include "models/families/b.h"\n',
         "attacks/optimizers/a.cpp": '#include "attacks/objectives/b.h"\n',
@@ -239,19 +247,40 @@ def self_test():
             found = [b for b in Code(root).breaches() if b.startswith(name)]
             assert len(found) == 1, f"{name} was not found out: {found}"
     print(f"{len(planted)} planted breaches were found")
+    for words, code, says in ((["--help"], 0, "a line for each breach"), (["chek"], 2, "chek is neither a command"),
+                              (["chek", "."], 2, "chek is neither a command"), (["check", "/nowhere"], 2, "/nowhere is no tree")):
+        ran = subprocess.run([sys.executable, __file__, *words], capture_output=True, text=True)
+        text = ran.stdout + ran.stderr
+        assert ran.returncode == code and says in text and "Traceback" not in text, f"{words}: {ran.returncode} {text}"
 
 
-def main(arguments):
-    verb = arguments[0] if arguments and arguments[0] in ("check", "self-test") else ""
-    rest = arguments[1:] if verb else arguments
-    if verb == "self-test":
-        return self_test()
-    code = Code(rest[0] if rest else pathlib.Path(__file__).resolve().parents[2])
-    if verb != "check":
-        return figures(code)
-    breaches = list(code.breaches())
-    print("\n".join(breaches) or f"{len(code.files)} files keep to the rules")
-    return 1 if breaches else 0
+COMMANDS = {"figures": figures, "check": check, "self-test": self_test}
+
+
+def refuse(sentence):
+    print(sentence, file=sys.stderr)
+    sys.exit(2)
+
+
+def arguments_of(words):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     usage="structure_test.py [figures | check | self-test] [ROOT]")
+    parser.add_argument("command", nargs="?", default="figures", help="figures, check or self-test; figures by default")
+    parser.add_argument("root", nargs="?", metavar="ROOT", help="the tree; by default the one that this file lies in")
+    options = parser.parse_args(words)
+    if options.root is None and pathlib.Path(options.command).is_dir() and options.command not in COMMANDS:
+        options.command, options.root = "figures", options.command
+    if options.command not in COMMANDS:
+        refuse(f"{options.command} is neither a command nor a folder: say figures, check or self-test (--help)")
+    options.root = pathlib.Path(options.root or pathlib.Path(__file__).resolve().parents[2])
+    if not (options.root / "src").is_dir():
+        refuse(f"{options.root} is no tree of this project: it has no folder src")
+    return options
+
+
+def main(words):
+    options = arguments_of(words)
+    return COMMANDS[options.command](Code(options.root) if options.command != "self-test" else None)
 
 
 if __name__ == "__main__":

@@ -5,25 +5,10 @@
 
 #include "src/base/file.h"
 #include "src/base/image.h"
+#include "tests/support/closeness.h"
 
 namespace hijack {
 namespace {
-
-double largest_difference(const Tensor& actual, const Tensor& expected) {
-  return (actual - expected).abs().max().item<double>();
-}
-
-double relative_error(const Tensor& actual, const Tensor& expected) {
-  return largest_difference(actual, expected) / expected.abs().max().item<double>();
-}
-
-double cosine(const Tensor& a, const Tensor& b) {
-  return (at::sum(a * b) / (a.norm() * b.norm())).item<double>();
-}
-
-Tensor mean_loss(const Tensor& logits, const TokenIds& target) {
-  return at::cross_entropy_loss(logits, at::tensor(target, at::kLong));
-}
 
 void record(const char* what, double value) {
   std::ostringstream text;
@@ -80,7 +65,7 @@ void FamilyGolden::expect_ids_and_pixels() const {
     EXPECT_EQ(model_->target_ids(one.target), one.target_ids) << one.key;
     const Tensor& expected = expected_.at(one.picture + ".pixel_values");
     ASSERT_EQ(pixels.values.sizes(), expected.sizes()) << one.key;
-    worst = std::max(worst, largest_difference(pixels.values, expected));
+    worst = std::max(worst, support::largest_difference(pixels.values, expected));
   }
   EXPECT_LE(worst, 1e-5);
   record("pixels", worst);
@@ -95,17 +80,17 @@ void FamilyGolden::expect_logits_and_gradients() const {
             .at(0);
     if (const auto known = expected_.find(one.key + ".target_logits"); known != expected_.end()) {
       ASSERT_EQ(logits.sizes(), known->second.sizes());
-      EXPECT_LE(relative_error(logits, known->second), 2e-5) << one.key;
-      worst_logits = std::max(worst_logits, relative_error(logits, known->second));
+      EXPECT_LE(support::relative_error(logits, known->second), 2e-5) << one.key;
+      worst_logits = std::max(worst_logits, support::relative_error(logits, known->second));
     }
-    const Tensor loss = mean_loss(logits, one.target_ids);
+    const Tensor loss = support::mean_loss(logits, one.target_ids);
     EXPECT_NEAR(loss.item<double>(), one.loss, 1e-4) << one.key;
     const auto known = expected_.find(one.key + ".pixel_gradient");
     if (known == expected_.end()) continue;
     loss.backward();
-    EXPECT_GT(cosine(pixels.values.grad(), known->second), 0.9999) << one.key;
-    EXPECT_LE(relative_error(pixels.values.grad(), known->second), 1e-4) << one.key;
-    worst_gradient = std::max(worst_gradient, relative_error(pixels.values.grad(), known->second));
+    EXPECT_GT(support::cosine(pixels.values.grad(), known->second), 0.9999) << one.key;
+    EXPECT_LE(support::relative_error(pixels.values.grad(), known->second), 1e-4) << one.key;
+    worst_gradient = std::max(worst_gradient, support::relative_error(pixels.values.grad(), known->second));
   }
   record("logits", worst_logits);
   record("gradient", worst_gradient);
@@ -117,12 +102,14 @@ void FamilyGolden::expect_batch_gradient() const {
   const Pixels pixels = pixels_of(cases[0]);
   const auto logits = model_->target_logits(pixels, std::vector<Query>{cases[0].query, cases[1].query},
                                             std::vector<TokenIds>{cases[0].target_ids, cases[1].target_ids});
-  (mean_loss(logits[0], cases[0].target_ids) + mean_loss(logits[1], cases[1].target_ids)).backward();
+  (support::mean_loss(logits[0], cases[0].target_ids) + support::mean_loss(logits[1], cases[1].target_ids))
+      .backward();
   const Tensor& expected = expected_.at(cases[0].picture + ".batch_gradient");
-  EXPECT_GT(cosine(pixels.values.grad(), expected), 0.9999);
-  EXPECT_LE(relative_error(pixels.values.grad(), expected), 1e-4);
+  EXPECT_GT(support::cosine(pixels.values.grad(), expected), 0.9999);
+  EXPECT_LE(support::relative_error(pixels.values.grad(), expected), 1e-4);
   for (size_t i = 0; i < cases.size(); ++i)
-    EXPECT_LE(relative_error(logits[i], expected_.at(cases[i].key + ".target_logits")), 2e-5) << cases[i].key;
+    EXPECT_LE(support::relative_error(logits[i], expected_.at(cases[i].key + ".target_logits")), 2e-5)
+        << cases[i].key;
 }
 
 void FamilyGolden::expect_dialog() const {

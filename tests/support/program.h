@@ -45,6 +45,17 @@ class Program : public ::testing::Test {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
 
+  /// The exit code of what gets Ctrl-C once it has shown a loss; its output is in files.
+  int interrupted(const std::string& arguments) {
+    // The shell knows its child's number, so that exactly that process gets the signal.
+    write_file(at("stop.sh"), "HIJACK_MODEL='" + kModel + "' " HIJACK_PROGRAM " " + arguments + " >" +
+                                  at("out") + " 2>" + at("err") +
+                                  " &\npid=$!\nfor i in $(seq 600); do grep -q loss " + at("err") +
+                                  " && break; sleep 0.1; done\nkill -INT $pid\nwait $pid\n");
+    const int status = std::system(("bash " + at("stop.sh")).c_str());
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
   /// A checkpoint of tests/golden, copied to be damaged.
   std::string copy_of(const std::string& golden, const std::string& name) const {
     std::filesystem::copy(kRoot + "/tests/golden/" + golden, at(name),

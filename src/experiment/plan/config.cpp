@@ -231,6 +231,16 @@ void for_each_model(AttackConfig& config, const std::function<void(std::string& 
   for (std::string& defense : config.defense.defenses) defense = with_own_model(defense, each);
 }
 
+std::vector<std::string> toml_names(const std::filesystem::path& folder, const std::string& what) {
+  if (!std::filesystem::is_directory(folder))
+    throw Error("there is no folder of " + what + " '" + folder.string() + "'.");
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    if (entry.path().extension() == ".toml") names.push_back(entry.path().stem().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 json read_toml(const std::filesystem::path& file) {
   const std::string text = read_file(file, kMaxConfigBytes);
   try {

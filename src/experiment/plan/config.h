@@ -241,6 +241,9 @@ std::set<std::string> read_config(const std::filesystem::path& file, AttackConfi
 /// column.
 nlohmann::json read_toml(const std::filesystem::path& file);
 
+/// The names of a folder's TOML files, sorted. what: "presets", for the Error where there is no such folder.
+std::vector<std::string> toml_names(const std::filesystem::path& folder, const std::string& what);
+
 /// Fills in what depends on other fields (the shipped model, contexts and canary; all contexts at each step
 /// for optimizers that need that) where `given` does not name the field, and checks everything that can be
 /// checked without loading a model. `epsilon` is a single one (plan.h, each_epsilon). Throws Error.

@@ -211,12 +211,22 @@ std::vector<AttackConfig> each_epsilon(const AttackConfig& config) {
   return configs;
 }
 
-std::vector<TrialPlan> plan_trials(const AttackConfig& config, const std::set<std::string>& given) {
-  std::vector<TrialPlan> plans;
+namespace {
+
+/// One after the other with each of its radii, resolved.
+void append_each(std::vector<TrialPlan>& plans, const AttackConfig& config,
+                 const std::set<std::string>& given) {
   for (AttackConfig& one : each_epsilon(config)) {
     resolve(one, given);
     append(plans, one);
   }
+}
+
+}  // namespace
+
+std::vector<TrialPlan> plan_trials(const AttackConfig& config, const std::set<std::string>& given) {
+  std::vector<TrialPlan> plans;
+  append_each(plans, config, given);
   name_trials(plans);
   return plans;
 }
@@ -240,10 +250,7 @@ std::vector<TrialPlan> plans_of_experiment(const json& experiment, const std::st
       given.insert(shared_given.begin(), shared_given.end());
       find_beside(config, folder);
       if (!model.empty()) config.model = model;
-      for (AttackConfig& one : each_epsilon(config)) {
-        resolve(one, given);
-        append(plans, one);
-      }
+      append_each(plans, config, given);
     }
   }
   name_trials(plans);

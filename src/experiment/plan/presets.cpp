@@ -10,15 +10,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-std::vector<std::string> preset_names(const fs::path& folder) {
-  if (!fs::is_directory(folder)) throw Error("there is no folder of presets '" + folder.string() + "'.");
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(folder))
-    if (entry.path().extension() == ".toml") names.push_back(entry.path().stem().string());
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 struct File {
   Preset preset;
   json attack;
@@ -44,7 +35,8 @@ File read_preset(const fs::path& folder, const std::string& name) {
 
 std::vector<Preset> list_presets(const fs::path& folder) {
   std::vector<Preset> presets;
-  for (const std::string& name : preset_names(folder)) presets.push_back(read_preset(folder, name).preset);
+  for (const std::string& name : toml_names(folder, "presets"))
+    presets.push_back(read_preset(folder, name).preset);
   return presets;
 }
 
@@ -53,7 +45,7 @@ fs::path shipped_presets() {
 }
 
 std::set<std::string> apply_preset(const std::string& name, const fs::path& folder, AttackConfig& config) {
-  const auto names = preset_names(folder);
+  const auto names = toml_names(folder, "presets");
   if (std::find(names.begin(), names.end(), name) == names.end())
     throw Error(unknown_name("preset", name, names));
   const auto given = set_fields(fields_of(config), read_preset(folder, name).attack,

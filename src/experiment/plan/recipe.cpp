@@ -102,12 +102,7 @@ fs::path shipped_recipes() {
 }
 
 std::vector<std::string> recipe_names(const fs::path& folder) {
-  if (!fs::is_directory(folder)) throw Error("there is no folder of recipes '" + folder.string() + "'.");
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(folder))
-    if (entry.path().extension() == ".toml") names.push_back(entry.path().stem().string());
-  std::sort(names.begin(), names.end());
-  return names;
+  return toml_names(folder, "recipes");
 }
 
 namespace {

@@ -61,9 +61,9 @@ void estimate(const OneModel& on, const Pixels& pixels, PhotoCost& cost) {
 std::string PhotoCost::sentence() const {
   return photo + ": " + std::to_string(width) + "x" + std::to_string(height) + " pixels, " +
          std::to_string(tokens) + " image tokens; a step with " + std::to_string(contexts) +
-         (contexts == 1 ? " context" : " contexts") + " takes about " + time_text(seconds) + " and " +
-         size_text(bytes) + " of memory (" + size_text(bytes_checkpointed) +
-         " with --activation-checkpointing on)";
+         (contexts == 1 ? " context" : " contexts") + " takes about " + time_text(seconds) +
+         " where nothing else runs, and " + size_text(bytes) + " of memory (" +
+         size_text(bytes_checkpointed) + " with --activation-checkpointing on)";
 }
 
 std::vector<PhotoCost> photo_costs(

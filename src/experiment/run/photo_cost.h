@@ -8,7 +8,7 @@
 namespace hijack {
 
 /// What a photo costs at each step of an attack, before the first: from shapes and a measurement of the
-/// machine of some tenths of a second.
+/// machine that takes some tenths of a second.
 struct PhotoCost {
   std::string photo;
   int64_t width = 0, height = 0;  ///< pixels that the model makes of it
@@ -18,7 +18,8 @@ struct PhotoCost {
   double bytes = 0;               ///< in memory
   double bytes_checkpointed = 0;  ///< where activations are computed again in the backward pass
 
-  /// "cat.png is 644x476 pixels = 391 tokens to the model; a step with 8 contexts takes about 12 s and 9 GB".
+  /// "cat.png: 644x476 pixels, 391 image tokens; a step with 8 contexts takes about
+  /// 12 s where nothing else runs, and 9 GB of memory".
   std::string sentence() const;
 };
 

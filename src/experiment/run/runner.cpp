@@ -235,11 +235,6 @@ RunHooks in_place(const RunHooks& hooks, const std::vector<TrialPlan>& plans, si
   return placed;
 }
 
-void keep(const TrialResult& result, RunFolder& folder, const RunHooks& hooks) {
-  folder.add_trial(result.row, result.replies);
-  if (hooks.on_trial) hooks.on_trial(result.row);
-}
-
 /// Work on trials with this config; false when stopped.
 bool attempt(const AttackConfig& config, const RunHooks& hooks, const std::function<bool()>& work) {
   try {
@@ -264,7 +259,7 @@ bool finish_trial(const TrialPlan& plan, RunFolder& folder, const RunHooks& hook
     settle_query_score(setup, folder, hooks);
     const auto result = run_trial(setup, folder, with_memory_note(hooks));
     const bool stopped = !result || (hooks.machine.ranks && hooks.stop.stop_requested());
-    if (result && writes_files(hooks.machine.ranks)) keep(*result, folder, hooks);
+    if (result && writes_files(hooks.machine.ranks)) write_rows(*result, folder, hooks);
     return on_all_ranks(hooks.machine.ranks.get(), !stopped);
   });
 }

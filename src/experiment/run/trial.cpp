@@ -357,4 +357,9 @@ std::optional<TrialResult> run_trial(const TrialSetup& setup, const RunFolder& f
   return Trial(setup, folder, hooks).run();
 }
 
+void write_rows(const TrialResult& result, RunFolder& folder, const RunHooks& hooks) {
+  folder.add_trial(result.row, result.replies);
+  if (hooks.on_trial) hooks.on_trial(result.row);
+}
+
 }  // namespace hijack

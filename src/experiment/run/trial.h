@@ -96,6 +96,9 @@ struct TrialResult {
 /// row, and counts as failed. Of several ranks all search; rank 0 alone measures, and the others have no row.
 std::optional<TrialResult> run_trial(const TrialSetup& setup, const RunFolder& folder, const RunHooks& hooks);
 
+/// Writes a trial that is done into its run, and says so.
+void write_rows(const TrialResult& result, RunFolder& folder, const RunHooks& hooks);
+
 /// The replies of the bare model to contexts over one image [1,3,H,W], in batches that bound memory.
 std::vector<Generated> replies_to(const VisionLanguageModel& model, const Tensor& image,
                                   const std::vector<Context>& contexts, const GenerateOptions& options);

@@ -74,8 +74,7 @@ class Group {
     }
     for (; written_ < setups_.size() && seats_.ended(written_) && results_[written_]; ++written_) {
       TrialResult& result = *results_[written_];
-      folder_.add_trial(result.row, result.replies);
-      if (hooks_.on_trial) hooks_.on_trial(result.row);
+      write_rows(result, folder_, hooks_);
       result.replies.clear();
     }
     if (std::exchange(stepped_, false) && hooks_.on_step) hooks_.on_step(progress());

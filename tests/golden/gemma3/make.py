@@ -18,8 +18,7 @@ from tokenizers import AddedToken
 from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma3TextConfig, SiglipVisionConfig
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parents[2] / "samples"), str(HERE.parent / "chat_template")]
-import compare_with_transformers as compare  # noqa: E402
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "chat_template")]
 import family  # noqa: E402
 from more_templates import MORE_TEMPLATES  # noqa: E402
 
@@ -51,31 +50,17 @@ def settings(side):
 
 def random_weights(config, seed, tokenizer):
     model = family.randomize(Gemma3ForConditionalGeneration(config), seed)
+    family.shift_norms(model, 0.2)
     with torch.no_grad():
-        for name, weight in model.model.named_parameters():
-            if "language_model" in name and "norm" in name or "mm_soft_emb_norm" in name:
-                weight.sub_(1)  # Gemma's norms add one
-            if "embed_tokens" in name:
-                weight.mul_(0.2)
-            if "mm_input_projection_weight" in name:
-                weight.mul_((weight.shape[1] / weight.shape[0]) ** 0.5)  # stored the other way round
+        weight = model.model.multi_modal_projector.mm_input_projection_weight
+        weight.mul_((weight.shape[1] / weight.shape[0]) ** 0.5)  # stored the other way round
     model = family.readable(model, tokenizer)
     model.tie_weights()
     return model
 
 
-def expect(folder, names):
-    model, processor = compare.load(folder)
-    inputs_of = lambda picture, prompt: compare.inputs_of(model, processor, picture, {"prompt": prompt})  # noqa: E731
-    dialog = {"system": "You are kind.", "earlier": [{"user": "Who?", "assistant": "A cat."}], "prompt": "Sure?"}
-    family.expect(folder, model, processor.tokenizer, inputs_of, names, model.config.image_token_id,
-                  model.generation_config.eos_token_id, names[:2],
-                  dialog=(dialog, lambda picture: compare.inputs_of(model, processor, picture, dialog)))
-
-
 def make_small(folder, seed):
     tokenizer = tokenizer_of(330)
-    tokenizer.save(str(folder / "tokenizer.json"))
     vision = SiglipVisionConfig(hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=3, image_size=63,
                                 patch_size=7, vision_use_head=False)
     text = Gemma3TextConfig(hidden_size=24, intermediate_size=32, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=2,
@@ -88,22 +73,12 @@ def make_small(folder, seed):
     model.save_pretrained(folder)
     family.write_json(folder / "processor_config.json", {"image_processor": settings(63), "image_seq_length": 16,
                                                          "processor_class": "Gemma3Processor"})
-    family.write_json(folder / "tokenizer_config.json", {"tokenizer_class": "TokenizersBackend", **TOKENS})
-    (folder / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")
-    expect(folder, ["wide", "tall", "gray", "rgba", "turned"])
-
-
-def hub_name(name):
-    for new, old in (("model.vision_tower.", "vision_tower.vision_model."), ("model.language_model.", "language_model.model."),
-                     ("model.multi_modal_projector.", "multi_modal_projector.")):
-        if name.startswith(new):
-            return old + name[len(new):]
-    raise ValueError(name)
+    family.write_texts(folder, tokenizer, {"tokenizer_class": "TokenizersBackend", **TOKENS}, TEMPLATE, jinja=True)
+    family.expect_folder(folder, ["wide", "tall", "gray", "rgba", "turned"])
 
 
 def make_hub_bf16(folder, seed):
     tokenizer = tokenizer_of(330)
-    tokenizer.save(str(folder / "tokenizer.json"))
     before = tokenizer.encode("<bos><start_of_turn>user\n\n\n<start_of_image>", add_special_tokens=False).ids
     family.write_json(folder / "config.json", {
         "architectures": ["Gemma3ForConditionalGeneration"], "eos_token_id": [1, tokenizer.token_to_id("<end_of_turn>")],
@@ -121,20 +96,11 @@ def make_hub_bf16(folder, seed):
     family.write_json(folder / "preprocessor_config.json", {**settings(56), "image_seq_length": 16,
                                                             "processor_class": "Gemma3Processor"})
     family.write_json(folder / "processor_config.json", {"image_seq_length": 16, "processor_class": "Gemma3Processor"})
-    family.write_json(folder / "chat_template.json", {"chat_template": TEMPLATE})
-    family.write_json(folder / "tokenizer_config.json", {"add_bos_token": True, "add_eos_token": False,
-                                                         "tokenizer_class": "GemmaTokenizerFast", **TOKENS})
-    model = random_weights(Gemma3Config.from_pretrained(folder), seed, tokenizer).to(torch.bfloat16)
-    tensors = {hub_name(name): value for name, value in model.state_dict().items()
-               if name != "lm_head.weight" and "position_ids" not in name}
-    family.save_sharded(tensors, folder)
-    loaded = Gemma3ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
-    for name, value in loaded.state_dict().items():
-        assert name == "lm_head.weight" or torch.equal(value, tensors[hub_name(name)].float()), name
-    expect(folder, ["gray", "turned"])
+    family.write_texts(folder, tokenizer, {"add_bos_token": True, "add_eos_token": False, "tokenizer_class": "GemmaTokenizerFast",
+                                           **TOKENS}, TEMPLATE)
+    family.save_hub(folder, random_weights(Gemma3Config.from_pretrained(folder), seed, tokenizer), family.HUB_NAMES, tied=True)
+    family.expect_folder(folder, ["gray", "turned"])
 
 
 if __name__ == "__main__":
-    wanted = sys.argv[1:]
-    family.make_all(HERE, [make for make in (make_small, make_hub_bf16)
-                           if not wanted or make.__name__.removeprefix("make_") in wanted])
+    family.make_all(HERE, [make_small, make_hub_bf16])

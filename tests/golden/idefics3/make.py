@@ -12,9 +12,8 @@ grid19    smolvlm, 19 x 19 patches, no pixel shuffle, tied head, bf16, no splitt
 Every folder gets expected.json (texts, ids, losses, replies) and expected.safetensors (numbers, computed in fp32; pixel
 values as the bytes before normalization).
 """
-import importlib.util
 import json
-import shutil
+import sys
 from pathlib import Path
 
 import torch
@@ -28,9 +27,8 @@ from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3I
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
 HERE = Path(__file__).resolve().parent
-spec = importlib.util.spec_from_file_location("llava_make", HERE.parent / "llava" / "make.py")
-llava = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(llava)
+sys.path.insert(0, str(HERE.parent))
+import family  # noqa: E402
 
 TEMPLATE = (
     "<|im_start|>{% for message in messages %}{{message['role'] | capitalize}}"
@@ -40,7 +38,7 @@ TEMPLATE = (
     "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}")
 PROMPTS = ["What is in this picture?", "Où est le chat, 12 or 3?\n\n  Say it."]
 TARGETS = ["Sure, it is", " cat 4."]
-CORPUS = [*llava.CORPUS, "User: here it is.\n\nAssistant: the cat.\n\n", "Assistant: Sure.\n", "User: Who?\n"] * 2
+CORPUS = [*family.CORPUS, "User: here it is.\n\nAssistant: the cat.\n\n", "Assistant: Sure.\n", "User: Who?\n"] * 2
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<empty_output>"]
 VIEWS = ["<global-img>", *(f"<row_{r}_col_{c}>" for r in (1, 2) for c in (1, 2)), "<fake_token_around_image>", "<image>",
          "<end_of_utterance>"]
@@ -103,7 +101,7 @@ def make_one_view(folder, seed):
               "image_size": 50, "patch_size": 2}
     config = Idefics3Config(vision_config=vision, text_config=text_config(tokenizer), scale_factor=5,
                             image_token_id=tokenizer.token_to_id("<image>"), pad_token_id=2)
-    model = llava.readable(llava.randomize(Idefics3ForConditionalGeneration(config), seed), tokenizer)
+    model = family.readable(family.randomize(Idefics3ForConditionalGeneration(config), seed), tokenizer)
     pictures = Idefics3ImageProcessorPil(size={"longest_edge": 50}, max_image_size={"longest_edge": 50})
     processor = Idefics3Processor(pictures, fast(tokenizer), image_seq_len=25, chat_template=TEMPLATE)
     model.save_pretrained(folder)
@@ -118,7 +116,7 @@ def make_grid19(folder, seed):
     text = text_config(tokenizer, num_attention_heads=3, num_key_value_heads=1, tie_word_embeddings=True, rms_norm_eps=1e-5)
     config = SmolVLMConfig(vision_config=vision, text_config=text, scale_factor=1, tie_word_embeddings=True,
                            image_token_id=tokenizer.token_to_id("<image>"), pad_token_id=2)
-    model = llava.readable(llava.randomize(SmolVLMForConditionalGeneration(config), seed), tokenizer)
+    model = family.readable(family.randomize(SmolVLMForConditionalGeneration(config), seed), tokenizer)
     model.tie_weights()
     pictures = SmolVLMImageProcessorPil(size={"longest_edge": 80}, max_image_size={"longest_edge": 57}, resample=3,
                                         do_image_splitting=False, image_mean=[0.4, 0.5, 0.6], image_std=[0.3, 0.25, 0.2])
@@ -126,18 +124,6 @@ def make_grid19(folder, seed):
     model.to(torch.bfloat16).save_pretrained(folder)
     processor.save_pretrained(folder)
     return SmolVLMForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval(), processor
-
-
-def save_shards(folder, tensors):
-    names = sorted(tensors)
-    shards = [names[:len(names) // 3], names[len(names) // 3:]]
-    weight_map = {}
-    for index, part in enumerate(shards, start=1):
-        file = f"model-{index:05d}-of-{len(shards):05d}.safetensors"
-        save_file({name: tensors[name] for name in part}, folder / file, metadata={"format": "pt"})
-        weight_map.update({name: file for name in part})
-    llava.write_json(folder / "model.safetensors.index.json",
-                     {"metadata": {"total_size": sum(t.numel() * 2 for t in tensors.values())}, "weight_map": weight_map})
 
 
 def make_hub_tiles(folder, seed):
@@ -157,22 +143,16 @@ def make_hub_tiles(folder, seed):
               "model_type": "smolvlm", "pad_token_id": 2, "text_config": text, "torch_dtype": "bfloat16",
               "transformers_version": "4.47.1", "use_cache": False, "use_reentrant_checkpointing": False,
               "vision_config": vision, "vocab_size": 336}
-    folder.mkdir(parents=True)
-    write = llava.write_json
+    write = family.write_json
     write(folder / "config.json", config)
     write(folder / "generation_config.json", {"_from_model_config": True, "bos_token_id": start, "eos_token_id": [end, 0],
                                               "pad_token_id": 2, "transformers_version": "4.47.1"})
-    model = llava.randomize(SmolVLMForConditionalGeneration(SmolVLMConfig.from_pretrained(folder)), seed)
-    model = llava.readable(model, tokenizer).to(torch.bfloat16)
-    tensors = {name: value.contiguous() for name, value in model.state_dict().items() if "position_ids" not in name}
-    save_shards(folder, tensors)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    write(folder / "tokenizer_config.json", {"tokenizer_class": "GPT2Tokenizer", "bos_token": "<|im_start|>",
-                                             "eos_token": "<end_of_utterance>", "unk_token": "<|endoftext|>",
-                                             "pad_token": "<|im_end|>", "clean_up_tokenization_spaces": False,
-                                             "fake_image_token": "<fake_token_around_image>",
-                                             "global_image_token": "<global-img>", "image_token": "<image>"})
-    write(folder / "chat_template.json", {"chat_template": TEMPLATE})
+    model = family.randomize(SmolVLMForConditionalGeneration(SmolVLMConfig.from_pretrained(folder)), seed)
+    loaded = family.save_hub(folder, family.readable(model, tokenizer), thirds=(1, 3))
+    family.write_texts(folder, tokenizer, {
+        "tokenizer_class": "GPT2Tokenizer", "bos_token": "<|im_start|>", "eos_token": "<end_of_utterance>",
+        "unk_token": "<|endoftext|>", "pad_token": "<|im_end|>", "clean_up_tokenization_spaces": False,
+        "fake_image_token": "<fake_token_around_image>", "global_image_token": "<global-img>", "image_token": "<image>"}, TEMPLATE)
     write(folder / "processor_config.json", {"image_seq_len": 16, "processor_class": "SmolVLMProcessor"})
     write(folder / "preprocessor_config.json", {
         "do_convert_rgb": True, "do_image_splitting": True, "do_normalize": True, "do_pad": True, "do_rescale": True,
@@ -182,9 +162,6 @@ def make_hub_tiles(folder, seed):
         "video_sampling": {"fps": 1, "max_frames": 64, "video_size": {"longest_edge": 24}}})
     processor = Idefics3Processor(SmolVLMImageProcessorPil.from_pretrained(folder), fast(tokenizer), image_seq_len=16,
                                   chat_template=TEMPLATE)
-    loaded = SmolVLMForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
-    for name, value in loaded.state_dict().items():
-        assert torch.equal(value, tensors[name].float()), name
     return loaded, processor
 
 
@@ -204,18 +181,6 @@ def logits_at(model, inputs, pixels, target):
     return logits[0, -len(target) - 1:-1]
 
 
-def reply_of(model, processor, inputs, length=16):
-    prompt = inputs["input_ids"].shape[1]
-    with torch.no_grad():
-        out = model.generate(**inputs, max_new_tokens=length, do_sample=False, output_scores=True,
-                             return_dict_in_generate=True)
-    ids = out.sequences[0, prompt:].tolist()
-    margins = [float(s[0].topk(2).values.diff().abs()) for s in out.scores]
-    if min(margins) < 5e-3 or model.config.image_token_id in ids:
-        raise llava.UnclearReply()
-    return ids, processor.tokenizer.decode(ids, skip_special_tokens=True), min(margins)
-
-
 def levels(processor, pixels):
     """The bytes that normalization turned into these values."""
     mean, std = (torch.tensor(x).view(3, 1, 1) for x in (processor.image_processor.image_mean,
@@ -225,7 +190,7 @@ def levels(processor, pixels):
     return bytes_
 
 
-def expect(folder, family, model, processor, pictures, fixed=True):
+def expect(folder, kind, model, processor, pictures, fixed=True):
     model.requires_grad_(False)
     tensors, cases = {}, []
     for number, name in enumerate(pictures):
@@ -236,10 +201,11 @@ def expect(folder, family, model, processor, pictures, fixed=True):
             target = torch.tensor(processor.tokenizer.encode(target_text, add_special_tokens=False))
             pixels = inputs["pixel_values"].float().requires_grad_()
             logits = logits_at(model, inputs, pixels, target)
-            loss = llava.mean_loss(logits, target)
+            loss = torch.nn.functional.cross_entropy(logits, target)
             gradient, = torch.autograd.grad(loss, pixels)
             if index == 0 or number == 0:
-                reply_ids, reply, margin = reply_of(model, processor, inputs)
+                reply_ids, reply, margin = family.reply_of(
+                    model, processor.tokenizer, inputs, model.generation_config.eos_token_id, model.config.image_token_id, 16)
             key = f"{name.split('.')[0]}.{index}"
             tensors[f"{name.split('.')[0]}.levels"] = levels(processor, pixels.detach())[0]
             tensors[f"{key}.target_logits"] = logits.detach().contiguous()
@@ -261,31 +227,20 @@ def expect(folder, family, model, processor, pictures, fixed=True):
                                          add_generation_prompt=True)
     dialog = {"system": "You are kind.", "user": "Who?", "assistant": "A cat.", "prompt": "Where?", "input_ids": ids,
               "text_alone": text}
-    value = {"family": family, "cases": cases, "dialog": dialog, "input_space_is_fixed": fixed, "mean": processor.image_processor.image_mean,
+    value = {"family": kind, "cases": cases, "dialog": dialog, "input_space_is_fixed": fixed, "mean": processor.image_processor.image_mean,
              "std": processor.image_processor.image_std}
     (folder / "expected.json").write_text(json.dumps(value, ensure_ascii=False) + "\n", encoding="utf-8")
     save_file(tensors, folder / "expected.safetensors")
 
 
-def main():
-    torch.set_num_threads(1)
-    images()
-    for make, family, pictures in (
-            (make_one_view, "idefics3", ["wide.png", "gray.png", "turned.jpg"]),
-            (make_hub_tiles, "smolvlm", ["wide.png", "long.png", "tall.png", "alpha.png", "turned.jpg"]),
-            (make_grid19, "smolvlm", ["tall.png", "gray.png"])):
-        folder = HERE / make.__name__.removeprefix("make_")
-        for seed in range(1, 200):
-            shutil.rmtree(folder, ignore_errors=True)
-            try:
-                expect(folder, family, *make(folder, seed), pictures, fixed=make is not make_grid19)
-                break
-            except llava.UnclearReply:
-                continue
-        print(f"{folder.name}: seed {seed}")
-        for file in folder.iterdir():
-            file.chmod(0o644)
+PICTURES = {"one_view": ["wide.png", "gray.png", "turned.jpg"],
+            "hub_tiles": ["wide.png", "long.png", "tall.png", "alpha.png", "turned.jpg"], "grid19": ["tall.png", "gray.png"]}
+
+
+def finish(folder, made):
+    expect(folder, made[0].config.model_type, *made, PICTURES[folder.name], fixed=folder.name != "grid19")
 
 
 if __name__ == "__main__":
-    main()
+    images()
+    family.make_all(HERE, [make_one_view, make_hub_tiles, make_grid19], finish)

@@ -112,14 +112,6 @@ def make_six(folder, seed):
                   ["tall", "gray"], dialog=(family.DIALOG, lambda picture: inputs_of(processor, picture, family.DIALOG)))
 
 
-def hub_name(name):
-    for new, old in (("model.language_model.", "language_model.model."), ("lm_head.", "language_model.lm_head."),
-                     ("model.vision_tower.", "vision_tower."), ("model.multi_modal_projector.", "multi_modal_projector.")):
-        if name.startswith(new):
-            return old + name[len(new):]
-    raise ValueError(name)
-
-
 def make_hub_bf16(folder, seed):
     tokenizer, fast = tokenizer_of(292)
     stop = tokenizer.token_to_id("<|im_end|>")
@@ -151,17 +143,8 @@ def make_hub_bf16(folder, seed):
         "max_patches": 12, "min_patches": 1, "processor_class": "InternVLProcessor", "resample": 3,
         "rescale_factor": 0.00392156862745098, "return_tensors": None, "size": {"height": 24, "width": 24}})
     family.write_json(folder / "processor_config.json", {"image_seq_length": 9, "processor_class": "InternVLProcessor"})
-    family.write_json(folder / "chat_template.json", {"chat_template": TEMPLATE})
-    tokenizer.save(str(folder / "tokenizer.json"))
-    family.write_json(folder / "tokenizer_config.json", {
-        "add_prefix_space": False, "bos_token": None, "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>",
-        "tokenizer_class": "Qwen2Tokenizer", "unk_token": None, "errors": "replace", "extra_special_tokens": NAMED, **NAMED})
-    model = random_weights(InternVLConfig.from_pretrained(folder), seed, tokenizer).to(torch.bfloat16)
-    tensors = {hub_name(name): value for name, value in model.state_dict().items()}
-    family.save_sharded(tensors, folder)
-    loaded = InternVLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
-    for name, value in loaded.state_dict().items():
-        assert torch.equal(value, tensors[hub_name(name)].float()), name
+    family.write_texts(folder, tokenizer, {**family.QWEN2_TOKENS, "extra_special_tokens": NAMED, **NAMED}, TEMPLATE)
+    loaded = family.save_hub(folder, random_weights(InternVLConfig.from_pretrained(folder), seed, tokenizer), family.PLAIN_NAMES)
     processor = processor_of(GotOcr2ImageProcessorPil.from_pretrained(folder), fast, 9)
     family.expect(folder, loaded, fast, lambda *case: inputs_of(processor, *case), ["wide", "turned"], loaded.config.image_token_id,
                   stop, ["turned"], dialog=(family.DIALOG, lambda picture: inputs_of(processor, picture, family.DIALOG)))

@@ -11,20 +11,21 @@ lists     three feature layers side by side, rope of type llama3, bf16
 Every folder gets expected.json (texts, ids, losses, replies) and expected.safetensors (numbers, computed in fp32).
 """
 import json
-import shutil
 import sys
 from pathlib import Path
 
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from safetensors.torch import save_file
 from transformers import (CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor,
                           PreTrainedTokenizerFast, SiglipVisionConfig)
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+import family  # noqa: E402
+
 TEMPLATE = (
     "{% for message in messages %}{% if message['role'] != 'system' %}{{ message['role'].upper() + ': '}}{% endif %}"
     "{# Render all images first #}{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}"
@@ -33,48 +34,7 @@ TEMPLATE = (
     "{% endfor %}{% else %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
     "{% generation %}{{ content['text'] + ' '}}{% endgeneration %}{% endfor %}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}")
-PROMPTS = ["What is in this picture?", "Où est le chat, 12 or 3?\n  Say it."]
-TARGETS = ["Sure, it is", "cat 4."]
 LLAMA_TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
-CORPUS = [
-    "What is in this picture? Sure, here it is.", "USER: Describe the image. ASSISTANT: the cat is on the mat",
-    "The quick brown fox jumps over the lazy dog.", "Where is the chat? It is here, in the picture of the house.",
-    "There are three red circles and a blue square in the image.", "Say it again: the cat sat on the mat.",
-] * 4
-
-
-def llama_tokenizer(size):
-    """As Llama's tokenizer.json: byte fallback, prefix space, <s> from the post-processor."""
-    bytes_ = [f"<0x{i:02X}>" for i in range(256)]
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    trainer = trainers.BpeTrainer(vocab_size=size - 2, special_tokens=["<unk>", "<s>", "</s>", *bytes_],
-                                  show_progress=False)
-    tokenizer.train_from_iterator(CORPUS, trainer)
-    raw = json.loads(tokenizer.to_str())
-    raw["added_tokens"] = [t for t in raw["added_tokens"] if t["content"] in ("<unk>", "<s>", "</s>")]
-    tokenizer = Tokenizer.from_str(json.dumps(raw))
-    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B",
-                                                             special_tokens=[("<s>", 1)])
-    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(),
-                                           decoders.Strip(" ", 1, 0)])
-    tokenizer.add_special_tokens([AddedToken("<image>", special=True, normalized=False),
-                                  AddedToken("<pad>", special=True, normalized=True)])
-    return tokenizer
-
-
-def bytelevel_tokenizer(size):
-    """As GPT-2 and Qwen2: byte-level BPE with digits split, no begin token."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=size - 1, special_tokens=["<s>", "</s>", "<pad>"], show_progress=False,
-                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
-    tokenizer.train_from_iterator(CORPUS, trainer)
-    tokenizer.add_special_tokens([AddedToken("<image>", special=True, normalized=False)])
-    return tokenizer
 
 
 def images():
@@ -95,40 +55,13 @@ def images():
         picture.save(HERE / "images" / f"{name}.png", optimize=True)
 
 
-def randomize(model, seed):
-    """Weights large enough that every part matters: wide logits, uneven norms, no zero bias."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            noise = torch.randn(weight.shape, generator=generator)
-            if weight.dim() > 1:
-                fan_in = weight[0].numel()
-                scale = 1.0 if "embed_tokens" in name else 0.5 if "embedding.weight" in name else 1.5 / fan_in**0.5
-                weight.copy_(noise * (1.0 / fan_in**0.5 if "patch_embedding" in name else scale))
-            elif "norm" in name and name.endswith("weight"):
-                weight.copy_(1 + 0.2 * noise)
-            else:
-                weight.copy_(0.2 * noise)
-    return model.eval()
-
-
 def model_of(vision, text, tokenizer, seed, **options):
     config = LlavaConfig(vision_config=vision, text_config=text, **options)
-    return readable(randomize(LlavaForConditionalGeneration(config), seed), tokenizer)
-
-
-def readable(model, tokenizer):
-    """Makes lone bytes unlikely, so that replies differ as text where they differ as ids."""
-    with torch.no_grad():
-        head = model.get_output_embeddings().weight
-        for token, index in tokenizer.get_vocab().items():
-            if token.startswith("<") or (len(token) == 1 and not token.isascii()):
-                head[index] *= 0.3
-    return model
+    return family.readable(family.randomize(LlavaForConditionalGeneration(config), seed), tokenizer)
 
 
 def make_clip_gqa(folder, seed):
-    tokenizer = llama_tokenizer(310)
+    tokenizer = family.llama_tokenizer(310)
     image_id = tokenizer.token_to_id("<image>")
     vision = CLIPVisionConfig(hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
                               image_size=28, patch_size=7, projection_dim=16)
@@ -147,7 +80,7 @@ def make_clip_gqa(folder, seed):
 
 
 def make_siglip(folder, seed):
-    tokenizer = bytelevel_tokenizer(300)
+    tokenizer = family.digits_tokenizer(300)
     vision = SiglipVisionConfig(hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=3,
                                 image_size=28, patch_size=7, vision_use_head=False)
     text = LlamaConfig(hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=3, head_dim=12,
@@ -168,7 +101,7 @@ def make_siglip(folder, seed):
 
 
 def make_lists(folder, seed):
-    tokenizer = llama_tokenizer(306)
+    tokenizer = family.llama_tokenizer(306)
     vision = CLIPVisionConfig(hidden_size=16, intermediate_size=24, num_hidden_layers=3, num_attention_heads=2,
                               image_size=28, patch_size=7, projection_dim=16, hidden_act="gelu")
     rope = {"rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
@@ -187,21 +120,11 @@ def make_lists(folder, seed):
     return LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval(), processor
 
 
-def hub_name(name):
-    """transformers 5 in memory -> as llava-1.5 lies on the hub."""
-    for new, old in (("model.vision_tower.", "vision_tower.vision_model."), ("lm_head.", "language_model.lm_head."),
-                     ("model.language_model.", "language_model.model."),
-                     ("model.multi_modal_projector.", "multi_modal_projector.")):
-        if name.startswith(new):
-            return old + name[len(new):]
-    raise ValueError(name)
-
-
 def make_hub_bf16(folder, seed):
     text = {"_name_or_path": "lmsys/vicuna-7b-v1.5", "architectures": ["LlamaForCausalLM"], "model_type": "llama",
             "hidden_size": 24, "intermediate_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2,
             "max_position_embeddings": 4096, "rms_norm_eps": 1e-05, "torch_dtype": "bfloat16", "vocab_size": 312}
-    return make_hub(folder, seed, llama_tokenizer(310), text, TEMPLATE, LLAMA_TOKENS)
+    return make_hub(folder, seed, family.llama_tokenizer(310), text, TEMPLATE, LLAMA_TOKENS)
 
 
 def make_hub(folder, seed, tokenizer, text, template, tokens, tied=False, prepare=lambda model: None):
@@ -215,32 +138,18 @@ def make_hub(folder, seed, tokenizer, text, template, tokens, tied=False, prepar
               "projector_hidden_act": "gelu", "text_config": text, "tie_word_embeddings": False,
               "torch_dtype": "bfloat16", "transformers_version": "4.36.0.dev0", "vision_config": vision,
               "vision_feature_layer": -2, "vision_feature_select_strategy": "default"}
-    folder.mkdir(parents=True)
-    write_json(folder / "config.json", config)
-    write_json(folder / "generation_config.json", {"_from_model_config": True, "bos_token_id": begin, "eos_token_id": end,
-                                                   "pad_token_id": pad_id, "transformers_version": "4.36.0.dev0"})
-    model = randomize(LlavaForConditionalGeneration(LlavaConfig.from_pretrained(folder)), seed)
+    family.write_json(folder / "config.json", config)
+    family.write_json(folder / "generation_config.json", {"_from_model_config": True, "bos_token_id": begin, "eos_token_id": end,
+                                                          "pad_token_id": pad_id, "transformers_version": "4.36.0.dev0"})
+    model = family.randomize(LlavaForConditionalGeneration(LlavaConfig.from_pretrained(folder)), seed)
     prepare(model)
-    model = readable(model, tokenizer).to(torch.bfloat16)
-    tensors = {hub_name(name): value.contiguous() for name, value in model.state_dict().items()
-               if "position_ids" not in name and (name != "lm_head.weight" or not tied)}
-    names = sorted(tensors)
-    shards = [names[:len(names) // 3], names[len(names) // 3:2 * len(names) // 3], names[2 * len(names) // 3:]]
-    weight_map = {}
-    for index, part in enumerate(shards, start=1):
-        file = f"model-{index:05d}-of-{len(shards):05d}.safetensors"
-        save_file({name: tensors[name] for name in part}, folder / file, metadata={"format": "pt"})
-        weight_map.update({name: file for name in part})
-    total = sum(tensor.numel() * 2 for tensor in tensors.values())
-    write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": weight_map})
-    tokenizer.save(str(folder / "tokenizer.json"))
+    loaded = family.save_hub(folder, family.readable(model, tokenizer), family.HUB_NAMES, tied)
     kind = {"tokenizer_class": text["model_type"].capitalize() + "Tokenizer"}
-    write_json(folder / "tokenizer_config.json", {**kind, **tokens, "clean_up_tokenization_spaces": False, "legacy": False})
-    write_json(folder / "chat_template.json", {"chat_template": template})
-    write_json(folder / "processor_config.json", {"image_token": "<image>", "num_additional_image_tokens": 1,
-                                                  "patch_size": 7, "processor_class": "LlavaProcessor",
-                                                  "vision_feature_select_strategy": "default"})
-    write_json(folder / "preprocessor_config.json", {
+    family.write_texts(folder, tokenizer, {**kind, **tokens, "clean_up_tokenization_spaces": False, "legacy": False}, template)
+    family.write_json(folder / "processor_config.json", {"image_token": "<image>", "num_additional_image_tokens": 1,
+                                                         "patch_size": 7, "processor_class": "LlavaProcessor",
+                                                         "vision_feature_select_strategy": "default"})
+    family.write_json(folder / "preprocessor_config.json", {
         "crop_size": {"height": 28, "width": 28}, "do_center_crop": True, "do_convert_rgb": True,
         "do_normalize": True, "do_rescale": True, "do_resize": True,
         "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_processor_type": "CLIPImageProcessor",
@@ -250,14 +159,7 @@ def make_hub(folder, seed, tokenizer, text, template, tokens, tied=False, prepar
     pictures = CLIPImageProcessorPil.from_pretrained(folder)
     processor = LlavaProcessor(pictures, fast, patch_size=7, vision_feature_select_strategy="default",
                                chat_template=template, num_additional_image_tokens=1)
-    loaded = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
-    for name, value in loaded.state_dict().items():
-        assert name == "lm_head.weight" or torch.equal(value, tensors[hub_name(name)].float()), name
     return loaded, processor
-
-
-def write_json(file, value):
-    file.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def conversation(prompt):
@@ -269,30 +171,10 @@ def inputs_of(processor, picture, messages):
     return processor(images=picture, text=text, return_tensors="pt")
 
 
-def mean_loss(logits, target):
-    return torch.nn.functional.cross_entropy(logits, target)
-
-
 def logits_at(model, inputs, pixels, target):
     ids = torch.cat([inputs["input_ids"], target.unsqueeze(0)], dim=1)
     logits = model(input_ids=ids, pixel_values=pixels, attention_mask=torch.ones_like(ids)).logits.float()
     return logits[0, -len(target) - 1:-1]
-
-
-class UnclearReply(Exception):
-    """Two tokens nearly tie, or the image token was generated: such a reply proves nothing."""
-
-
-def reply_of(model, processor, inputs, length=16):
-    prompt = inputs["input_ids"].shape[1]
-    with torch.no_grad():
-        out = model.generate(**inputs, max_new_tokens=length, do_sample=False, output_scores=True,
-                             return_dict_in_generate=True, pad_token_id=model.config.text_config.eos_token_id)
-    ids = out.sequences[0, prompt:].tolist()
-    margins = [float(s[0].topk(2).values.diff().abs()) for s in out.scores]
-    if min(margins) < 5e-3 or model.config.image_token_index in ids:
-        raise UnclearReply()
-    return ids, processor.tokenizer.decode(ids, skip_special_tokens=True), min(margins)
 
 
 def expect(folder, model, processor, pictures):
@@ -301,14 +183,15 @@ def expect(folder, model, processor, pictures):
     for picture_name in pictures:
         picture = Image.open(HERE / "images" / f"{picture_name}.png").convert("RGB")
         joint = None
-        for index, (prompt, target_text) in enumerate(zip(PROMPTS, TARGETS)):
+        for index, (prompt, target_text) in enumerate(zip(family.PROMPTS, family.TARGETS)):
             inputs = inputs_of(processor, picture, conversation(prompt))
             target = torch.tensor(processor.tokenizer.encode(target_text, add_special_tokens=False))
             pixels = inputs["pixel_values"].float().requires_grad_()
             logits = logits_at(model, inputs, pixels, target)
-            loss = mean_loss(logits, target)
+            loss = torch.nn.functional.cross_entropy(logits, target)
             gradient, = torch.autograd.grad(loss, pixels)
-            reply_ids, reply, margin = reply_of(model, processor, inputs)
+            reply_ids, reply, margin = family.reply_of(model, processor.tokenizer, inputs, model.generation_config.eos_token_id,
+                                                        model.config.image_token_index, 16)
             key = f"{picture_name}.{index}"
             tensors[f"{picture_name}.pixel_values"] = pixels.detach()
             if index == 0 or picture_name == pictures[0]:
@@ -331,26 +214,14 @@ def expect(folder, model, processor, pictures):
     save_file(tensors, folder / "expected.safetensors")
 
 
-def make_all(makers):
-    """makers: functions, each with its pictures; those that the command line names, or all."""
-    torch.set_num_threads(1)
-    for make, pictures in makers:
-        if len(sys.argv) > 1 and make.__name__.removeprefix("make_") not in sys.argv[1:]:
-            continue
-        folder = HERE / make.__name__.removeprefix("make_")
-        for seed in range(1, 200):
-            shutil.rmtree(folder, ignore_errors=True)
-            try:
-                expect(folder, *make(folder, seed), pictures)
-                break
-            except UnclearReply:
-                continue
-        print(f"{folder.name}: seed {seed}")
-        for file in folder.iterdir():
-            file.chmod(0o644)
+PICTURES = {"clip_gqa": ["wide", "tall", "gray"], "hub_bf16": ["wide", "gray"], "siglip": ["wide"], "lists": ["gray"],
+            "gemma2": ["wide", "tall"], "hub_gemma": ["gray"]}
+
+
+def finish(folder, made):
+    expect(folder, *made, PICTURES[folder.name])
 
 
 if __name__ == "__main__":
     images()
-    make_all([(make_clip_gqa, ["wide", "tall", "gray"]), (make_hub_bf16, ["wide", "gray"]), (make_siglip, ["wide"]),
-              (make_lists, ["gray"])])
+    family.make_all(HERE, [make_clip_gqa, make_hub_bf16, make_siglip, make_lists], finish)

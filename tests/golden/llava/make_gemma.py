@@ -15,10 +15,11 @@ from transformers import (Gemma2Config, LlavaConfig, LlavaForConditionalGenerati
                           SiglipVisionConfig)
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE)]
 import family  # noqa: E402
+import make as llava  # noqa: E402
 
-llava = family.llava
 SPECIAL = ["<start_of_turn>", "<end_of_turn>", "<image>"]
 GEMMA = (
     "{% for message in messages %}{{ '<start_of_turn>' + ('model' if message['role'] == 'assistant' else "
@@ -26,16 +27,6 @@ GEMMA = (
     "{% else %}{{ content['text'] | trim }}{% endif %}{% endfor %}{{ '<end_of_turn>\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}")
 GEMMA_TOKENS = {"bos_token": "<bos>", "eos_token": "<eos>", "unk_token": "<unk>", "pad_token": "<pad>"}
-
-
-def shifted_norms(model):
-    """Gemma's norms add one."""
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if "language_model" in name and "norm" in name:
-                weight.sub_(1)
-            if "embed_tokens" in name:
-                weight.mul_(0.4)
 
 
 def make_gemma2(folder, seed):
@@ -48,9 +39,9 @@ def make_gemma2(folder, seed):
     config = LlavaConfig(vision_config=vision, text_config=text, image_token_index=tokenizer.token_to_id("<image>"),
                          vision_feature_select_strategy="full", vision_feature_layer=-2, image_seq_length=16,
                          tie_word_embeddings=True)
-    model = llava.randomize(LlavaForConditionalGeneration(config), seed)
-    shifted_norms(model)
-    model = llava.readable(model, tokenizer)
+    model = family.randomize(LlavaForConditionalGeneration(config), seed)
+    family.shift_norms(model, 0.4)
+    model = family.readable(model, tokenizer)
     model.tie_weights()
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, clean_up_tokenization_spaces=False, **GEMMA_TOKENS)
     processor = LlavaProcessor(SiglipImageProcessorPil(size={"height": 28, "width": 28}), fast, patch_size=7,
@@ -64,8 +55,9 @@ def make_hub_gemma(folder, seed):
     text = {"architectures": ["GemmaForCausalLM"], "model_type": "gemma", "head_dim": 10, "hidden_size": 24,
             "intermediate_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2, "num_key_value_heads": 1,
             "torch_dtype": "bfloat16", "vocab_size": 324}
-    return llava.make_hub(folder, seed, family.gemma_tokenizer(320, SPECIAL), text, GEMMA, GEMMA_TOKENS, tied=True, prepare=shifted_norms)
+    return llava.make_hub(folder, seed, family.gemma_tokenizer(320, SPECIAL), text, GEMMA, GEMMA_TOKENS, tied=True,
+                          prepare=lambda model: family.shift_norms(model, 0.4))
 
 
 if __name__ == "__main__":
-    llava.make_all([(make_gemma2, ["wide", "tall"]), (make_hub_gemma, ["gray"])])
+    family.make_all(HERE, [make_gemma2, make_hub_gemma], llava.finish)

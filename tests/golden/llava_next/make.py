@@ -19,8 +19,7 @@ from transformers import (CLIPVisionConfig, LlavaNextConfig, LlavaNextForConditi
                           SiglipVisionConfig)
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parents[2] / "samples")]
-import compare_with_transformers as compare  # noqa: E402
+sys.path.insert(0, str(HERE.parent))
 import family  # noqa: E402
 
 MISTRAL = (
@@ -56,14 +55,9 @@ def processor_of(patch, strategy, more):
             "processor_class": "LlavaNextProcessor", "vision_feature_select_strategy": strategy}
 
 
-def write_texts(folder, tokenizer, tokens, template, nested):
-    tokenizer.save(str(folder / "tokenizer.json"))
-    family.write_json(folder / "tokenizer_config.json", {"clean_up_tokenization_spaces": False, "model_max_length": 4096,
-                                                         "tokenizer_class": "PreTrainedTokenizerFast", **tokens})
-    if nested:
-        (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
-    else:
-        family.write_json(folder / "chat_template.json", {"chat_template": template})
+def write_texts(folder, tokenizer, tokens, template, jinja):
+    family.write_texts(folder, tokenizer, {"clean_up_tokenization_spaces": False, "model_max_length": 4096,
+                                           "tokenizer_class": "PreTrainedTokenizerFast", **tokens}, template, jinja)
 
 
 def random_weights(config, seed, tokenizer):
@@ -72,17 +66,8 @@ def random_weights(config, seed, tokenizer):
     return model
 
 
-def expect(folder, names):
-    model, processor = compare.load(folder)
-    stop = model.generation_config.eos_token_id
-    inputs_of = lambda picture, prompt: compare.inputs_of(model, processor, picture, {"prompt": prompt})  # noqa: E731
-    dialog = {"system": "You are kind.", "earlier": [{"user": "Who?", "assistant": "A cat."}], "prompt": "Sure?"}
-    family.expect(folder, model, processor.tokenizer, inputs_of, names, model.config.image_token_id, stop, names[:2],
-                  dialog=(dialog, lambda picture: compare.inputs_of(model, processor, picture, dialog)))
-
-
 def make_mistral(folder, seed):
-    tokenizer = family.llava.llama_tokenizer(310)
+    tokenizer = family.llama_tokenizer(310)
     pinpoints = [[28, 56], [56, 28], [56, 56], [84, 28], [28, 84]]
     vision = CLIPVisionConfig(hidden_size=16, intermediate_size=24, num_hidden_layers=3, num_attention_heads=2, image_size=28,
                               patch_size=7, projection_dim=16)
@@ -94,21 +79,11 @@ def make_mistral(folder, seed):
     random_weights(config, seed, tokenizer).save_pretrained(folder)
     write_texts(folder, tokenizer, LLAMA_TOKENS, MISTRAL, True)
     family.write_json(folder / "processor_config.json", {**processor_of(7, "default", 1), "image_processor": settings(28, pinpoints)})
-    expect(folder, ["wide", "tall", "gray", "turned"])
-
-
-def hub_name(name):
-    """transformers 5 in memory -> as llava-v1.6 lies on the hub."""
-    for new, old in (("model.vision_tower.", "vision_tower.vision_model."), ("lm_head.", "language_model.lm_head."),
-                     ("model.language_model.", "language_model.model."), ("model.image_newline", "image_newline"),
-                     ("model.multi_modal_projector.", "multi_modal_projector.")):
-        if name.startswith(new):
-            return old + name[len(new):]
-    raise ValueError(name)
+    family.expect_folder(folder, ["wide", "tall", "gray", "turned"])
 
 
 def make_hub_vicuna(folder, seed):
-    tokenizer = family.llava.llama_tokenizer(310)
+    tokenizer = family.llama_tokenizer(310)
     text = {"_name_or_path": "lmsys/vicuna-7b-v1.5", "architectures": ["LlamaForCausalLM"], "hidden_size": 24,
             "intermediate_size": 32, "max_position_embeddings": 4096, "model_type": "llama", "num_attention_heads": 4,
             "num_hidden_layers": 2, "pad_token_id": 0, "rms_norm_eps": 1e-05, "torch_dtype": "float16", "vocab_size": 312}
@@ -123,16 +98,12 @@ def make_hub_vicuna(folder, seed):
         "vision_feature_select_strategy": "default"})
     family.write_json(folder / "generation_config.json", {"_from_model_config": True, "bos_token_id": 1, "eos_token_id": 2,
                                                           "pad_token_id": 0, "transformers_version": "4.39.0.dev0"})
-    model = random_weights(LlavaNextConfig.from_pretrained(folder), seed, tokenizer).to(torch.bfloat16)
-    tensors = {hub_name(name): value for name, value in model.state_dict().items() if "position_ids" not in name}
-    family.save_sharded(tensors, folder)
+    model = random_weights(LlavaNextConfig.from_pretrained(folder), seed, tokenizer)
     write_texts(folder, tokenizer, LLAMA_TOKENS, VICUNA, False)
     family.write_json(folder / "processor_config.json", processor_of(7, "default", 1))
     family.write_json(folder / "preprocessor_config.json", {"processor_class": "LlavaNextProcessor", **settings(30, pinpoints)})
-    loaded = LlavaNextForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
-    for name, value in loaded.state_dict().items():
-        assert torch.equal(value, tensors[hub_name(name)].float()), name
-    expect(folder, ["tall", "wide", "rgba"])
+    family.save_hub(folder, model, family.HUB_NAMES)
+    family.expect_folder(folder, ["tall", "wide", "rgba"])
 
 
 def make_granite(folder, seed):
@@ -149,10 +120,8 @@ def make_granite(folder, seed):
     write_texts(folder, tokenizer, {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}, CHATML, True)
     half = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "size": {"height": 30, "width": 30}}
     family.write_json(folder / "processor_config.json", {**processor_of(10, "full", 0), "image_processor": settings(30, ALL, **half)})
-    expect(folder, ["gray", "wide"])
+    family.expect_folder(folder, ["gray", "wide"])
 
 
 if __name__ == "__main__":
-    chosen = [make for make in (make_mistral, make_hub_vicuna, make_granite)
-              if len(sys.argv) < 2 or make.__name__.removeprefix("make_") in sys.argv[1:]]
-    family.make_all(HERE, chosen)
+    family.make_all(HERE, [make_mistral, make_hub_vicuna, make_granite])

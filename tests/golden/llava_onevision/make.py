@@ -11,7 +11,7 @@ clip      CLIP tower without its class token, bf16, fewer settings
 """
 import importlib.util
 import json
-import shutil
+import sys
 from pathlib import Path
 
 import torch
@@ -20,10 +20,12 @@ from transformers import (CLIPVisionConfig, LlavaOnevisionConfig, LlavaOnevision
 from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+import family  # noqa: E402
+
 spec = importlib.util.spec_from_file_location("idefics3_make", HERE.parent / "idefics3" / "make.py")
 idefics3 = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(idefics3)
-llava = idefics3.llava
 
 TEMPLATE = (
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + ' '}}{# Render all images first #}"
@@ -60,7 +62,7 @@ def save_processor(folder, processor):
     """As save_pretrained of transformers 5 would, with a video processor of other sizes."""
     processor.tokenizer.save_pretrained(folder)
     pictures = json.loads(processor.image_processor.to_json_string())
-    llava.write_json(folder / "processor_config.json", {
+    family.write_json(folder / "processor_config.json", {
         "image_processor": pictures, "image_token": "<image>", "num_image_tokens": processor.num_image_tokens,
         "processor_class": "LlavaOnevisionProcessor", "video_processor": {"size": {"height": 99, "width": 99}},
         "video_token": "<video>", "vision_aspect_ratio": processor.vision_aspect_ratio,
@@ -79,7 +81,7 @@ def text_config(tokenizer, **options):
 def model_of(vision, text, tokenizer, seed, **options):
     config = LlavaOnevisionConfig(vision_config=vision, text_config=text, image_token_index=tokenizer.token_to_id("<image>"),
                                   video_token_index=tokenizer.token_to_id("<video>"), **options)
-    return llava.readable(llava.randomize(LlavaOnevisionForConditionalGeneration(config), seed), tokenizer)
+    return family.readable(family.randomize(LlavaOnevisionForConditionalGeneration(config), seed), tokenizer)
 
 
 def make_anyres(folder, seed):
@@ -110,16 +112,6 @@ def make_clip(folder, seed):
     return LlavaOnevisionForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval(), processor
 
 
-def hub_name(name):
-    """transformers 5 in memory -> as llava-onevision-qwen2 lies on the hub."""
-    for new, old in (("model.vision_tower.", "vision_tower.vision_model."), ("lm_head.", "language_model.lm_head."),
-                     ("model.language_model.", "language_model.model."), ("model.image_newline", "image_newline"),
-                     ("model.multi_modal_projector.", "multi_modal_projector.")):
-        if name.startswith(new):
-            return old + name[len(new):]
-    raise ValueError(name)
-
-
 def make_hub_scaled(folder, seed):
     tokenizer = qwen_tokenizer()
     end = tokenizer.token_to_id("<|im_end|>")
@@ -136,20 +128,14 @@ def make_hub_scaled(folder, seed):
               "use_image_newline_parameter": True, "video_token_index": tokenizer.token_to_id("<video>"),
               "vision_aspect_ratio": "anyres_max_1", "vision_config": vision, "vision_feature_layer": -2,
               "vision_feature_select_strategy": "full"}
-    folder.mkdir(parents=True)
-    write = llava.write_json
+    write = family.write_json
     write(folder / "config.json", config)
     write(folder / "generation_config.json", {"_from_model_config": True, "bos_token_id": 0, "eos_token_id": end,
                                               "transformers_version": "4.45.0.dev0"})
-    model = llava.randomize(LlavaOnevisionForConditionalGeneration(LlavaOnevisionConfig.from_pretrained(folder)), seed)
-    model = llava.readable(model, tokenizer).to(torch.bfloat16)
-    tensors = {hub_name(name): value.contiguous() for name, value in model.state_dict().items()
-               if "position_ids" not in name}
-    idefics3.save_shards(folder, tensors)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    write(folder / "tokenizer_config.json", {"tokenizer_class": "Qwen2Tokenizer", "eos_token": "<|im_end|>",
-                                             "pad_token": "<|endoftext|>", "clean_up_tokenization_spaces": False})
-    write(folder / "chat_template.json", {"chat_template": TEMPLATE})
+    model = family.randomize(LlavaOnevisionForConditionalGeneration(LlavaOnevisionConfig.from_pretrained(folder)), seed)
+    loaded = family.save_hub(folder, family.readable(model, tokenizer), family.HUB_NAMES, thirds=(1, 3))
+    family.write_texts(folder, tokenizer, {"tokenizer_class": "Qwen2Tokenizer", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>",
+                                           "clean_up_tokenization_spaces": False}, TEMPLATE)
     write(folder / "processor_config.json", {"image_token": "<image>", "num_image_tokens": 16,
                                              "processor_class": "LlavaOnevisionProcessor", "video_token": "<video>",
                                              "vision_feature_select_strategy": "full"})
@@ -160,29 +146,13 @@ def make_hub_scaled(folder, seed):
         "processor_class": "LlavaOnevisionProcessor", "resample": 3, "rescale_factor": 0.00392156862745098,
         "size": {"height": 30, "width": 30}})
     processor = processor_of(LlavaOnevisionImageProcessorPil.from_pretrained(folder), tokenizer, 16, "anyres_max_1")
-    loaded = LlavaOnevisionForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
-    for name, value in loaded.state_dict().items():
-        assert torch.equal(value, tensors[hub_name(name)].float()), name
     return loaded, processor
 
 
-def main():
-    torch.set_num_threads(1)
-    for make, pictures in ((make_anyres, ["wide.png", "gray.png", "turned.jpg"]),
-                           (make_hub_scaled, ["wide.png", "long.png", "tall.png", "alpha.png"]),
-                           (make_clip, ["tall.png", "gray.png"])):
-        folder = HERE / make.__name__.removeprefix("make_")
-        for seed in range(1, 200):
-            shutil.rmtree(folder, ignore_errors=True)
-            try:
-                idefics3.expect(folder, "llava_onevision", *make(folder, seed), pictures)
-                break
-            except llava.UnclearReply:
-                continue
-        print(f"{folder.name}: seed {seed}")
-        for file in folder.iterdir():
-            file.chmod(0o644)
+PICTURES = {"anyres": ["wide.png", "gray.png", "turned.jpg"], "hub_scaled": ["wide.png", "long.png", "tall.png", "alpha.png"],
+            "clip": ["tall.png", "gray.png"]}
 
 
 if __name__ == "__main__":
-    main()
+    family.make_all(HERE, [make_anyres, make_hub_scaled, make_clip],
+                    lambda folder, made: idefics3.expect(folder, "llava_onevision", *made, PICTURES[folder.name]))

@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from transformers import (CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, LlavaNextConfig,
-                          LlavaNextForConditionalGeneration, LlavaNextProcessor)
+                          LlavaNextForConditionalGeneration, LlavaNextProcessor, PreTrainedTokenizerFast)
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 
@@ -94,11 +94,16 @@ def model_of(seed, tokenizer, config_class=LlavaConfig, model_class=LlavaForCond
 
 def plain_tokenizer():
     """Llama's without a token for images."""
-    raw = json.loads(family.llava.llama_tokenizer(310).to_str())
+    raw = json.loads(family.llama_tokenizer(310).to_str())
     gone = {"<image>"}
     raw["added_tokens"] = [token for token in raw["added_tokens"] if token["content"] not in gone]
     raw["model"]["vocab"] = {token: index for token, index in raw["model"]["vocab"].items() if token not in gone}
-    return type(family.llava.llama_tokenizer(310)).from_str(json.dumps(raw))
+    return type(family.llama_tokenizer(310)).from_str(json.dumps(raw))
+
+
+def save_tokenizer(folder, tokenizer):
+    tokenizer.save(str(folder / "tokenizer.json"))
+    family.write_json(folder / "tokenizer_config.json", {"bos_token": "<s>", "eos_token": "</s>", "tokenizer_class": "LlamaTokenizer"})
 
 
 def save_tower(seed):
@@ -118,13 +123,10 @@ def save_tower(seed):
     return tower
 
 
-def original_name(name):
-    for new, old in (("model.vision_tower.", "model.vision_tower.vision_tower.vision_model."),
-                     ("model.language_model.", "model."), ("model.multi_modal_projector.linear_1.", "model.mm_projector.0."),
-                     ("model.multi_modal_projector.linear_2.", "model.mm_projector.2.")):
-        if name.startswith(new):
-            return old + name[len(new):]
-    return name
+# tensors' names in memory of transformers 5, and in LLaVA's own files
+ORIGINAL_NAMES = (("model.vision_tower.", "model.vision_tower.vision_tower.vision_model."), ("model.language_model.", "model."),
+                  ("model.multi_modal_projector.linear_1.", "model.mm_projector.0."),
+                  ("model.multi_modal_projector.linear_2.", "model.mm_projector.2."))
 
 
 def config_of(**options):
@@ -148,7 +150,7 @@ def one_square(count, pad):
 
 
 def expect(folder, model, tokenizer, prompt_of, seen, names, token=-200):
-    fast = family.llava.PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")
 
     def inputs_of(picture, text):
         tensors, count = seen(picture)
@@ -156,10 +158,9 @@ def expect(folder, model, tokenizer, prompt_of, seen, names, token=-200):
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids), **tensors}
 
     turns = [("<image>\nWho?", "A cat."), ("Sure?", None)]
-    dialog = {"system": "You are kind.", "earlier": [{"user": "Who?", "assistant": "A cat."}], "prompt": "Sure?"}
     family.expect(folder, model, fast, lambda picture, prompt: inputs_of(picture, prompt_of([("<image>\n" + prompt, None)])),
                   names, IMAGE, 2, names[:2],
-                  dialog=(dialog, lambda picture: inputs_of(picture, prompt_of(turns, "You are kind."))))
+                  dialog=(family.ASKED, lambda picture: inputs_of(picture, prompt_of(turns, "You are kind."))))
     expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
     for case in [*expected["cases"], expected["dialog"]]:
         case["input_ids"] = [token if index == IMAGE else index for index in case["input_ids"]]
@@ -176,7 +177,7 @@ def with_tower(model, tower):
 def make_vicuna(folder, seed):
     tokenizer = plain_tokenizer()
     model, _ = model_of(seed, tokenizer)
-    tensors = {original_name(name): value.to(torch.bfloat16) for name, value in model.state_dict().items()
+    tensors = {family.renamed(name, ORIGINAL_NAMES): value.to(torch.bfloat16) for name, value in model.state_dict().items()
                if "vision_tower" not in name}
     family.save_sharded(tensors, folder)
     for name, value in model.state_dict().items():
@@ -184,8 +185,7 @@ def make_vicuna(folder, seed):
     family.write_json(folder / "config.json", config_of(
         _name_or_path="lmsys/vicuna-7b-v1.5", image_aspect_ratio="pad", mm_projector_type="mlp2x_gelu",
         mm_vision_tower="openai/clip-vit-large-patch14-336"))
-    tokenizer.save(str(folder / "tokenizer.json"))
-    family.write_json(folder / "tokenizer_config.json", {"bos_token": "<s>", "eos_token": "</s>", "tokenizer_class": "LlamaTokenizer"})
+    save_tokenizer(folder, tokenizer)
     expect(folder, with_tower(model, TOWER), tokenizer, v1_prompt, one_square(9, True), ["wide", "tall", "turned"])
 
 
@@ -193,16 +193,15 @@ def make_next(folder, seed):
     tokenizer = plain_tokenizer()
     pinpoints = [[21, 42], [42, 42], [63, 21]]  # of transformers: [height, width]
     model, _ = model_of(seed, tokenizer, LlavaNextConfig, LlavaNextForConditionalGeneration, image_grid_pinpoints=pinpoints)
-    tensors = {original_name(name): value.contiguous() for name, value in model.state_dict().items() if "vision_tower" not in name}
+    tensors = {family.renamed(name, ORIGINAL_NAMES): value.contiguous() for name, value in model.state_dict().items() if "vision_tower" not in name}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     family.write_json(folder / "config.json", config_of(
         _name_or_path="liuhaotian/llava-v1.6-34b", image_aspect_ratio="anyres", mm_patch_merge_type="spatial_unpad",
         image_grid_pinpoints=[[width, height] for height, width in pinpoints], mm_projector_type="mlp2x_gelu",
         mm_vision_tower="openai/clip-vit-large-patch14-336", unfreeze_mm_vision_tower=False))
-    tokenizer.save(str(folder / "tokenizer.json"))
-    family.write_json(folder / "tokenizer_config.json", {"bos_token": "<s>", "eos_token": "</s>", "tokenizer_class": "LlamaTokenizer"})
+    save_tokenizer(folder, tokenizer)
     pictures = LlavaNextImageProcessorPil(**{**PICTURES, "size": {"shortest_edge": SIDE}}, image_grid_pinpoints=pinpoints)
-    counter = LlavaNextProcessor(pictures, family.llava.PreTrainedTokenizerFast(tokenizer_object=tokenizer), patch_size=PATCH)
+    counter = LlavaNextProcessor(pictures, PreTrainedTokenizerFast(tokenizer_object=tokenizer), patch_size=PATCH)
 
     def seen(picture):
         return pictures(picture, return_tensors="pt"), counter._get_number_of_features(picture.height, picture.width, SIDE, SIDE)
@@ -216,14 +215,13 @@ def make_llama2(folder, seed):
         model.model.multi_modal_projector.act = torch.nn.Identity()
         model.model.multi_modal_projector.linear_2.weight.copy_(torch.eye(24))
         model.model.multi_modal_projector.linear_2.bias.zero_()
-    tensors = {original_name(name).replace("mm_projector.0.", "mm_projector."): value.contiguous()
+    tensors = {family.renamed(name, ORIGINAL_NAMES).replace("mm_projector.0.", "mm_projector."): value.contiguous()
                for name, value in model.state_dict().items() if "linear_2" not in name}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     family.write_json(folder / "config.json", config_of(
         _name_or_path="llava-llama-2-7b-chat-lightning", model_type="llava", mm_vision_tower="hub/clip",
         mm_vision_select_feature="cls_patch", mm_vision_select_layer=-1))
-    tokenizer.save(str(folder / "tokenizer.json"))
-    family.write_json(folder / "tokenizer_config.json", {"bos_token": "<s>", "eos_token": "</s>", "tokenizer_class": "LlamaTokenizer"})
+    save_tokenizer(folder, tokenizer)
     expect(folder, model.eval(), tokenizer, llama2_prompt, one_square(10, False), ["wide", "gray"])
 
 
@@ -233,8 +231,7 @@ def make_swapped(folder, seed):
     model, _ = model_of(seed, tokenizer)
     model.config.image_token_index = tokenizer.token_to_id("<image>")
     model.save_pretrained(folder)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    family.write_json(folder / "tokenizer_config.json", {"bos_token": "<s>", "eos_token": "</s>", "tokenizer_class": "LlamaTokenizer"})
+    save_tokenizer(folder, tokenizer)
     (folder / "chat_template.jinja").write_text(
         "{% for message in messages %}{{ message['role'] + ': ' }}{% for part in message['content'] %}{% if part['type'] == 'image' %}"
         "{{ '<image>\n' }}{% else %}{{ part['text'] + ' ' }}{% endif %}{% endfor %}{% endfor %}{{ 'assistant:' }}", encoding="utf-8")
@@ -255,5 +252,4 @@ def make_swapped(folder, seed):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     TOWER = save_tower(0)
-    family.make_all(HERE, [make for make in (make_vicuna, make_next, make_llama2, make_swapped)
-                           if len(sys.argv) < 2 or make.__name__.removeprefix("make_") in sys.argv[1:]])
+    family.make_all(HERE, [make_vicuna, make_next, make_llama2, make_swapped])

@@ -14,7 +14,6 @@ hub_gemma2  the same as the hub has paligemma2-3b-mix-224, the first reply token
 import sys
 from pathlib import Path
 
-import torch
 from transformers import (Gemma2Config, GemmaConfig, PaliGemmaConfig, PaliGemmaForConditionalGeneration, PaliGemmaProcessor,
                           PreTrainedTokenizerFast, SiglipVisionConfig)
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
@@ -37,12 +36,7 @@ def processor_of(tokenizer):
 
 def random_weights(config, seed, tokenizer):
     model = family.randomize(PaliGemmaForConditionalGeneration(config), seed)
-    with torch.no_grad():
-        for name, weight in model.model.language_model.named_parameters():
-            if "norm" in name:
-                weight.sub_(1)  # Gemma's norms add one
-            if "embed_tokens" in name:
-                weight.mul_(0.5)
+    family.shift_norms(model, 0.5)
     model = family.readable(model, tokenizer)
     model.tie_weights()
     return model
@@ -58,14 +52,25 @@ def expect(folder, model, processor, names, image_token):
 
 
 def make_small(folder, seed):
+    make_current(folder, seed, ["wide", "tall", "gray", "rgba", "turned"], GemmaConfig(
+        hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=8,
+        vocab_size=320, max_position_embeddings=256, rope_parameters={"rope_type": "default", "rope_theta": 500.0}))
+
+
+def make_gemma2(folder, seed):
+    make_current(folder, seed, ["wide", "tall", "rgba"], Gemma2Config(
+        hidden_size=24, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, head_dim=8,
+        vocab_size=320, max_position_embeddings=256, query_pre_attn_scalar=5, sliding_window=7, attn_logit_softcapping=3.0,
+        final_logit_softcapping=4.0, rope_parameters={"rope_type": "default", "rope_theta": 500.0}))
+
+
+def make_current(folder, seed, names, text):
+    """As save_pretrained of transformers 5 writes it."""
     tokenizer = family.gemma_tokenizer(320, ["<image>"])
     tokenizer.save(str(folder / "tokenizer.json"))  # before the processor adds its 1152 tokens for places
     image_token = tokenizer.token_to_id("<image>")
     vision = SiglipVisionConfig(hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=3,
                                 image_size=IMAGE_SIZE, patch_size=PATCH, vision_use_head=False)
-    text = GemmaConfig(hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4,
-                       num_key_value_heads=2, head_dim=8, vocab_size=320, max_position_embeddings=256,
-                       rope_parameters={"rope_type": "default", "rope_theta": 500.0})
     config = PaliGemmaConfig(vision_config=vision, text_config=text, image_token_index=image_token, projection_dim=24,
                              hidden_size=24, vocab_size=320)
     model = random_weights(config, seed, tokenizer)
@@ -75,38 +80,7 @@ def make_small(folder, seed):
                                                          "processor_class": "PaliGemmaProcessor"})
     family.write_json(folder / "tokenizer_config.json", {"bos_token": "<bos>", "eos_token": "<eos>",
                                                          "tokenizer_class": "TokenizersBackend"})
-    expect(folder, model, processor, ["wide", "tall", "gray", "rgba", "turned"], image_token)
-
-
-def make_gemma2(folder, seed):
-    tokenizer = family.gemma_tokenizer(320, ["<image>"])
-    tokenizer.save(str(folder / "tokenizer.json"))
-    image_token = tokenizer.token_to_id("<image>")
-    vision = SiglipVisionConfig(hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=3,
-                                image_size=IMAGE_SIZE, patch_size=PATCH, vision_use_head=False)
-    text = Gemma2Config(hidden_size=24, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4,
-                        num_key_value_heads=2, head_dim=8, vocab_size=320, max_position_embeddings=256,
-                        query_pre_attn_scalar=5, sliding_window=7, attn_logit_softcapping=3.0, final_logit_softcapping=4.0,
-                        rope_parameters={"rope_type": "default", "rope_theta": 500.0})
-    config = PaliGemmaConfig(vision_config=vision, text_config=text, image_token_index=image_token, projection_dim=24,
-                             hidden_size=24, vocab_size=320)
-    model = random_weights(config, seed, tokenizer)
-    model.save_pretrained(folder)
-    processor, pictures = processor_of(tokenizer)
-    family.write_json(folder / "processor_config.json", {"image_processor": pictures.to_dict(),
-                                                         "processor_class": "PaliGemmaProcessor"})
-    family.write_json(folder / "tokenizer_config.json", {"bos_token": "<bos>", "eos_token": "<eos>",
-                                                         "tokenizer_class": "TokenizersBackend"})
-    expect(folder, model, processor, ["wide", "tall", "rgba"], image_token)
-
-
-def hub_name(name):
-    for new, old in (("model.vision_tower.", "vision_tower.vision_model."),
-                     ("model.language_model.", "language_model.model."),
-                     ("model.multi_modal_projector.", "multi_modal_projector.")):
-        if name.startswith(new):
-            return old + name[len(new):]
-    raise ValueError(name)
+    expect(folder, model, processor, names, image_token)
 
 
 def make_hub_bf16(folder, seed):
@@ -146,17 +120,9 @@ def make_hub(folder, seed, decoder):
         "add_bos_token": True, "add_eos_token": False, "tokenizer_class": "GemmaTokenizer",
         "bos_token": {"__type": "AddedToken", "content": "<bos>", "lstrip": False, "normalized": False, "rstrip": False,
                       "single_word": False, "special": True}, "eos_token": "<eos>"})
-    model = random_weights(PaliGemmaConfig.from_pretrained(folder), seed, tokenizer).to(torch.bfloat16)
-    tensors = {hub_name(name): value for name, value in model.state_dict().items()
-               if name != "lm_head.weight" and "position_ids" not in name}
-    family.save_sharded(tensors, folder)
-    loaded = PaliGemmaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
-    for name, value in loaded.state_dict().items():
-        assert name == "lm_head.weight" or torch.equal(value, tensors[hub_name(name)].float()), name
+    loaded = family.save_hub(folder, random_weights(PaliGemmaConfig.from_pretrained(folder), seed, tokenizer), family.HUB_NAMES, tied=True)
     expect(folder, loaded, processor_of(tokenizer)[0], ["gray", "turned"], image_token)
 
 
 if __name__ == "__main__":
-    wanted = sys.argv[1:]
-    family.make_all(HERE, [make for make in (make_small, make_hub_bf16, make_gemma2, make_hub_gemma2)
-                           if not wanted or make.__name__.removeprefix("make_") in wanted])
+    family.make_all(HERE, [make_small, make_hub_bf16, make_gemma2, make_hub_gemma2])

@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -30,13 +29,7 @@ def make_small(folder, seed):
                      "num_key_value_heads": 1, "vocab_size": 304, "max_position_embeddings": 512,
                      "rope_parameters": {"rope_type": "default", "rope_theta": 500.0, "mrope_section": [2, 1, 3]},
                      "bos_token_id": None, "eos_token_id": stop}, **qwen_vl.ids_of(tokenizer))
-    model = qwen_vl.randomized(Qwen2_5_VLForConditionalGeneration(config), seed, tokenizer)
-    model.save_pretrained(folder)
-    qwen_vl.write_texts(folder, tokenizer, qwen_vl.TEMPLATE, "jinja")
-    pictures = Qwen2VLImageProcessorPil(size={"shortest_edge": 512, "longest_edge": 2400}, patch_size=4)
-    family.write_json(folder / "processor_config.json", {"image_processor": pictures.to_dict(),
-                                                         "processor_class": "Qwen2_5_VLProcessor"})
-    qwen_vl.expect(folder, ["wide", "tall", "gray", "rgba", "turned"], stop, ["wide", "tall", "gray"])
+    qwen_vl.finish_small(folder, seed, Qwen2_5_VLForConditionalGeneration(config), tokenizer, qwen_vl.TEMPLATE, "Qwen2_5_VLProcessor")
 
 
 def make_hub_bf16(folder, seed):
@@ -62,10 +55,7 @@ def make_hub_bf16(folder, seed):
         "min_pixels": 3136, "max_pixels": 12 * 784, "patch_size": 14, "temporal_patch_size": 2, "merge_size": 2,
         "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711],
         "image_processor_type": "Qwen2VLImageProcessor", "processor_class": "Qwen2_5_VLProcessor"})
-    qwen_vl.write_texts(folder, tokenizer, qwen_vl.TEMPLATE, "json")
-    model = qwen_vl.randomized(Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig.from_pretrained(folder)), seed, tokenizer)
-    qwen_vl.save_bf16(folder, model, qwen_vl.hub_name)
-    qwen_vl.expect(folder, ["wide", "turned"], [stop, tokenizer.token_to_id("<|endoftext|>")], ["wide", "turned"])
+    qwen_vl.finish_hub(folder, seed, Qwen2_5_VLForConditionalGeneration, tokenizer, qwen_vl.TEMPLATE, family.QWEN_NAMES)
 
 
 if __name__ == "__main__":

@@ -86,13 +86,6 @@ def make_small(folder, seed):
                   ["wide", "tall", "gray", "rgba", "turned"], config.image_token_id, stop, ["wide", "gray", "rgba"])
 
 
-def hub_name(name):
-    for new, old in (("model.visual.", "visual."), ("model.language_model.", "model.")):
-        if name.startswith(new):
-            return old + name[len(new):]
-    return name
-
-
 def make_hub_bf16(folder, seed):
     tokenizer, fast = tokenizer_of(292)
     stop = tokenizer.token_to_id("<|im_end|>")
@@ -113,17 +106,8 @@ def make_hub_bf16(folder, seed):
         "min_pixels": 784, "max_pixels": 1568, "patch_size": 14, "temporal_patch_size": 2, "merge_size": 2,
         "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711],
         "image_processor_type": "Qwen2VLImageProcessor", "processor_class": "Qwen2VLProcessor"})
-    family.write_json(folder / "chat_template.json", {"chat_template": TEMPLATE})
-    tokenizer.save(str(folder / "tokenizer.json"))
-    family.write_json(folder / "tokenizer_config.json", {
-        "add_prefix_space": False, "bos_token": None, "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>",
-        "tokenizer_class": "Qwen2Tokenizer", "unk_token": None, "errors": "replace"})
-    model = random_weights(Qwen2VLConfig.from_pretrained(folder), seed, tokenizer).to(torch.bfloat16)
-    tensors = {hub_name(name): value for name, value in model.state_dict().items() if name != "lm_head.weight"}
-    family.save_sharded(tensors, folder)
-    loaded = Qwen2VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
-    for name, value in loaded.state_dict().items():
-        assert name == "lm_head.weight" or torch.equal(value, tensors[hub_name(name)].float()), name
+    family.write_texts(folder, tokenizer, family.QWEN2_TOKENS, TEMPLATE)
+    loaded = family.save_hub(folder, random_weights(Qwen2VLConfig.from_pretrained(folder), seed, tokenizer), family.QWEN_NAMES, tied=True)
     pictures = Qwen2VLImageProcessorPil.from_pretrained(folder)
     family.expect(folder, loaded, fast, lambda *case: prepare(pictures, fast, *case), ["turned"],
                   loaded.config.image_token_id, stop, ["turned"])

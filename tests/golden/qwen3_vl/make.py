@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -31,14 +30,8 @@ def make_small(folder, seed):
                      "rope_parameters": {"rope_type": "default", "rope_theta": 500.0, "mrope_section": [2, 2, 2],
                                          "mrope_interleaved": True},
                      "bos_token_id": None, "eos_token_id": stop}, **qwen_vl.ids_of(tokenizer))
-    model = qwen_vl.randomized(Qwen3VLForConditionalGeneration(config), seed, tokenizer)
-    model.save_pretrained(folder)
-    qwen_vl.write_texts(folder, tokenizer, qwen_vl.TEMPLATE_3, "jinja")
-    pictures = Qwen2VLImageProcessorPil(size={"shortest_edge": 512, "longest_edge": 2400}, patch_size=4,
-                                        image_mean=[0.5] * 3, image_std=[0.5] * 3)
-    family.write_json(folder / "processor_config.json", {"image_processor": pictures.to_dict(),
-                                                         "processor_class": "Qwen3VLProcessor"})
-    qwen_vl.expect(folder, ["wide", "tall", "gray", "rgba", "turned"], stop, ["wide", "tall", "gray"])
+    qwen_vl.finish_small(folder, seed, Qwen3VLForConditionalGeneration(config), tokenizer, qwen_vl.TEMPLATE_3, "Qwen3VLProcessor",
+                         image_mean=[0.5] * 3, image_std=[0.5] * 3)
 
 
 def make_hub_bf16(folder, seed):
@@ -66,10 +59,7 @@ def make_hub_bf16(folder, seed):
         "size": {"longest_edge": 12 * 1024, "shortest_edge": 4096}, "patch_size": 16, "temporal_patch_size": 2,
         "merge_size": 2, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5],
         "image_processor_type": "Qwen2VLImageProcessorFast", "processor_class": "Qwen3VLProcessor"})
-    qwen_vl.write_texts(folder, tokenizer, qwen_vl.TEMPLATE_3, "json")
-    model = qwen_vl.randomized(Qwen3VLForConditionalGeneration(Qwen3VLConfig.from_pretrained(folder)), seed, tokenizer)
-    qwen_vl.save_bf16(folder, model)
-    qwen_vl.expect(folder, ["wide", "turned"], [stop, tokenizer.token_to_id("<|endoftext|>")], ["wide", "turned"])
+    qwen_vl.finish_hub(folder, seed, Qwen3VLForConditionalGeneration, tokenizer, qwen_vl.TEMPLATE_3)
 
 
 if __name__ == "__main__":

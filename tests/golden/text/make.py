@@ -117,7 +117,7 @@ def make(folder, model, seed, tokenizer, tokens, template, dtype, respell=None):
 
 
 def make_llama(folder, seed):
-    tokenizer = family.llava.llama_tokenizer(310)
+    tokenizer = family.llama_tokenizer(310)
     config = LlamaConfig(hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
                          num_key_value_heads=2, vocab_size=312, max_position_embeddings=256, rms_norm_eps=1e-5)
     make(folder, LlamaForCausalLM(config), seed, tokenizer, {"bos_token": "<s>", "eos_token": "</s>"}, None,
@@ -125,7 +125,7 @@ def make_llama(folder, seed):
 
 
 def make_mistral(folder, seed):
-    tokenizer = family.llava.llama_tokenizer(310)
+    tokenizer = family.llama_tokenizer(310)
     config = MistralConfig(hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
                            head_dim=10, vocab_size=312, max_position_embeddings=256, rms_norm_eps=1e-5)
     make(folder, MistralForCausalLM(config), seed, tokenizer, {"bos_token": "<s>", "eos_token": "</s>"}, MISTRAL, torch.bfloat16)
@@ -247,5 +247,4 @@ MAKERS = [make_llama, make_qwen2, make_qwen3, make_gemma, make_llama3, make_mist
           make_phi3]
 
 if __name__ == "__main__":
-    wanted = sys.argv[1:]  # names of folders; all when there are none
-    family.make_all(HERE, [make for make in MAKERS if not wanted or make.__name__.removeprefix("make_") in wanted])
+    family.make_all(HERE, MAKERS)
