@@ -24,11 +24,17 @@ struct DefenseResources {
   /// The bare model: detectors that score replies ask it about benign submissions to fit their threshold.
   /// Many detectors ask the same: it may remember its replies.
   Responder respond = {};
+  /// Told before a threshold is fitted: on so many benign submissions, which may take minutes.
+  std::function<void(const std::string& defense, int64_t submissions)> on_fit = {};
   /// SHA-256 of the files that decide what `model` computes: what was trained on its states belongs to it
   /// alone.
   std::function<std::string()> model_sha256 = {};
   /// Gives the model of a folder that a defense names (own_model.h): the same one to all that name it.
   std::function<std::shared_ptr<const VisionLanguageModel>(const std::string& folder)> load = {};
+
+  void tell_fit(const std::string& defense, size_t submissions) const {
+    if (on_fit) on_fit(defense, static_cast<int64_t>(submissions));
+  }
 };
 
 }  // namespace hijack

@@ -55,6 +55,7 @@ void FittedDetector::fit(const ThresholdParameters& parameters, const DefenseRes
       benign.push_back(submission);
   // before the model is asked anything
   check_calibration_size(name(), counted(), static_cast<int64_t>(benign.size()), alpha);
+  resources.tell_fit(name(), benign.size());
   calibration_ = calibrate(name(), scores(benign), alpha, ceiling());
   calibration_.fitted_on = submissions_sha256(benign);
 }

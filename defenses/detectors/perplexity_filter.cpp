@@ -39,6 +39,7 @@ PerplexityFilter::PerplexityFilter(const Parameters& parameters, const DefenseRe
 Calibration PerplexityFilter::fit(const DefenseResources& resources) const {
   const double alpha = wanted_alpha(parameters_.quantile, resources);
   check_calibration_size(name(), "benign prompts", static_cast<int64_t>(resources.benign.size()), alpha);
+  resources.tell_fit(name(), resources.benign.size());
   const int64_t window = parameters_.preset == "published" ? 0 : parameters_.window;
   std::vector<std::string> texts;
   std::vector<Submission> prompts;

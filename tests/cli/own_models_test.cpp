@@ -75,6 +75,10 @@ TEST_F(OwnModels, ScoreRestateAndJudge) {
   const json calibrations = manifest().at("calibrations");
   for (const json& entry : calibrations) fitted_on[entry.at("defense")] = entry.at("n");
   EXPECT_EQ(fitted_on.at("perplexity:window=0,model=llama"), 24);
+  for (const char* fitted : {"of perplexity:window=0 on 24", "of judge:by=question,model=llama on 24"})
+    EXPECT_NE(outcome.err.find("fitting the threshold " + std::string(fitted)), std::string::npos)
+        << outcome.err;
+  EXPECT_EQ(outcome.err.find("threshold of ecso"), std::string::npos) << "that one was given";
 }
 
 TEST_F(OwnModels, CountByContent) {

@@ -118,7 +118,7 @@ class RunEvaluation {
   RunInputs inputs_;
   EvaluationRecord record_;
   TextControl text_;
-  DefenseMaker maker_;
+  DefenseMaker maker_{hooks_.on_note};
   std::string picture_set_;
   std::vector<PictureCase> pictures_;
   std::set<std::string> pictures_done_;

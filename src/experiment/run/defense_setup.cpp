@@ -211,6 +211,11 @@ const DefenseResources& DefenseMaker::resources_for(const std::string& key, cons
   resources.load = load_;  // for all situations
   // photos, seeds and false-positive rates share most benign submissions
   resources.respond = answers_.try_emplace(replies_key(situation), resources.respond).first->second;
+  resources.on_fit = [note = on_note_](const std::string& defense, int64_t submissions) {
+    if (note)
+      note("fitting the threshold of " + defense + " on " + std::to_string(submissions) +
+           " benign submissions");
+  };
   resources.false_positive_rate = situation.false_positive_rate;
   resources.benign = benign_submissions(pictures, situation.calibration, situation.attacked);
   return resources_.emplace(key, std::move(resources)).first->second;

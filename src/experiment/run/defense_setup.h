@@ -60,6 +60,9 @@ nlohmann::json calibration_entry(const Calibration& calibration);
 /// for all of them. Keeps what belongs to the last model.
 class DefenseMaker {
  public:
+  /// on_note: told what takes a while, in words.
+  explicit DefenseMaker(std::function<void(const std::string&)> on_note = {})
+      : on_note_(std::move(on_note)) {}
   /// What thresholds depend on besides the parameters.
   struct Situation {
     std::shared_ptr<const VisionLanguageModel> model;
@@ -78,6 +81,7 @@ class DefenseMaker {
  private:
   const DefenseResources& resources_for(const std::string& key, const Situation& situation);
 
+  std::function<void(const std::string&)> on_note_;
   OtherModels others_;
   std::string model_;
   std::map<std::string, BenignPictures> pictures_;  ///< by space

@@ -310,7 +310,7 @@ class Trials {
   const std::vector<TrialPlan>& plans_;
   const RunHooks& hooks_;
   const ModelSource& models_;
-  DefenseMaker defenses_;
+  DefenseMaker defenses_{hooks_.on_note};
 };
 
 }  // namespace
@@ -319,7 +319,7 @@ bool run_trials(RunFolder& folder, const RunHooks& hooks, const ModelSource& mod
   std::vector<TrialPlan> plans = folder.plans();
   for (TrialPlan& plan : plans) hooks.machine.put_into(plan.config);
   if (group) {
-    DefenseMaker defenses;
+    DefenseMaker defenses(hooks.on_note);
     while (const auto next = group->next(plans.size(), hooks.stop)) {
       if (!finish_trial(plans[*next], folder, in_place(hooks, plans, *next, -1), models, defenses))
         return false;
