@@ -14,6 +14,11 @@ std::string stored_dtype(at::ScalarType dtype) {
 
 }  // namespace
 
+bool StoredWeights::mostly(const std::string& dtype) const {
+  const auto found = dtypes.find(dtype);
+  return found != dtypes.end() && 2 * found->second > parameters;
+}
+
 StoredWeights stored_weights(const std::filesystem::path& folder) {
   StoredWeights stored;
   if (!has_weights(folder)) return stored;

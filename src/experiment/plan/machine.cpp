@@ -2,6 +2,8 @@
 
 #include <ATen/Parallel.h>
 
+#include "models/checkpoint/stored_weights.h"
+#include "models/dtype.h"
 #include "models/prefix/images_at_once.h"
 
 namespace hijack {
@@ -17,7 +19,10 @@ void Machine::put_into(AttackConfig& config) const {
 
 std::string dtype_of(const AttackConfig& config) {
   if (config.dtype != "auto") return config.dtype;
-  return config.device == "cpu" ? "float32" : "bfloat16";
+  if (config.device == "cpu") return "float32";
+  // of a run whose GPU may be another machine's
+  const bool there = std::filesystem::is_directory(config.model);
+  return chosen_dtype("auto", at::kCUDA, there && stored_weights(config.model).mostly("float32"));
 }
 
 LoadOptions load_options(const AttackConfig& config, const std::string& folder) {
