@@ -86,8 +86,8 @@ at::Device parse_device(const std::string& text) {
 
 /// Headers are read only where they decide.
 std::string dtype_in(const std::filesystem::path& folder, const std::string& name, at::Device device) {
-  const bool asked = name == "auto" && device.is_cuda() && std::filesystem::is_directory(folder);
-  return chosen_dtype(name, device, asked && stored_weights(folder).mostly("float32"));
+  const bool asked = name == "auto" && device.is_cuda();
+  return chosen_dtype(name, device, asked && stored_in_float32(folder));
 }
 
 [[noreturn]] void refuse_without_config(const std::filesystem::path& folder) {

@@ -1,6 +1,7 @@
 #include "models/checkpoint/stored_weights.h"
 
 #include "models/checkpoint/weight_files.h"
+#include "src/base/error.h"
 
 namespace hijack {
 namespace {
@@ -30,6 +31,14 @@ StoredWeights stored_weights(const std::filesystem::path& folder) {
     }
   }
   return stored;
+}
+
+bool stored_in_float32(const std::filesystem::path& folder) {
+  try {
+    return std::filesystem::is_directory(folder) && stored_weights(folder).mostly("float32");
+  } catch (const Error&) {  // whoever reads them says what is wrong
+    return false;
+  }
 }
 
 }  // namespace hijack

@@ -18,4 +18,8 @@ struct StoredWeights {
 /// Reads the headers of all files of weights. Throws Error for files that are none.
 StoredWeights stored_weights(const std::filesystem::path& folder);
 
+/// Whether most parameters of a folder are stored in float32; false where that cannot be told: no weights, or
+/// weights in another form (TorchScript, open_clip).
+bool stored_in_float32(const std::filesystem::path& folder);
+
 }  // namespace hijack

@@ -2,7 +2,6 @@
 
 #include <tuple>
 
-#include "models/checkpoint/parameter_source.h"
 #include "models/network/attention_masks.h"
 #include "models/network/capped_attention.h"
 #include "src/base/kept.h"
@@ -74,13 +73,10 @@ std::vector<int64_t> places_in_sequence(const PackedTokens& tokens, int64_t pref
 
 Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask, bool causal,
                  const AttentionRule& rule) {
-  const at::ScalarType type = value.scalar_type(), computed = compute_dtype(type, value.device());
-  const bool other_mask = mask.defined() && mask.is_floating_point() && mask.scalar_type() != computed;
-  if (query.scalar_type() != computed || key.scalar_type() != computed || type != computed || other_mask) {
-    const auto as = [&](const Tensor& x) { return x.to(type).to(computed); };
-    return attention(as(query), as(key), as(value), other_mask ? mask.to(computed) : mask, causal, rule)
-        .to(type);
-  }
+  const at::ScalarType type = value.scalar_type();
+  const bool other_mask = mask.defined() && mask.is_floating_point() && mask.scalar_type() != type;
+  if (query.scalar_type() != type || key.scalar_type() != type || other_mask)
+    return attention(query.to(type), key.to(type), value, other_mask ? mask.to(type) : mask, causal, rule);
   if (rule.soft_cap > 0) {
     const double scale = rule.scale > 0 ? rule.scale : 1 / std::sqrt(static_cast<double>(query.size(3)));
     const Tensor seen = causal ? AttentionMasks::of_sequence(0, query.size(2), {}, query).of({}) : mask;

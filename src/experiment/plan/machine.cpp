@@ -20,9 +20,8 @@ void Machine::put_into(AttackConfig& config) const {
 std::string dtype_of(const AttackConfig& config) {
   if (config.dtype != "auto") return config.dtype;
   if (config.device == "cpu") return "float32";
-  // of a run whose GPU may be another machine's
-  const bool there = std::filesystem::is_directory(config.model);
-  return chosen_dtype("auto", at::kCUDA, there && stored_weights(config.model).mostly("float32"));
+  return chosen_dtype("auto", at::kCUDA,
+                      stored_in_float32(config.model));  // which this machine need not have
 }
 
 LoadOptions load_options(const AttackConfig& config, const std::string& folder) {

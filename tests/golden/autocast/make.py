@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText
 
 HERE = Path(__file__).resolve().parent
-FOLDERS = ["llava/clip_gqa", "llava/siglip", "idefics3/one_view", "internvl/small", "mistral3/small", "paligemma/gemma2"]
+FOLDERS = ["llava/clip_gqa", "idefics3/one_view", "internvl/small", "mistral3/small"]
 
 
 def relative(a, b):
@@ -37,11 +37,9 @@ def main():
         pixels = leaf.unsqueeze(0) if name.startswith("idefics3") else leaf
         target = torch.tensor(case["target_ids"])
         ids = torch.cat([torch.tensor(case["input_ids"]), target]).unsqueeze(0)
-        more = {"mistral3": {"image_sizes": torch.tensor([leaf.shape[-2:]])},
-                "paligemma": {"token_type_ids": (torch.arange(ids.shape[1]) >= len(case["input_ids"])).long().unsqueeze(0)}}
+        more = {"image_sizes": torch.tensor([leaf.shape[-2:]])} if name.startswith("mistral3") else {}
         with torch.autocast("cpu", torch.bfloat16):
-            logits = model(input_ids=ids, attention_mask=torch.ones_like(ids), pixel_values=pixels,
-                           **more.get(name.split("/")[0], {})).logits
+            logits = model(input_ids=ids, attention_mask=torch.ones_like(ids), pixel_values=pixels, **more).logits
         logits = logits.float()[0, -len(target) - 1:-1]
         gradient, = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, target), leaf)
         made[f"{name}.logits"], made[f"{name}.gradient"] = logits.detach().contiguous(), gradient
