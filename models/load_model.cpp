@@ -6,6 +6,8 @@
 #include "models/checkpoint/config_json.h"
 #include "models/checkpoint/lora_adapter.h"
 #include "models/checkpoint/parameter_source.h"
+#include "models/checkpoint/stored_weights.h"
+#include "models/dtype.h"
 #include "models/encoders/encoder_model.h"
 #include "models/families/gemma3.h"
 #include "models/families/idefics3.h"
@@ -82,12 +84,10 @@ at::Device parse_device(const std::string& text) {
   return *device;
 }
 
-at::ScalarType parse_dtype(const std::string& text, at::Device device) {
-  if (text == "auto") return device.is_cpu() ? at::kFloat : at::kBFloat16;
-  if (text == "float32") return at::kFloat;
-  if (text == "bfloat16") return at::kBFloat16;
-  if (text == "float16") return at::kHalf;
-  throw Error("dtype \"" + text + "\" is not known; write auto, float32, bfloat16 or float16");
+/// Headers are read only where they decide.
+std::string dtype_in(const std::filesystem::path& folder, const std::string& name, at::Device device) {
+  const bool asked = name == "auto" && device.is_cuda();
+  return chosen_dtype(name, device, asked && stored_in_float32(folder));
 }
 
 [[noreturn]] void refuse_without_config(const std::filesystem::path& folder) {
@@ -129,7 +129,8 @@ void check_not_quantized(const std::filesystem::path& folder, const nlohmann::js
 /// config.json of a folder, and where and how its weights are wanted.
 struct Folder {
   Folder(const std::filesystem::path& folder, const LoadOptions& options)
-      : device(parse_device(options.device)), dtype(parse_dtype(options.dtype, device)) {
+      : device(parse_device(options.device)) {
+    chosen_dtype(options.dtype, device, false);  // checks the name
     if (!std::filesystem::is_directory(folder))
       throw Error("model folder " + folder.string() +
                   " does not exist; give a Hugging Face checkpoint folder");
@@ -145,7 +146,6 @@ struct Folder {
   }
 
   at::Device device;
-  at::ScalarType dtype;
   nlohmann::json config;
   std::string type;
 };
@@ -171,13 +171,13 @@ class Adapter {
 };
 
 Model load_family(const Family& family, const std::filesystem::path& folder, const Folder& found,
-                  const std::filesystem::path& vision_tower) {
+                  at::ScalarType dtype, const std::filesystem::path& vision_tower) {
   if (family.load_with_tower != nullptr) {
     std::optional<TowerFolder> tower;
     if (!vision_tower.empty()) tower.emplace(vision_tower);
-    return family.load_with_tower(folder, found.config, found.device, found.dtype, tower ? &*tower : nullptr);
+    return family.load_with_tower(folder, found.config, found.device, dtype, tower ? &*tower : nullptr);
   }
-  if (vision_tower.empty()) return family.load(folder, found.config, found.device, found.dtype);
+  if (vision_tower.empty()) return family.load(folder, found.config, found.device, dtype);
   std::string takers;
   for (const Family& one : kFamilies)
     if (one.load_with_tower != nullptr) takers += (takers.empty() ? "" : ", ") + std::string(one.name);
@@ -213,8 +213,8 @@ void refuse_image_options(const std::filesystem::path& folder, const LoadOptions
 
 }  // namespace
 
-at::ScalarType computed_dtype(const LoadOptions& options) {
-  return parse_dtype(options.dtype, parse_device(options.device));
+std::string dtype_of(const std::filesystem::path& folder, const LoadOptions& options) {
+  return dtype_in(folder, options.dtype, parse_device(options.device));
 }
 
 std::vector<std::string> supported_families() {
@@ -227,20 +227,23 @@ std::shared_ptr<const VisionLanguageModel> load_model(const std::filesystem::pat
   if (options.views != "all" && options.views != "one")
     throw Error("views \"" + options.views + "\" is not known; write all or one");
   if (options.max_pixels < 0) throw Error("max_pixels must not be negative; 0 leaves it to the folder");
+  const std::string chosen = dtype_in(folder, options.dtype, found.device);
+  const at::ScalarType dtype = weight_dtype(chosen);
+  const AutocastScope autocast(chosen == "autocast");
   const Adapter adapter(folder, options, found.device);
   if (const Family* family = kFamilies.find(found.type))
     return capped(
-        in_views(adapter.with(load_family(*family, folder, found, options.vision_tower), found.type),
+        in_views(adapter.with(load_family(*family, folder, found, dtype, options.vision_tower), found.type),
                  options.views),
         options.max_pixels);
   if (is_decoder(found.type)) {
     refuse_image_options(folder, options, "a language model (" + found.type + ") that takes no images");
-    return adapter.with(load_text_prompt_model(folder, found.config, found.device, found.dtype), found.type);
+    return adapter.with(load_text_prompt_model(folder, found.config, found.device, dtype), found.type);
   }
   if (is_encoder(found.type)) {
     refuse_image_options(folder, options,
                          "an image encoder (" + found.type + "), not a vision-language model");
-    return adapter.with(load_encoder_model(found.type, folder, found.config, found.device, found.dtype),
+    return adapter.with(load_encoder_model(found.type, folder, found.config, found.device, dtype),
                         found.type);
   }
   std::string known;

@@ -20,7 +20,7 @@ struct LoadOptions {
   /// cpu, cuda, cuda:1; or meta: everything is checked, but no weight is read, and the model knows shapes
   /// only.
   std::string device = "cpu";
-  std::string dtype = "auto";  ///< auto, float32, bfloat16, float16; auto is float32 on a CPU
+  std::string dtype = "auto";  ///< one of dtype_names() (dtype.h)
   /// all: as the folder's image processor says; one: a photo is one view, in families that cut it into
   /// several.
   std::string views = "all";
@@ -35,8 +35,8 @@ struct LoadOptions {
   int64_t max_pixels = 0;
 };
 
-/// The type that weights are loaded as: what auto stands for on the device. Throws Error for unknown names.
-at::ScalarType computed_dtype(const LoadOptions& options);
+/// What the dtype of the options stands for with this folder (dtype.h). Throws Error for unknown names.
+std::string dtype_of(const std::filesystem::path& folder, const LoadOptions& options);
 
 /// Loads a Hugging Face folder: a vision-language model, a text decoder, which takes no images, or an image
 /// encoder, which says nothing (encoders/encoder_model.h). Throws Error that names what is missing or not

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "models/checkpoint/weights.h"
+#include "models/dtype.h"
 
 namespace hijack {
 namespace {
@@ -35,12 +36,15 @@ std::string culprit(const std::filesystem::path& folder, at::ScalarType dtype) {
 void explain(const NotFinite& found, std::span<const std::filesystem::path> folders,
              const LoadOptions& options) {
   const std::string what = std::string(found.what()) + ": ";
-  const at::ScalarType dtype = computed_dtype(options);
-  for (const auto& folder : folders)
-    if (const std::string why = culprit(folder, dtype); !why.empty()) throw Error(what + why);
-  if (dtype == at::kHalf)
+  std::set<std::string> dtypes;
+  for (const auto& folder : folders) {
+    const std::string dtype = dtype_of(folder, options);
+    if (const std::string why = culprit(folder, weight_dtype(dtype)); !why.empty()) throw Error(what + why);
+    dtypes.insert(dtype);
+  }
+  if (dtypes.contains("float16"))
     throw Failure(what + "most likely an overflow in float16; give --dtype float32 or bfloat16.");
-  if (dtype == at::kBFloat16)
+  if (dtypes.contains("bfloat16") || dtypes.contains("autocast"))
     throw Failure(what + "most likely an overflow in bfloat16; give --dtype float32.");
   throw Failure(
       what +

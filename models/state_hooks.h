@@ -18,7 +18,7 @@ std::string token_choice_name(TokenChoice choice);
 
 /// What the chosen tokens of one prompt have at each hook.
 struct TokenStates {
-  std::vector<Tensor> states;      ///< one per hook, in the model's dtype [n,D]
+  std::vector<Tensor> states;      ///< one per hook [n,D]; what a part adds is bfloat16 with autocast
   std::vector<int64_t> positions;  ///< of the tokens in prompt and reply, ascending
   TokenIds ids;                    ///< of the tokens
   std::vector<TokenKind> kinds;    ///< of the tokens

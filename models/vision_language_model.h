@@ -59,7 +59,7 @@ class VisionLanguageModel {
   /// float backward through the resampler.
   virtual Pixels preprocess(const Tensor& image) const = 0;
 
-  /// [1, T_img, D], differentiable.
+  /// [1, T_img, D], differentiable; of the type that the model's last product has.
   virtual Tensor image_features(const Pixels& pixels) const = 0;
 
   /// One image, many contexts: the vision tower and the common prefix run once. targets[i] is teacher-forced

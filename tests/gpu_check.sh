@@ -53,7 +53,7 @@ attack() {
 
 bench() {
   python3 tests/bench/make_checkpoints.py smolvlm-256m llava-7b
-  python3 tests/bench/side_by_side.py --models smolvlm-256m,llava-7b --contexts 1,8 --dtypes bfloat16 --device cuda --server build/gpu/tests/hijack_step \
+  python3 tests/bench/side_by_side.py --models smolvlm-256m,llava-7b --contexts 1,8 --dtypes bfloat16,autocast --device cuda --server build/gpu/tests/hijack_step \
     --rows "$out/steps.jsonl" --rounds 3
 }
 

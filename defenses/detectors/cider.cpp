@@ -3,6 +3,7 @@
 #include "defenses/image/denoise.h"
 #include "models/embedding_access.h"
 #include "src/base/error.h"
+#include "src/base/tensor_math.h"
 
 namespace hijack {
 namespace {
@@ -45,7 +46,8 @@ std::string Cider::counted() const {
 
 std::vector<Tensor> Cider::rounds_of(const Tensor& image) const {
   const auto features = [&](const Tensor& seen) {
-    const Tensor all = model_->image_features(model_->preprocess(seen)).flatten(0, 1);  // [T_img, D]
+    const Tensor all =
+        at_least_float(model_->image_features(model_->preprocess(seen))).flatten(0, 1);  // [T_img, D]
     return parameters_.pool == "mean" ? all.mean(0, true) : all;
   };
   std::vector<Tensor> rounds = {features(image)};
@@ -60,7 +62,7 @@ std::vector<Tensor> Cider::rounds_of(const Tensor& image) const {
 Tensor Cider::text_of(const std::string& prompt) const {
   if (model_->target_ids(prompt).empty()) return {};
   const at::NoGradGuard no_grad;
-  return text_states(*model_, prompt, 0).flatten(0, 1).mean(0, true);
+  return at_least_float(text_states(*model_, prompt, 0)).flatten(0, 1).mean(0, true);
 }
 
 Tensor Cider::image_score(const Tensor& image) const {

@@ -25,12 +25,33 @@ at::ScalarType compute_dtype(at::ScalarType stored, at::Device device) {
 
 ParameterSource frozen_source(Weights& weights, at::Device device, at::ScalarType dtype) {
   const at::ScalarType computed = compute_dtype(dtype, device);
-  return [&weights, device, dtype, computed](const std::string& name, at::IntArrayRef shape) {
+  ParameterSource source = [&weights, device, dtype, computed](const std::string& name,
+                                                               at::IntArrayRef shape) {
     // matrices take the memory, and Linear knows how to widen them
     return weights.take(name, shape)
         .to(device, shape.size() == 2 ? dtype : computed)
         .set_requires_grad(false);
   };
+  source.autocast = AutocastScope::is_on();
+  return source;
+}
+
+namespace {
+
+thread_local bool autocast_is_on = false;
+
+}  // namespace
+
+AutocastScope::AutocastScope(bool on) : outer_(autocast_is_on) {
+  autocast_is_on = on;
+}
+
+AutocastScope::~AutocastScope() {
+  autocast_is_on = outer_;
+}
+
+bool AutocastScope::is_on() {
+  return autocast_is_on;
 }
 
 }  // namespace hijack

@@ -1,6 +1,7 @@
 #include "models/checkpoint/stored_weights.h"
 
 #include "models/checkpoint/weight_files.h"
+#include "src/base/error.h"
 
 namespace hijack {
 namespace {
@@ -14,6 +15,11 @@ std::string stored_dtype(at::ScalarType dtype) {
 
 }  // namespace
 
+bool StoredWeights::mostly(const std::string& dtype) const {
+  const auto found = dtypes.find(dtype);
+  return found != dtypes.end() && 2 * found->second > parameters;
+}
+
 StoredWeights stored_weights(const std::filesystem::path& folder) {
   StoredWeights stored;
   if (!has_weights(folder)) return stored;
@@ -25,6 +31,14 @@ StoredWeights stored_weights(const std::filesystem::path& folder) {
     }
   }
   return stored;
+}
+
+bool stored_in_float32(const std::filesystem::path& folder) {
+  try {
+    return std::filesystem::is_directory(folder) && stored_weights(folder).mostly("float32");
+  } catch (const Error&) {  // whoever reads them says what is wrong
+    return false;
+  }
 }
 
 }  // namespace hijack

@@ -17,8 +17,8 @@ class PoolingHead {
  public:
   PoolingHead(const VisionConfig& vision, const ParameterSource& source, const std::string& name)
       : probe_(source(name + "probe", {1, 1, vision.width})),
-        weight_(source(name + "attention.in_proj_weight", {3 * vision.width, vision.width})),
-        bias_(source(name + "attention.in_proj_bias", {3 * vision.width})),
+        input_(source(name + "attention.in_proj_weight", {3 * vision.width, vision.width}),
+               source(name + "attention.in_proj_bias", {3 * vision.width}), source.autocast),
         output_(source, name + "attention.out_proj", vision.width, vision.width, /*with_bias=*/true),
         norm_(source, name + "layernorm", vision.width, vision.epsilon),
         up_(source, name + "mlp.fc1", vision.width, vision.mlp_width, /*with_bias=*/true),
@@ -30,10 +30,7 @@ class PoolingHead {
   Tensor operator()(const Tensor& states) const {
     const int64_t width = probe_.size(2);
     const auto part = [&](int64_t which, const Tensor& x) {
-      Linear linear;
-      linear.weight = weight_.narrow(0, which * width, width);
-      linear.bias = bias_.narrow(0, which * width, width);
-      return split_heads(linear(x), heads_);
+      return split_heads(input_.rows(which * width, width)(x), heads_);
     };
     const Tensor probe = probe_.to(states.scalar_type()).expand({states.size(0), 1, width});
     const Tensor read = attention(part(0, probe), part(1, states), part(2, states), {}, /*causal=*/false);
@@ -42,8 +39,8 @@ class PoolingHead {
   }
 
  private:
-  Tensor probe_, weight_, bias_;
-  Linear output_;
+  Tensor probe_;
+  Linear input_, output_;
   LayerNorm norm_;
   Linear up_, down_;
   int64_t heads_;

@@ -56,8 +56,9 @@ Gemma3Network::Gemma3Network(const Gemma3Config& c, const ParameterSource& sourc
            /*add_one=*/true),
       decoder(
           std::make_shared<const Decoder>(c.text, source, "language_model.model", "language_model.lm_head")) {
-  projector.weight =
-      source("multi_modal_projector.mm_input_projection_weight", {c.vision.width, c.text.width}).t();
+  projector =
+      Linear(source("multi_modal_projector.mm_input_projection_weight", {c.vision.width, c.text.width}).t(),
+             {}, source.autocast);
 }
 
 Tensor Gemma3Network::image_features(const Tensor& pixels) const {

@@ -4,6 +4,7 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include "models/autocast.h"
 #include "models/chat_template/render_plain.h"
 #include "models/checkpoint/config_json.h"
 #include "models/checkpoint/reply_rules.h"
@@ -18,7 +19,7 @@ namespace hijack {
 class ScriptModule {
  public:
   ScriptModule(const std::filesystem::path& file, at::Device device)
-      : where_(file.string()), device_(device) {
+      : where_(file.string()), device_(device), autocast_(AutocastScope::is_on()) {
     if (!std::filesystem::is_regular_file(file))
       throw Error(where_ +
                   " does not exist; \"script\" of config.json names a TorchScript archive beside it");
@@ -36,6 +37,7 @@ class ScriptModule {
   /// forward(inputs) as a floating tensor of `dimensions` axes.
   Tensor operator()(std::vector<c10::IValue> inputs, int64_t dimensions) const {
     const torch::jit::GraphOptimizerEnabledGuard plain(false);  // the same numbers in every call
+    const Autocast autocast(device_, autocast_);
     c10::IValue out;
     try {
       out = module_.get_method("forward")(std::move(inputs));
@@ -57,6 +59,7 @@ class ScriptModule {
  private:
   std::string where_;
   at::Device device_;
+  bool autocast_;
   torch::jit::Module module_;
 };
 

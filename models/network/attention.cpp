@@ -73,6 +73,10 @@ std::vector<int64_t> places_in_sequence(const PackedTokens& tokens, int64_t pref
 
 Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask, bool causal,
                  const AttentionRule& rule) {
+  const at::ScalarType type = value.scalar_type();
+  const bool other_mask = mask.defined() && mask.is_floating_point() && mask.scalar_type() != type;
+  if (query.scalar_type() != type || key.scalar_type() != type || other_mask)
+    return attention(query.to(type), key.to(type), value, other_mask ? mask.to(type) : mask, causal, rule);
   if (rule.soft_cap > 0) {
     const double scale = rule.scale > 0 ? rule.scale : 1 / std::sqrt(static_cast<double>(query.size(3)));
     const Tensor seen = causal ? AttentionMasks::of_sequence(0, query.size(2), {}, query).of({}) : mask;
@@ -242,8 +246,8 @@ std::shared_ptr<SharedPrefixPlan::Groups> SharedPrefixPlan::Groups::kept(int64_t
   return groups;
 }
 
-SharedPrefixPlan::SharedPrefixPlan(const KeyValues& prefix, const PackedTokens& tokens, const Tensor& like)
-    : prefix_(prefix), groups_(Groups::kept(prefix.length(), tokens, like)) {}
+SharedPrefixPlan::SharedPrefixPlan(const KeyValues& prefix, const PackedTokens& tokens)
+    : prefix_(prefix), groups_(Groups::kept(prefix.length(), tokens, prefix.keys.front())) {}
 
 AttentionKernel SharedPrefixPlan::kernel(int64_t, const AttentionRule& rule) {
   return [rule, groups = groups_](const Tensor& query, const Tensor& key, const Tensor& value,

@@ -54,8 +54,9 @@ class AttentionPlan {
 };
 
 /// Softmax attention; key-value heads are repeated to the query's. mask [.,.,L,L']: bool (true = seen), or
-/// numbers of the query's dtype that are added to the scores; or undefined. Of the rule, scale and cap count;
-/// its window stands in the mask.
+/// numbers that are added to the scores; or undefined. Of the rule, scale and cap count; its window stands in
+/// the mask. Everything is computed and given in the value's type: where norms have made queries and keys
+/// wider than the values that autocast rounds (layers.h), they are rounded, too.
 Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask, bool causal,
                  const AttentionRule& rule = {});
 
@@ -110,8 +111,8 @@ struct PackedTokens {
 /// computed.
 class SharedPrefixPlan : public AttentionPlan {
  public:
-  /// like: the packed embeddings; their dtype and device are those of the pass.
-  SharedPrefixPlan(const KeyValues& prefix, const PackedTokens& tokens, const Tensor& like);
+  /// prefix: keys and values of every layer, of no token where nothing is shared; kept by reference.
+  SharedPrefixPlan(const KeyValues& prefix, const PackedTokens& tokens);
   AttentionKernel kernel(int64_t layer, const AttentionRule& rule) override;
   std::vector<Tensor> shared(int64_t layer) const override;
   void record(int64_t layer, const Tensor& key, const Tensor& value) override;

@@ -41,9 +41,7 @@ std::vector<Linear> linears(const ParameterSource& source, const std::string& bl
   const Linear all(source, block + packed, in, rows, bias);
   int64_t begin = 0;
   for (const Part& part : parts) {
-    Linear& one = made.emplace_back();
-    one.weight = all.weight.narrow(0, begin, part.out);
-    if (bias) one.bias = all.bias.narrow(0, begin, part.out);
+    made.push_back(all.rows(begin, part.out));
     begin += part.out;
   }
   return made;
@@ -53,7 +51,7 @@ std::vector<Linear> linears(const ParameterSource& source, const std::string& bl
 
 Decoder::Decoder(const DecoderConfig& config, const ParameterSource& source, const std::string& body,
                  const std::string& head)
-    : config_(config) {
+    : config_(config), autocast_(source.autocast) {
   embedding_ = source(body + ".embed_tokens.weight", {config.vocabulary, config.width});
   frequencies_ =
       rotary_frequencies(config.rotary_dim, config.rope_theta, config.rope_scaling).to(embedding_.device());
@@ -63,10 +61,8 @@ Decoder::Decoder(const DecoderConfig& config, const ParameterSource& source, con
   for (int64_t i = 0; i < config.layers; ++i)
     blocks_.push_back(make_block(source, body + ".layers." + std::to_string(i)));
   norm_ = RmsNorm(source, body + ".norm", config.width, config.epsilon, config.norm_adds_one);
-  if (config.tied_head)
-    head_.weight = embedding_;
-  else
-    head_ = Linear(source, head, config.width, config.vocabulary, /*with_bias=*/false);
+  head_ = config.tied_head ? Linear(embedding_, {}, autocast_)
+                           : Linear(source, head, config.width, config.vocabulary, /*with_bias=*/false);
 }
 
 Decoder::Block Decoder::make_block(const ParameterSource& source, const std::string& name) const {
@@ -155,7 +151,7 @@ std::vector<Tensor> Decoder::run_block(int64_t layer, const std::vector<Tensor>&
   const Tensor normed = block.norm1(x);
   const auto turned = [&](const Linear& part, int64_t heads, const RmsNorm& norm) {
     const Tensor split = split_heads(part(normed), heads);
-    return apply_rotary(config_.head_norms ? norm(split) : split, rotary);
+    return apply_rotary(config_.head_norms ? norm(split) : split, rotary, autocast_);
   };
   const auto behind = [&](const RmsNorm& norm, const Tensor& y) { return config_.outer_norms ? norm(y) : y; };
   const Tensor key = turned(block.key, config_.kv_heads, block.key_norm);
@@ -166,7 +162,8 @@ std::vector<Tensor> Decoder::run_block(int64_t layer, const std::vector<Tensor>&
   const auto read_of = [&](const Tensor& all) { return read.defined() ? all.index_select(1, read) : all; };
   // a change may keep what it is shown, so nothing is added in place where there are any
   const auto joined = [&](HookPoint point, const Tensor& added, const Tensor& stream) {
-    return changes_.empty() ? added.add_(stream) : changed({point, layer + 1}, added, kinds) + stream;
+    return changes_.empty() ? residual_sum(stream, added)
+                            : changed({point, layer + 1}, added, kinds) + stream;
   };
   const Tensor seen =
       joined(HookPoint::kAttention, behind(block.outer1, block.output(read_of(mixed))), read_of(x));

@@ -128,6 +128,8 @@ class Decoder {
 
   const DecoderConfig& config() const { return config_; }
   at::Device device() const { return embedding_.device(); }
+  /// The type that keys and values come in.
+  at::ScalarType key_dtype() const { return autocast_ ? at::kBFloat16 : norm_.weight.scalar_type(); }
   /// Whether weights take no gradients.
   bool frozen() const { return !norm_.weight.requires_grad(); }
 
@@ -153,6 +155,7 @@ class Decoder {
   int64_t block_bytes(const Tensor& x) const;
 
   DecoderConfig config_;
+  bool autocast_ = false;       // layers.h
   Tensor embedding_;            // [V,D]
   Tensor frequencies_;          // of rotary positions, [rotary_dim/2]
   Tensor sliding_frequencies_;  // where sliding layers have their own

@@ -7,8 +7,18 @@ namespace hijack {
 
 Linear::Linear(const ParameterSource& source, const std::string& name, int64_t in, int64_t out,
                bool with_bias)
-    : weight(source(name + ".weight", {out, in})) {
-  if (with_bias) bias = source(name + ".bias", {out});
+    : Linear(source(name + ".weight", {out, in}), with_bias ? source(name + ".bias", {out}) : Tensor(),
+             source.autocast) {}
+
+Linear::Linear(const Tensor& given_weight, const Tensor& given_bias, bool with_autocast)
+    : weight(given_weight), bias(given_bias), autocast(with_autocast) {
+  if (!autocast) return;
+  weight = weight.to(at::kBFloat16);
+  if (bias.defined()) bias = bias.to(at::kBFloat16);
+}
+
+Linear Linear::rows(int64_t begin, int64_t count) const {
+  return {weight.narrow(0, begin, count), bias.defined() ? bias.narrow(0, begin, count) : Tensor(), autocast};
 }
 
 namespace {
@@ -66,9 +76,30 @@ struct WidenedLinear : torch::autograd::Function<WidenedLinear> {
 
 Tensor Linear::operator()(const Tensor& x) const {
   const std::optional<Tensor> optional_bias = bias.defined() ? std::optional<Tensor>(bias) : std::nullopt;
+  if (autocast) {
+    const Tensor rounded = x.to(at::kBFloat16);
+    if (computes_in(at::kBFloat16, x.device())) return at::linear(rounded, weight, optional_bias);
+    return WidenedLinear::apply(rounded.to(at::kFloat), weight, optional_bias).to(at::kBFloat16);
+  }
   if (x.scalar_type() == at::kFloat && is_narrow(weight.scalar_type()))
     return WidenedLinear::apply(x, weight, optional_bias);
   return at::linear(x, weight, optional_bias);
+}
+
+Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride, bool autocast) {
+  const auto convolved = [&](const auto& as) {
+    return at::conv2d(as(x), as(weight), bias.defined() ? std::optional<Tensor>(as(bias)) : std::nullopt,
+                      stride);
+  };
+  if (!autocast) return convolved([&](const Tensor& one) { return one.to(weight.scalar_type()); });
+  if (computes_in(at::kBFloat16, x.device()))
+    return convolved([](const Tensor& one) { return one.to(at::kBFloat16); });
+  return convolved([](const Tensor& one) { return one.to(at::kBFloat16).to(at::kFloat); }).to(at::kBFloat16);
+}
+
+Tensor residual_sum(const Tensor& stream, Tensor added) {
+  // in place it would have the type of what is added, which autocast leaves in bfloat16
+  return added.scalar_type() == stream.scalar_type() ? added.add_(stream) : stream + added;
 }
 
 LayerNorm::LayerNorm(const ParameterSource& source, const std::string& name, int64_t width, double eps)
@@ -220,7 +251,8 @@ struct HalvesTurn : torch::autograd::Function<HalvesTurn> {
 
 }  // namespace
 
-Tensor apply_rotary(const Tensor& x, const Rotary& rotary) {
+Tensor apply_rotary(const Tensor& x, const Rotary& rotary, bool autocast) {
+  if (autocast) return apply_rotary(x.to(at::kFloat), rotary).to(at::kBFloat16);
   return HalvesTurn::apply(x, rotary.cosine.to(x.scalar_type()), rotary.sine.to(x.scalar_type()));
 }
 

@@ -35,6 +35,7 @@ PixtralVisionConfig PixtralVisionConfig::from_json(const nlohmann::json& json) {
 PixtralTower::PixtralTower(const PixtralVisionConfig& config, const ParameterSource& source,
                            const std::string& prefix, int64_t layers_used)
     : config_(config),
+      autocast_(source.autocast),
       patch_weight_(source(prefix + ".patch_conv.weight", {config.width, 3, config.patch, config.patch})),
       frequencies_(rotary_frequencies(config.width / config.heads, config.rope_theta)
                        .to(patch_weight_.device())
@@ -71,17 +72,16 @@ Rotary PixtralTower::rotary_of(int64_t rows, int64_t columns) const {
 Tensor PixtralTower::run_block(const Block& block, const Tensor& x, const Rotary& rotary) const {
   const Tensor normed = block.norm1(x);
   const auto heads = [&](const Linear& part) { return split_heads(part(normed), config_.heads); };
-  const Tensor mixed = attention(apply_rotary(heads(block.query), rotary),
-                                 apply_rotary(heads(block.key), rotary), heads(block.value), {},
-                                 /*causal=*/false);
-  const Tensor seen = block.output(merge_heads(mixed)).add_(x);
+  const auto turned = [&](const Linear& part) { return apply_rotary(heads(part), rotary, part.autocast); };
+  const Tensor mixed =
+      attention(turned(block.query), turned(block.key), heads(block.value), {}, /*causal=*/false);
+  const Tensor seen = residual_sum(x, block.output(merge_heads(mixed)));
   const Tensor inner = block.norm2(seen);
-  return block.down(gated(config_.activation, block.gate(inner), block.up(inner))).add_(seen);
+  return residual_sum(seen, block.down(gated(config_.activation, block.gate(inner), block.up(inner))));
 }
 
 Tensor PixtralTower::forward(const Tensor& pixels) const {
-  const Tensor grid = at::conv2d(pixels.to(patch_weight_.scalar_type()), patch_weight_,
-                                 std::optional<Tensor>(), config_.patch);  // [N,E,r,c]
+  const Tensor grid = convolution(pixels, patch_weight_, {}, config_.patch, autocast_);  // [N,E,r,c]
   const Rotary rotary = rotary_of(grid.size(2), grid.size(3));
   Tensor x = pre_norm_(grid.flatten(2).transpose(1, 2));
   const int64_t kept = 6 * config_.width + 2 * config_.mlp_width;  // per token

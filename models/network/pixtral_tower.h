@@ -44,6 +44,7 @@ class PixtralTower {
   Tensor run_block(const Block& block, const Tensor& x, const Rotary& rotary) const;
 
   PixtralVisionConfig config_;
+  bool autocast_;        // layers.h
   Tensor patch_weight_;  // [E,3,patch,patch]
   Tensor frequencies_;   // [d/4,2] of a head
   RmsNorm pre_norm_;

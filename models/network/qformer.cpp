@@ -69,11 +69,11 @@ Tensor QFormer::attend(const Attention& part, const Tensor& x, const Tensor& see
   };
   const Tensor mixed =
       attention(heads(part.query, x), heads(part.key, seen), heads(part.value, seen), {}, /*causal=*/false);
-  return part.norm(part.output(merge_heads(mixed)).add_(x));
+  return part.norm(residual_sum(x, part.output(merge_heads(mixed))));
 }
 
 Tensor QFormer::feed_forward(const FeedForward& part, const Tensor& x) const {
-  return part.norm(part.down(activate(config_.activation, part.up(x))).add_(x));
+  return part.norm(residual_sum(x, part.down(activate(config_.activation, part.up(x)))));
 }
 
 Tensor QFormer::run_block(const Block& block, const Tensor& x, const Tensor& seen, int64_t queries,

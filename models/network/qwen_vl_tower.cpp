@@ -63,7 +63,7 @@ QwenVlTower::Merger QwenVlTower::merger(const ParameterSource& source, const std
 
 QwenVlTower::QwenVlTower(const QwenVlVisionConfig& config, const ParameterSource& source,
                          const std::string& prefix)
-    : config_(config) {
+    : config_(config), autocast_(source.autocast) {
   const int64_t width = config.width;
   const std::string patches = prefix + ".patch_embed.proj";
   patch_weight_ =
@@ -165,11 +165,11 @@ Tensor QwenVlTower::run_block(const Block& block, const Tensor& x, const Layout&
   };
   const Tensor mixed = attend(turned(parts[0]), turned(parts[1]), split_heads(parts[2], config_.heads),
                               windows ? layout.groups : std::vector<AttentionWindows::Group>());
-  const Tensor seen = block.output(merge_heads(mixed)).add_(x);
+  const Tensor seen = residual_sum(x, block.output(merge_heads(mixed)));
   const Tensor inner = normed(block.norm2, seen), up = block.up(inner);
   const Tensor wide =
       config_.gated_mlp ? gated(config_.activation, block.gate(inner), up) : activate(config_.activation, up);
-  return block.down(wide).add_(seen);
+  return residual_sum(seen, block.down(wide));
 }
 
 Tensor QwenVlTower::merged(const Merger& merger, const Tensor& x, const Layout& layout) const {
@@ -184,8 +184,8 @@ Tensor QwenVlTower::merged(const Merger& merger, const Tensor& x, const Layout& 
 Tensor QwenVlTower::forward(const Tensor& pixels, int64_t rows, int64_t columns) const {
   TORCH_CHECK(pixels.dim() == 3 && pixels.size(1) == rows * columns, "pixels are not of this grid");
   const Layout layout = layout_of(rows, columns);
-  const auto bias = patch_bias_.defined() ? std::optional<Tensor>(patch_bias_) : std::nullopt;
-  Tensor x = at::linear(pixels.to(patch_weight_.scalar_type()), patch_weight_, bias);  // [N,P,E]
+  const auto type = patch_weight_.scalar_type();  // the stream's, so that what is added does not round it
+  Tensor x = Linear(patch_weight_, patch_bias_, autocast_)(pixels.to(type)).to(type);  // [N,P,E]
   if (position_table_.defined()) x = x + positions_of(rows, columns).to(x.scalar_type());
   x = in_windows(x, layout.order, 1);
   const int64_t kept =

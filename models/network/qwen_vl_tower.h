@@ -91,6 +91,7 @@ class QwenVlTower {
   Tensor merged(const Merger& merger, const Tensor& x, const Layout& layout) const;
 
   QwenVlVisionConfig config_;
+  bool autocast_;                     // layers.h
   Tensor patch_weight_, patch_bias_;  // [E, 3*temporal*patch*patch], [E] or undefined
   Tensor position_table_;             // [positions, E] or undefined
   std::vector<Block> blocks_;

@@ -199,7 +199,7 @@ Tensor merge_patches(const Tensor& x, int64_t factor) {
 
 VisionTower::VisionTower(const VisionConfig& config, const ParameterSource& source, const std::string& prefix,
                          int64_t layers_used)
-    : config_(config) {
+    : config_(config), autocast_(source.autocast) {
   const int64_t width = config.width, tokens = config.patches() + (config.class_token ? 1 : 0);
   const VisionNames& names = *config.names;
   const std::string embeddings = prefix + ".embeddings.", patch = embeddings + names.patch;
@@ -248,12 +248,9 @@ void VisionTower::read_attention(const ParameterSource& source, const std::strin
   };
   if (names.fused != nullptr) {
     const Linear all(source, name + names.fused, width, 3 * width, config_.query_bias);
-    int64_t row = 0;
-    for (Linear* one : {&block.query, &block.key, &block.value}) {
-      one->weight = all.weight.narrow(0, row, width);
-      if (config_.query_bias) one->bias = all.bias.narrow(0, row, width);
-      row += width;
-    }
+    block.query = all.rows(0, width);
+    block.key = all.rows(width, width);
+    block.value = all.rows(2 * width, width);
   } else {
     block.query = part(names.query);
     block.key = part(names.key);
@@ -270,7 +267,7 @@ namespace {
 
 /// x + scale * what a block adds; consumes `added`.
 Tensor add_scaled(const Tensor& x, Tensor added, const Tensor& scale) {
-  return scale.defined() ? at::addcmul(x, added, scale) : added.add_(x);
+  return scale.defined() ? at::addcmul(x, added, scale) : residual_sum(x, std::move(added));
 }
 
 }  // namespace
@@ -298,10 +295,9 @@ int64_t VisionTower::block_bytes(const Tensor& x) const {
 }
 
 Tensor VisionTower::embed(const Tensor& pixels) const {
-  const std::optional<Tensor> bias = config_.patch_bias ? std::optional<Tensor>(patch_bias_) : std::nullopt;
-  const Tensor grid = at::conv2d(pixels.to(patch_weight_.scalar_type()), patch_weight_, bias,
-                                 config_.patch_size);  // [N,D,rows,columns]
-  Tensor x = grid.flatten(2).transpose(1, 2);          // [N,T,D]
+  const Tensor grid = convolution(pixels, patch_weight_, patch_bias_, config_.patch_size,
+                                  autocast_);                                  // [N,D,rows,columns]
+  Tensor x = grid.flatten(2).transpose(1, 2).to(patch_weight_.scalar_type());  // [N,T,D]
   if (config_.class_token)
     x = at::cat({class_embedding_.to(x.scalar_type()).expand({x.size(0), 1, -1}), x}, 1);
   x = x + positions(grid.size(2), grid.size(3));

@@ -92,6 +92,7 @@ class VisionTower {
   Tensor feed_forward(const Block& block, const Tensor& x) const;
 
   VisionConfig config_;
+  bool autocast_;  // layers.h
   Tensor patch_weight_, patch_bias_, class_embedding_, position_;
   LayerNorm pre_norm_, post_norm_;
   std::vector<Block> blocks_;

@@ -13,7 +13,7 @@ class GroupReplies : public GrowingReplies {
       : decoder_(decoder), rows_(static_cast<int64_t>(group.members.size())) {
     const KeyValues prefix = run_prefix(decoder, prompts[group.members.front()], group.prefix, memo);
     const PackedSuffixes packed(decoder, prompts, {}, group);
-    SharedPrefixPlan prefill(prefix, packed.tokens, packed.input.x);
+    SharedPrefixPlan prefill(prefix, packed.tokens);
     std::vector<int64_t> ends, next;
     size_t longest = 0;
     for (const auto& path : packed.paths) {

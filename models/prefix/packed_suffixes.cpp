@@ -26,7 +26,7 @@ Tensor for_decoder(const Tensor& positions, at::Device device) {
 KeyValues no_keys(const Decoder& decoder) {
   const auto& c = decoder.config();
   const Tensor none = at::zeros({1, c.kv_heads, 0, c.head_dim},
-                                decoder.embed(ids_tensor(TokenIds{0}, decoder.device())).options());
+                                at::TensorOptions(decoder.key_dtype()).device(decoder.device()));
   const auto layers = static_cast<size_t>(c.layers);
   return {std::vector<Tensor>(layers, none.detach()), std::vector<Tensor>(layers, none.detach())};
 }
@@ -141,7 +141,7 @@ Tensor prompt_states(const Decoder& decoder, const Prompt& prompt, size_t end, i
   for (size_t t = 0; t < end; ++t) tokens.parents.push_back(static_cast<int64_t>(t) - 1);
   const KeyValues none = no_keys(decoder);
   const EmbeddedPart part = embed_prompt(decoder, prompt, 0, end);
-  SharedPrefixPlan plan(none, tokens, part.x);
+  SharedPrefixPlan plan(none, tokens);
   return decoder.blocks({part.x, for_decoder(positions_of(prompt, 0, end), decoder.device()), part.deep},
                         plan, layer);
 }

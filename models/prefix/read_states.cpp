@@ -111,7 +111,7 @@ class StatePass {
     std::vector<Tensor> own;
     if (!rows.empty()) {
       const StateReader reader(hooks_, rows, decoder_.device());
-      SharedPrefixPlan plan(prefix_, packed.tokens, packed.input.x);
+      SharedPrefixPlan plan(prefix_, packed.tokens);
       decoder_.with_changes(reader.changes(), layers_).blocks(packed.input, plan, layers_);
       own = reader.read();
     }

@@ -177,7 +177,7 @@ std::optional<std::vector<Tensor>> logits_of_alike_images(const Decoder& decoder
   const PackedSuffixes packed(decoder, asked, targets.first(each), groups[0]);
   DecoderInput input = packed.input;
   input.x = input.x.repeat({rows, 1, 1});  // [N,L,D]
-  SharedPrefixPlan plan(prefix, packed.tokens, input.x);
+  SharedPrefixPlan plan(prefix, packed.tokens);
   const auto [read, counts] = packed.read_by(targets.first(each));
   const Tensor hidden = decoder.forward(input, plan, constant_ids(read, decoder.device()));
   std::vector<Tensor> logits;
@@ -198,7 +198,7 @@ std::vector<Tensor> shared_prefix_logits(const Decoder& decoder, std::span<const
   for (const auto& group : group_by_prefix(prompts)) {
     const KeyValues prefix = run_prefix(decoder, prompts[group.members.front()], group.prefix, memo);
     const PackedSuffixes packed(decoder, prompts, targets, group);
-    SharedPrefixPlan plan(prefix, packed.tokens, packed.input.x);
+    SharedPrefixPlan plan(prefix, packed.tokens);
     std::vector<TokenIds> own;
     for (const size_t m : group.members) own.push_back(targets[m]);
     const auto [rows, counts] = packed.read_by(own);  // logits only where a target token is predicted

@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "models/dtype.h"
 #include "src/base/error.h"
 #include "src/cli/commands.h"
 #include "src/cli/field_options.h"
@@ -75,7 +76,7 @@ struct JudgeCommand {
                     "what rubrics call the behavior, in a sentence; default: the trial's behavior and target")
         ->type_name("TEXT");
     command.add_option("--device", options.device, "cpu, cuda or cuda:1")->capture_default_str();
-    command.add_option("--dtype", options.dtype, "auto, float32, bfloat16 or float16")->capture_default_str();
+    command.add_option("--dtype", options.dtype, kDtypeHelp)->capture_default_str();
     command.add_option("--threads", threads, "CPU threads; 0 = all cores")->check(CLI::Range(0, 1024));
     asking = std::make_unique<FieldOptions>(command, fields_of(config.asking));
     output.add_to(command, "rates by judge and their agreement, as in hijack report --format json");

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include "models/dtype.h"
 #include "models/load_model.h"
 #include "models/network/activation_checkpointing.h"
 #include "models/prefix/images_at_once.h"
@@ -33,9 +34,7 @@ void ModelOptions::add_to(CLI::App& command) {
       ->type_name("DIR");
   add_tower_to(command);
   command.add_option("--device", device, "cpu, cuda or cuda:1")->capture_default_str()->type_name("NAME");
-  command.add_option("--dtype", dtype, "auto, float32, bfloat16 or float16")
-      ->capture_default_str()
-      ->type_name("NAME");
+  command.add_option("--dtype", dtype, kDtypeHelp)->capture_default_str()->type_name("NAME");
   add_image_options_to(command);
   command.add_option("--threads", threads, "CPU threads; 0 = all cores")
       ->capture_default_str()

@@ -3,6 +3,7 @@
 #include "models/checkpoint/reply_rules.h"
 #include "models/checkpoint/stored_weights.h"
 #include "models/checkpoint/weights.h"
+#include "models/dtype.h"
 #include "models/encoders/encoder_model.h"
 #include "models/families/llava_original.h"
 #include "models/families/memory_estimate.h"
@@ -36,9 +37,15 @@ std::string gigabytes(double bytes) {
   return text;
 }
 
-/// "6.7 GB float32, 3.4 GB bfloat16".
-std::string in_both(double float32, double bfloat16) {
-  return gigabytes(float32) + " float32, " + gigabytes(bfloat16) + " bfloat16";
+/// Of each dtype, "6.7 GB float32, 3.6 GB autocast, 3.4 GB bfloat16".
+using OfDtypes = std::vector<std::pair<std::string, MemoryEstimate>>;
+
+template <class Bytes>
+std::string in_each(const OfDtypes& estimates, const Bytes& bytes_of) {
+  std::string text;
+  for (const auto& [dtype, estimate] : estimates)
+    text += (text.empty() ? "" : ", ") + gigabytes(bytes_of(dtype, estimate)) + " " + dtype;
+  return text;
 }
 
 Rows weight_rows(const StoredWeights& stored) {
@@ -48,7 +55,9 @@ Rows weight_rows(const StoredWeights& stored) {
               (stored.dtypes.size() > 1 ? " " + std::to_string(count) : std::string());
   return {{"parameters", std::to_string(stored.parameters)},
           {"dtype on disk",
-           dtypes + (stored.files == 1 ? " (1 file)" : " (" + std::to_string(stored.files) + " files)")}};
+           dtypes + (stored.files == 1 ? " (1 file)" : " (" + std::to_string(stored.files) + " files)")},
+          {"--dtype auto",
+           "float32 on a CPU, " + chosen_dtype("auto", at::kCUDA, stored.mostly("float32")) + " on a GPU"}};
 }
 
 /// Weights and the pages of the file that they are converted from; what is stored as wanted stays in the
@@ -56,14 +65,15 @@ Rows weight_rows(const StoredWeights& stored) {
 double while_loading(const StoredWeights& stored, const MemoryEstimate& estimate, const std::string& dtype) {
   double bytes = estimate.weights;
   for (const auto& [name, count] : stored.dtypes)
-    if (name != dtype) bytes += static_cast<double>(count) * (name == "float32" ? 4 : 2);
+    if (dtype == "autocast" || name != dtype)
+      bytes += static_cast<double>(count) * (name == "float32" ? 4 : 2);
   return bytes;
 }
 
 /// Of a step with one context, on this machine, while nothing else runs on it.
 std::string seconds_text(double operations, const std::string& device) {
   char text[96];
-  const double seconds = operations / operations_per_second(at::Device(device), at::kFloat);
+  const double seconds = operations / operations_per_second(at::Device(device), "float32");
   std::snprintf(text, sizeof text, "about %.*f s float32 on %s, where nothing else runs",
                 seconds < 10 ? 2 : 0, seconds, device.c_str());
   return text;
@@ -71,15 +81,20 @@ std::string seconds_text(double operations, const std::string& device) {
 
 Rows memory_rows(const ImagePromptModel& model, const Pixels& pixels, const StoredWeights& stored,
                  const std::string& device) {
-  const MemoryEstimate wide = estimate_memory(model, pixels, stored.parameters, at::kFloat);
-  const MemoryEstimate narrow = estimate_memory(model, pixels, stored.parameters, at::kBFloat16);
-  return {{"weights in memory", in_both(wide.weights, narrow.weights)},
+  OfDtypes estimates;
+  for (const char* dtype : {"float32", "autocast", "bfloat16"})
+    estimates.emplace_back(dtype, estimate_memory(model, pixels, stored.parameters, dtype));
+  const auto each = [&](double MemoryEstimate::*bytes) {
+    return in_each(estimates, [&](const auto&, const MemoryEstimate& one) { return one.*bytes; });
+  };
+  return {{"weights in memory", each(&MemoryEstimate::weights)},
           {"  while loading",
-           in_both(while_loading(stored, wide, "float32"), while_loading(stored, narrow, "bfloat16"))},
-          {"memory of chat", in_both(wide.chat, narrow.chat)},
-          {"memory of attack", in_both(wide.attack, narrow.attack)},
-          {"  with recomputation", in_both(wide.attack_checkpointed, narrow.attack_checkpointed)},
-          {"time of a step", seconds_text(wide.operations, device)},
+           in_each(estimates, [&](const std::string& dtype,
+                                  const MemoryEstimate& one) { return while_loading(stored, one, dtype); })},
+          {"memory of chat", each(&MemoryEstimate::chat)},
+          {"memory of attack", each(&MemoryEstimate::attack)},
+          {"  with recomputation", each(&MemoryEstimate::attack_checkpointed)},
+          {"time of a step", seconds_text(estimates.front().second.operations, device)},
           {"the program itself", "about 0.2 GB on top of each"}};
 }
 

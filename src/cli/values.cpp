@@ -7,6 +7,7 @@
 #include "attacks/text/typographic.h"
 #include "attacks/wrappers/augmentation.h"
 #include "defenses/make_defense.h"
+#include "models/dtype.h"
 #include "models/preprocess/resizer.h"
 #include "models/state_hooks.h"
 #include "src/experiment/plan/judges.h"
@@ -54,10 +55,7 @@ constexpr Named kNamed[] = {
      [] {
        return Names{"cpu", "cuda"};
      }},
-    {"--dtype",
-     [] {
-       return Names{"auto", "float32", "bfloat16", "float16"};
-     }},
+    {"--dtype", dtype_names},
     {"--filter", resizer_names},
     {"--format", report_formats},
     {"--hook", hook_point_names},

@@ -1,9 +1,8 @@
 #include "src/training/pocket_training.h"
 
-#include <ATen/autocast_mode.h>
-
 #include <thread>
 
+#include "models/autocast.h"
 #include "src/base/error.h"
 #include "src/base/file.h"
 #include "src/pocket/bpe_trainer.h"
@@ -13,25 +12,6 @@ namespace {
 
 constexpr double kLabelWeight = 0.15;  // in stage 2
 constexpr int64_t kStatistics = 2000;
-
-/// bf16 autocast where the device is fast at it.
-class Autocast {
- public:
-  explicit Autocast(at::Device device) : on_(device.is_cuda()) {
-    if (!on_) return;
-    at::autocast::set_autocast_enabled(at::kCUDA, true);
-    at::autocast::set_autocast_dtype(at::kCUDA, at::kBFloat16);
-    at::autocast::increment_nesting();
-  }
-  ~Autocast() {
-    if (!on_) return;
-    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
-    at::autocast::set_autocast_enabled(at::kCUDA, false);
-  }
-
- private:
-  bool on_;
-};
 
 /// A resumed run keeps its tokenizer even when the grammar it was trained on has changed since.
 std::string tokenizer_of(const TrainConfig& config) {
@@ -120,10 +100,14 @@ StepLosses PocketTraining::gradients(Stage stage, int64_t step) {
   generator_.set_current_seed(Random(stage_seed(stage)).fork("noise", static_cast<uint64_t>(step)).bits());
   const Tensor images = weak_texture(batch.images.to(at::kFloat) / 255, generator_);
   const Tensor wanted = tower_losses_->whitening().coefficients(images);  // float32: small beside the mean
-  const Autocast autocast(device_);
-  const Tensor features = network_->image_features((images - pocket_mean(device_)) / pocket_std(device_));
-  const TowerLosses::Losses tower = (*tower_losses_)(wanted, features, batch.patch_labels, generator_);
-  const Tensor answer = joint ? answer_loss(batch, features) : at::zeros({}, images.options());
+  TowerLosses::Losses tower;
+  Tensor answer = at::zeros({}, images.options());
+  {
+    const Autocast autocast(device_, /*on=*/device_.is_cuda());  // fast there
+    const Tensor features = network_->image_features((images - pocket_mean(device_)) / pocket_std(device_));
+    tower = (*tower_losses_)(wanted, features, batch.patch_labels, generator_);
+    if (joint) answer = answer_loss(batch, features);
+  }
   parameters_.zero_gradients();
   (answer + tower.reconstruction + (joint ? kLabelWeight : 1.0) * tower.label).backward();
   return {answer.detach(), tower.label.detach(), tower.reconstruction.detach()};

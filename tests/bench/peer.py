@@ -37,7 +37,8 @@ def reset_peak_memory():
 class Peer:
     def __init__(self, folder, mode, dtype, device):
         self.published = mode == "published"
-        self.dtype = getattr(torch, dtype)
+        self.autocast = dtype == "autocast"
+        self.dtype = torch.float32 if self.autocast else getattr(torch, dtype)
         self.model = AutoModelForImageTextToText.from_pretrained(
             folder, dtype=self.dtype, attn_implementation="eager" if self.published else "sdpa")
         self.model.eval().requires_grad_(False).to(device)
@@ -71,18 +72,21 @@ class Peer:
         begin, cpu_begin = time.perf_counter(), time.process_time()
         pixels = self.pixels.clone().requires_grad_()
         settings = {"input_ids": self.ids, "attention_mask": torch.ones_like(self.ids), "use_cache": False}
-        length = self.targets.shape[1]
-        if self.published:
-            labels = self.ids.clone()
-            labels[:, :-length] = -100
-            loss = self.model(**settings, **self.picture(pixels), labels=labels).loss
-        else:
-            logits = self.model(**settings, **self.picture(pixels), logits_to_keep=length + 1).logits[:, :-1]
-            loss = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), self.targets.flatten())
+        with torch.autocast(self.pixels.device.type, torch.bfloat16, enabled=self.autocast):
+            loss = self.loss(settings, pixels)
         self.gradient, = torch.autograd.grad(loss, pixels)
         self.gradient = self.gradient.cpu()  # waits for the device
         return {"seconds": time.perf_counter() - begin, "cpu_seconds": time.process_time() - cpu_begin,
                 "loss": loss.item()}
+
+    def loss(self, settings, pixels):
+        length = self.targets.shape[1]
+        if self.published:
+            labels = self.ids.clone()
+            labels[:, :-length] = -100
+            return self.model(**settings, **self.picture(pixels), labels=labels).loss
+        logits = self.model(**settings, **self.picture(pixels), logits_to_keep=length + 1).logits[:, :-1]
+        return torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), self.targets.flatten())
 
     def write_gradient(self, file):
         save_file({"pixel_gradient": self.gradient.float().contiguous()}, file)

@@ -166,7 +166,7 @@ def compare(args, folder, contexts, dtype, threads, work_folder):
         rates = [ours.ask("rate")]
         ours.step()  # warms up: not counted
         ours.steps.clear()
-        peer_rate = peer_bf16_rate() if dtype == "bfloat16" else rates[0]["multiply_adds_per_cpu_second"] / threads
+        peer_rate = peer_bf16_rate() if dtype in ("bfloat16", "autocast") else rates[0]["multiply_adds_per_cpu_second"] / threads
         skipped = {}
         for name in args.against:
             expected = alone / peer_rate / threads * (2 if name == "published" else 1.2)

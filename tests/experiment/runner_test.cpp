@@ -233,6 +233,12 @@ TEST_F(Runner, AMachineChangesWhereAndNotWhat) {
   gpu.device = "cuda";
   Machine{"cpu", std::nullopt}.put_into(gpu);
   EXPECT_EQ(gpu.dtype, "bfloat16");
+  AttackConfig wide;
+  wide.device = "cuda";
+  wide.model = (root() / "model").string();
+  EXPECT_EQ(dtype_of(wide), "autocast") << "its weights are stored in float32";
+  Machine{"cpu", std::nullopt}.put_into(wide);
+  EXPECT_EQ(wide.dtype, "autocast");
   EXPECT_EQ(gpu.threads, 0);
   AttackConfig same;
   Machine{"", 0}.put_into(same);

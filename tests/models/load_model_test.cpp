@@ -225,6 +225,7 @@ TEST_F(LoadModel, MaxPixelsAreKeptOrRefused) {
 TEST_F(LoadModel, UnknownDeviceAndDtype) {
   EXPECT_SAYS(why_not({.device = "abacus"}), "abacus");
   EXPECT_SAYS(why_not({.dtype = "float8"}), "float8");
+  EXPECT_SAYS(why_not({.dtype = "float8"}), "autocast");
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ TEST(FastestSeconds, GivesUpOnWhatTakesLong) {
 }
 
 TEST(OperationsPerSecond, AreThoseOfAMachine) {
-  const double rate = operations_per_second(at::kCPU, at::kFloat);
+  const double rate = operations_per_second(at::kCPU, "float32");
   EXPECT_GT(rate, 1e8);
   EXPECT_LT(rate, 1e15);
 }

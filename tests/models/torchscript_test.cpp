@@ -140,6 +140,24 @@ TEST_F(TorchScript, ATowerStandsBeforeADecoderFolder) {
   EXPECT_NE(why_not().find("wide"), std::string::npos) << why_not();
 }
 
+TEST_F(TorchScript, AutocastIsLibtorchsOwn) {
+  save_whole();
+  const std::vector<TokenIds> targets = {{5, 6}, {7}};
+  Pixels pixels = load_model(folder_.path())->preprocess(at::rand({1, 3, 28, 28}));
+  pixels.values.requires_grad_(true);
+  const auto logits = [&](const char* dtype) {
+    return load_model(folder_.path(), {.dtype = dtype})->target_logits(pixels, queries_, targets)[0];
+  };
+  const Tensor exact = logits("float32"), got = logits("autocast");
+  EXPECT_EQ(got.scalar_type(), at::kFloat);
+  EXPECT_FALSE(at::equal(got, exact));
+  EXPECT_TRUE(at::equal(got.to(at::kBFloat16).to(at::kFloat), got));
+  EXPECT_TRUE(at::allclose(got, exact, 0.05, 0.05));
+  got.square().sum().backward();
+  EXPECT_GT(pixels.values.grad().abs().max().item<float>(), 0);
+  EXPECT_TRUE(at::equal(logits("float32"), exact)) << "nothing of it is left";
+}
+
 TEST_F(TorchScript, WhatIsWrongIsNamed) {
   EXPECT_NE(why_not().find("model.pt does not exist"), std::string::npos) << why_not();
   write_file(folder_.path() / "model.pt", "no archive");

@@ -15,6 +15,7 @@
 #include "attacks/text/typographic.h"
 #include "attacks/wrappers/augmentation.h"
 #include "attacks/wrappers/cropa.h"
+#include "models/dtype.h"
 #include "models/load_model.h"
 #include "models/prefix/images_at_once.h"
 #include "src/base/fields.h"
@@ -195,7 +196,7 @@ struct AttackConfig {
   void visit_machine(Visitor&& field) {
     field.group("Machine");
     field("device", device, "cpu, cuda or cuda:1");
-    field("dtype", dtype, "auto, float32, bfloat16 or float16");
+    field("dtype", dtype, kDtypeHelp);
     field("threads", threads, "CPU threads; 0 = all cores");
     field("image_batch", image_batch, kImageBatchHelp);
     field("views", views, kViewsHelp);

@@ -2,6 +2,8 @@
 
 #include <ATen/Parallel.h>
 
+#include "models/checkpoint/stored_weights.h"
+#include "models/dtype.h"
 #include "models/prefix/images_at_once.h"
 
 namespace hijack {
@@ -17,7 +19,9 @@ void Machine::put_into(AttackConfig& config) const {
 
 std::string dtype_of(const AttackConfig& config) {
   if (config.dtype != "auto") return config.dtype;
-  return config.device == "cpu" ? "float32" : "bfloat16";
+  if (config.device == "cpu") return "float32";
+  return chosen_dtype("auto", at::kCUDA,
+                      stored_in_float32(config.model));  // which this machine need not have
 }
 
 LoadOptions load_options(const AttackConfig& config, const std::string& folder) {

@@ -27,7 +27,8 @@ struct Machine {
   void put_into(AttackConfig& config) const;
 };
 
-/// The type of the weights by name: what `auto` stands for on the config's device.
+/// What the config's dtype stands for (models/dtype.h), also where its device or its model is not here; a
+/// model that is not here is taken for one that is stored in bfloat16.
 std::string dtype_of(const AttackConfig& config);
 
 /// How a config has a model of its loaded; folder: `model`, or one of ensemble and transfer.

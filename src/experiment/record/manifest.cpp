@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "models/arithmetic.h"
+#include "src/experiment/plan/machine.h"
 
 #ifndef HIJACK_VERSION
 #define HIJACK_VERSION "unknown"
@@ -33,6 +34,7 @@ json machine(const std::vector<TrialPlan>& plans) {
           {"cores", std::thread::hardware_concurrency()},
           {"threads", at::get_num_threads()},
           {"arithmetic", arithmetic_in_words()},
+          {"dtype", plans.empty() ? "float32" : dtype_of(plans[0].config)},  // what `auto` stands for
           {"device", plans.empty() ? "cpu" : plans[0].config.device}};
 }
 

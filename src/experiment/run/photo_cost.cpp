@@ -38,12 +38,12 @@ int64_t contexts_of_step(const AttackConfig& config) {
 struct OneModel {
   OneModel(const ImagePromptModel& of, const AttackConfig& config)
       : model(&of),
-        dtype(computed_dtype(load_options(config, config.model))),
+        dtype(dtype_of(config)),
         parameters(stored_weights(config.model).parameters),
         rate(operations_per_second(of.device(), dtype)) {}
 
   const ImagePromptModel* model;
-  at::ScalarType dtype;
+  std::string dtype;
   int64_t parameters;
   double rate;  ///< operations per second
 };
