@@ -4,13 +4,16 @@
 
 #include "models/network/attention_masks.h"
 #include "models/network/capped_attention.h"
+#include "models/network/shared_prefix_attention.h"
 #include "src/base/kept.h"
 #include "src/base/upload.h"
 
 namespace hijack {
 namespace {
 
-constexpr int64_t kGroupTokens = 192;
+// Tokens that share a mask: where the prefix is copied for each group, few copies count more than few masked
+// pairs; where it is not, masked pairs count, but a kernel's start is worth some.
+constexpr int64_t kGroupTokensWithPrefix = 192, kGroupTokens = 48;
 
 Tensor repeat_heads(const Tensor& x, int64_t heads) {
   const int64_t times = heads / x.size(1);
@@ -181,12 +184,17 @@ struct SharedPrefixPlan::Groups {
   struct Group {
     Tensor before;  // [A] ancestors outside of the group, undefined when there are none
     AttentionMasks masks;
+    bool causal = false;  // one run without ancestors or blocks: a kernel's own causal mask says it all
   };
   std::vector<Group> all;
   std::vector<int64_t> sizes;
 
-  static std::shared_ptr<Groups> made(int64_t prefix, const PackedTokens& tokens, const Tensor& like);
-  static std::shared_ptr<Groups> kept(int64_t prefix, const PackedTokens& tokens, const Tensor& like);
+  /// prefix: tokens of the prefix that have columns in the masks. most: tokens of a group, but for a run
+  /// that is longer.
+  static std::shared_ptr<Groups> made(int64_t prefix, int64_t most, const PackedTokens& tokens,
+                                      const Tensor& like);
+  static std::shared_ptr<Groups> kept(int64_t prefix, int64_t most, const PackedTokens& tokens,
+                                      const Tensor& like);
   int64_t mask_numbers(int64_t prefix) const {
     int64_t numbers = 0;
     for (size_t i = 0; i < all.size(); ++i) {
@@ -197,7 +205,7 @@ struct SharedPrefixPlan::Groups {
   }
 };
 
-std::shared_ptr<SharedPrefixPlan::Groups> SharedPrefixPlan::Groups::made(int64_t prefix,
+std::shared_ptr<SharedPrefixPlan::Groups> SharedPrefixPlan::Groups::made(int64_t prefix, int64_t most,
                                                                          const PackedTokens& tokens,
                                                                          const Tensor& like) {
   auto groups = std::make_shared<Groups>();
@@ -208,7 +216,7 @@ std::shared_ptr<SharedPrefixPlan::Groups> SharedPrefixPlan::Groups::made(int64_t
   for (size_t first = 0; first < tokens.runs.size();) {
     const int64_t begin = tokens.runs[first];
     size_t last = first + 1;
-    while (last < tokens.runs.size() && end_of(last) - begin <= kGroupTokens) ++last;
+    while (last < tokens.runs.size() && end_of(last) - begin <= most) ++last;
     const int64_t end = end_of(last - 1);
     const auto before = ancestors_before(tokens, begin, end);
     std::vector<int64_t> keys(static_cast<size_t>(prefix));
@@ -216,12 +224,12 @@ std::shared_ptr<SharedPrefixPlan::Groups> SharedPrefixPlan::Groups::made(int64_t
     for (const int64_t i : before) keys.push_back(places[static_cast<size_t>(i)]);
     keys.insert(keys.end(), places.begin() + begin, places.begin() + end);
     const Tensor seen = packed_mask(tokens, begin, end, prefix, before);
+    const Tensor blocks = packed_blocks(tokens, begin, end, seen.size(1) - (end - begin));
     const Tensor own =
         at::tensor(std::vector<int64_t>(places.begin() + begin, places.begin() + end), at::kLong);
-    groups->all.push_back(
-        {before.empty() ? Tensor() : constant_ids(before, like.device()),
-         AttentionMasks(seen, own, at::tensor(keys, at::kLong),
-                        packed_blocks(tokens, begin, end, seen.size(1) - (end - begin)), like)});
+    groups->all.push_back({before.empty() ? Tensor() : constant_ids(before, like.device()),
+                           AttentionMasks(seen, own, at::tensor(keys, at::kLong), blocks, like),
+                           prefix == 0 && last == first + 1 && before.empty() && !blocks.defined()});
     groups->sizes.push_back(end - begin);
     first = last;
   }
@@ -229,29 +237,39 @@ std::shared_ptr<SharedPrefixPlan::Groups> SharedPrefixPlan::Groups::made(int64_t
 }
 
 /// A step's packing is that of the step before when it asks the same prompts: its masks are on the device.
-std::shared_ptr<SharedPrefixPlan::Groups> SharedPrefixPlan::Groups::kept(int64_t prefix,
+std::shared_ptr<SharedPrefixPlan::Groups> SharedPrefixPlan::Groups::kept(int64_t prefix, int64_t most,
                                                                          const PackedTokens& tokens,
                                                                          const Tensor& like) {
   using Numbers = std::vector<int64_t>;
-  using Key = std::tuple<int64_t, Numbers, Numbers, Numbers, at::ScalarType, at::DeviceType, at::DeviceIndex>;
+  using Key = std::tuple<int64_t, int64_t, Numbers, Numbers, Numbers, at::ScalarType, at::DeviceType,
+                         at::DeviceIndex>;
   static auto& all = *new Kept<Key, std::shared_ptr<Groups>>(kMaskRoom);
   Numbers ends;
   for (const TokenBlock& block : tokens.blocks) ends.insert(ends.end(), {block.begin, block.end});
   const at::Device device = like.device();
-  const Key key{prefix,        tokens.parents, tokens.runs, std::move(ends), like.scalar_type(),
-                device.type(), device.index()};
+  const Key key{
+      prefix,        most,          tokens.parents, tokens.runs, std::move(ends), like.scalar_type(),
+      device.type(), device.index()};
   if (const auto found = all.find(key)) return *found;
-  const auto groups = made(prefix, tokens, like);
+  const auto groups = made(prefix, most, tokens, like);
   all.keep(key, groups, groups->mask_numbers(prefix));
   return groups;
 }
 
-SharedPrefixPlan::SharedPrefixPlan(const KeyValues& prefix, const PackedTokens& tokens)
-    : prefix_(prefix), groups_(Groups::kept(prefix.length(), tokens, prefix.keys.front())) {}
+SharedPrefixPlan::SharedPrefixPlan(const KeyValues& prefix, PackedTokens tokens)
+    : prefix_(prefix),
+      tokens_(std::move(tokens)),
+      like_(at::empty({0}, prefix.keys.front().options().requires_grad(false))) {
+  const auto places = places_in_sequence(tokens_, prefix.length());
+  longest_ = places.empty() ? 0 : *std::max_element(places.begin(), places.end()) + 1;
+}
 
 AttentionKernel SharedPrefixPlan::kernel(int64_t, const AttentionRule& rule) {
-  return [rule, groups = groups_](const Tensor& query, const Tensor& key, const Tensor& value,
-                                  std::span<const Tensor> shared) {
+  const bool cut = rule.window > 0 && rule.window < longest_;
+  if (prefix_.length() > 0 && !cut && rule.soft_cap == 0 && takes_shared_prefix(like_)) return in_parts(rule);
+  if (!with_prefix_) with_prefix_ = Groups::kept(prefix_.length(), kGroupTokensWithPrefix, tokens_, like_);
+  return [rule, groups = with_prefix_](const Tensor& query, const Tensor& key, const Tensor& value,
+                                       std::span<const Tensor> shared) {
     const auto queries = query.split_with_sizes(groups->sizes, 2);
     const auto keys = key.split_with_sizes(groups->sizes, 2);
     const auto values = value.split_with_sizes(groups->sizes, 2);
@@ -268,6 +286,21 @@ AttentionKernel SharedPrefixPlan::kernel(int64_t, const AttentionRule& rule) {
                                   /*causal=*/false, rule));
     }
     return outputs.size() == 1 ? outputs.front() : at::cat(outputs, 2);
+  };
+}
+
+AttentionKernel SharedPrefixPlan::in_parts(const AttentionRule& rule) {
+  if (!own_) own_ = Groups::kept(0, kGroupTokens, tokens_, like_);
+  return [rule, groups = own_](const Tensor& query, const Tensor& key, const Tensor& value,
+                               std::span<const Tensor> shared) {
+    std::vector<PackedGroup> parts;
+    for (size_t i = 0; i < groups->all.size(); ++i) {
+      Groups::Group& group = groups->all[i];
+      // no window cuts here, and the rule's others are the whole pass's
+      parts.push_back({groups->sizes[i], group.before, group.causal ? Tensor() : group.masks.of({})});
+    }
+    return shared_prefix_attention(query, key, value, shared[0], shared[1], std::move(parts),
+                                   rule.scale > 0 ? std::optional(rule.scale) : std::nullopt);
   };
 }
 

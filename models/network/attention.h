@@ -106,13 +106,15 @@ struct PackedTokens {
   int64_t size() const { return static_cast<int64_t>(parents.size()); }
 };
 
-/// Each packed token sees the shared prefix, its ancestors and itself. Runs are taken together in groups of
-/// some hundred tokens under one mask, so the prefix is neither copied per sequence nor are all pairs
-/// computed.
+/// Each packed token sees the shared prefix, its ancestors and itself. On a CPU the prefix is read where it
+/// lies (shared_prefix_attention.h), and runs are taken together in small groups under one mask, so that
+/// nearly no pairs are computed that do not count. On a GPU, and in layers whose window cuts what is before
+/// or whose scores are capped, groups have some hundred tokens, and the prefix is copied for each of them.
 class SharedPrefixPlan : public AttentionPlan {
  public:
-  /// prefix: keys and values of every layer, of no token where nothing is shared; kept by reference.
-  SharedPrefixPlan(const KeyValues& prefix, const PackedTokens& tokens);
+  /// prefix: keys and values of every layer, of no token where nothing is shared; kept by reference. Their
+  /// dtype and device are those of the pass.
+  SharedPrefixPlan(const KeyValues& prefix, PackedTokens tokens);
   AttentionKernel kernel(int64_t layer, const AttentionRule& rule) override;
   std::vector<Tensor> shared(int64_t layer) const override;
   void record(int64_t layer, const Tensor& key, const Tensor& value) override;
@@ -121,8 +123,14 @@ class SharedPrefixPlan : public AttentionPlan {
  private:
   struct Groups;
 
+  /// Over the prefix and over the packed tokens, joined.
+  AttentionKernel in_parts(const AttentionRule& rule);
+
   const KeyValues& prefix_;
-  std::shared_ptr<Groups> groups_;
+  PackedTokens tokens_;
+  Tensor like_;
+  int64_t longest_ = 0;                        // tokens that one sees at most
+  std::shared_ptr<Groups> with_prefix_, own_;  // made when a layer asks for them
   KeyValues kept_;
 };
 
