@@ -9,8 +9,7 @@
 namespace hijack {
 
 inline constexpr const char* kDtypeHelp =
-    "auto, float32, bfloat16, float16; or autocast: matrix products in bfloat16, the rest in float32, as "
-    "torch.autocast";
+    "auto, float32, autocast (matrix products in bfloat16, the rest in float32), bfloat16 or float16";
 
 /// "auto", "float32", "autocast", "bfloat16", "float16".
 std::vector<std::string> dtype_names();

@@ -113,7 +113,7 @@ struct AttackConfig {
   template <class Visitor>
   void visit_what(Visitor&& field) {
     field.group("What");
-    field("image", images, "photos to start from (PNG, JPEG, WebP, BMP or TIFF); each is one trial");
+    field("image", images, "photos (PNG, JPEG, WebP, BMP, TIFF); each is a trial");
     behavior.visit(field);
     field("model", model,
           "Hugging Face folder of the model, or a short name of `hijack models --list`; empty = the pocket "
