@@ -18,6 +18,11 @@ struct KeyValues {
   std::vector<Tensor> keys;
   std::vector<Tensor> values;
   int64_t length() const { return keys.empty() ? 0 : keys.front().size(2); }
+  /// Of the next layer.
+  void append(const Tensor& key, const Tensor& value) {
+    keys.push_back(key);
+    values.push_back(value);
+  }
 };
 
 /// Tokens [begin, end) of a sequence that see each other in both directions.
@@ -66,6 +71,9 @@ Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, co
 Tensor shared_head_attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& mask,
                              const AttentionRule& rule = {});
 
+/// How often a mask's rows come for attention(), which is faster where it need not repeat them.
+int64_t mask_times(const Tensor& query, const Tensor& key, const AttentionRule& rule);
+
 /// Causal attention over the sequence and what came before it; keeps keys and values for what comes after.
 class CausalPlan : public AttentionPlan {
  public:
@@ -92,46 +100,6 @@ class MaskedPlan : public AttentionPlan {
 
  private:
   Tensor mask_;
-};
-
-/// The tokens that follow a shared prefix in several sequences, packed into one [1,L] without padding.
-struct PackedTokens {
-  /// The token before each token; -1: the prefix's last one. Sequences that begin alike may share tokens.
-  std::vector<int64_t> parents;
-  /// Where a sequence's own tokens begin, ascending, the first 0. From there to the next each token's parent
-  /// is the one before it.
-  std::vector<int64_t> runs;
-  /// Of packed tokens, each inside one run.
-  std::vector<TokenBlock> blocks = {};
-  int64_t size() const { return static_cast<int64_t>(parents.size()); }
-};
-
-/// Each packed token sees the shared prefix, its ancestors and itself. On a CPU the prefix is read where it
-/// lies (shared_prefix_attention.h), and runs are taken together in small groups under one mask, so that
-/// nearly no pairs are computed that do not count. On a GPU, and in layers whose window cuts what is before
-/// or whose scores are capped, groups have some hundred tokens, and the prefix is copied for each of them.
-class SharedPrefixPlan : public AttentionPlan {
- public:
-  /// prefix: keys and values of every layer, of no token where nothing is shared; kept by reference. Their
-  /// dtype and device are those of the pass.
-  SharedPrefixPlan(const KeyValues& prefix, PackedTokens tokens);
-  AttentionKernel kernel(int64_t layer, const AttentionRule& rule) override;
-  std::vector<Tensor> shared(int64_t layer) const override;
-  void record(int64_t layer, const Tensor& key, const Tensor& value) override;
-  const KeyValues& kept() const { return kept_; }
-
- private:
-  struct Groups;
-
-  /// Over the prefix and over the packed tokens, joined.
-  AttentionKernel in_parts(const AttentionRule& rule);
-
-  const KeyValues& prefix_;
-  PackedTokens tokens_;
-  Tensor like_;
-  int64_t longest_ = 0;                        // tokens that one sees at most
-  std::shared_ptr<Groups> with_prefix_, own_;  // made when a layer asks for them
-  KeyValues kept_;
 };
 
 /// Decoding one token per row: keys and values live in preallocated rows [N,K,capacity,d].

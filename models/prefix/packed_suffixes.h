@@ -1,4 +1,5 @@
 #pragma once
+#include "models/network/shared_prefix_plan.h"
 #include "models/prefix/prefix_memo.h"
 #include "models/prefix/shared_prefix.h"
 

@@ -5,7 +5,7 @@
 #include <c10/util/ThreadLocalDebugInfo.h>
 #include <gtest/gtest.h>
 
-#include "models/network/attention.h"
+#include "models/network/shared_prefix_plan.h"
 #include "tests/support/finite_difference.h"
 
 namespace hijack::shared_prefix_attention_test {
