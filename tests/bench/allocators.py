@@ -7,33 +7,9 @@ The three take turns, so that what else the machine does hits all alike. mimallo
 """
 import argparse
 import ctypes.util
-import json
-import os
 import statistics
-import subprocess
 
-
-class Stepper:
-    def __init__(self, program, model, contexts, pool, preload):
-        environment = dict(os.environ, OMP_NUM_THREADS="1")
-        if preload:
-            environment["LD_PRELOAD"] = preload
-        self.process = subprocess.Popen([program, model, f"contexts={contexts}", "threads=1", f"pool={pool}"], text=True,
-                                        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.seconds, self.peak = [], 0
-        self.step()  # warm
-        self.seconds.clear()
-
-    def step(self):
-        self.process.stdin.write("step\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        self.seconds.append(answer["cpu_seconds"])
-        self.peak = answer["peak_bytes"]
-
-    def close(self):
-        self.process.communicate("quit\n")
-
+from stepper import Stepper
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -48,7 +24,7 @@ def main():
         kinds["mimalloc"] = ("off", mimalloc)
     print("| contexts | allocator | processor s/step | peak MiB |\n|---|---|---|---|")
     for contexts in given.contexts.split(","):
-        steppers = {name: Stepper(given.program, given.model, contexts, *kind) for name, kind in kinds.items()}
+        steppers = {name: Stepper(given.program, given.model, contexts, f"pool={pool}", preload=preload) for name, (pool, preload) in kinds.items()}
         for _ in range(given.steps):
             for stepper in steppers.values():
                 stepper.step()
