@@ -235,7 +235,7 @@ TEST_F(Runner, AMachineChangesWhereAndNotWhat) {
   EXPECT_EQ(gpu.dtype, "bfloat16");
   AttackConfig wide;
   wide.device = "cuda";
-  wide.model = (root() / "model").string();
+  wide.model = HIJACK_SOURCE_DIR "/tests/golden/encoders/clip";
   EXPECT_EQ(dtype_of(wide), "autocast") << "its weights are stored in float32";
   Machine{"cpu", std::nullopt}.put_into(wide);
   EXPECT_EQ(wide.dtype, "autocast");
