@@ -7,8 +7,8 @@ namespace hijack {
 
 Linear::Linear(const ParameterSource& source, const std::string& name, int64_t in, int64_t out,
                bool with_bias)
-    : Linear(source(name + ".weight", {out, in}), with_bias ? source(name + ".bias", {out}) : Tensor(),
-             source.autocast) {}
+    : Linear{source(name + ".weight", {out, in}),  // braces: the weight is read, and missed, first
+             with_bias ? source(name + ".bias", {out}) : Tensor(), source.autocast} {}
 
 Linear::Linear(const Tensor& given_weight, const Tensor& given_bias, bool with_autocast)
     : weight(given_weight), bias(given_bias), autocast(with_autocast) {

@@ -100,7 +100,7 @@ struct SharedPrefixAttention : torch::autograd::Function<SharedPrefixAttention> 
 }  // namespace
 
 bool takes_shared_prefix(const Tensor& like) {
-  return like.is_cpu();
+  return like.is_cpu() && like.element_size() >= 4;
 }
 
 Tensor shared_prefix_attention(const Tensor& query, const Tensor& key, const Tensor& value,

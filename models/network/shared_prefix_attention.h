@@ -21,7 +21,8 @@ struct PackedGroup {
   Tensor mask;
 };
 
-/// Whether shared_prefix_attention() can take them: on a CPU. What would be needed of a GPU's kernels (their
+/// Whether shared_prefix_attention() is for them: on a CPU, from 32 bits on (of 16 each part would be rounded
+/// before they are joined, which no other program does). What would be needed of a GPU's kernels (their
 /// log-sum-exp, and a backward pass that takes one) differs from kernel to kernel and could not be tried.
 bool takes_shared_prefix(const Tensor& like);
 

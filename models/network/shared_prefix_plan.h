@@ -22,8 +22,8 @@ struct PackedTokens {
 
 /// Each packed token sees the shared prefix, its ancestors and itself. On a CPU the prefix is read where it
 /// lies (shared_prefix_attention.h), and runs are taken together in small groups under one mask, so that
-/// nearly no pairs are computed that do not count. On a GPU, and in layers whose window cuts what is before
-/// or whose scores are capped, groups have some hundred tokens, and the prefix is copied for each of them.
+/// nearly no pairs are computed that do not count. On a GPU, in 16 bits, and in layers whose window cuts what
+/// is before or whose scores are capped, groups have some hundred tokens, and the prefix is copied for each.
 class SharedPrefixPlan : public AttentionPlan {
  public:
   /// prefix: keys and values of every layer, of no token where nothing is shared; kept by reference. Their

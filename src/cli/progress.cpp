@@ -86,7 +86,7 @@ Progress::Progress() : terminal_(isatty(STDERR_FILENO) != 0) {}
 
 double Progress::measured_rate(const ProgressState& state) {
   const auto now = Clock::now();
-  if (state.name != name_) {
+  if (state.name != name_ || state.done < last_done_) {  // another search may have the name of the last
     done_before_ += last_done_ - first_done_;
     name_ = state.name;
     first_done_ = state.done;

@@ -35,6 +35,18 @@ TEST(ProgressLine, SaysWhichTrialItIsAndTheTimeOfAll) {
   EXPECT_EQ(progress_line(state, 160).find("trial"), std::string::npos);
 }
 
+TEST(Progress, BeginsAnewWhenASearchOfTheSameNameDoes) {
+  testing::internal::CaptureStdout();  // where lines go before a program sends them elsewhere
+  {
+    Progress progress;
+    for (const int64_t done : {1, 39, 40, 1}) progress.show({.name = "suffix", .done = done, .total = 40});
+  }
+  const std::string shown = testing::internal::GetCapturedStdout();
+  EXPECT_NE(shown.find("40/40"), std::string::npos) << shown;
+  EXPECT_EQ(shown.find("39/40"), std::string::npos) << "a line in five seconds is enough";
+  EXPECT_NE(shown.rfind(" 1/40"), shown.find(" 1/40")) << "the second search: " << shown;
+}
+
 TEST(ProgressLine, LeavesOutWhatIsNotKnown) {
   EXPECT_EQ(progress_line({"x", 0, 10, -1, -1, 0}, 80).find("success"), std::string::npos);
   EXPECT_EQ(clock_text(65), "1:05");
