@@ -112,8 +112,14 @@ void say_stopped(const ReproduceArguments& arguments, const Recipe& recipe,
   text << "Stopped; everything so far is saved";
   if (!run.trials.empty()) {
     write_file(out / "table.md", recipe_markdown(recipe, run));
-    text << " (" << run.trials.size() << " of " << recipe.plans.size()
-         << " trials: " << (out / "table.md").string() << ")";
+    const auto planned = std::count_if(run.trials.begin(), run.trials.end(), [&](const TrialRow& row) {
+      return std::any_of(recipe.plans.begin(), recipe.plans.end(),
+                         [&](const TrialPlan& plan) { return plan.id == row.id; });
+    });
+    text << " (" << planned << " of " << recipe.plans.size() << " trials";
+    if (const auto more = static_cast<int64_t>(run.trials.size()) - planned; more > 0)
+      text << " and " << more << " through defenses";
+    text << ": " << (out / "table.md").string() << ")";
   }
   text << ". Go on with:\n  hijack reproduce " << shell_word(arguments.name) << " --out "
        << shell_word(out.string()) << " --resume" << std::endl;
