@@ -7,9 +7,9 @@ The three take turns, so that what else the machine does hits all alike. mimallo
 """
 import argparse
 import ctypes.util
-import statistics
 
-from stepper import Stepper
+from contestant import Contestant, median
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -24,13 +24,15 @@ def main():
         kinds["mimalloc"] = ("off", mimalloc)
     print("| contexts | allocator | processor s/step | peak MiB |\n|---|---|---|---|")
     for contexts in given.contexts.split(","):
-        steppers = {name: Stepper(given.program, given.model, contexts, f"pool={pool}", preload=preload) for name, (pool, preload) in kinds.items()}
-        for _ in range(given.steps):
-            for stepper in steppers.values():
-                stepper.step()
-        for name, stepper in steppers.items():
-            stepper.close()
-            print(f"| {contexts} | {name} | {statistics.median(stepper.seconds):.4f} | {stepper.peak / 2**20:.0f} |")
+        contestants = {name: Contestant([given.program, given.model, f"contexts={contexts}", "threads=1", f"pool={pool}"], 1, preload)
+                       for name, (pool, preload) in kinds.items()}
+        for _ in range(given.steps + 1):  # the first is warming up
+            for contestant in contestants.values():
+                contestant.step()
+        for name, contestant in contestants.items():
+            contestant.close()
+            steps = contestant.steps[1:]
+            print(f"| {contexts} | {name} | {median(steps, 'cpu_seconds'):.4f} | {steps[-1]['peak_bytes'] / 2**20:.0f} |")
     if not mimalloc:
         print("\nmimalloc is not installed (apt-get install libmimalloc2.0): left out")
 

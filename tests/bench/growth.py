@@ -17,7 +17,8 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
-from side_by_side import ROOT, Contestant, image_tokens_of, median, multiply_adds
+from contestant import Contestant, median
+from side_by_side import ROOT, image_tokens_of, multiply_adds
 
 # The pictures with so many views: the whole alone, and the whole with 1, 2 and 4 tiles of 384.
 PICTURES = {1: {"views": 1}, 2: {"views": 0}, 3: {"views": 0, "width": 768},

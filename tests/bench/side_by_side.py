@@ -14,7 +14,6 @@ the threads (on a machine that others use, the wall clock measures them); the ro
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,44 +23,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from contestant import Contestant, Ended, median
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 CONTESTANTS = ["ours", "published", "best"]
-
-
-class Ended(RuntimeError):
-    pass
-
-
-def first_to_go():
-    """Where memory runs out, the system takes it from a peer and not from what else runs here."""
-    Path("/proc/self/oom_score_adj").write_text("1000")
-
-
-class Contestant:
-    def __init__(self, command, threads):
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        env=environment, preexec_fn=first_to_go)
-        self.steps = []
-
-    def ask(self, command):
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            code = self.process.wait()
-            raise Ended("ended: more memory than this machine has" if code == -9 else f"ended with exit code {code}")
-        return json.loads(line)
-
-    def step(self):
-        self.steps.append(self.ask("step"))
-        return self.steps[-1]
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.stdin.close()
-            self.process.wait()
 
 
 def weight_shapes(folder):
@@ -112,10 +78,6 @@ def image_tokens_of(folder, ids):
     token = config.get("image_token_id", config.get("image_token_index"))
     places = (ids[0] == token).nonzero().flatten()
     return len(places), int(places[-1]) + 1
-
-
-def median(steps, key):
-    return statistics.median(step[key] for step in steps)
 
 
 def seconds_of(contestant, threads, device="cpu"):

@@ -8,7 +8,7 @@ Processor seconds on one thread: medians, the median of the ratios of the turns,
 import argparse
 import statistics
 
-from stepper import Stepper
+from contestant import Contestant
 
 
 def main():
@@ -21,15 +21,17 @@ def main():
     given = parser.parse_args()
     print("| B | s/step before | s/step | ratio | of the fastest | peak before | peak |\n|---|---|---|---|---|---|---|")
     for contexts in given.contexts.split(","):
-        old, new = (Stepper(program, given.model, contexts) for program in (given.old, given.new))
-        for turn in range(given.steps):
-            for stepper in (old, new) if turn % 2 == 0 else (new, old):
-                stepper.step()
-        ratio = statistics.median(b / a for a, b in zip(old.seconds, new.seconds))
-        print(f"| {contexts} | {statistics.median(old.seconds):.3f} | {statistics.median(new.seconds):.3f} | {ratio:.3f} "
-              f"| {min(new.seconds) / min(old.seconds):.3f} | {old.peak / 1e9:.3f} GB | {new.peak / 1e9:.3f} GB |", flush=True)
+        old, new = (Contestant([program, given.model, f"contexts={contexts}", "threads=1"], 1) for program in (given.old, given.new))
+        for turn in range(given.steps + 1):  # the first is warming up
+            for one in (old, new) if turn % 2 == 0 else (new, old):
+                one.step()
         old.close()
         new.close()
+        before, after = ([step["cpu_seconds"] for step in one.steps[1:]] for one in (old, new))
+        ratio = statistics.median(b / a for a, b in zip(before, after))
+        print(f"| {contexts} | {statistics.median(before):.3f} | {statistics.median(after):.3f} | {ratio:.3f} "
+              f"| {min(after) / min(before):.3f} | {old.steps[-1]['peak_bytes'] / 1e9:.3f} GB | {new.steps[-1]['peak_bytes'] / 1e9:.3f} GB |",
+              flush=True)
 
 
 if __name__ == "__main__":
