@@ -6,30 +6,15 @@
 #include "models/load_model.h"
 #include "models/network/layers.h"
 #include "src/base/error.h"
-#include "src/base/image.h"
+#include "tests/support/golden_step.h"
 
 namespace hijack::activation_checkpointing_test {
 namespace {
 
+using support::golden_step;
+using support::Step;
+
 const std::filesystem::path kGolden = std::filesystem::path(HIJACK_SOURCE_DIR) / "tests/golden";
-
-struct Step {
-  Tensor logits;
-  Tensor gradient;
-};
-
-/// Three contexts of different lengths over one picture.
-Step step_of(const VisionLanguageModel& model) {
-  const std::vector<Query> queries = {
-      {"What is it?"}, {"Where is the cat?"}, {"Say something else about this picture."}};
-  const TokenIds target = model.target_ids("it is a cat");
-  const std::vector<TokenIds> targets(queries.size(), target);
-  Pixels pixels = model.preprocess(load_image(kGolden / "llava/images/wide.png"));
-  pixels.values = pixels.values.detach().requires_grad_(true);
-  const Tensor logits = at::cat(model.target_logits(pixels, queries, targets), 0);
-  const Tensor loss = at::cross_entropy_loss(logits, at::tensor(target, at::kLong).repeat({3}));
-  return {logits.detach(), torch::autograd::grad({loss}, {pixels.values})[0]};
-}
 
 class CheckpointedFamilies : public testing::TestWithParam<const char*> {
  protected:
@@ -39,9 +24,9 @@ class CheckpointedFamilies : public testing::TestWithParam<const char*> {
 TEST_P(CheckpointedFamilies, SameBytes) {
   const auto model = load_model(kGolden / GetParam());
   set_activation_checkpointing(ActivationCheckpointing::kOff);
-  const Step kept = step_of(*model);
+  const Step kept = golden_step(*model);
   set_activation_checkpointing(ActivationCheckpointing::kOn);
-  const Step recomputed = step_of(*model);
+  const Step recomputed = golden_step(*model);
   EXPECT_GT(kept.gradient.abs().max().item<float>(), 0);
   EXPECT_TRUE(at::equal(kept.logits, recomputed.logits));
   EXPECT_TRUE(at::equal(kept.gradient, recomputed.gradient));
@@ -60,7 +45,7 @@ TEST_P(NarrowFamilies, StoredNarrowComputesAsStoredWide) {
     GTEST_SKIP() << "this processor computes in bfloat16 itself";
   const auto wide = load_model(kGolden / GetParam(), {.dtype = "float32"});
   const auto narrow = load_model(kGolden / GetParam(), {.dtype = "bfloat16"});
-  const Step expected = step_of(*wide), got = step_of(*narrow);
+  const Step expected = golden_step(*wide), got = golden_step(*narrow);
   const auto difference = [](const Tensor& a, const Tensor& b) {
     return ((a - b).abs().max() / b.abs().max()).item<float>();
   };

@@ -16,10 +16,14 @@
 #include "src/base/error.h"
 #include "src/base/image.h"
 #include "tests/support/expect_says.h"
+#include "tests/support/golden_step.h"
 #include "tests/support/temporary_folder.h"
 
 namespace hijack::autocast_test {
 namespace {
+
+using support::golden_step;
+using support::Step;
 
 const std::filesystem::path kGolden = std::filesystem::path(HIJACK_SOURCE_DIR) / "tests/golden";
 
@@ -36,30 +40,14 @@ std::shared_ptr<const VisionLanguageModel> load(const std::string& name, const s
   return load_model(kGolden / name, {.dtype = dtype});
 }
 
-struct Step {
-  Tensor logits, gradient;
-};
-
-/// Three contexts of different lengths over one picture.
-Step step_of(const VisionLanguageModel& model) {
-  const std::vector<Query> queries = {
-      {"What is it?"}, {"Where is the cat?"}, {"Say something else about this picture."}};
-  const TokenIds target = model.target_ids("it is a cat");
-  const std::vector<TokenIds> targets(queries.size(), target);
-  Pixels pixels = model.preprocess(load_image(kGolden / "llava/images/wide.png"));
-  pixels.values = pixels.values.detach().requires_grad_(true);
-  const Tensor logits = at::cat(model.target_logits(pixels, queries, targets), 0);
-  const Tensor loss = at::cross_entropy_loss(logits, at::tensor(target, at::kLong).repeat({3}));
-  return {logits.detach(), torch::autograd::grad({loss}, {pixels.values})[0]};
-}
-
 class AutocastFamilies : public testing::TestWithParam<const char*> {
  protected:
   void TearDown() override { set_activation_checkpointing(ActivationCheckpointing::kAuto); }
 };
 
 TEST_P(AutocastFamilies, IsFloat32UpToTheRoundingOfProducts) {
-  const Step exact = step_of(*load(GetParam(), "float32")), step = step_of(*load(GetParam(), "autocast"));
+  const Step exact = golden_step(*load(GetParam(), "float32")),
+             step = golden_step(*load(GetParam(), "autocast"));
   EXPECT_EQ(step.logits.scalar_type(), at::kFloat);
   EXPECT_EQ(step.gradient.scalar_type(), at::kFloat);
   const double off = ((step.logits - exact.logits).norm() / exact.logits.norm()).item<double>();
@@ -71,9 +59,9 @@ TEST_P(AutocastFamilies, IsFloat32UpToTheRoundingOfProducts) {
 TEST_P(AutocastFamilies, RecomputedBlocksGiveTheSameBytes) {
   const auto model = load(GetParam(), "autocast");
   set_activation_checkpointing(ActivationCheckpointing::kOff);
-  const Step kept = step_of(*model);
+  const Step kept = golden_step(*model);
   set_activation_checkpointing(ActivationCheckpointing::kOn);
-  const Step recomputed = step_of(*model);
+  const Step recomputed = golden_step(*model);
   EXPECT_TRUE(at::equal(kept.logits, recomputed.logits));
   EXPECT_TRUE(at::equal(kept.gradient, recomputed.gradient));
 }
