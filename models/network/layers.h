@@ -32,7 +32,7 @@ struct Linear {
 };
 
 /// at::conv2d of x, whatever its type, without padding; bias may be undefined. With autocast float32 weights
-/// are rounded, and so is what comes out (bfloat16).
+/// are rounded (here at each pass: a tower has one, and it is small), and so is what comes out (bfloat16).
 Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride, bool autocast);
 
 /// stream + what a block adds to it, in the stream's type; consumes `added`.

@@ -63,12 +63,13 @@ QwenVlTower::Merger QwenVlTower::merger(const ParameterSource& source, const std
 
 QwenVlTower::QwenVlTower(const QwenVlVisionConfig& config, const ParameterSource& source,
                          const std::string& prefix)
-    : config_(config), autocast_(source.autocast) {
+    : config_(config) {
   const int64_t width = config.width;
   const std::string patches = prefix + ".patch_embed.proj";
-  patch_weight_ =
+  const Tensor weight =
       source(patches + ".weight", {width, 3, config.temporal, config.patch, config.patch}).flatten(1);
-  if (config.patch_bias) patch_bias_ = source(patches + ".bias", {width});
+  stream_type_ = weight.scalar_type();
+  patch_ = Linear(weight, config.patch_bias ? source(patches + ".bias", {width}) : Tensor(), source.autocast);
   if (config.positions > 0) position_table_ = source(prefix + ".pos_embed.weight", {config.positions, width});
   for (int64_t i = 0; i < config.layers; ++i) {
     const std::string name = prefix + ".blocks." + std::to_string(i);
@@ -99,7 +100,7 @@ Tensor QwenVlTower::in_windows(const Tensor& x, const Tensor& order, int64_t dim
 
 QwenVlTower::Layout QwenVlTower::layout_of(int64_t rows, int64_t columns) const {
   const int64_t half = config_.width / config_.heads / 2, merge = config_.merge;
-  const auto options = patch_weight_.options().dtype(at::kFloat);
+  const auto options = patch_.weight.options().dtype(at::kFloat);
   // the same frequencies for rows and for columns: [half/2]
   const Tensor exponent = at::arange(0, half, 2, options) / half;
   const Tensor frequency = 1.0 / at::pow(at::scalar_tensor(config_.rope_theta, options), exponent);
@@ -184,13 +185,12 @@ Tensor QwenVlTower::merged(const Merger& merger, const Tensor& x, const Layout& 
 Tensor QwenVlTower::forward(const Tensor& pixels, int64_t rows, int64_t columns) const {
   TORCH_CHECK(pixels.dim() == 3 && pixels.size(1) == rows * columns, "pixels are not of this grid");
   const Layout layout = layout_of(rows, columns);
-  const auto type = patch_weight_.scalar_type();  // the stream's, so that what is added does not round it
-  Tensor x = Linear(patch_weight_, patch_bias_, autocast_)(pixels.to(type)).to(type);  // [N,P,E]
+  Tensor x = patch_(pixels.to(stream_type_)).to(stream_type_);  // [N,P,E]
   if (position_table_.defined()) x = x + positions_of(rows, columns).to(x.scalar_type());
   x = in_windows(x, layout.order, 1);
   const int64_t kept =
       6 * config_.width + (config_.gated_mlp ? 2 : 1) * config_.mlp_width;  // as in VisionTower
-  const BlockRunner run(x, !patch_weight_.requires_grad(), config_.layers,
+  const BlockRunner run(x, !patch_.weight.requires_grad(), config_.layers,
                         x.size(0) * x.size(1) * kept * x.element_size());
   const auto is_in = [](const std::vector<int64_t>& list, int64_t i) {
     return std::find(list.begin(), list.end(), i) != list.end();

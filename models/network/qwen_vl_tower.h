@@ -91,9 +91,9 @@ class QwenVlTower {
   Tensor merged(const Merger& merger, const Tensor& x, const Layout& layout) const;
 
   QwenVlVisionConfig config_;
-  bool autocast_;                     // layers.h
-  Tensor patch_weight_, patch_bias_;  // [E, 3*temporal*patch*patch], [E] or undefined
-  Tensor position_table_;             // [positions, E] or undefined
+  Linear patch_;                             // of 3*temporal*patch*patch values
+  at::ScalarType stream_type_ = at::kFloat;  // of what blocks add to
+  Tensor position_table_;                    // [positions, E] or undefined
   std::vector<Block> blocks_;
   Merger merger_;
   std::vector<Merger> deep_mergers_;

@@ -32,11 +32,7 @@ std::optional<Tensor> mask_of(const PackedGroup& group) {
 
 /// out [N,H,n,d] and log-sum-exp lse [N,H,n] of a part take the other part in.
 void join(const Tensor& out, Tensor lse, const Tensor& other_out, const Tensor& other_lse) {
-  const Tensor share = (other_lse - lse).sigmoid_().unsqueeze(3);  // at least float32, as lse is
-  if (share.scalar_type() == out.scalar_type())
-    out.lerp_(other_out, share);
-  else
-    out.copy_(out.to(share.scalar_type()).lerp_(other_out.to(share.scalar_type()), share));
+  out.lerp_(other_out, (other_lse - lse).sigmoid_().unsqueeze(3));
   at::logaddexp_out(lse, lse, other_lse);
 }
 

@@ -28,7 +28,7 @@ bool takes_shared_prefix(const Tensor& like);
 
 /// query [N,H,L,d], key and value [N,K,L,d], prefix_key and prefix_value [N,K,P,d] with P > 0; the groups'
 /// sizes add up to L; scale: of the products of query and key, nullopt: 1 / sqrt(d) -> [N,H,L,d], each row
-/// the softmax attention over the whole prefix and what its group says. One dtype, any that floats; equal to
+/// the softmax attention over the whole prefix and what its group says. All float32 or all float64; equal to
 /// attention() over the concatenation but for rounding. Differentiable (once) to all five; keeps its inputs,
 /// its output and a number per query and head.
 Tensor shared_prefix_attention(const Tensor& query, const Tensor& key, const Tensor& value,

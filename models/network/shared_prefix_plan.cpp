@@ -144,18 +144,17 @@ std::shared_ptr<SharedPrefixPlan::Groups> SharedPrefixPlan::Groups::kept(int64_t
   return groups;
 }
 
-SharedPrefixPlan::SharedPrefixPlan(const KeyValues& prefix, PackedTokens tokens)
-    : prefix_(prefix),
-      tokens_(std::move(tokens)),
-      like_(at::empty({0}, prefix.keys.front().options().requires_grad(false))) {
-  const auto places = places_in_sequence(tokens_, prefix.length());
-  longest_ = places.empty() ? 0 : *std::max_element(places.begin(), places.end()) + 1;
+bool SharedPrefixPlan::cuts(const AttentionRule& rule) const {
+  if (rule.window == 0) return false;
+  const auto places = places_in_sequence(tokens_, prefix_.length());
+  return !places.empty() && rule.window <= *std::max_element(places.begin(), places.end());
 }
 
 AttentionKernel SharedPrefixPlan::kernel(int64_t, const AttentionRule& rule) {
-  const bool cut = rule.window > 0 && rule.window < longest_;
-  if (prefix_.length() > 0 && !cut && rule.soft_cap == 0 && takes_shared_prefix(like_)) return in_parts(rule);
-  if (!with_prefix_) with_prefix_ = Groups::kept(prefix_.length(), kGroupTokensWithPrefix, tokens_, like_);
+  const Tensor& like = prefix_.keys.front();
+  if (prefix_.length() > 0 && rule.soft_cap == 0 && takes_shared_prefix(like) && !cuts(rule))
+    return in_parts(rule);
+  if (!with_prefix_) with_prefix_ = Groups::kept(prefix_.length(), kGroupTokensWithPrefix, tokens_, like);
   return [rule, groups = with_prefix_](const Tensor& query, const Tensor& key, const Tensor& value,
                                        std::span<const Tensor> shared) {
     const auto queries = query.split_with_sizes(groups->sizes, 2);
@@ -178,7 +177,7 @@ AttentionKernel SharedPrefixPlan::kernel(int64_t, const AttentionRule& rule) {
 }
 
 AttentionKernel SharedPrefixPlan::in_parts(const AttentionRule& rule) {
-  if (!own_) own_ = Groups::kept(0, kGroupTokens, tokens_, like_);
+  if (!own_) own_ = Groups::kept(0, kGroupTokens, tokens_, prefix_.keys.front());
   return [rule, groups = own_](const Tensor& query, const Tensor& key, const Tensor& value,
                                std::span<const Tensor> shared) {
     std::vector<PackedGroup> parts;

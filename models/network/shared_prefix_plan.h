@@ -26,9 +26,9 @@ struct PackedTokens {
 /// is before or whose scores are capped, groups have some hundred tokens, and the prefix is copied for each.
 class SharedPrefixPlan : public AttentionPlan {
  public:
-  /// prefix: keys and values of every layer, of no token where nothing is shared; kept by reference. Their
-  /// dtype and device are those of the pass.
-  SharedPrefixPlan(const KeyValues& prefix, PackedTokens tokens);
+  /// prefix: keys and values of every layer, of no token where nothing is shared; their dtype and device are
+  /// those of the pass. Both are kept by reference.
+  SharedPrefixPlan(const KeyValues& prefix, const PackedTokens& tokens) : prefix_(prefix), tokens_(tokens) {}
   AttentionKernel kernel(int64_t layer, const AttentionRule& rule) override;
   std::vector<Tensor> shared(int64_t layer) const override;
   void record(int64_t layer, const Tensor& key, const Tensor& value) override;
@@ -37,13 +37,13 @@ class SharedPrefixPlan : public AttentionPlan {
  private:
   struct Groups;
 
+  /// Whether the layer's window hides something from the token that has the most before it.
+  bool cuts(const AttentionRule& rule) const;
   /// Over the prefix and over the packed tokens, joined.
   AttentionKernel in_parts(const AttentionRule& rule);
 
   const KeyValues& prefix_;
-  PackedTokens tokens_;
-  Tensor like_;
-  int64_t longest_ = 0;                        // tokens that one sees at most
+  const PackedTokens& tokens_;
   std::shared_ptr<Groups> with_prefix_, own_;  // made when a layer asks for them
   KeyValues kept_;
 };
