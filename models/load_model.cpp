@@ -84,12 +84,6 @@ at::Device parse_device(const std::string& text) {
   return *device;
 }
 
-/// Headers are read only where they decide.
-std::string dtype_in(const std::filesystem::path& folder, const std::string& name, at::Device device) {
-  const bool asked = name == "auto" && device.is_cuda();
-  return chosen_dtype(name, device, asked && stored_in_float32(folder));
-}
-
 [[noreturn]] void refuse_without_config(const std::filesystem::path& folder) {
   if (std::filesystem::exists(folder / "adapter_config.json"))
     throw Error("model folder " + folder.string() +
@@ -213,8 +207,13 @@ void refuse_image_options(const std::filesystem::path& folder, const LoadOptions
 
 }  // namespace
 
+std::string dtype_of(const std::filesystem::path& folder, const std::string& name, at::Device device) {
+  const bool headers_decide = name == "auto" && device.is_cuda();
+  return chosen_dtype(name, device, headers_decide && stored_in_float32(folder));
+}
+
 std::string dtype_of(const std::filesystem::path& folder, const LoadOptions& options) {
-  return dtype_in(folder, options.dtype, parse_device(options.device));
+  return dtype_of(folder, options.dtype, parse_device(options.device));
 }
 
 std::vector<std::string> supported_families() {
@@ -227,7 +226,7 @@ std::shared_ptr<const VisionLanguageModel> load_model(const std::filesystem::pat
   if (options.views != "all" && options.views != "one")
     throw Error("views \"" + options.views + "\" is not known; write all or one");
   if (options.max_pixels < 0) throw Error("max_pixels must not be negative; 0 leaves it to the folder");
-  const std::string chosen = dtype_in(folder, options.dtype, found.device);
+  const std::string chosen = dtype_of(folder, options.dtype, found.device);
   const at::ScalarType dtype = weight_dtype(chosen);
   const AutocastScope autocast(chosen == "autocast");
   const Adapter adapter(folder, options, found.device);

@@ -35,7 +35,10 @@ struct LoadOptions {
   int64_t max_pixels = 0;
 };
 
-/// What the dtype of the options stands for with this folder (dtype.h). Throws Error for unknown names.
+/// What a name of --dtype stands for with this folder on a device (dtype.h), which need not be here. Throws
+/// Error for unknown names.
+std::string dtype_of(const std::filesystem::path& folder, const std::string& name, at::Device device);
+/// That of the options, on a device that must be here.
 std::string dtype_of(const std::filesystem::path& folder, const LoadOptions& options);
 
 /// Loads a Hugging Face folder: a vision-language model, a text decoder, which takes no images, or an image

@@ -10,8 +10,8 @@
 namespace hijack {
 
 struct MemoryEstimate {
-  double weights =
-      0;  ///< parameters x s; with autocast float32 embeddings on top, 2VD, twice for a tied head
+  /// Parameters x s; with autocast float32 embeddings on top, 2VD, twice for a tied head.
+  double weights = 0;
   /// One step of an attack on one image: weights + what the backward pass needs,
   /// s (tower + layers x L 2 (Hd + Kd + M)) + r layers x L 2D, + one block's gradients 3sLM, + logits 12TV.
   double attack = 0;
@@ -37,8 +37,7 @@ MemoryEstimate estimate_memory(const ImagePromptModel& model, const Pixels& pixe
 double fastest_seconds(const std::function<void()>& work);
 
 /// How many multiplications and additions of matrices a device does in a second, by the fastest of several
-/// products, as where nothing else runs; takes at most about two seconds. dtype: a
-/// name of dtype.h, not auto.
+/// products, as where nothing else runs; takes at most about two seconds. dtype: a name of dtype.h, not auto.
 double operations_per_second(at::Device device, const std::string& dtype);
 
 }  // namespace hijack

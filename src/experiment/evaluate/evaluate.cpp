@@ -154,8 +154,7 @@ bool RunEvaluation::adaptive_image(const TrialEvaluation& evaluation, const Stac
   note(plan.id + ": the attack again, through the defense");
   const auto result = run_trial(set_up(plan, evaluation.setup().model, maker_), folder_, hooks_);
   if (!result) return false;
-  folder_.add_trial(result->row, result->replies);
-  if (hooks_.on_trial) hooks_.on_trial(result->row);
+  write_rows(*result, folder_, hooks_);
   return true;
 }
 

@@ -2,8 +2,6 @@
 
 #include <ATen/Parallel.h>
 
-#include "models/checkpoint/stored_weights.h"
-#include "models/dtype.h"
 #include "models/prefix/images_at_once.h"
 
 namespace hijack {
@@ -18,10 +16,7 @@ void Machine::put_into(AttackConfig& config) const {
 }
 
 std::string dtype_of(const AttackConfig& config) {
-  if (config.dtype != "auto") return config.dtype;
-  if (config.device == "cpu") return "float32";
-  return chosen_dtype("auto", at::kCUDA,
-                      stored_in_float32(config.model));  // which this machine need not have
+  return dtype_of(config.model, config.dtype, config.device == "cpu" ? at::kCPU : at::kCUDA);
 }
 
 LoadOptions load_options(const AttackConfig& config, const std::string& folder) {
