@@ -86,6 +86,13 @@ TEST_F(Flags, AGridIsAsManySettingsAsItHas) {
   expect_intact(run);
 }
 
+TEST_F(Flags, ASizeOfZeroThatStandsForAllIsShownAsAll) {
+  const RunRecord run = grid("sizes", {{"train", {0, 2}}});
+  std::vector<std::string> labels;
+  for (const auto& one : report::settings({run})) labels.push_back(report::setting_label(one));
+  EXPECT_EQ(labels, (std::vector<std::string>{"linf 32/255, train=all", "linf 32/255, train=2"}));
+}
+
 TEST_F(Flags, ModelsOfOneNameAreToldApartByTheirWeights) {
   const auto trained = [&](const std::string& folder) {
     std::filesystem::create_directories(root() / folder / "model");

@@ -1,7 +1,10 @@
 #include "src/experiment/report/aggregate/differences.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <optional>
+#include <string_view>
 
 #include "src/experiment/plan/identity.h"
 #include "src/experiment/report/values/text.h"
@@ -32,6 +35,12 @@ std::optional<double> number_of(const Object& value) {
   char* end = nullptr;
   const double number = std::strtod(text.c_str(), &end);
   return end == text.c_str() || !std::isfinite(number) ? std::nullopt : std::optional(number);
+}
+
+/// Sizes whose 0 stands for everything there is (config.h); a table that said 0 would deny it.
+bool is_all(const std::string& field, const Object& value) {
+  constexpr std::array<std::string_view, 5> kSizes = {"train", "validation", "test", "batch", "photo_batch"};
+  return value == 0 && std::find(kSizes.begin(), kSizes.end(), field) != kSizes.end();
 }
 
 }  // namespace
@@ -79,7 +88,7 @@ std::vector<std::string> shown_values(std::span<const Object* const> objects, co
   std::vector<std::string> values;
   for (const Object* object : objects) {
     const Object& value = field_of(*object, field);
-    values.push_back(shown_value(value));
+    values.push_back(is_all(field, value) ? "all" : shown_value(value));
     ambiguous = ambiguous || *looks.emplace(values.back(), &value).first->second != value;
   }
   for (size_t i = 0; ambiguous && i < values.size(); ++i)

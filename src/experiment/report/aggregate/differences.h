@@ -22,7 +22,8 @@ std::string shown_name(const std::string& field);
 /// "60", "0.05", "Hello there.", "3fa2c1" for a SHA-256 sum, "a, b" for a list, "none" for "" and [], "–" for
 /// null.
 std::string shown_value(const Object& value);
-/// Of each object; where values that differ would look the same (long texts), with a digest behind them.
+/// Of each object; "all" for 0 where 0 stands for all (train, batch); where values that differ would look the
+/// same (long texts), with a digest behind them.
 std::vector<std::string> shown_values(std::span<const Object* const> objects, const std::string& field);
 /// "steps=60", "target=\"Hello there.\"".
 std::string labeled(const std::string& field, const std::string& shown_value);
