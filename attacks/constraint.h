@@ -86,8 +86,7 @@ struct ConstraintConfig {
                "linf: radius with its unit, as a fraction of 255; several (4/255,8/255) make a trial each");
     field("l2_radius", l2_radius,
           "l2: Euclidean radius over the whole image, pixel values running from 0 to 1 (a plain number; "
-          "8/255 at "
-          "every value of a 64x64 image is 3.5)");
+          "8/255 at every value of a 64x64 image is 3.5)");
     field("patch_size", patch_size, "side of the square patch in model-input pixels");
     field("patch_top", patch_top, "first row of the patch");
     field("patch_left", patch_left, "first column of the patch");

@@ -35,8 +35,7 @@ void check_numbers(Evaluation& now, int64_t step, bool with_gradient, bool may_b
   if (step == 0 && !may_be_zero && numbers[3] == 0)
     fail("the gradient is zero everywhere", step,
          "a part of the model is detached from the graph, a clamp cut it at saturated pixels, or, in 16 bit, "
-         "it "
-         "underflowed (then run the model in float32).");
+         "it underflowed (then run the model in float32).");
 }
 
 }  // namespace

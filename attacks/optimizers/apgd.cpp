@@ -20,8 +20,7 @@ void check(const Constraint& constraint) {
   if (std::holds_alternative<MovingPatch>(constraint))
     throw Error(
         "optimizer apgd compares losses between steps, but constraint moving_patch puts the patch elsewhere "
-        "at each: "
-        "use optimizer pgd, adam or sgd.");
+        "at each: use optimizer pgd, adam or sgd.");
   if (!std::holds_alternative<LinfBall>(constraint) && !std::holds_alternative<L2Ball>(constraint))
     throw Error("optimizer apgd takes its steps from the radius of a ball, but " + describe(constraint) +
                 " has none: use constraint linf or l2, or optimizer pgd, adam or sgd.");

@@ -26,15 +26,13 @@ struct ScalingConfig {
   void visit(Visitor&& field) {
     field("scaling_picture", picture,
           "scaling: what the photo becomes when it is resized; empty = --text (an order to say the target) "
-          "on a "
-          "plain ground");
+          "on a plain ground");
     field("target_size", target_size,
           "scaling: the size that the pipeline in front of the model works at (512, or 640x480); empty = the "
           "model's own preprocessing");
     field("filter", filter,
           "scaling, with --target-size: how the pipeline resizes; nearest, bilinear, bicubic or area as "
-          "OpenCV, "
-          "pillow-nearest, pillow-box, pillow-bilinear, pillow-bicubic or pillow-lanczos");
+          "OpenCV, pillow-nearest, pillow-box, pillow-bilinear, pillow-bicubic or pillow-lanczos");
     field(
         "scaling_epsilon", epsilon,
         "scaling: largest visible change of a pixel with its unit (8/255); empty = whatever it takes, which "

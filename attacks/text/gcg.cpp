@@ -14,8 +14,8 @@ constexpr int kDrawsPerCandidate = 30;  // draws per candidate before it is give
 constexpr size_t kAtOnce = 96;          // queries per pass of the model
 const std::string kUnranked =
     "the swaps of suffix tokens are drawn at random from all printable tokens, not ranked by the gradient: "
-    "the "
-    "model cannot say which tokens of its prompts stand for the suffix, or not all contexts have the same.";
+    "the model cannot say which tokens of its prompts stand for the suffix, or not all contexts have the "
+    "same.";
 
 void check(const GcgConfig& config, std::span<const Context> contexts) {
   if (contexts.empty()) throw Error("The search for a suffix needs at least one context.");

@@ -16,14 +16,12 @@ struct AugmentationConfig {
 
   template <class Visitor>
   void visit(Visitor&& field) {
-    field(
-        "augment", names,
-        "random change of the image before each loss, in the order given: crop=0.8 (window of at least that "
-        "share of each side, resized back), flip, noise=8/255 (standard deviation), resize_pad=0.9 (input "
-        "diversity), resize=0.5 (made smaller by at least that share and large again), jpeg=50 (compression "
-        "of at least that quality), spectrum=0.5 (noise of 16/255, then the cosine transform times 1 +- up "
-        "to "
-        "that share, SSA); several by repeating the flag");
+    field("augment", names,
+          "random change of the image before each loss, in the order given: crop=0.8 (window of at least "
+          "that share of each side, resized back), flip, noise=8/255 (standard deviation), resize_pad=0.9 "
+          "(input diversity), resize=0.5 (made smaller by at least that share and large again), jpeg=50 "
+          "(compression of at least that quality), spectrum=0.5 (noise of 16/255, then the cosine transform "
+          "times 1 +- up to that share, SSA); several by repeating the flag");
     field(
         "templates", templates,
         "put each context of a step into a random chat: JSONL file of `system` texts and `earlier` turns to "

@@ -19,8 +19,7 @@ class Cider : public SubmissionDetector {
   static constexpr const char* kName = "cider";
   static constexpr const char* kHelp =
       "rejects images that denoising moves away from the prompt (after CIDER, Xu et al. 2024; departs: "
-      "denoises "
-      "with a filter instead of a diffusion model)";
+      "denoises with a filter instead of a diffusion model)";
 
   struct Parameters {
     std::string denoiser = "total_variation";

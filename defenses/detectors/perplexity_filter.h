@@ -16,8 +16,7 @@ class PerplexityFilter : public TextDetector {
   static constexpr const char* kName = "perplexity";
   static constexpr const char* kHelp =
       "rejects prompts that a language model finds unlikely (Jain et al. 2023; departs: the threshold is "
-      "fitted "
-      "for the false-positive rate, of which 0 gives the paper's largest benign score)";
+      "fitted for the false-positive rate, of which 0 gives the paper's largest benign score)";
 
   struct Parameters {
     int64_t window = 0;

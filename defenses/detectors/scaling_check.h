@@ -26,8 +26,7 @@ class ScalingCheck : public ImageDetector {
     void visit(Visitor&& field) {
       field("filter", filter,
             "of the pipeline that is protected: nearest, bilinear, bicubic or area (as OpenCV), "
-            "pillow-nearest, "
-            "pillow-box, pillow-bilinear, pillow-bicubic or pillow-lanczos");
+            "pillow-nearest, pillow-box, pillow-bilinear, pillow-bicubic or pillow-lanczos");
       field("size", size, "that it is scaled to, 224 or 640x480; empty = the model's input size");
       field("measure", measure, "mse or ssim");
       limit.visit(field);

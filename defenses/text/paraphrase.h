@@ -16,8 +16,7 @@ class Paraphrase : public TextTransform {
   static constexpr const char* kName = "paraphrase";
   static constexpr const char* kHelp =
       "a language model restates the prompt (Jain et al. 2023; departs: the defended model's own decoder "
-      "unless "
-      "model or endpoint names a better one, and the wording of the request is ours)";
+      "unless model or endpoint names a better one, and the wording of the request is ours)";
 
   struct Parameters {
     double temperature = 0.7;

@@ -16,8 +16,7 @@ class Retokenize : public TextTransform {
   static constexpr const char* kName = "retokenize";
   static constexpr const char* kHelp =
       "breaks tokens apart by BPE-dropout (Provilkov et al. 2020, Jain et al. 2023; departs: the breaks "
-      "reach "
-      "the model as spaces in the text)";
+      "reach the model as spaces in the text)";
 
   struct Parameters {
     double dropout = 0.4;

@@ -11,8 +11,7 @@ class SafetyPrompt : public TextTransform {
   static constexpr const char* kName = "safety_prompt";
   static constexpr const char* kHelp =
       "adds a reminder to the conversation (after self-reminder, Xie et al. 2023; departs: one reminder in "
-      "one "
-      "place, in words of ours)";
+      "one place, in words of ours)";
 
   struct Parameters {
     std::string place = "system";

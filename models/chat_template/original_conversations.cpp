@@ -42,8 +42,7 @@ std::string instructions(const std::string& system, const std::string& begin) {
 
 const std::string kLlama2 = instructions(
     "You are a helpful language and vision assistant. You are able to understand the visual content that the "
-    "user "
-    "provides, and assist the user with a variety of tasks using natural language.",
+    "user provides, and assist the user with a variety of tasks using natural language.",
     "<s>");
 
 const std::string kMistral = instructions("", "");

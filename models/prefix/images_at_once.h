@@ -11,10 +11,8 @@ enum : int64_t { kImagesByMemory = 0 };
 inline constexpr const char* kImageBatchHelp =
     "images that one pass of the model takes where several are asked about (copies of a vote, draws of a "
     "step, photos of a universal attack; as a number also trials of several photos or seeds, side by side): "
-    "1 "
-    "to 1024, or auto = as many as a quarter of the memory takes, at most 32; 1 = one after the other. "
-    "Results "
-    "agree but for rounding";
+    "1 to 1024, or auto = as many as a quarter of the memory takes, at most 32; 1 = one after the other. "
+    "Results agree but for rounding";
 
 /// "auto" (kImagesByMemory) or a number from 1 to 1024. Throws Error otherwise.
 int64_t image_batch_from_name(const std::string& name);

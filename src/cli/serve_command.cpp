@@ -83,8 +83,7 @@ void add_serve(CLI::App& program, Action& chosen) {
   auto serve = std::make_shared<ServeCommand>(*command);
   command->footer(
       "GET /v1/models, POST /v1/chat/completions (pictures as data: URLs, stream, logprobs, stop, seed). "
-      "Ctrl-C "
-      "ends it.");
+      "Ctrl-C ends it.");
   command->callback([&chosen, serve] { chosen = [serve] { return serve->act(); }; });
 }
 

@@ -13,10 +13,9 @@ namespace {
 /// All that Python has: what stands here but is not called below is refused by name, never taken for an item.
 constexpr std::string_view kTextMethods =
     " capitalize casefold center count encode endswith expandtabs find format format_map index isalnum "
-    "isalpha "
-    "isascii isdecimal isdigit isidentifier islower isnumeric isprintable isspace istitle isupper join ljust "
-    "lower lstrip maketrans partition removeprefix removesuffix replace rfind rindex rjust rpartition rsplit "
-    "rstrip split splitlines startswith strip swapcase title translate upper zfill ";
+    "isalpha isascii isdecimal isdigit isidentifier islower isnumeric isprintable isspace istitle isupper "
+    "join ljust lower lstrip maketrans partition removeprefix removesuffix replace rfind rindex rjust "
+    "rpartition rsplit rstrip split splitlines startswith strip swapcase title translate upper zfill ";
 constexpr std::string_view kDictMethods =
     " clear copy fromkeys get items keys pop popitem setdefault update values ";
 constexpr std::string_view kListMethods =

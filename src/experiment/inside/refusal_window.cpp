@@ -66,8 +66,7 @@ std::pair<int64_t, int64_t> refusal_window(const Tensor& refused, const Tensor& 
   if (!(*most > 0))
     throw Error(
         "inside of this model, prompts that are refused look like benign ones in every layer: hidden_detect "
-        "has "
-        "nothing to look for.");
+        "has nothing to look for.");
   auto first = most, last = most;
   while (first != difference.begin() && *(first - 1) >= *most / 2) --first;
   while (last + 1 != difference.end() && *(last + 1) >= *most / 2) ++last;

@@ -35,8 +35,7 @@ RankPlace rank_place() {
   if (!by_torchrun && environment("SLURM_PROCID").empty())
     throw Error(
         "--distributed divides the contexts among processes, but neither torchrun (RANK, WORLD_SIZE) nor "
-        "srun "
-        "(SLURM_PROCID, SLURM_NTASKS) has started this one: " +
+        "srun (SLURM_PROCID, SLURM_NTASKS) has started this one: " +
         std::string(kStart) + ".");
   RankPlace place = by_torchrun ? place_by("WORLD_SIZE", "RANK", "LOCAL_RANK")
                                 : place_by("SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID");

@@ -62,8 +62,7 @@ class WorkerGroup::Store {
     } catch (const std::exception&) {
       throw Failure(
           "The store of the group is gone (has rank 0 died?); finished trials are saved: start the group "
-          "again with "
-          "--resume.");
+          "again with --resume.");
     }
   }
   int64_t read(const std::string& key) { return add(key, 0); }

@@ -121,8 +121,7 @@ struct AttackConfig {
     visit_victim(field);
     field("vision_tower", vision_tower,
           "CLIP or SigLIP folder whose tower takes the place of the model's own (FARE, TeCoA; also by the "
-          "names of "
-          "open_clip); of `model` only");
+          "names of open_clip); of `model` only");
     field("adapter", adapter, "LoRA adapter, a folder of PEFT, that is merged into the weights of `model`");
     field(
         "method", method,
@@ -142,13 +141,11 @@ struct AttackConfig {
   void visit_victim(Visitor&& field) {
     field("victim", victim,
           "attack http://127.0.0.1:8000/v1#MODEL behind an OpenAI-compatible API, without gradients "
-          "(--optimizer "
-          "square, --queries); `model` gives sizes and tokens");
+          "(--optimizer square, --queries); `model` gives sizes and tokens");
     field("victim_scores", victim_scores,
           "victim: what the server says of a target: reply (the log probability of all of it: "
-          "prompt_logprobs, as "
-          "vLLM and hijack serve have it) or first-token (of its beginning, among the 20 likeliest tokens: "
-          "top_logprobs, as llama.cpp's server and most services have it)");
+          "prompt_logprobs, as vLLM and hijack serve have it) or first-token (of its beginning, among the 20 "
+          "likeliest tokens: top_logprobs, as llama.cpp's server and most services have it)");
     field(
         "query_score", query_score,
         "victim: what the search follows: log-likelihood (of the targets, as victim_scores has it), success "
@@ -176,8 +173,7 @@ struct AttackConfig {
   void visit_contexts(Visitor&& field) {
     field("contexts", contexts,
           "JSONL file of user prompts with splits, or a test set as its authors lay it out, with a choice of "
-          "its "
-          "cases (mm-safetybench:DIR,subset=01,limit=50); empty = the shipped one for the behavior");
+          "its cases (mm-safetybench:DIR,subset=01,limit=50); empty = the shipped one for the behavior");
     field("train", train, "contexts to optimize on; 0 = all of the file's");
     field("validation", validation, "contexts that choose the best image; 0 = all of the file's");
     field("test", test, "held-out contexts to report on; 0 = all of the file's");

@@ -40,8 +40,7 @@ void check(const SamplingConfig& config, const std::string& behavior) {
   if (!config.greedy() && behavior == "untargeted")
     throw Error(
         "behavior untargeted asks whether the reply is another one than without the attack, and drawn "
-        "replies "
-        "are that anyway: leave --temperature out, or use another behavior.");
+        "replies are that anyway: leave --temperature out, or use another behavior.");
   if (!config.greedy()) return;
   for (const auto& [flag, given] : {std::pair("--top-p", config.top_p < 1),
                                     {"--top-k", config.top_k > 0},

@@ -68,13 +68,10 @@ std::string further_sections(const std::vector<RunRecord>& runs, const std::vect
 
 constexpr const char* kFooter =
     "<footer>Computed from the rows of the run alone. Intervals of 95%: within one trial Wilson's over "
-    "replies, "
-    "which say nothing about other seeds and photos; over several trials the wider of a bootstrap over "
-    "photos "
-    "and seeds (contexts within) and Wilson's at the effective number of replies, which more seeds over the "
-    "same contexts do not raise. Where seeds or photos disagree, each is shown. A trial whose saved file "
-    "breaks "
-    "its budget counts as failed, one that stands there twice counts once.</footer>";
+    "replies, which say nothing about other seeds and photos; over several trials the wider of a bootstrap "
+    "over photos and seeds (contexts within) and Wilson's at the effective number of replies, which more "
+    "seeds over the same contexts do not raise. Where seeds or photos disagree, each is shown. A trial whose "
+    "saved file breaks its budget counts as failed, one that stands there twice counts once.</footer>";
 
 }  // namespace
 

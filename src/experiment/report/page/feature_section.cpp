@@ -126,8 +126,7 @@ ReportTable clamps_table(const FeatureRow& row, const std::string& name) {
   table.caption =
       "Does the attack need what it changes? Replies to contexts that did not choose the latents, while "
       "these are held at their mean on clean photos. The controls: if holding any latents broke the attack, "
-      "random "
-      "ones would, too; if any change of that size did, so would one in a random direction.";
+      "random ones would, too; if any change of that size did, so would one in a random direction.";
   return table;
 }
 

@@ -20,8 +20,7 @@ ReportTable judges_table(const Judged& judged) {
   }
   table.caption =
       "Success on held-out contexts by judge, on the same stored replies. Harmless refused: replies to "
-      "benign "
-      "questions and clean images that a defense rejected or that hold a phrase of a refusal.";
+      "benign questions and clean images that a defense rejected or that hold a phrase of a refusal.";
   return table;
 }
 
@@ -38,8 +37,7 @@ ReportTable agreement_table(const Judged& judged) {
   }
   table.caption =
       "Agreement beyond chance; the interval is a bootstrap over contexts. No kappa where both judges say "
-      "the "
-      "same of every reply: nothing then tells agreement from chance.";
+      "the same of every reply: nothing then tells agreement from chance.";
   return table;
 }
 

@@ -16,8 +16,8 @@ ReportTable own_pictures_table(const std::vector<OwnPictures>& all) {
   }
   table.caption =
       "Cases of a test set, each about its own picture and without an attack of ours: replies that are no "
-      "refusal by "
-      "their words (hijack judge asks stricter judges), and of sets with right answers those that are right.";
+      "refusal by their words (hijack judge asks stricter judges), and of sets with right answers those that "
+      "are right.";
   return table;
 }
 

@@ -38,8 +38,7 @@ ReportTable probe_table(const std::vector<Probed>& all) {
                           probed_rate_cell(one.preferred), margin_cell(one)});
   table.caption =
       "What else the image taught: questions that it was not made to answer. The last column is in nats, "
-      "with "
-      "a 95% interval by a bootstrap over pairs; 0 means that the answer is as likely as any other.";
+      "with a 95% interval by a bootstrap over pairs; 0 means that the answer is as likely as any other.";
   return table;
 }
 

@@ -186,15 +186,11 @@ std::string threat_model(const std::vector<RunRecord>& runs) {
                                    [](const TrialRef& ref) { return without_images(*ref.trial); })
                            ? "tokens behind the user's prompt; the model takes no images"
                            : "pixels of the model input (after resizing and cropping), on the 8-bit lattice; "
-                             "the image is "
-                             "saved as "
-                             "PNG, loaded again, and only that file is judged") +
+                             "the image is saved as PNG, loaded again, and only that file is judged") +
          term("Attacker knows",
               "the weights, gradients and preprocessing of the model (white box) and the training contexts; "
-              "not the "
-              "held-out contexts on which success is reported, and not the defenses (static attack) unless a "
-              "row "
-              "says adaptive") +
+              "not the held-out contexts on which success is reported, and not the defenses (static attack) "
+              "unless a row says adaptive") +
          term("Attacker does not control", "the user's prompt, the system prompt and the decoding") +
          term("Model", lines(distinct(trials, model))) + term("SHA-256 of weights", weight_digests(runs)) +
          "</dl>";
@@ -234,10 +230,8 @@ std::string flag_list(const std::vector<Flag>& flags) {
   if (flags.empty())
     return "<p>None raised. Checked: budget and change on the reloaded file, falling and finite loss, "
            "convergence, clean and noise controls, cut replies, rows against their replies and digests, "
-           "trials "
-           "and replies counted twice, identical images, success growing with epsilon, unconstrained "
-           "success, "
-           "calibration data and thresholds, number of seeds.</p>";
+           "trials and replies counted twice, identical images, success growing with epsilon, unconstrained "
+           "success, calibration data and thresholds, number of seeds.</p>";
   std::string out;
   for (size_t i = 0; i < flags.size();) {
     size_t end = i + 1;

@@ -125,8 +125,7 @@ ReportTable settings_table(const std::vector<Setting>& all) {
   drop_empty_columns(table);
   table.caption =
       "Held-out test contexts, pooled over seeds and photos, with 95% intervals over trials; one row for "
-      "each "
-      "setting. Edit distance: mean Levenshtein distance between reply and target.";
+      "each setting. Edit distance: mean Levenshtein distance between reply and target.";
   return table;
 }
 
