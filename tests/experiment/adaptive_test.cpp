@@ -161,7 +161,10 @@ TEST_F(Adaptive, EvaluateMakesTheAttackAgainThroughEachDefense) {
       EXPECT_EQ(one.adaptive.successes, one.attack.successes);
     }
   }
-  EXPECT_EQ(run.manifest.at("text_suffixes").size(), 2u);  // one more for the filter
+  const json suffixes = run.manifest.at("text_suffixes");
+  EXPECT_EQ(suffixes.size(), 2u);                    // one more for the filter
+  for (const auto& [key, entry] : suffixes.items())  // says what its search was made with
+    EXPECT_EQ(entry.at("made_by").at("suffix_perplexity"), entry.at("through") == "none" ? 0 : 0.2) << entry;
   // The reply of the deployed system to the very file that was saved.
   const Tensor saved = load_image(run.folder / informed.image_file);
   const Responder system = protect({made("median:size=5")}, bare_model(model_, {48}));

@@ -8,6 +8,17 @@ namespace {
 
 constexpr double kAdaptivePerplexity = 0.2;  // of Jain et al.'s weights the one in the middle
 
+/// What a search through these defenses is made with, where the settings leave it open.
+GcgConfig adapted(GcgConfig config, const DefenseStack& through, const Behavior& behavior) {
+  for (const auto& defense : through)
+    if (defense->scores_prompts() && config.perplexity_weight == 0)
+      config.perplexity_weight = kAdaptivePerplexity;
+  // behaviors that lead away from a reply have no target that a text could force: plain gibberish
+  const std::string objective = behavior.default_objective();
+  if (objective != "behavior" && objective != "prompt") config.steps = 0;
+  return config;
+}
+
 }  // namespace
 
 TextControl::TextControl(const GcgConfig& config, EvaluationRecord& record, const RunHooks& hooks)
@@ -20,7 +31,7 @@ TextControl::TextControl(const GcgConfig& config, EvaluationRecord& record, cons
 }
 
 std::string TextControl::search(const TrialEvaluation& evaluation, const DefenseStack& through,
-                                GcgConfig search) const {
+                                const GcgConfig& search) const {
   const TrialSetup& setup = evaluation.setup();
   GcgHooks gcg;
   gcg.stop = hooks_.stop;
@@ -31,12 +42,6 @@ std::string TextControl::search(const TrialEvaluation& evaluation, const Defense
   if (!through.empty())
     gcg.seen = [&](const std::vector<Query>& queries) { return stack_queries(through, queries); };
   gcg.scorers = stack_prompt_scorers(through);
-  for (const auto& defense : through)
-    if (defense->scores_prompts() && search.perplexity_weight == 0)
-      search.perplexity_weight = kAdaptivePerplexity;
-  // behaviors that lead away from a reply have no target that a text could force: plain gibberish
-  const std::string objective = setup.behavior->default_objective();
-  if (objective != "behavior" && objective != "prompt") search.steps = 0;
   return gcg_suffix(*setup.model, on_device(evaluation.origin(), setup.model->device()), setup.contexts.train,
                     *setup.behavior, search, evaluation.trial().seed, gcg)
       .suffix;
@@ -50,10 +55,13 @@ std::optional<std::string> TextControl::suffix(const TrialEvaluation& evaluation
   if (auto kept = record_.suffix(key)) return kept;
   note(trial.id + (through.defenses.empty() ? "" : " through " + through.name()) +
        ": searching the text-side control (GCG)");
-  const std::string found = search(evaluation, through.defenses, config_);
+  GcgConfig used = adapted(config_, through.defenses, *evaluation.setup().behavior);
+  const std::string found = search(evaluation, through.defenses, used);
   if (hooks_.stop.stop_requested()) return std::nullopt;
-  record_.keep_suffix(
-      key, {{"trial", trial.id}, {"through", through.name()}, {"text", found}, {"made_by", made_by_}});
+  record_.keep_suffix(key, {{"trial", trial.id},
+                            {"through", through.name()},
+                            {"text", found},
+                            {"made_by", fields_to_json(fields_of(used))}});
   record_.write();
   return found;
 }

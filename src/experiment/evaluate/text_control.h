@@ -22,7 +22,8 @@ class TextControl {
   std::optional<std::string> suffix(const TrialEvaluation& evaluation, const IdentifiedStack& through);
 
  private:
-  std::string search(const TrialEvaluation& evaluation, const DefenseStack& through, GcgConfig search) const;
+  std::string search(const TrialEvaluation& evaluation, const DefenseStack& through,
+                     const GcgConfig& search) const;
   void note(const std::string& text) const {
     if (hooks_.on_note) hooks_.on_note(text);
   }
