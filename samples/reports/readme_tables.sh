@@ -90,15 +90,19 @@ awk -F ' *[|] *' '
 awk -F ' *[|] *' '
   /^[|] defense/ {
     for (i = 2; i < NF; ++i) column[$i] = i
-    print "| defense | suffix (GCG, the model alone) | image, 16/255 | benign correct | published (Jain et al.) |"
-    print "| --- | --- | --- | --- | --- |"
+    print "| defense | suffix (GCG, the model alone) | adaptive | image, 16/255 | adaptive | benign correct | published (Jain et al.) |"
+    print "| --- | --- | --- | --- | --- | --- | --- |"
     next
   }
   !("defense" in column) || !/^[|]/ || /^[|] ---/ { next }
-  $column["attack"] ~ /gcg/ { suffix[$column["defense"]] = $column["suffix, static"]; next }
+  $column["attack"] ~ /gcg/ {
+    suffix[$column["defense"]] = $column["suffix, static"] " | " $column["suffix, adaptive"]
+    next
+  }
   {
     name = $column["defense"]
-    printf "| %s | %s | %s | %s | %s |\n", name, suffix[name], $column["image, static"], $column["benign correct"], $column["published"]
+    printf "| %s | %s | %s | %s | %s | %s |\n", name, suffix[name], $column["image, static"], $column["image, adaptive"],
+      $column["benign correct"], $column["published"]
   }
 ' samples/reports/baseline-defenses-smollm2/table.md >"$chat"
 
