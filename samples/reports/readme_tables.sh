@@ -90,7 +90,7 @@ awk -F ' *[|] *' '
 awk -F ' *[|] *' '
   /^[|] defense/ {
     for (i = 2; i < NF; ++i) column[$i] = i
-    print "| defense | suffix (GCG, the model alone) | adaptive | image, 16/255 | adaptive | benign correct | published (Jain et al.) |"
+    print "| defense | suffix (GCG, the model alone) | suffix, adaptive | image, 16/255 | image, adaptive | benign correct | published (Jain et al.) |"
     print "| --- | --- | --- | --- | --- | --- | --- |"
     next
   }

@@ -91,6 +91,14 @@ TEST_F(Flags, ASizeOfZeroThatStandsForAllIsShownAsAll) {
   std::vector<std::string> labels;
   for (const auto& one : report::settings({run})) labels.push_back(report::setting_label(one));
   EXPECT_EQ(labels, (std::vector<std::string>{"linf 32/255, train=all", "linf 32/255, train=2"}));
+  finished("run");
+  evaluate("run");
+  evaluate_.suffix.contexts = 0;
+  evaluate("run");
+  std::set<std::string> bare;
+  for (const auto& one : report::defenses({read_run(root() / "run")}))
+    if (one.defense == "none") bare.insert(one.details);
+  EXPECT_TRUE(bare.contains("suffix_contexts=all")) << "of " << bare.size();
 }
 
 TEST_F(Flags, ModelsOfOneNameAreToldApartByTheirWeights) {

@@ -37,9 +37,10 @@ std::optional<double> number_of(const Object& value) {
   return end == text.c_str() || !std::isfinite(number) ? std::nullopt : std::optional(number);
 }
 
-/// Sizes whose 0 stands for everything there is (config.h); a table that said 0 would deny it.
+/// Sizes whose 0 stands for everything there is ("0 = all" in their help); a table that said 0 would deny it.
 bool is_all(const std::string& field, const Object& value) {
-  constexpr std::array<std::string_view, 5> kSizes = {"train", "validation", "test", "batch", "photo_batch"};
+  constexpr std::array<std::string_view, 8> kSizes = {
+      "train", "validation", "test", "batch", "photo_batch", "suffix_contexts", "suffix_top_k", "top_k"};
   return value == 0 && std::find(kSizes.begin(), kSizes.end(), field) != kSizes.end();
 }
 
